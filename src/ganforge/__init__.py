@@ -1,0 +1,1 @@
+"""ganforge: GANs on small images."""

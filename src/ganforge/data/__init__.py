@@ -1,0 +1,1 @@
+"""Images come in: files and arrays become an ImageSet, and an ImageSet becomes the batches a step sees."""

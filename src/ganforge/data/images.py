@@ -1,0 +1,105 @@
+"""ImageSet, the one form in which images travel, and the only place where pixels are scaled."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganforge.errors import UserError
+
+PIXEL_RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+"""Ranges a recipe may ask its pixels in, by name."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 [N, C, H, W], 0 is black and 255 is white.
+        labels: int64 [N], class index or -1 where unlabelled.
+        class_names: the name of each class, in index order; empty for unlabelled images.
+        name: what to call the set in messages and in run folders.
+
+    Raises:
+        UserError: shapes or types do not fit, labels are out of range, or there is no image.
+    """
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...] = ()
+    name: str = field(default="images")
+
+    def __post_init__(self) -> None:
+        """Refuse what no later part could use."""
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            shape = list(self.images.shape)
+            raise UserError(f"{self.name}: images must be uint8 [N, C, H, W], these are {self.images.dtype} {shape}")
+        if len(self.images) == 0:
+            raise UserError(f"{self.name}: holds no image; give at least two")
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
+            raise UserError(
+                f"{self.name}: {len(self.images)} images need {len(self.images)} labels, found {list(self.labels.shape)}"
+            )
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < -1 or high >= max(len(self.class_names), 0) and high >= 0:
+            raise UserError(
+                f"{self.name}: labels run from {low} to {high}, but there are {len(self.class_names)} classes; "
+                f"labels must be 0 to {len(self.class_names) - 1}, or -1 where unknown"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every image has a label."""
+        return bool(self.class_names) and bool((self.labels >= 0).all())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over shape, pixels and labels: two sets with the same fingerprint hold the same data."""
+        digest = hashlib.sha256(repr((self.shape, len(self), self.class_names)).encode())
+        digest.update(np.ascontiguousarray(self.images.cpu().numpy()))
+        digest.update(np.ascontiguousarray(self.labels.cpu().numpy()))
+        return digest.hexdigest()
+
+    def select(self, indices: Tensor | slice, name: str | None = None) -> "ImageSet":
+        """Return the images at ``indices`` as a set of its own."""
+        return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One data set in three parts: train on the first, choose on the second, report on the third."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of what is trained on."""
+        return self.train.fingerprint
+
+
+def scale(images: Tensor, pixel_range: str, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Map uint8 pixels to floats: 0 to the low end and 255 to the high end of ``pixel_range``."""
+    low, high = PIXEL_RANGES[pixel_range]
+    scaled = images.to(dtype).mul_((high - low) / 255)
+    return scaled.add_(low) if low else scaled
+
+
+def unscale(pixels: Tensor, pixel_range: str) -> Tensor:
+    """Map floats in ``pixel_range`` back to uint8, rounding to the nearest and clipping what lies outside."""
+    low, high = PIXEL_RANGES[pixel_range]
+    return pixels.sub(low).mul_(255 / (high - low)).round_().clamp_(0, 255).to(torch.uint8)
