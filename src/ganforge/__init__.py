@@ -1,1 +1,36 @@
-"""ganforge: GANs on small images."""
+"""ganforge trains GANs on small images, says whether it worked, and puts the generator to use.
+
+>>> import ganforge
+>>> run = ganforge.train("vanilla", data="mnist", epochs=5)
+>>> pictures = ganforge.load(run.folder).sample(16, seed=1)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganforge.errors import Interrupted, RunFailed, UserError
+    from ganforge.experiment.verbs import resume, train
+    from ganforge.recipes.recipe import load_recipe
+    from ganforge.sampling import load_generator as load
+
+__version__ = "0.1.0"
+__all__ = ["Interrupted", "RunFailed", "UserError", "load", "load_recipe", "resume", "train"]
+
+_HOMES = {
+    "Interrupted": ("ganforge.errors", "Interrupted"),
+    "RunFailed": ("ganforge.errors", "RunFailed"),
+    "UserError": ("ganforge.errors", "UserError"),
+    "load": ("ganforge.sampling", "load_generator"),
+    "load_recipe": ("ganforge.recipes.recipe", "load_recipe"),
+    "resume": ("ganforge.experiment.verbs", "resume"),
+    "train": ("ganforge.experiment.verbs", "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import, and ``ganforge --help`` must not wait for it.
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module 'ganforge' has no attribute {name!r}")

@@ -45,7 +45,7 @@ class ImageSet:
                 f"{self.name}: {len(self.images)} images need {len(self.images)} labels, found {list(self.labels.shape)}"
             )
         low, high = int(self.labels.min()), int(self.labels.max())
-        if low < -1 or high >= max(len(self.class_names), 0) and high >= 0:
+        if low < -1 or (high >= max(len(self.class_names), 0) and high >= 0):
             raise UserError(
                 f"{self.name}: labels run from {low} to {high}, but there are {len(self.class_names)} classes; "
                 f"labels must be 0 to {len(self.class_names) - 1}, or -1 where unknown"
@@ -69,8 +69,8 @@ class ImageSet:
     def fingerprint(self) -> str:
         """SHA-256 over shape, pixels and labels: two sets with the same fingerprint hold the same data."""
         digest = hashlib.sha256(repr((self.shape, len(self), self.class_names)).encode())
-        digest.update(np.ascontiguousarray(self.images.cpu().numpy()))
-        digest.update(np.ascontiguousarray(self.labels.cpu().numpy()))
+        digest.update(np.ascontiguousarray(self.images.cpu().numpy()).data)
+        digest.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         return digest.hexdigest()
 
     def select(self, indices: Tensor | slice, name: str | None = None) -> "ImageSet":
@@ -80,11 +80,15 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Splits:
-    """One data set in three parts: train on the first, choose on the second, report on the third."""
+    """One data set in three parts: train on the first, choose on the second, report on the third.
+
+    ``origin`` says in half a sentence where the data was found.
+    """
 
     train: ImageSet
     validation: ImageSet
     test: ImageSet
+    origin: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,5 @@
+"""``python -m ganforge``."""
+
+from ganforge.commands.main import main
+
+main()

@@ -1,0 +1,195 @@
+"""The verbs that show what there is: ``recipes``, ``data``, ``runs``, ``judge``."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give, say, table
+
+recipes_app = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)
+data_app = typer.Typer(help="List, show and fetch data sets.", invoke_without_command=True)
+judge_app = typer.Typer(help="The judge of handwritten digits: show it, or train one.", no_args_is_help=True)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the recipes that come with ganforge.
+
+    Example: ganforge recipes show vanilla > mine.toml
+    """
+    if context.invoked_subcommand:
+        return
+    from ganforge.recipes.recipe import DEFAULT_RECIPE, built_in, load_recipe
+
+    found = [load_recipe(name) for name in built_in()]
+    if as_json:
+        rows = [{"name": r.name, "aliases": list(r.aliases), "summary": r.summary, "source": r.source} for r in found]
+        give({"recipes": rows, "default": DEFAULT_RECIPE})
+        return
+    table([(r.name, r.summary) for r in found], ("recipe", "what it is"))
+    say(f"default: {DEFAULT_RECIPE}; 'ganforge recipes show NAME' prints one, and your own TOML file works like it")
+
+
+@recipes_app.command("show")
+def recipes_show(name: str, as_json: JsonFlag = False) -> None:
+    """Print a recipe as TOML: a file to start your own from.
+
+    Example: ganforge recipes show cgan-tutorial
+    """
+    from ganforge.recipes.recipe import built_in, load_recipe
+
+    recipe = load_recipe(name)
+    if as_json:
+        give(recipe.to_dict())
+    else:
+        say(built_in().get(recipe.name, recipe.to_toml()).rstrip())
+
+
+@data_app.callback()
+def data(context: typer.Context) -> None:
+    """List the data sets that are known by name.
+
+    Example: ganforge data show mnist
+    """
+    if not context.invoked_subcommand:
+        data_list()
+
+
+@data_app.command("list")
+def data_list(as_json: JsonFlag = False) -> None:
+    """List the data sets that are known by name, and whether they are on this machine.
+
+    Example: ganforge data list
+    """
+    from ganforge.data.catalogue import names
+
+    found = names()
+    if as_json:
+        give({"data": [dataclasses.asdict(row) for row in found]})
+        return
+    table([(row.name, "here" if row.here else "to download", row.about) for row in found], ("data", "where", "what"))
+    say("your own: --data FILE.npz, FILE.npy, an IDX file, or a folder of the four IDX files")
+
+
+@data_app.command("show")
+def data_show(
+    source: Annotated[str, typer.Argument(help="A name, a file or a folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what is in a data set, draw a contact sheet, and warn where training would suffer.
+
+    Example: ganforge data show mnist
+    """
+    import torch
+
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.data.catalogue import load
+    from ganforge.data.summary import summarise
+    from ganforge.errors import RunFailed, UserError
+    from ganforge.files import write_atomically
+    from ganforge.sampling import png, sheet
+
+    watcher = TerminalWatcher(as_json=as_json)
+    splits = load(source, report=watcher.downloading)
+    watcher.end()
+    found = summarise(splits)
+    spread = torch.linspace(0, len(splits.train) - 1, min(100, len(splits.train))).long()
+    if splits.train.labelled:
+        spread = spread[splits.train.labels[spread].argsort(stable=True)]
+    picture = sheet(
+        splits.train.images[spread], 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
+    )
+    target = out or Path(f"{splits.train.name}-contact-sheet.png")
+    try:
+        write_atomically(target, png(picture))
+    except (OSError, RunFailed):
+        raise UserError(f"--out {target}: cannot be written") from None
+    if as_json:
+        give(dataclasses.asdict(found) | {"contact_sheet": str(target), "fingerprint": splits.fingerprint})
+        return
+    for line in describe(found):
+        say(line)
+    say(f"contact sheet: {target}")
+
+
+def describe(found: object) -> list[str]:
+    """Put a summary in lines for a person."""
+    from ganforge.data.summary import Summary
+
+    assert isinstance(found, Summary)
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
+    lines = [
+        f"{found.name}: {found.origin}",
+        f"images: {counts}; {found.height}×{found.width}, {'grey' if found.channels == 1 else 'colour'}",
+        f"pixels: {found.pixel_min} to {found.pixel_max}, mean {found.pixel_mean:.1f}, std {found.pixel_std:.1f}",
+        f"duplicates: {found.duplicates}; test images also in train: {found.test_in_train}; constant images: {found.constant}",
+    ]
+    if found.classes:
+        shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in found.classes[:20])
+        more = f", ... ({len(found.classes)} in all)" if len(found.classes) > 20 else ""
+        lines.append(f"classes: {shares}{more}")
+    return lines + [f"warning: {warning}" for warning in found.warnings]
+
+
+@data_app.command("fetch")
+def data_fetch(name: str, as_json: JsonFlag = False) -> None:
+    """Download a data set now, to have it later; goes on where it was cut off.
+
+    Example: ganforge data fetch mnist
+    """
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.data.catalogue import fetch, find
+
+    watcher = TerminalWatcher(as_json=as_json)
+    folder = find(name) or fetch(name, report=watcher.downloading)
+    watcher.end()
+    if as_json:
+        give({"name": name, "folder": str(folder)})
+    say(f"{name}: in {folder}", as_json=as_json)
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs"), as_json: JsonFlag = False
+) -> None:
+    """List the runs below a folder, the last one first.
+
+    Example: ganforge runs
+    """
+    from ganforge.runs.folder import find_runs
+    from ganforge.runs.log import read_lines
+
+    rows = []
+    for run in find_runs(folder):
+        saved, measured = run.read_run(), read_lines(run.metrics)
+        found = [finding["name"] for finding in measured[-1]["findings"]] if measured else []
+        rows.append({"run": str(run.path), "findings": found, **saved})
+    if as_json:
+        give({"runs": rows})
+    elif not rows:
+        say(f"no runs in {folder} yet; 'ganforge train' makes one")
+    else:
+        cells = [
+            (r["run"], r["recipe"], r["data"]["name"], r["status"], f"{r.get('step', 0):,}", ", ".join(r["findings"]))
+            for r in rows
+        ]
+        table(cells, ("run", "recipe", "data", "status", "step", "verdict"))
+
+
+@judge_app.command("show")
+def judge_show(as_json: JsonFlag = False) -> None:
+    """Say which judge measures digits, and how good it is.
+
+    Example: ganforge judge show
+    """
+    from ganforge.judge.digits import load_judge
+
+    judge = load_judge()
+    card = dataclasses.asdict(judge.card)
+    if as_json:
+        give({**card, "hash": judge.hash})
+        return
+    for name, value in {**card, "hash": judge.hash}.items():
+        say(f"{name}: {value}")

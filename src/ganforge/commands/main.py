@@ -1,0 +1,63 @@
+"""The entry point: verbs, exit codes, and errors in one line."""
+
+import sys
+
+import typer
+
+from ganforge.commands import lists, sample, train
+from ganforge.commands.console import give
+from ganforge.errors import Interrupted, RunFailed, UserError
+
+app = typer.Typer(
+    name="ganforge",
+    help="Train GANs on handwritten digits and other small images, see whether it worked, use the result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(train.train)
+app.command()(train.resume)
+app.command()(sample.sample)
+app.add_typer(lists.recipes_app, name="recipes")
+app.add_typer(lists.data_app, name="data")
+app.add_typer(lists.judge_app, name="judge")
+app.command()(lists.runs)
+
+# typer brings its own copy of click or uses an installed one; this is the right class in both cases.
+ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 our bug, 2 the input, 3 the run failed, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(arguments, standalone_mode=False, prog_name="ganforge")
+        code = 0
+    except UserError as error:
+        code = _complain(str(error), 2, arguments)
+    except RunFailed as error:
+        code = _complain(str(error), 3, arguments)
+    except Interrupted as error:
+        code = _complain(str(error), 130, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("stopped before anything was begun that could be lost", 130, arguments)
+    except ClickException as error:
+        # typer's own complaints: an unknown verb or flag, a missing argument, a number that is none.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(_message(error))
+            code = 2
+        else:
+            code = _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int, arguments: list[str]) -> int:
+    if "--json" in arguments:
+        give({"error": message, "exit_code": code})
+    print(f"ganforge: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _message(error: Exception) -> str:
+    return str(getattr(error, "format_message", error.__str__)())

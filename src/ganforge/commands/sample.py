@@ -1,0 +1,116 @@
+"""``ganforge sample``: draw with a trained generator."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give, say
+from ganforge.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganforge.sampling import Generator
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a generator.safetensors from anywhere.")],
+    n: Annotated[int | None, typer.Option("--n", help="How many pictures (64); with --morph, how many frames.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Classes to draw: 0-9, or 3,1,4.")] = None,
+    digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
+    morph: Annotated[bool, typer.Option("--morph", help="Turn one picture into the next: labels, or seeds.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="FILE.png, .npz, .webp or .gif (morph), or a folder.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw pictures with a trained generator.
+
+    Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
+    """
+    from ganforge.sampling import load_generator
+
+    generator = load_generator(run)
+    if digits is not None and labels is not None:
+        raise UserError("give --digits or --labels, not both")
+    wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
+    if morph:
+        seeds = None if wanted else [seed + k for k in range(5)]
+        images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
+    else:
+        images = generator.sample(n, labels=wanted, seed=seed)
+    folder = run if run.is_dir() else run.parent
+    target = out or folder / ("morph.webp" if morph else "sample.png")
+    columns = len(images) if digits is not None else 10 if generator.class_names else 8
+    _write(images, target, generator, columns, f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}")
+    if as_json:
+        give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted, "shape": list(images.shape)})
+    say(f"{len(images)} pictures -> {target}", as_json=as_json)
+
+
+def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -> list[int] | None:
+    """Turn "0-9" or "3,1,4" (or, one by one, "314") to labels.
+
+    Raises:
+        UserError: it cannot be read so.
+    """
+    if text is None:
+        return None
+    if one_by_one:
+        if not text.isascii() or not text.isdigit():
+            raise UserError(f"--digits {text!r}: write digits only, for example --digits 20261122")
+        return [int(digit) for digit in text]
+    labels: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UserError(f"--labels {text!r}: write 0-9, or 3,1,4")
+        labels += range(int(first), int(last if dash else first) + 1)
+    if not labels:
+        raise UserError(f"--labels {text!r}: names no class; write 0-9, or 3,1,4")
+    return labels
+
+
+def _write(images: "Tensor", target: Path, generator: "Generator", columns: int, caption: str) -> None:
+    """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
+    from ganforge.errors import RunFailed
+    from ganforge.files import write_atomically
+    from ganforge.sampling import animation, png, sheet
+
+    kind = target.suffix.lower()
+    if kind not in ("", ".png", ".npz", ".webp", ".gif"):
+        raise UserError(f"--out {target}: write .png (sheet), .npz (arrays), .webp or .gif (animation), or a folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not kind:
+            target.mkdir(exist_ok=True)
+            for index, image in enumerate(images):
+                write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
+        elif kind == ".npz":
+            write_atomically(target, _npz(images))
+        elif kind == ".png":
+            write_atomically(target, png(sheet(images, columns, caption=caption)))
+        else:
+            frames = [sheet(image[None], 1, width=224) for image in images]
+            write_atomically(target, animation(frames, kind[1:].upper()))
+    except (OSError, RunFailed) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the disk does not take it"
+        raise UserError(f"--out {target}: cannot be written: {reason}") from None
+
+
+def sheet_of_one(image: "Tensor") -> Any:
+    """One picture at its own size, as it is, without gutter or caption."""
+    from PIL import Image
+
+    pixels = image.permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _npz(images: "Tensor") -> bytes:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=images.permute(0, 2, 3, 1).numpy())
+    return buffer.getvalue()

@@ -1,0 +1,86 @@
+"""``ganforge train`` and ``ganforge resume``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give
+
+if TYPE_CHECKING:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.play import Run
+
+Steps = Annotated[int | None, typer.Option(help="Train up to this step, counted from the run's start.")]
+Epochs = Annotated[float | None, typer.Option(help="Train up to this epoch, counted from the run's start.")]
+Minutes = Annotated[float | None, typer.Option(help="Train so many minutes.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
+    data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto takes MNIST if it can.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-DATA-K unless given.")] = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    start_from: Annotated[Path | None, typer.Option("--from", help="Start with the weights of this run.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a GAN and say whether it worked.
+
+    Example: ganforge train vanilla --data mnist --minutes 2
+    """
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.verbs import train as train_gan
+
+    watcher = TerminalWatcher(as_json=as_json)
+    run = train_gan(
+        recipe,
+        data=data,
+        out=out,
+        steps=steps,
+        epochs=epochs,
+        minutes=minutes,
+        seed=seed,
+        changes=changes or (),
+        device=device,
+        start_from=start_from,
+        watcher=watcher,
+    )
+    _show(run, watcher, as_json)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="The folder of the run.")],
+    steps: Steps = None,
+    epochs: Epochs = None,
+    minutes: Annotated[float | None, typer.Option(help="Train so many minutes more.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Go on where a run stopped, or beyond its end; the result is that of a run that never stopped.
+
+    Example: ganforge resume runs/vanilla-mnist-1 --epochs 20
+    """
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.verbs import resume as resume_gan
+
+    watcher = TerminalWatcher(as_json=as_json)
+    _show(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, watcher=watcher), watcher, as_json)
+
+
+def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
+    if as_json:
+        verdict = run.verdict.to_dict() if run.verdict else None
+        give({"run": str(run.folder), "step": run.step, "epoch": run.epoch, "seconds": run.seconds, "verdict": verdict})
+    watcher.say(f"trained {run.step:,} steps ({run.epoch:.1f} epochs) in {run.seconds:,.0f} s -> {run.folder}")
+    watcher.say(
+        f"look at {run.folder}/samples and {run.folder}/evolution.webp; 'ganforge sample {run.folder}' draws more"
+    )
+    if run.verdict:
+        watcher.say(run.verdict.figures)
+        watcher.say(f"verdict: {run.verdict.words}")
+    else:
+        watcher.say("no verdict: these images are not digits that our judge reads; look at the samples")

@@ -1,0 +1,1 @@
+"""Numbers in, findings out: what is wrong with a run, in words."""

@@ -1,0 +1,135 @@
+"""What a run's numbers mean, in words for someone whose first GAN this is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COLLAPSED = 0.05
+"""Spread within a class below this share of the real one: all pictures of the class are one picture."""
+NARROW = 0.4
+CONFIDENT = 0.5
+"""Below this share of pictures that the judge reads with confidence, there is little to read."""
+LABEL_FOLLOWED = 0.9
+LABEL_IGNORED = 0.5
+WON_LOSS = 0.02
+"""A discriminator's loss below this is as good as 0: chance is 1.39, and a balanced game stays above 0.3."""
+LOST_LOSS = 4.0
+"""-log D(G(z)) above this: the discriminator gives fakes less than 2 % on average."""
+CLASSES_HEALTHY = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        name: a fixed word for programs.
+        severity: 2 it failed, 1 it is impaired, 0 it is well.
+        text: what is the matter, and why we think so.
+        remedy: what to try.
+    """
+
+    name: str
+    severity: int
+    text: str
+    remedy: str = ""
+
+
+def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Say what the numbers mean, the gravest first; never empty.
+
+    Args:
+        measured: the judge's measurement, as a mapping (see ganforge.judge.measure.Measurement).
+        log: the lines of the run's log, in order.
+    """
+    findings = [
+        finding
+        for look in (_collapse, _discriminator_won, _not_yet, _classes, _label)
+        if (finding := look(measured, log))
+    ]
+    if not findings:
+        return [Finding("healthy", 0, "healthy so far")]
+    return sorted(findings, key=lambda finding: -finding.severity)
+
+
+def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    total, within = measured["total_spread"], measured["within_class_spread"]
+    if total is not None and total < COLLAPSED:
+        return Finding(
+            "mode-collapse",
+            2,
+            "every noise vector gives the same picture: mode collapse",
+            "lower both learning rates (--set generator_lr=2e-4 --set discriminator_lr=2e-4)",
+        )
+    if within is not None and within < COLLAPSED:
+        return Finding(
+            "mode-collapse",
+            2,
+            "there is one picture for each kind of digit, whatever the noise: mode collapse",
+            "lower both learning rates (--set generator_lr=2e-4 --set discriminator_lr=2e-4)",
+        )
+    if within is not None and within < NARROW:
+        return Finding(
+            "narrow",
+            1,
+            f"the pictures of one digit are too much alike: {within:.2f} of the real spread",
+            "train longer; if it stays, lower the learning rates",
+        )
+    return None
+
+
+def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    last = log[-max(1, len(log) // 5) :]
+    if not last or "d_real" not in last[-1]:
+        return None
+    loss = sum(line["discriminator_loss"] for line in last) / len(last)
+    doubt = sum(line["d_fake"] for line in last) / len(last)
+    if loss < WON_LOSS and doubt < WON_LOSS:
+        return Finding(
+            "discriminator-won",
+            2,
+            f"the discriminator won: its loss is {loss:.3f} and the generator no longer learns",
+            "slow the discriminator down (--set discriminator_lr=...)",
+        )
+    return None
+
+
+def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    if measured["confident"] < CONFIDENT:
+        share = measured["confident"]
+        return Finding(
+            "not-yet-digits",
+            1,
+            f"most pictures are not digits yet: the judge is sure of {share:.0%} of them (real digits: 99 %)",
+            "train longer",
+        )
+    return None
+
+
+def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    shares = measured["class_shares"]
+    missing = [str(digit) for digit, share in enumerate(shares) if share < 0.03]
+    if len(shares) - len(missing) < CLASSES_HEALTHY and measured["confident"] >= CONFIDENT:
+        return Finding(
+            "missing-classes",
+            1,
+            f"hardly ever drawn: {', '.join(missing)}",
+            "train longer; if it stays, it is mode dropping",
+        )
+    return None
+
+
+def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    agreement = measured["label_agreement"]
+    if agreement is None or agreement >= LABEL_FOLLOWED:
+        return None
+    if agreement < LABEL_IGNORED:
+        return Finding(
+            "label-ignored",
+            2,
+            f"the label is ignored: {agreement:.0%} of the pictures show the digit asked for (chance: 10 %)",
+            "the discriminator must punish a wrong label: give it the label more strongly, or train longer",
+        )
+    return Finding(
+        "label-half-followed", 1, f"the label is followed in {agreement:.0%} of the pictures only", "train longer"
+    )

@@ -1,0 +1,1 @@
+"""Recipe, data, folder, game and hooks wired together: what the verbs call."""

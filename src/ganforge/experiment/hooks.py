@@ -1,0 +1,113 @@
+"""What looks at a run while it goes on, and writes down what it sees. Nothing here changes the state."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from PIL import Image
+
+from ganforge.experiment.setup import Experiment
+from ganforge.files import write_atomically
+from ganforge.runs.log import append_line
+from ganforge.sampling import animation, png, sheet
+from ganforge.training.cadence import is_mark, is_sheet_epoch
+from ganforge.training.divergence import Diverged
+from ganforge.training.state import State
+from ganforge.training.step import Stats
+
+EVOLUTION_COLUMNS = 8
+
+
+def read(stats: Stats) -> dict[str, float]:
+    """Bring the statistics of a step from the device, in one transfer."""
+    values = torch.stack([value.double() for value in stats.values()]).tolist()
+    return dict(zip(stats, values, strict=True))
+
+
+class LogHook:
+    """Writes a line of statistics every ``log_every`` steps, and more often at first; notices when they break."""
+
+    def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
+        self._experiment, self._seconds = experiment, seconds
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Log this step, if it is one to log."""
+        if state.step % self._experiment.recipe.log_every and not is_mark(state.step):
+            return
+        values = read(stats)
+        if not all(math.isfinite(value) for value in values.values()):
+            raise Diverged
+        line = {
+            "step": state.step,
+            "epoch": round(state.step / self._experiment.steps_per_epoch, 3),
+            "images_seen": state.images_seen,
+            "seconds": round(self._seconds(), 3),
+        }
+        append_line(self._experiment.folder.log, line | values)
+
+
+class SheetHook:
+    """Draws a sheet from fresh noise after the epochs at which the tutorials do."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Draw, if an epoch to draw after has just ended."""
+        epochs, rest = divmod(state.step, self._experiment.steps_per_epoch)
+        if rest == 0 and is_sheet_epoch(epochs - 1):
+            self._draw(state, f"epoch-{epochs - 1:03d}.png")
+
+    def final(self, state: State) -> None:
+        """Draw the last sheet, unless the run ended with an epoch that has one."""
+        epochs, rest = divmod(state.step, self._experiment.steps_per_epoch)
+        if rest or not is_sheet_epoch(epochs - 1):
+            self._draw(state, f"step-{state.step:06d}.png")
+
+    def _draw(self, state: State, file: str) -> None:
+        """One row of fakes; where the recipe takes labels, real test images above fakes of the same labels."""
+        experiment = self._experiment
+        recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
+        generator = experiment.publish(state)
+        latent = experiment.draws().latent(columns, "sheet", state.step)
+        caption = f"{recipe.name} · step {state.step} · epoch {state.step / experiment.steps_per_epoch:.3g} · seed {experiment.seed}"
+        if recipe.conditional:
+            real = experiment.splits.test.select(slice(0, columns))
+            fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
+            images = torch.cat([real.images, fake])
+            picture = sheet(images, len(real), caption=f"above: real, below: asked for the same · {caption}")
+        else:
+            picture = sheet(generator.draw(latent), columns, caption=caption)
+        write_atomically(experiment.folder.samples / file, png(picture))
+
+
+class EvolutionHook:
+    """Keeps a frame of one fixed noise at every mark of the time scale; together they are ``evolution.webp``."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Draw a frame, if this step is a mark."""
+        if not is_mark(state.step):
+            return
+        experiment = self._experiment
+        n = EVOLUTION_COLUMNS**2
+        latent = experiment.draws().latent(n, "evolution")
+        labels = None
+        if experiment.recipe.conditional:
+            labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
+        images = experiment.publish(state).draw(latent, labels)
+        picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=480)
+        write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture))
+
+    def finish(self, state: State) -> None:
+        """Join the frames up to now to one animation."""
+        folder = self._experiment.folder
+        files = sorted(folder.samples.glob("evolution-*.png"))
+        files = [file for file in files if int(file.stem.split("-")[1]) <= state.step]
+        frames = []
+        for file in files:
+            with Image.open(file) as frame:
+                frames.append(frame.copy())
+        write_atomically(folder.evolution, animation(frames))

@@ -1,0 +1,142 @@
+"""One run from its first step to its verdict: the loop, the hooks, saving, stopping, and what to do when it breaks."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganforge.data.batches import Batches
+from ganforge.errors import Interrupted, RunFailed
+from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook
+from ganforge.experiment.setup import Experiment, Length, Watcher
+from ganforge.experiment.verdict import Verdict, judge_run
+from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
+from ganforge.sampling import Generator, load_generator
+from ganforge.training import loop
+from ganforge.training.divergence import Diverged, trace
+from ganforge.training.draws import Draws
+from ganforge.training.state import State
+from ganforge.training.step import Stats, adversarial
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was trained: where it is, how far it came and what was found.
+
+    ``verdict`` is None where no judge knows the data.
+    """
+
+    folder: Path
+    step: int
+    epoch: float
+    seconds: float
+    verdict: Verdict | None = field(default=None)
+
+    def generator(self) -> Generator:
+        """The trained generator."""
+        return load_generator(self.folder)
+
+
+def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
+    """Play until the length is reached or somebody says stop; save; judge."""
+    folder, started = experiment.folder, time.perf_counter()
+    batches, draws = experiment.batches(), experiment.draws()
+
+    def seconds() -> float:
+        return done + time.perf_counter() - started
+
+    def save() -> None:
+        if not all_finite(state.tensors()):
+            raise Diverged
+        note = {"step": state.step, "images_seen": state.images_seen}
+        write_checkpoint(folder.checkpoints, state.tensors(), note)
+        experiment.publish(state).save(folder.generator)
+        folder.update_run(step=state.step, seconds=round(seconds(), 1))
+
+    saved_at = [time.perf_counter()]
+
+    def save_now_and_then(state: State, stats: Stats) -> None:
+        if time.perf_counter() - saved_at[0] >= experiment.recipe.checkpoint_seconds:
+            save()
+            saved_at[0] = time.perf_counter()
+
+    sheets = SheetHook(experiment)
+    evolution = EvolutionHook(experiment)
+    hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, save_now_and_then, watcher.look]
+    deadline = time.perf_counter() + length.seconds
+    target = length.step if length.step is not None else math.inf
+    folder.update_run(
+        status="running",
+        target_step=length.step,
+        target_seconds=None if math.isinf(length.seconds) else done + length.seconds,
+    )
+    with _stop_signals() as stopped:
+        try:
+            watcher.begin(experiment, length)
+            if state.step == 0:
+                save()
+                evolution(state, {})
+            loop.train(
+                state,
+                adversarial,
+                experiment.recipe,
+                batches,
+                draws,
+                stop=lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline,
+                hooks=hooks,
+            )
+            save()
+            sheets.final(state)
+            evolution.finish(state)
+        except Diverged:
+            folder.update_run(status="diverged")
+            raise RunFailed(_explain(experiment, state.step, batches, draws)) from None
+        finally:
+            watcher.end()
+    epoch = state.step / experiment.steps_per_epoch
+    if stopped.is_set():
+        folder.update_run(status="interrupted")
+        raise Interrupted(
+            f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; 'ganforge resume {folder.path}' goes on"
+        )
+    folder.update_run(status="finished")
+    verdict = judge_run(experiment.publish(state), experiment.splits, folder)
+    return Run(folder.path, state.step, epoch, seconds(), verdict)
+
+
+def _explain(experiment: Experiment, last: int, batches: Batches, draws: Draws) -> str:
+    """Replay from the last good checkpoint to name what broke."""
+    state = experiment.new_state()
+    good = "none"
+    try:
+        tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
+        state.load(tensors, note["step"], note["images_seen"])
+        good = f"step {note['step']}"
+    except Damaged:
+        pass
+    where = trace(state, adversarial, experiment.recipe, batches, draws, last)
+    return (
+        f"diverged at {where}; last good checkpoint: {good}, in {experiment.folder.checkpoints}; "
+        "train again with a lower --set generator_lr=... and discriminator_lr=..."
+    )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into a flag that the loop reads between two steps."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    handler: Callable[[int, Any], None] = lambda number, frame: stopped.set()  # noqa: E731
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

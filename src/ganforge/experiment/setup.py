@@ -1,0 +1,122 @@
+"""The fixed parts of a run, put together and checked: recipe, data, folder, seed, length."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ganforge.data.batches import Batches
+from ganforge.data.images import Splits
+from ganforge.errors import UserError
+from ganforge.recipes.recipe import Recipe
+from ganforge.runs.folder import RunFolder
+from ganforge.sampling import Generator, publish
+from ganforge.training.draws import Draws
+from ganforge.training.state import DTYPES, State, new_state
+from ganforge.training.step import Stats
+
+
+@dataclass(frozen=True)
+class Length:
+    """When to stop: at a step, or after a number of seconds of training, whichever comes first."""
+
+    step: int | None = None
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run's fixed parts: everything that, with the length, decides the outcome."""
+
+    recipe: Recipe
+    splits: Splits
+    folder: RunFolder
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch, rounded down as the tutorials do; a remainder goes into the next epoch's first batch."""
+        return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where the game is played."""
+        return torch.device(self.recipe.device)
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What a generator file says of its origin: nothing that differs between two equal runs."""
+        train = self.splits.train
+        return {
+            "format": 1,
+            "data": train.name,
+            "fingerprint": self.splits.fingerprint,
+            "shape": list(train.shape),
+            "class_names": list(train.class_names),
+            "seed": self.seed,
+        }
+
+    def new_state(self) -> State:
+        """The players at their initial values."""
+        train = self.splits.train
+        return new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
+
+    def draws(self) -> Draws:
+        """This run's chance."""
+        return Draws(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
+
+    def batches(self) -> Batches:
+        """This run's stream of real images."""
+        return Batches(
+            self.splits.train,
+            self.recipe.batch_size,
+            self.recipe.pixel_range,
+            seed=self.seed,
+            labels=self.recipe.conditional,
+            device=self.device,
+            dtype=DTYPES[self.recipe.precision],
+        )
+
+    def publish(self, state: State) -> Generator:
+        """The generator as it is now, ready to draw."""
+        return publish(state, self.recipe, self.draws(), self.note)
+
+
+class Watcher:
+    """Told what happens while a run goes on; this one keeps quiet. The command line shows it."""
+
+    def say(self, text: str) -> None:
+        """Take one sentence for the user."""
+
+    def downloading(self, file: str, done: int, total: int | None) -> None:
+        """Take a download's progress in bytes."""
+
+    def begin(self, experiment: Experiment, length: Length) -> None:
+        """Learn that training starts."""
+
+    def look(self, state: State, stats: Stats) -> None:
+        """Look at a step that was just played."""
+
+    def end(self) -> None:
+        """Learn that training stopped, for whatever reason."""
+
+
+def fit(recipe: Recipe, splits: Splits) -> None:
+    """Refuse a recipe that cannot be played with these data.
+
+    Raises:
+        UserError: labels are missing, there is one class only, or the batch is larger than the data.
+    """
+    train = splits.train
+    if recipe.conditional and not train.labelled:
+        raise UserError(
+            f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
+        )
+    if recipe.conditional and len(train.labels.unique()) < 2:
+        raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
+    if recipe.batch_size > len(train):
+        raise UserError(
+            f"batch_size = {recipe.batch_size} is more than the {len(train)} training images of {train.name}; "
+            f"--set batch_size={max(2, len(train) // 2)}"
+        )

@@ -1,0 +1,234 @@
+"""The verbs that train: what ``ganforge train`` and ``ganforge resume`` do, as functions."""
+
+import math
+import platform
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ganforge
+from ganforge.data.catalogue import load as load_data
+from ganforge.errors import UserError
+from ganforge.experiment.play import Run, play
+from ganforge.experiment.setup import Experiment, Length, Watcher, fit
+from ganforge.files import write_atomically
+from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
+from ganforge.runs.checkpoint import Damaged, newest_checkpoint
+from ganforge.runs.folder import RunFolder, next_folder
+from ganforge.runs.log import cut_back
+from ganforge.training.state import State
+
+RUNS = Path("runs")
+"""Where runs go when no folder is named."""
+
+
+def train(
+    recipe: str | Recipe = DEFAULT_RECIPE,
+    *,
+    data: Any = "auto",
+    out: str | Path | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    changes: Sequence[str] = (),
+    device: str = "auto",
+    start_from: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train a GAN, leave a run folder behind, and say whether it worked.
+
+    Args:
+        recipe: a built-in name, the path of a TOML file, or a Recipe.
+        data: a name, a path, an array or tensor of images, (images, labels), or a torch Dataset.
+        out: the run's folder, ``runs/<recipe>-<data>-<k>`` unless given.
+        steps: train so many steps; or ``epochs``, or ``minutes``; the recipe's epochs unless one is given.
+        epochs: see ``steps``.
+        minutes: see ``steps``.
+        seed: all chance in this run follows from it.
+        changes: ``field=value`` changes to the recipe.
+        device: "auto", "cpu", "cuda" or "mps".
+        start_from: a run whose weights to start with (same networks), instead of drawn ones.
+        watcher: is told what happens.
+
+    Raises:
+        UserError: the input cannot be used; nothing was written.
+        RunFailed: the run diverged or the disk is full; what was saved is safe.
+        Interrupted: SIGINT or SIGTERM came; the state was saved first.
+    """
+    watcher = watcher or Watcher()
+    checked = load_recipe(recipe, changes) if isinstance(recipe, str) else recipe
+    checked = checked.model_copy(update={"device": _choose_device(device, checked)})
+    _check_length(steps, epochs, minutes)
+    splits = load_data(data, images=checked.data.images, report=watcher.downloading)
+    if splits.origin:
+        watcher.say(f"data: {splits.train.name}, {splits.origin}")
+    fit(checked, splits)
+    folder = RunFolder(out) if out else next_folder(RUNS, f"{checked.name}-{splits.train.name}")
+    _refuse_used(folder, checked)
+    experiment = Experiment(checked, splits, folder, seed)
+    state = experiment.new_state()
+    if start_from is not None:
+        _take_weights(state, RunFolder(start_from))
+    folder.create()
+    with folder.locked():
+        _refuse_used(folder, checked)
+        length = _length(experiment, steps, epochs if (steps or epochs or minutes) else checked.epochs, minutes)
+        source = str(data) if isinstance(data, str | Path) and data != "auto" else splits.train.name
+        write_atomically(folder.recipe, checked.to_toml().encode())
+        folder.update_run(
+            recipe=checked.name,
+            seed=seed,
+            data={"source": source if isinstance(data, str | Path) else None, "name": splits.train.name},
+            fingerprint=splits.fingerprint,
+            steps_per_epoch=experiment.steps_per_epoch,
+            versions=versions(),
+            threads=torch.get_num_threads(),
+        )
+        return play(experiment, state, length, 0.0, watcher)
+
+
+def resume(
+    run: str | Path,
+    *,
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    data: Any = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Go on where a run stopped, or beyond its end: the weights are those of a run that never stopped.
+
+    Args:
+        run: the run's folder.
+        steps: go on up to this step, counted from the run's start; or ``epochs`` likewise; or ``minutes`` longer.
+        epochs: see ``steps``.
+        minutes: see ``steps``.
+        data: the same data again, where they came from Python and not from a name or a path.
+        watcher: is told what happens.
+
+    Raises:
+        UserError: no run, its data changed or are gone, nothing left to do.
+        RunFailed: as ``train``.
+        Interrupted: as ``train``.
+    """
+    watcher = watcher or Watcher()
+    _check_length(steps, epochs, minutes)
+    folder = RunFolder(run)
+    saved = folder.read_run()
+    with folder.locked():
+        saved = folder.read_run()
+        recipe = _saved_recipe(folder)
+        _choose_device(recipe.device, recipe)
+        source = data if data is not None else saved["data"]["source"]
+        if source is None:
+            raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
+        splits = load_data(source, images=recipe.data.images, report=watcher.downloading)
+        if splits.fingerprint != saved["fingerprint"]:
+            raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
+        experiment = Experiment(recipe, splits, folder, saved["seed"])
+        _warn_of_changes(saved, watcher)
+        state = experiment.new_state()
+        _load_newest(experiment, state, watcher)
+        length = _length(experiment, steps, epochs, minutes)
+        done = float(saved.get("seconds", 0.0))
+        if length.step is None and minutes is None:
+            length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
+            length = Length(length.step, length.seconds - done)
+        if state.step >= (length.step or math.inf) or length.seconds <= 0:
+            at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
+            raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
+        watcher.say(f"going on at step {state.step}")
+        if folder.log.exists():
+            cut_back(folder.log, state.step)
+        return play(experiment, state, length, done, watcher)
+
+
+def versions() -> dict[str, str]:
+    """What a run's exact result depends on besides recipe, data and seed."""
+    return {"ganforge": ganforge.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _choose_device(device: str, recipe: Recipe) -> str:
+    wanted = device if device != "auto" else recipe.device
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return "cuda" if there["cuda"] else "cpu"
+    if wanted not in there:
+        raise UserError(f"device {wanted!r} is not known: auto, cpu, cuda or mps")
+    if not there[wanted]:
+        raise UserError(
+            f"this machine has no {wanted} device that torch {torch.__version__} can use; try --device auto"
+        )
+    return wanted
+
+
+def _check_length(steps: int | None, epochs: float | None, minutes: float | None) -> None:
+    flags = {"steps": steps, "epochs": epochs, "minutes": minutes}
+    given = {name: value for name, value in flags.items() if value is not None}
+    if len(given) > 1:
+        raise UserError(f"give one of {' and '.join(f'--{name}' for name in given)}, not both")
+    for name, value in given.items():
+        if not value > 0 or math.isinf(value):
+            raise UserError(f"--{name} {value:g}: must be more than 0")
+
+
+def _length(experiment: Experiment, steps: int | None, epochs: float | None, minutes: float | None) -> Length:
+    if epochs is not None:
+        steps = max(1, round(epochs * experiment.steps_per_epoch))
+    return Length(steps, minutes * 60 if minutes is not None else math.inf)
+
+
+def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
+    if not folder.exists:
+        return
+    if folder.recipe.exists() and _saved_recipe(folder) != recipe:
+        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+    raise UserError(
+        f"{folder.path} holds this run already: 'ganforge resume {folder.path}' goes on, or choose another --out"
+    )
+
+
+def _saved_recipe(folder: RunFolder) -> Recipe:
+    try:
+        values = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(
+            f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
+        ) from None
+    return parse(values, str(folder.recipe))
+
+
+def _take_weights(state: State, folder: RunFolder) -> None:
+    try:
+        tensors, _, _ = newest_checkpoint(folder.checkpoints)
+        state.load({name: value for name, value in tensors.items() if ".optimizer." not in name}, 0, 0)
+    except (Damaged, ValueError) as error:
+        raise UserError(f"--from {folder.path}: its weights cannot be used: {error}") from None
+
+
+def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:
+    """Load the newest whole checkpoint; a run that was killed before its first one starts over."""
+    folder = experiment.folder
+    try:
+        tensors, note, complaints = newest_checkpoint(folder.checkpoints)
+        state.load(tensors, note["step"], note["images_seen"])
+    except Damaged as damage:
+        if any(folder.checkpoints.glob("*")):
+            raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
+        return
+    except ValueError as error:
+        raise UserError(f"{folder.path} cannot go on: {error}") from None
+    for complaint in complaints:
+        watcher.say(f"{complaint}; going back to the one before, of step {note['step']}")
+
+
+def _warn_of_changes(saved: dict[str, Any], watcher: Watcher) -> None:
+    now = {**versions(), "threads": torch.get_num_threads()}
+    before = {**saved.get("versions", {}), "threads": saved.get("threads")}
+    changed = [f"{name} {before[name]} -> {now[name]}" for name in ("torch", "threads") if before[name] != now[name]]
+    if changed:
+        watcher.say(f"note: {', '.join(changed)}: the result may differ in the last bits from an unbroken run")

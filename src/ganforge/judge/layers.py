@@ -1,0 +1,145 @@
+"""Which stage of the judge shows variety within a class: ``python -m ganforge.judge.layers --data mnist``.
+
+The last layers of a good classifier forget all but the class (neural collapse: Papyan, Han & Donoho 2020), so the stage
+on which spread is measured is chosen by what each stage answers to inputs that are known to be sick.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganforge.data.images import ImageSet, scale
+from ganforge.judge.network import JudgeNetwork
+from ganforge.metrics.frechet import frechet_distance
+from ganforge.metrics.spread import mean_spread, within_class_spread
+from ganforge.randomness import random_generator
+
+SAMPLES, DRAWS = 1000, 20
+
+
+def candidates(network: JudgeNetwork, images: Tensor) -> dict[str, Tensor]:
+    """Return every candidate for the spread features, float32 [N, F] by name, of uint8 images [N, 1, 28, 28]."""
+    with torch.no_grad():
+        blocks = [_one_block(network, scale(block, "0..1")) for block in torch.split(images, 500)]
+    return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _one_block(network: JudgeNetwork, pixels: Tensor) -> dict[str, Tensor]:
+    stages = network.activations(pixels)
+    maps = {name: stages[name] for name in ("stage1", "stage2", "stage3")}
+    return {
+        "pixels": pixels.flatten(1),
+        **{name: stage.flatten(1) for name, stage in maps.items()},
+        "stage1, 3×3 means": F.adaptive_avg_pool2d(maps["stage1"], 3).flatten(1),
+        "stage2, 3×3 means": F.adaptive_avg_pool2d(maps["stage2"], 3).flatten(1),
+        **{f"{name}, mean": stage.mean((2, 3)) for name, stage in maps.items()},
+        "dense": stages["dense"],
+        "features": stages["features"],
+    }
+
+
+def _by_class(labels: Tensor, choose: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """Join what ``choose`` makes of every class's indices; it is told how many to give."""
+    members = [torch.where(labels == index)[0] for index in range(int(labels.max()) + 1)]
+    return torch.cat([choose(of, len(of)) for of in members])
+
+
+def _middle_third(values: Tensor) -> Callable[[Tensor, int], Tensor]:
+    def choose(of: Tensor, count: int) -> Tensor:
+        kept = of[values[of].argsort()[count // 3 : count - count // 3]]
+        return kept.repeat(3)[:count]
+
+    return choose
+
+
+def _slant(images: Tensor) -> Tensor:
+    ink = images.float().squeeze(1)
+    y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    total = ink.sum((1, 2))
+    dx = x - ((ink * x).sum((1, 2)) / total)[:, None, None]
+    dy = y - ((ink * y).sum((1, 2)) / total)[:, None, None]
+    return (ink * dx * dy).sum((1, 2)) / (ink * dy * dy).sum((1, 2))
+
+
+def sick_inputs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield name, images and labels of inputs whose sickness is known, made of the given reals."""
+    generator = random_generator("judge", "layers", "sick")
+    one = _by_class(labels, lambda of, count: of[:1].repeat(count))
+    half = _by_class(labels, lambda of, count: torch.cat([of[: count // 2], of[:1].repeat(count - count // 2)]))
+    tenth = _by_class(labels, lambda of, count: of[: max(count // 10, 1)].repeat(11)[:count])
+    for name, chosen in (("one image", one), ("half of it one image", half), ("a tenth, repeated", tenth)):
+        yield name, images[chosen], labels[chosen]
+    for name, values in (("middle third of ink", images.float().mean((1, 2, 3))), ("of slant", _slant(images))):
+        chosen = _by_class(labels, _middle_third(values))
+        yield name, images[chosen], labels[chosen]
+    order = _by_class(labels, lambda of, count: of)
+    other = _by_class(labels, lambda of, count: of.roll(1))
+    yield "mean of two", (images[order].float() + images[other]).div(2).round().byte(), labels[order]
+    pixels = images.float()
+    yield "blurred 3×3", F.avg_pool2d(pixels, 3, 1, 1).round().byte(), labels
+    noisy = pixels + torch.randn(pixels.shape, generator=generator) * 25.5
+    yield "noise .1", noisy.round().clamp(0, 255).byte(), labels
+
+
+def spread_table(network: JudgeNetwork, train: ImageSet, test: ImageSet) -> list[dict[str, float | str]]:
+    """Return one row per candidate: variance within classes over total, and the spread of healthy and sick inputs."""
+    reals = candidates(network, test.images)
+    rows: dict[str, dict[str, float | str]] = {name: {"stage": f"{name} ({reals[name].shape[1]})"} for name in reals}
+    for name, features in reals.items():
+        within = [float(features[test.labels == index].var(0).sum()) for index in range(10)]
+        rows[name]["within / total"] = float(np.mean(within)) / float(features.var(0).sum())
+    drawn = [_some(train, draw) for draw in range(DRAWS)]
+    fakes = [candidates(network, some.images) for some in drawn]
+    for name, real in reals.items():
+        healthy = [_spread(real, test.labels, fakes[k][name], drawn[k].labels) for k in range(DRAWS)]
+        rows[name] |= {"train": float(np.mean(healthy)), "its SD": float(np.std(healthy, ddof=1))}
+    some = _some(train, DRAWS)
+    for sickness, images, labels in sick_inputs(some.images, some.labels):
+        for name, fake in candidates(network, images).items():
+            rows[name][sickness] = _spread(reals[name], test.labels, fake, labels)
+    return list(rows.values())
+
+
+def frechet_table(network: JudgeNetwork, train: ImageSet, test: ImageSet) -> list[dict[str, float | str]]:
+    """Return the Fréchet distance of healthy and sick inputs before and after the last ReLU."""
+    reals, some = candidates(network, test.images), _some(train, DRAWS)
+    inputs = [("train", some.images, some.labels), *sick_inputs(some.images, some.labels)]
+    seen = {sickness: candidates(network, images) for sickness, images, _ in inputs}
+    return [
+        {"stage": name, **{sickness: frechet_distance(reals[name], fake[name]) for sickness, fake in seen.items()}}
+        for name in ("dense", "features")
+    ]
+
+
+def _some(images: ImageSet, draw: int) -> ImageSet:
+    return images.select(torch.randperm(len(images), generator=random_generator("judge", "layers", draw))[:SAMPLES])
+
+
+def _spread(real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor) -> float:
+    return mean_spread(within_class_spread(real, real_labels, fake, fake_labels, 10))
+
+
+def _print(rows: list[dict[str, float | str]]) -> None:
+    print("\n| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")
+    for row in rows:
+        print("| " + " | ".join(cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row.values()) + " |")
+
+
+def main() -> None:
+    """Print both tables in Markdown."""
+    from ganforge.data.catalogue import load
+    from ganforge.judge.digits import load_judge
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="mnist")
+    splits, network = load(parser.parse_args().data), load_judge().network
+    _print(spread_table(network, splits.train, splits.test))
+    _print(frechet_table(network, splits.train, splits.test))
+
+
+if __name__ == "__main__":
+    main()

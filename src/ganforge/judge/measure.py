@@ -1,0 +1,130 @@
+"""All figures of one batch of fakes beside real images, as one record."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganforge.data.images import ImageSet
+from ganforge.errors import UserError
+from ganforge.judge.digits import Judge, Seen
+from ganforge.judge.network import FEATURE_DIM
+from ganforge.metrics.frechet import frechet_distance
+from ganforge.metrics.modes import class_shares
+from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
+from ganforge.randomness import random_generator
+
+CONFIDENT = 0.8
+PRESENT = 0.03
+FEWEST_FOR_FRECHET = 2 * FEATURE_DIM
+"""Below this many samples a 128×128 covariance is mostly noise, and no Fréchet distance is given."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the judge measured; every field can be written as JSON, None where it could not be measured.
+
+    Attributes:
+        judge: the judge's version.
+        judge_hash: SHA-256 of its file.
+        n_fake: how many fakes were judged.
+        n_real: how many real images they were held against.
+        class_shares: share of all fakes that are of each class with confidence ≥ .8.
+        classes_present: how many of those shares are ≥ .03.
+        confident: share of fakes with confidence ≥ .8; real test digits reach .99.
+        class_spread: `within_class_spread` per class, by the class the judge sees; None below 10 samples.
+        within_class_spread: its mean over the classes that have one; real is 1, one picture per class is 0.
+        total_spread: variance of all fakes over that of all reals; 0 where every fake is the same picture.
+        label_agreement: share of fakes that the judge takes for the class that was asked for.
+        frechet_distance: on the judge's 128 features, n_fake fakes against n_real reals. Not to be called FID: that is
+            another network's. None below 256 samples on a side. Compares only at equal numbers.
+        frechet_floor: the same between the reals and ``n_floor`` other reals: what a perfect generator would get.
+        n_floor: how many those were: n_fake where there are as many.
+        agreement_on_real: share of the reals that the judge takes for what their label says.
+    """
+
+    judge: str
+    judge_hash: str
+    n_fake: int
+    n_real: int
+    class_shares: list[float]
+    classes_present: int
+    confident: float
+    class_spread: list[float | None]
+    within_class_spread: float | None
+    total_spread: float | None
+    label_agreement: float | None
+    frechet_distance: float | None
+    frechet_floor: float | None
+    n_floor: int
+    agreement_on_real: float | None
+
+
+def measure(
+    judge: Judge,
+    real: ImageSet,
+    fake: Tensor,
+    asked_labels: Tensor | None = None,
+    floor_images: ImageSet | None = None,
+) -> Measurement:
+    """Judge fakes beside reals; 10,000 of each and as many for the floor are the numbers to report.
+
+    Args:
+        judge: who looks.
+        real: the reals, best the test split; what was seen in them is remembered by their fingerprint.
+        fake: uint8 [N, 1, 28, 28], N ≥ 2.
+        asked_labels: int64 [N], the class asked of each fake, or None for a generator that is not asked.
+        floor_images: more reals, best the train split; as many as there are fakes are drawn from them.
+
+    Raises:
+        UserError: images of another type or shape, fewer than two of them, or labels that do not fit.
+    """
+    if len(fake) < 2 or len(real) < 2:
+        raise UserError(f"{len(fake)} fakes and {len(real)} reals: a measurement needs at least two of each")
+    if asked_labels is not None and asked_labels.shape != (len(fake),):
+        raise UserError(f"{len(fake)} fakes need as many asked labels, found {list(asked_labels.shape)}")
+    seen_real, seen = judge.look_at_set(real), judge.look(fake)
+    shares = class_shares(seen.classes, seen.confidence, len(judge.class_names), CONFIDENT)
+    spread = within_class_spread(
+        seen_real.spread_features, seen_real.classes, seen.spread_features, seen.classes, len(judge.class_names)
+    )
+    floor = _draw(floor_images, len(fake)) if floor_images is not None else None
+    seen_floor = judge.look_at_set(floor) if floor is not None else None
+    return Measurement(
+        judge=judge.version,
+        judge_hash=judge.hash,
+        n_fake=len(seen),
+        n_real=len(seen_real),
+        class_shares=shares.tolist(),
+        classes_present=int((shares >= PRESENT).sum()),
+        confident=float((seen.confidence >= CONFIDENT).double().mean()),
+        class_spread=[_known(ratio) for ratio in spread.tolist()],
+        within_class_spread=_known(mean_spread(spread)),
+        total_spread=_known(total_spread(seen_real.spread_features, seen.spread_features)),
+        label_agreement=_agreement(seen, asked_labels) if asked_labels is not None else None,
+        frechet_distance=_distance(seen_real, seen),
+        frechet_floor=_distance(seen_real, seen_floor) if seen_floor is not None else None,
+        n_floor=len(seen_floor) if seen_floor is not None else 0,
+        agreement_on_real=_agreement(seen_real, real.labels) if real.labelled else None,
+    )
+
+
+def _draw(images: ImageSet, count: int) -> ImageSet:
+    """Return ``count`` images by lot, always the same: the first ones of a folder may all be of one class."""
+    lot = torch.randperm(len(images), generator=random_generator("judge", "floor"))[:count]
+    return images.select(lot)
+
+
+def _agreement(seen: Seen, labels: Tensor) -> float:
+    return float((seen.classes == labels.cpu()).double().mean())
+
+
+def _distance(real: Seen, fake: Seen) -> float | None:
+    if min(len(real), len(fake)) < FEWEST_FOR_FRECHET:
+        return None
+    return frechet_distance(real.features, fake.features)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

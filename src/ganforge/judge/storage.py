@@ -1,0 +1,94 @@
+"""A judge as a file: safetensors with one JSON note, no pickle, the same bytes for the same training."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ganforge.errors import UserError
+from ganforge.judge.network import JudgeNetwork
+
+ARCHITECTURE = "conv 32 | 64-64 | 128, dense 128"
+"""Names the layers a file's weights are for; a file with another name is refused."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a judge's file says of itself.
+
+    Attributes:
+        version: which judge this is; figures of two versions are never put side by side.
+        classes: the names of the classes, in index order.
+        data: SHA-256 fingerprint of the images it was trained on.
+        epochs: how often it saw each of them.
+        seed: what its training's random draws depended on.
+        validation_accuracy: share right of the validation images, on which everything was chosen.
+        test_accuracy: share right of the test images, looked at once.
+        architecture: name of its layers.
+    """
+
+    version: str
+    classes: tuple[str, ...]
+    data: str
+    epochs: int
+    seed: int
+    validation_accuracy: float
+    test_accuracy: float
+    architecture: str = ARCHITECTURE
+
+
+def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
+    """Write weights and card to ``path`` at once or not at all, and return the file's SHA-256."""
+    # one key: safetensors writes several in an order that changes from run to run
+    note = {"ganforge": json.dumps(asdict(card), sort_keys=True, ensure_ascii=True)}
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    content = save(weights, note)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_judge(path: Path, expected_hash: str | None = None) -> tuple[JudgeNetwork, Card, str]:
+    """Read a judge's file and return its frozen network, its card and its SHA-256.
+
+    Raises:
+        UserError: the file is missing, is no judge, or its hash is not ``expected_hash``.
+    """
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); a judge is a .safetensors file") from error
+    if expected_hash is not None and found != expected_hash:
+        raise UserError(
+            f"{path}: its SHA-256 starts with {found[:12]} and not {expected_hash[:12]}, so it is not the judge that "
+            "figures were made with; install ganforge again"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = json.loads((file.metadata() or {})["ganforge"])
+            card = Card(**{**note, "classes": tuple(note["classes"])})
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no dict
+        if card.architecture != ARCHITECTURE:
+            raise UserError(f"{path}: its layers are {card.architecture!r}, this version reads {ARCHITECTURE!r}")
+        network = _with_weights(len(card.classes), weights)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: is no judge of ganforge ({reason})") from error
+    return network, card, found
+
+
+def _with_weights(classes: int, weights: dict[str, torch.Tensor]) -> JudgeNetwork:
+    with torch.device("meta"):
+        network = JudgeNetwork(classes)
+    network.load_state_dict(weights, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,1 @@
+"""Latents and images in, images and logits out: one family per file, its generator beside its discriminator."""

@@ -1,0 +1,1 @@
+"""Logits in, per-sample losses out."""

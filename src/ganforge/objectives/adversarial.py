@@ -1,0 +1,74 @@
+"""What each player wants of the discriminator's logits.
+
+Every objective is a function of real and fake logits [N] that returns losses [N], lower is better. With
+D = sigmoid(logit): -log D = softplus(-logit) and -log(1 - D) = softplus(logit), which keep their gradient at any logit
+(log(sigmoid + eps) loses it).
+"""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganforge.settings import Settings
+
+
+class Objective(Settings, ABC):
+    """The losses of both players.
+
+    Attributes:
+        probabilistic: whether sigmoid(logit) is a probability; only then do D(x), D(G(z)) and V mean anything.
+    """
+
+    probabilistic: ClassVar[bool]
+
+    @abstractmethod
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Loss [N] of the discriminator from its logits [N] on real and on fake images."""
+
+    @abstractmethod
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """Loss [N] of the generator from the discriminator's logits [N]; ``real`` is for relativistic objectives."""
+
+
+class Minimax(Objective):
+    """The formula itself: min_G max_D V = E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1).
+
+    At the equilibrium D = 1/2 everywhere and V = -log 4. The generator's gradient vanishes while D is sure of its
+    fakes ("saturates").
+    """
+
+    probabilistic: ClassVar[bool] = True
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-log D(x) - log(1 - D(G(z)))."""
+        return softplus(-real) + softplus(fake)
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """log(1 - D(G(z)))."""
+        return -softplus(fake)
+
+
+class NonSaturating(Objective):
+    """The generator maximises log D(G(z)) instead (Goodfellow et al. 2014, section 3): it learns while it loses.
+
+    ``label_smoothing`` s makes the discriminator's target on real images 1 - s, on fakes it stays 0 ("one-sided",
+    Salimans et al. 2016, section 3.4).
+    """
+
+    probabilistic: ClassVar[bool] = True
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-(1 - s) log D(x) - s log(1 - D(x)) - log(1 - D(G(z)))."""
+        # s·softplus(real) + (1 - s)·softplus(-real), as softplus(real) = real + softplus(-real)
+        return softplus(-real) + self.label_smoothing * real + softplus(fake)
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-log D(G(z))."""
+        return softplus(-fake)
+
+
+OBJECTIVES: dict[str, type[Objective]] = {"minimax": Minimax, "non-saturating": NonSaturating}

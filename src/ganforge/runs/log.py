@@ -1,0 +1,41 @@
+"""JSON lines: one object per line, appended while the run goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ganforge.errors import RunFailed
+from ganforge.files import write_atomically
+
+
+def append_line(path: Path, values: dict[str, Any]) -> None:
+    """Append one object as a line.
+
+    Raises:
+        RunFailed: it could not be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values, sort_keys=False) + "\n")
+    except OSError as error:
+        raise RunFailed(f"could not write {path}: {error.strerror}; what was saved before is untouched") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of every whole line; a last line that was cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def cut_back(path: Path, step: int) -> None:
+    """Drop every line after ``step``: the run goes on from there and will write them again."""
+    lines = read_lines(path)
+    kept = [line for line in lines if line["step"] <= step]
+    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())

@@ -1,0 +1,210 @@
+"""Pictures from a trained generator: what to draw, and how to lay it out."""
+
+import copy
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from ganforge.data.images import unscale
+from ganforge.errors import UserError
+from ganforge.networks.blocks import measure_batch_statistics
+from ganforge.networks.catalogue import build_generator
+from ganforge.recipes.recipe import Recipe, parse
+from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
+from ganforge.training.draws import Draws
+from ganforge.training.state import DTYPES, State
+
+BLOCK = 500
+"""Images drawn at once: enough to be fast, little enough for any memory."""
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A generator ready to draw: its weights are fixed, and no image depends on the others of its batch.
+
+    Attributes:
+        note: what is written beside the weights: recipe, shape, class names, data, seed, step, ``weights``.
+    """
+
+    module: nn.Module
+    recipe: Recipe
+    note: dict[str, Any]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes it can be asked for; empty where it takes no labels."""
+        return tuple(self.note["class_names"]) if self.recipe.conditional else ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.module.parameters()).device
+
+    @torch.no_grad()
+    def draw(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Turn latents [N, latent_dim] into uint8 images [N, C, H, W] on the CPU."""
+        conditions = [None] * len(latent) if condition is None else condition.split(BLOCK)
+        blocks = [self.module(z, c) for z, c in zip(latent.split(BLOCK), conditions, strict=False)]
+        return torch.cat([unscale(block, self.recipe.pixel_range).cpu() for block in blocks])
+
+    def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
+        """Return ``n`` latents; the first k of n are the same for every n >= k only on the same device."""
+        dtype = DTYPES[self.recipe.precision]
+        return Draws(self.recipe, seed, self.device, dtype).latent(n, name)
+
+    def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
+        """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
+
+        Raises:
+            UserError: labels asked of a generator that takes none, a label that is not a class, a count that differs.
+        """
+        if (labels is not None and len(labels) == 0) or (n is not None and n < 1):
+            raise UserError("ask for at least one picture")
+        if labels is not None and not self.class_names:
+            raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for one")
+        if labels is not None and n is not None and n != len(labels):
+            labels = [labels[i % len(labels)] for i in range(n)]
+        count = n or (len(labels) if labels is not None else 64)
+        condition = None
+        if self.class_names:
+            wanted = labels if labels is not None else [i % len(self.class_names) for i in range(count)]
+            wrong = [label for label in wanted if not 0 <= label < len(self.class_names)]
+            if wrong:
+                raise UserError(f"label {wrong[0]} is not a class: labels are 0 to {len(self.class_names) - 1}")
+            condition = torch.tensor(wanted, device=self.device)
+        return self.draw(self.latent(count, seed=seed), condition)
+
+    def morph(
+        self,
+        *,
+        seeds: Sequence[int] | None = None,
+        labels: Sequence[int] | None = None,
+        frames: int = 16,
+        seed: int = 0,
+    ) -> Tensor:
+        """Return uint8 images [frames, C, H, W] on the way from one picture to the next, and so on.
+
+        Between seeds the latent travels on a great circle (its length stays that of a drawn latent); between labels
+        the latent stays and the class weights blend, so one handwriting goes from digit to digit.
+        """
+        stops = labels if labels is not None else seeds
+        if stops is None or len(stops) < 2 or frames < 2:
+            raise UserError("a morph needs at least two seeds or two labels, and at least two frames")
+        way = torch.linspace(0, len(stops) - 1, frames, dtype=torch.float64)
+        legs = list(zip(way.floor().clamp(max=len(stops) - 2).long().tolist(), way.tolist(), strict=True))
+        if labels is not None:
+            if not self.class_names:
+                raise UserError(f"{self.recipe.name} was trained without labels: morph between seeds instead")
+            if not all(0 <= label < len(self.class_names) for label in labels):
+                raise UserError(f"labels are 0 to {len(self.class_names) - 1}")
+            rows = torch.eye(len(self.class_names), device=self.device)[torch.tensor(labels)]
+            condition = torch.stack([torch.lerp(rows[i], rows[i + 1], at - i) for i, at in legs])
+            return self.draw(self.latent(1, seed=seed).expand(frames, -1), condition)
+        points = [self.latent(1, seed=stop)[0] for stop in stops]
+        latent = torch.stack([_great_circle(points[i], points[i + 1], at - i) for i, at in legs])
+        fixed = torch.zeros(frames, dtype=torch.int64, device=self.device) if self.class_names else None
+        return self.draw(latent, fixed)
+
+    def save(self, path: Path) -> None:
+        """Write the weights with everything that is needed to draw with them; the same run gives the same bytes."""
+        write_tensors(path, dict(self.module.state_dict()), self.note)
+
+
+def _great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
+    cosine = torch.dot(a, b) / (a.norm() * b.norm())
+    angle = torch.acos(cosine.clamp(-1, 1))
+    if angle < 1e-4:
+        return torch.lerp(a, b, t)
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+def publish(state: State, recipe: Recipe, draws: Draws, note: dict[str, Any]) -> Generator:
+    """Copy the generator (its average, where there is one) and fix its batch statistics on fixed draws."""
+    module = copy.deepcopy(state.generator.published).requires_grad_(False)
+    classes = len(note["class_names"])
+
+    def run(index: int) -> None:
+        z = draws.latent(recipe.batch_size, "statistics", index)
+        labels = torch.arange(recipe.batch_size, device=z.device) % classes if recipe.conditional else None
+        module(z, labels)
+
+    measure_batch_statistics(module, run, batches=20)
+    weights = "ema" if state.generator.ema is not None else "raw"
+    return Generator(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
+
+
+def load_generator(path: Path | str, device: str = "cpu") -> Generator:
+    """Read a generator from its file, or from the folder of a run.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = Path(path)
+    file = path / "generator.safetensors" if path.is_dir() else path
+    if not file.exists():
+        where = f"{path} has no generator.safetensors" if path.is_dir() else f"{path} does not exist"
+        raise UserError(f"{where}: give the folder of a run ('ganforge runs' lists them) or a generator file")
+    try:
+        tensors, note = read_tensors(file)
+        recipe = parse(note["recipe"], f"{file}")
+        channels, height, width = note["shape"]
+        classes = len(note["class_names"]) if recipe.conditional else 0
+        module = build_generator(recipe.generator, recipe.latent.dim, (channels, height, width), classes)
+        module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
+    except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"
+        raise UserError(f"{file} cannot be used: {reason}") from None
+    return Generator(module.eval().requires_grad_(False), recipe, note)
+
+
+def sheet(images: Tensor, columns: int, *, caption: str = "", width: int = 640) -> Image.Image:
+    """Lay uint8 images [N, C, H, W] out in rows with gutters, enlarged by whole pixels, never blurred."""
+    n, channels, height, across = images.shape
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    factor = max(1, width // (columns * across))
+    gutter = max(2, factor)
+    cell_h, cell_w = height * factor + gutter, across * factor + gutter
+    canvas = np.full((rows * cell_h + gutter, columns * cell_w + gutter, channels), 64, np.uint8)
+    enlarged = images.permute(0, 2, 3, 1).numpy().repeat(factor, 1).repeat(factor, 2)
+    for index, image in enumerate(enlarged):
+        top, left = (index // columns) * cell_h + gutter, (index % columns) * cell_w + gutter
+        canvas[top : top + height * factor, left : left + across * factor] = image
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    return _with_caption(picture, caption) if caption else picture
+
+
+def _with_caption(picture: Image.Image, caption: str) -> Image.Image:
+    font = ImageFont.load_default(size=13)
+    band = 20
+    whole = Image.new(picture.mode, (picture.width, picture.height + band), 64 if picture.mode == "L" else (64,) * 3)
+    whole.paste(picture, (0, 0))
+    white = 255 if picture.mode == "L" else (255, 255, 255)
+    ImageDraw.Draw(whole).text((4, picture.height + 1), caption, fill=white, font=font)
+    return whole
+
+
+def png(picture: Image.Image) -> bytes:
+    """Encode a picture as PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def animation(
+    frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
+) -> bytes:
+    """Encode pictures as a looping animation that stays two seconds on its last frame; ``kind`` is WEBP or GIF."""
+    first, *others = list(frames)
+    durations = [int(seconds * 1000)] * len(others) + [2000]
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"lossless": True, "method": 0} if kind == "WEBP" else {}
+    first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)
+    return buffer.getvalue()

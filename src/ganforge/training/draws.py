@@ -1,0 +1,22 @@
+"""What chance decides, as a pure function of (seed, name, step, substep)."""
+
+import torch
+from torch import Tensor
+
+from ganforge.randomness import random_generator
+from ganforge.recipes.recipe import Recipe, UniformLatent
+
+
+class Draws:
+    """Random draws of one run, made on its device."""
+
+    def __init__(self, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self._latent, self._seed, self._device, self._dtype = recipe.latent, seed, device, dtype
+
+    def latent(self, count: int, name: str, *position: int) -> Tensor:
+        """Return ``count`` latents [count, latent_dim], the same for the same name and position."""
+        random = random_generator(self._seed, "latent", name, *position, device=self._device)
+        z = torch.empty(count, self._latent.dim, device=self._device, dtype=self._dtype)
+        if isinstance(self._latent, UniformLatent):
+            return z.uniform_(self._latent.low, self._latent.high, generator=random)
+        return z.normal_(self._latent.mean, self._latent.std, generator=random)

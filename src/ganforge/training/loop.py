@@ -1,0 +1,29 @@
+"""The one training loop: play rounds until told to stop, and let the hooks look."""
+
+from collections.abc import Callable, Iterable
+
+from ganforge.data.batches import Batches
+from ganforge.recipes.recipe import Recipe
+from ganforge.training.draws import Draws
+from ganforge.training.state import State
+from ganforge.training.step import Rule, Stats
+
+Hook = Callable[[State, Stats], None]
+"""Looks at the state between two steps and never changes it. Reading a statistic waits for the device."""
+
+
+def train(
+    state: State,
+    rule: Rule,
+    recipe: Recipe,
+    batches: Batches,
+    draws: Draws,
+    *,
+    stop: Callable[[State], bool],
+    hooks: Iterable[Hook] = (),
+) -> None:
+    """Play until ``stop`` says so; after each step every hook looks, in their order."""
+    while not stop(state):
+        stats = rule(state, recipe, batches, draws)
+        for hook in hooks:
+            hook(state, stats)

@@ -1,0 +1,107 @@
+"""Everything that training changes, and nothing else: what a checkpoint must hold."""
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.networks.catalogue import build_discriminator, build_generator
+from ganforge.randomness import random_generator
+from ganforge.recipes.recipe import Recipe
+
+DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
+
+
+@dataclass
+class Player:
+    """A network with what trains it; ``ema`` is its averaged copy, where the recipe asks for one."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: nn.Module | None = None
+    parameters: list[nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """List the parameters once: the step needs them every time."""
+        self.parameters = list(self.module.parameters())
+
+    @property
+    def published(self) -> nn.Module:
+        """The weights to draw pictures with: averaged where there are averages."""
+        return self.ema or self.module
+
+
+@dataclass
+class State:
+    """Both players, and how far the game has come; a step is one round of the game."""
+
+    generator: Player
+    discriminator: Player
+    step: int = 0
+    images_seen: int = 0
+
+    def players(self) -> dict[str, Player]:
+        """The players by name."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by name; the tensors are the state's own, not copies."""
+        found: dict[str, Tensor] = {}
+        for name, player in self.players().items():
+            found |= {f"{name}.module.{key}": value for key, value in player.module.state_dict().items()}
+            if player.ema is not None:
+                found |= {f"{name}.ema.{key}": value for key, value in player.ema.state_dict().items()}
+            for index, slots in player.optimizer.state_dict()["state"].items():
+                found |= {f"{name}.optimizer.{index}.{key}": value for key, value in slots.items()}
+        return found
+
+    def load(self, tensors: dict[str, Tensor], step: int, images_seen: int) -> None:
+        """Take over what ``tensors`` gave; names or shapes that do not fit raise ValueError."""
+        missing = {name for name in self.tensors() if ".optimizer." not in name} - set(tensors)
+        if missing:
+            raise ValueError(f"the checkpoint lacks {sorted(missing)[0]}")
+        for name, player in self.players().items():
+            _load_module(player.module, _below(tensors, f"{name}.module."))
+            if player.ema is not None:
+                _load_module(player.ema, _below(tensors, f"{name}.ema."))
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(tensors, f"{name}.optimizer.").items():
+                index, slot = key.split(".")
+                slots.setdefault(int(index), {})[slot] = value
+            player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": slots})
+        self.step, self.images_seen = step, images_seen
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _load_module(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"the checkpoint is of other networks: {str(error).splitlines()[-1].strip()}") from None
+
+
+def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: int, device: torch.device) -> State:
+    """Build the players at their initial values, which depend on the seed alone.
+
+    ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
+    """
+    classes = classes if recipe.conditional else 0
+    generator = build_generator(recipe.generator, recipe.latent.dim, shape, classes)
+    discriminator = build_discriminator(recipe.discriminator, shape, classes)
+    recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
+    recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
+    dtype = DTYPES[recipe.precision]
+    averaged = copy.deepcopy(generator).to(device, dtype).requires_grad_(False) if recipe.ema_half_life else None
+    return State(
+        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged),
+        discriminator=_player(discriminator.to(device, dtype), recipe.discriminator_lr, recipe, None),
+    )
+
+
+def _player(module: nn.Module, lr: float, recipe: Recipe, ema: nn.Module | None) -> Player:
+    betas = (recipe.adam.beta1, recipe.adam.beta2)
+    return Player(module, torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True), ema)

@@ -1,0 +1,101 @@
+"""One round of the adversarial game. Nothing here knows which GAN is being trained."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ganforge.data.batches import Batches
+from ganforge.recipes.recipe import Recipe
+from ganforge.training.draws import Draws
+from ganforge.training.state import Player, State
+
+Stats = dict[str, Tensor]
+"""Scalars on the device, by name: nobody has waited for them yet."""
+
+
+class Rule(Protocol):
+    """A way to play one round: changes the state, returns what it saw."""
+
+    def __call__(self, state: State, recipe: Recipe, batches: Batches, draws: Draws) -> Stats:
+        """Play one round and advance ``state.step``."""
+        ...
+
+
+def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) -> Stats:
+    """``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of the generator.
+
+    Only the weights of the player whose turn it is move: gradients are asked for its parameters alone, and no layer
+    keeps anything from a forward pass.
+    """
+    generator, discriminator = state.generator.module, state.discriminator.module
+    rounds, size = recipe.discriminator_steps, recipe.batch_size
+
+    for k in range(rounds):
+        real, labels = batches[state.step * rounds + k]
+        latent = draws.latent(size, "discriminator", state.step, k)
+        keeps_graph = recipe.shared_noise and k == rounds - 1
+        with torch.set_grad_enabled(keeps_graph):
+            fake = generator(latent, labels)
+        real_logits = discriminator(real, labels).logits
+        fake_logits = discriminator(fake.detach(), labels).logits
+        discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
+        update(state.discriminator, discriminator_loss)
+
+    for k in range(recipe.generator_steps):
+        if not recipe.shared_noise:
+            latent = draws.latent(size, "generator", state.step, k)
+        if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
+            fake = generator(latent, labels)
+        judged = discriminator(fake, labels).logits
+        generator_loss = recipe.objective.generator_loss(None, judged).mean()
+        update(state.generator, generator_loss)
+        average(state.generator, recipe)
+
+    state.step += 1
+    state.images_seen += size * rounds
+    with torch.no_grad():
+        return {
+            "discriminator_loss": discriminator_loss.detach(),
+            "generator_loss": generator_loss.detach(),
+            **outputs(recipe, real_logits, fake_logits),
+            "discriminator_gradient": torch.nn.utils.get_total_norm(gradients(state.discriminator)),
+            "generator_gradient": torch.nn.utils.get_total_norm(gradients(state.generator)),
+            "real_spread": real.var(0).sum(),
+            "fake_spread": fake.var(0).sum(),
+        }
+
+
+def update(player: Player, loss: Tensor) -> None:
+    """Descend on ``loss`` with one player's parameters; nothing else gets a gradient."""
+    player.optimizer.zero_grad()
+    loss.backward(inputs=player.parameters)
+    player.optimizer.step()
+
+
+def average(player: Player, recipe: Recipe) -> None:
+    """Move the averaged weights towards the present ones; a weight's share halves every ``ema_half_life`` images."""
+    if player.ema is not None:
+        keep = 0.5 ** (recipe.batch_size / recipe.ema_half_life)
+        averaged: list[Tensor] = list(player.ema.parameters())
+        torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
+
+
+def gradients(player: Player) -> list[Tensor]:
+    """The gradients that the player's last update used."""
+    return [parameter.grad for parameter in player.parameters if parameter.grad is not None]
+
+
+def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
+    """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
+    stats = {
+        "real_logit": real.mean(),
+        "fake_logit": fake.mean(),
+        "real_logit_std": real.std(),
+        "fake_logit_std": fake.std(),
+    }
+    if recipe.objective.probabilistic:
+        stats["d_real"], stats["d_fake"] = real.sigmoid().mean(), fake.sigmoid().mean()
+        stats["value"] = logsigmoid(real).mean() + logsigmoid(-fake).mean()
+    return stats

@@ -1,0 +1,406 @@
+import contextlib
+import gzip
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+from ganforge.data.readers import read_object, read_path
+from ganforge.errors import UserError
+
+NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def idx(array):
+    return struct.pack(f">I{array.ndim}I", 2048 + array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def idx_header(*shape):
+    return struct.pack(f">I{len(shape)}I", 2048 + len(shape), *shape)
+
+
+GOOD = idx(pixels(5, 8, 9))
+LABELS = np.array([0, 1, 2, 1, 0])
+
+
+def refusal(read, *args):
+    with pytest.raises(UserError) as caught:
+        read(*args)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# IDX
+
+
+def write_four(folder, names=NAMES, pack=lambda content: content):
+    for name, array in zip(names, (pixels(5, 8, 9), LABELS, pixels(2, 8, 9, seed=1), LABELS[:2]), strict=True):
+        (folder / name).write_bytes(pack(idx(array)))
+
+
+@pytest.mark.parametrize("spell", [lambda n: n, lambda n: n.replace("-idx", ".idx"), lambda n: f"{n}.gz"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_folder_of_four_idx_files_is_read_whatever_their_spelling_and_packing(tmp_path, spell, pack):
+    write_four(tmp_path, [spell(name) for name in NAMES], pack)
+    parts = read_path(tmp_path)
+    assert np.array_equal(parts.train.images[:, 0], pixels(5, 8, 9))
+    assert parts.train.labels.tolist() == LABELS.tolist()
+    assert (len(parts.test), parts.test.class_names) == (2, ("0", "1", "2"))
+
+
+def test_a_folder_without_one_of_the_four_says_which(tmp_path):
+    write_four(tmp_path)
+    (tmp_path / NAMES[3]).unlink()
+    assert NAMES[3] in refusal(read_path, tmp_path)
+
+
+def test_a_single_idx_file_finds_its_labels_beside_it(tmp_path):
+    write_four(tmp_path)
+    assert read_path(tmp_path / NAMES[0]).train.labels.tolist() == LABELS.tolist()
+    (tmp_path / NAMES[1]).unlink()
+    assert not read_path(tmp_path / NAMES[0]).train.labelled
+
+
+def flipped(content, position=-6):
+    content = bytearray(content)
+    content[position] ^= 0x10
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "is empty"),
+        (b"\0\0", "no IDX file"),
+        (b"hello world, no images here", "no IDX file"),
+        (idx(LABELS), "IDX labels"),
+        (GOOD[:9], "within its header"),
+        (GOOD[:-1], "holds only 359"),
+        (GOOD + b"\0", "holds more"),
+        (gzip.compress(GOOD + b"\0"), "holds more"),
+        (gzip.compress(GOOD)[:-20], "cut short"),
+        (flipped(gzip.compress(GOOD)), "CRC"),
+        (flipped(gzip.compress(GOOD), 20), "damaged"),
+        (gzip.compress(b""), "is empty"),
+        (idx_header(2**31, 2**31, 2**31), "over 8 GiB"),
+        (idx_header(10**6, 28, 28), "holds only 0"),
+        (gzip.compress(idx_header(10**6, 28, 28)), "holds only 0"),
+        (idx_header(0, 28, 28), "at least two"),
+        (idx(pixels(1, 8, 8)), "at least two"),
+        (idx(pixels(4, 7, 8)), "7×8 px"),
+        (idx(pixels(2, 8, 65)), "8×65 px"),
+    ],
+)
+def test_bad_idx_images_are_refused_by_name(tmp_path, content, word):
+    path = tmp_path / "digits-images.gz"
+    path.write_bytes(content)
+    message = refusal(read_path, path)
+    assert word in message
+    assert str(path) in message
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_its_header_claims(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx_header(2, 8, 8) + bytes(50_000_000)))
+    read = []
+    real = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: read.append(size) or real(self, size))
+    assert "holds more" in refusal(read_path, path)
+    assert sum(read) <= 16 + 129 + 1
+    assert min(read) >= 0
+
+
+def test_labels_that_do_not_fit_their_images_are_refused(tmp_path):
+    write_four(tmp_path)
+    (tmp_path / NAMES[1]).write_bytes(idx(LABELS[:4]))
+    assert "5 images need 5 labels" in refusal(read_path, tmp_path)
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    assert "no such file" in refusal(read_path, tmp_path / "nowhere.gz")
+
+
+# npy and npz
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 9), (4, 8, 9, 3), (4, 3, 8, 9), (4, 8, 9, 1), (4, 1, 8, 9)])
+def test_npy_layouts_all_become_channels_first(tmp_path, shape):
+    images = pixels(*shape)
+    np.save(tmp_path / "set.npy", images)
+    read = read_path(tmp_path / "set.npy").train
+    assert read.shape == (3 if 3 in shape else 1, 8, 9)
+    assert (read.name, read.labelled) == ("set", False)
+    expected = images[:, None] if images.ndim == 3 else images
+    assert np.array_equal(read.images, expected.transpose(0, 3, 1, 2) if shape[-1] in (1, 3) else expected)
+
+
+def test_npy_written_by_columns_reads_the_same(tmp_path):
+    np.save(tmp_path / "set.npy", np.asfortranarray(pixels(4, 8, 9)))
+    assert np.array_equal(read_path(tmp_path / "set.npy").train.images[:, 0], pixels(4, 8, 9))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("images", "labels"), ("x", "y"), ("X_train", "Y_train"), ("train_images", "train_labels")]
+)
+def test_npz_keys_of_every_custom_are_known(tmp_path, images, labels):
+    np.savez_compressed(tmp_path / "set.npz", **{images: pixels(5, 8, 8), labels: LABELS[:, None]})
+    read = read_path(tmp_path / "set.npz").train
+    assert np.array_equal(read.images[:, 0], pixels(5, 8, 8))
+    assert read.labels.tolist() == LABELS.tolist()
+
+
+def test_npz_parts_are_kept_apart_but_share_scale_and_classes(tmp_path):
+    dark = np.zeros((2, 8, 8), np.float32)
+    bright = np.full((3, 8, 8), 200, np.float32)
+    np.savez(tmp_path / "s.npz", x_train=bright, y_train=[0, 1, 1], x_test=dark + 1, y_test=[2, 0], x_val=dark)
+    parts = read_path(tmp_path / "s.npz")
+    assert parts.train.images.unique().tolist() == [200]
+    assert parts.test.images.unique().tolist() == [1]
+    assert parts.train.class_names == parts.test.class_names == ("0", "1", "2")
+    assert parts.validation.labels.tolist() == [-1, -1]
+
+
+def test_a_lone_array_of_an_npz_is_the_images(tmp_path):
+    np.savez(tmp_path / "set.npz", pixels(4, 8, 8))
+    assert len(read_path(tmp_path / "set.npz").train) == 4
+
+
+def npy(array=None, raw=None):
+    def write(path):
+        path.write_bytes(raw) if raw is not None else np.save(path, array, allow_pickle=True)
+
+    return write
+
+
+def npy_claiming(*shape):
+    def write(path):
+        np.save(path, pixels(4, 8, 8))
+        text = path.read_bytes().replace(b"(4, 8, 8)", repr(shape).encode())
+        path.write_bytes(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "word"),
+    [
+        (npy(raw=b""), "is empty"),
+        (npy(raw=b"no array"), "magic"),
+        (npy(raw=b"\x93NUMPY\x01"), "cannot be understood"),
+        (npy(raw=b"\x93NUMPY\x09\x00"), "version"),
+        (npy_claiming(2**31, 2**31, 8), "claims"),
+        (npy_claiming(3, 8, 8), "claims"),
+        (npy_claiming(-4, 8, 8), "claims"),
+        (npy(np.array([{"a": 1}, None], object)), "never loaded"),
+        (npy(np.array([["a"] * 8] * 8)[None].repeat(2, 0)), "type <U1"),
+        (npy(pixels(4, 8, 8).astype(complex)), "type complex128"),
+        (npy(pixels(4, 64)), r"[4, 64]"),
+        (npy(pixels(4, 1, 1, 8, 8)), r"[4, 1, 1, 8, 8]"),
+        (npy(pixels(4, 8, 8, 4)), "4 channels"),
+        (npy(pixels(4, 2, 8, 8)), "2 channels"),
+        (npy(pixels(4, 8, 8) * np.nan), "NaN"),
+        (npy(pixels(4, 8, 8) / np.float32(255) + np.array([np.inf] + [0] * 7)), "infinite"),
+        (npy(pixels(4, 8, 8).astype(np.int32) - 1), "from -1 to"),
+        (npy(pixels(4, 8, 8).astype(np.uint16) * 257), "scale them to 0..255"),
+        (npy(pixels(4, 8, 8) * 2.0), "scale them to 0..1 or to 0..255"),
+        (npy(pixels(4, 8, 8) - 128.0), "scale them"),
+        (npy(pixels(1, 8, 8)), "at least two"),
+        (npy(pixels(0, 8, 8)), "at least two"),
+        (npy(pixels(4, 8, 7)), "8×7 px"),
+        (npy(pixels(4, 0, 8)), "0×8 px"),
+    ],
+)
+def test_bad_npy_is_refused_by_name(tmp_path, write, word):
+    path = tmp_path / "set.npy"
+    write(path)
+    message = refusal(read_path, path)
+    assert word in message
+    assert str(path) in message
+
+
+class Boom:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "word"),
+    [
+        ({"a": pixels(4, 8, 8), "b": LABELS}, "its arrays are a, b"),
+        ({"x": pixels(4, 8, 8), "images": pixels(4, 8, 8)}, "x, images"),
+        ({"x": pixels(5, 8, 8), "y": LABELS, "labels": LABELS}, "y, labels"),
+        ({"x": pixels(5, 8, 8), "y": np.array([Boom()] * 5, object)}, "never loaded"),
+        ({"x": pixels(5, 8, 8), "y": LABELS[:4]}, "5 images need 5 labels"),
+        ({"x": pixels(5, 8, 8), "y": np.eye(5)}, "[5, 5]"),
+        ({"x": pixels(5, 8, 8), "y": LABELS - 2}, "from -2 to"),
+        ({"x": pixels(5, 8, 8), "y": LABELS + 0.5}, "whole numbers"),
+        ({"x": pixels(5, 8, 8), "y": LABELS * np.nan}, "whole numbers"),
+        ({"x": pixels(5, 8, 8), "y": LABELS * 500}, "to 1000"),
+        ({"x": pixels(5, 8, 8), "y": np.array(list("abcde"))}, "type <U1"),
+        ({"x": pixels(5, 8, 8), "x_test": pixels(5, 9, 9)}, "test images"),
+        ({"x": pixels(5, 8, 8), "x_test": pixels(0, 8, 8)}, "test image"),
+        ({"x": pixels(5, 8, 8), "x_test": pixels(5, 8, 8) / 255}, "test images"),
+    ],
+)
+def test_bad_npz_is_refused_by_name(tmp_path, arrays, word):
+    path = tmp_path / "set.npz"
+    np.savez(path, **arrays)
+    message = refusal(read_path, path)
+    assert word in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_broken_archive_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "set.npz"
+    np.savez(path, images=pixels(4, 8, 8))
+    path.write_bytes(path.read_bytes()[:-30] if content is None else content)
+    assert str(path) in refusal(read_path, path)
+
+
+def test_an_archive_that_holds_no_array_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert "set.npz" in refusal(read_path, tmp_path / "set.npz")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["set.npz", "set.npy", "set.gz"]),
+    position=st.floats(0, 1, exclude_max=True),
+    bits=st.integers(1, 255),
+    cut=st.booleans(),
+)
+def test_damage_anywhere_is_refused_or_harmless(tmp_path, kind, position, bits, cut):
+    path = tmp_path / kind
+    if kind == "set.gz":
+        path.write_bytes(gzip.compress(GOOD))
+    elif kind == "set.npy":
+        np.save(path, pixels(5, 8, 8))
+    else:
+        np.savez_compressed(path, images=pixels(5, 8, 8), labels=LABELS)
+    content = bytearray(path.read_bytes())
+    at = int(position * len(content))
+    content[at] ^= bits
+    path.write_bytes(content[:at] if cut else content)
+    with contextlib.suppress(UserError):
+        read_path(path)
+
+
+# Pixels
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint16, np.float16, np.float32, ">f8", ">i4"])
+def test_levels_of_every_type_keep_their_value(kind):
+    levels = np.arange(256).reshape(4, 8, 8)
+    assert np.array_equal(read_object(levels.astype(kind)).train.images[:, 0], levels)
+
+
+def test_unit_signed_and_boolean_pixels_fill_the_range():
+    unit = np.linspace(0, 1, 128).reshape(2, 8, 8)
+    expected = np.rint(unit.astype(np.float32) * 255)
+    assert np.array_equal(read_object(unit).train.images[:, 0], expected)
+    assert np.abs(read_object(unit * 2 - 1).train.images[:, 0].numpy() - expected).max() <= 1
+    assert read_object(unit > 0.5).train.images.unique().tolist() == [0, 255]
+
+
+def test_normalising_in_float32_may_leave_a_hair_beside_the_ends():
+    edge = np.tile(np.float32([-1.000001, 1.000001]), (2, 8, 4))
+    assert read_object(edge).train.images.unique().tolist() == [0, 255]
+
+
+# Python objects
+
+
+class Items(Dataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        if isinstance(self.items[index], Exception):
+            raise self.items[index]
+        return self.items[index]
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield torch.zeros(1, 8, 8)
+
+
+IMAGES = torch.from_numpy(pixels(5, 1, 8, 9))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (IMAGES, LABELS),
+        (IMAGES.numpy(), LABELS.tolist()),
+        (IMAGES[:, 0].float() / 255, torch.tensor(LABELS).float()),
+        ((IMAGES / 255).bfloat16().float(), LABELS),
+        ([image.numpy() for image in IMAGES], LABELS),
+        TensorDataset(IMAGES, torch.tensor(LABELS)),
+        Items([(image.float() / 255, int(label)) for image, label in zip(IMAGES, LABELS, strict=True)]),
+        Items([(image[0].numpy(), label) for image, label in zip(IMAGES, LABELS, strict=True)]),
+        Items([(Image.fromarray(image[0].numpy()), int(n)) for image, n in zip(IMAGES, LABELS, strict=True)]),
+    ],
+)
+def test_python_objects_of_every_kind_give_the_same_set(source):
+    read = read_object(source).train
+    assert (read.images.int() - IMAGES.int()).abs().max() <= 1
+    assert read.labels.tolist() == LABELS.tolist()
+
+
+def test_an_image_set_passes_through_and_arrays_are_copied():
+    array = pixels(4, 8, 8)
+    read = read_object(array).train
+    array[:] = 0
+    assert read.images.any()
+    assert read_object(read).train is read
+
+
+def test_pictures_with_a_palette_are_read_in_their_colours():
+    red = Image.new("RGB", (8, 8), (255, 0, 0)).convert("P")
+    assert read_object(Items([red, red])).train.images[0, :, 0, 0].tolist() == [255, 0, 0]
+
+
+ONE = torch.zeros(1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        (3, "from a int"),
+        ("a string", "from a str"),
+        ({"x": 1}, "from a dict"),
+        (Stream(), "from a Stream"),
+        ((IMAGES, LABELS, LABELS), "from a tuple"),
+        (([[1], [1, 2]], LABELS), "one shape"),
+        (Items([]), "no image"),
+        (Items([ONE]), "at least two"),
+        (Items([ONE, ONE, torch.zeros(1, 8, 9)]), "item 2 is"),
+        (Items([ONE, ONE.byte()]), "item 1 is"),
+        (Items([ONE, (ONE, 1)]), "item 1 does not"),
+        (Items([(ONE, 1), ONE]), "item 1 does not"),
+        (Items([(ONE, torch.tensor([1, 0]))]), "item 0 does not"),
+        (Items([(ONE, 1, 2)]), "item 0 has 3 parts"),
+        (Items([ONE, KeyError("no\nsuch file")]), "item 1 cannot be read"),
+        (Items([Image.new("RGBA", (8, 8))] * 2), "4 channels"),
+        (Items([(ONE, None)] * 2), "labels are of type object"),
+    ],
+)
+def test_bad_objects_are_refused(source, word):
+    assert word in refusal(read_object, source)
