@@ -28,14 +28,20 @@ def image_set(n=4, labels=None, names=("a", "b")):
 
 def test_fingerprint_sees_every_pixel_and_label():
     base = image_set()
-    other_pixel = ImageSet(base.images.clone().index_put_((torch.tensor(3), torch.tensor(0), torch.tensor(1), torch.tensor(1)), torch.tensor(9, dtype=torch.uint8)), base.labels, base.class_names)
+    other_pixel = ImageSet(
+        base.images.clone().index_put_(
+            (torch.tensor(3), torch.tensor(0), torch.tensor(1), torch.tensor(1)), torch.tensor(9, dtype=torch.uint8)
+        ),
+        base.labels,
+        base.class_names,
+    )
     assert base.fingerprint == image_set().fingerprint
     assert len({base.fingerprint, other_pixel.fingerprint, image_set(labels=[0, 0, 0, 1]).fingerprint}) == 3
 
 
 @pytest.mark.parametrize(
     ("labels", "names", "word"),
-    [([0, 1, 2, 0], ("a", "b"), "0 to 2"), ([-2, 0, 0, 0], ("a",), "-2"), ([0, 1, 0], ("a", "b"), "4 labels")],
+    [([0, 1, 2, 0], ("a", "b"), "0 to 2"), ([-2, 0, 0, 0], ("a",), "-2"), ([0, 1, 0], ("a", "b"), "4 images")],
 )
 def test_labels_that_do_not_fit_are_refused(labels, names, word):
     with pytest.raises(UserError, match=word):

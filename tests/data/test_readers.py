@@ -183,11 +183,10 @@ def npy(array=None, raw=None):
     return write
 
 
-def npy_claiming(*shape):
+def npy_claiming(*shape, text=None):
     def write(path):
         np.save(path, pixels(4, 8, 8))
-        text = path.read_bytes().replace(b"(4, 8, 8)", repr(shape).encode())
-        path.write_bytes(text)
+        path.write_bytes(path.read_bytes().replace(b"(4, 8, 8)", text or repr(shape).encode()))
 
     return write
 
@@ -202,6 +201,7 @@ def npy_claiming(*shape):
         (npy_claiming(2**31, 2**31, 8), "claims"),
         (npy_claiming(3, 8, 8), "claims"),
         (npy_claiming(-4, 8, 8), "claims"),
+        (npy_claiming(text=b"(4, 8, 8("), "cannot be understood"),
         (npy(np.array([{"a": 1}, None], object)), "never loaded"),
         (npy(np.array([["a"] * 8] * 8)[None].repeat(2, 0)), "type <U1"),
         (npy(pixels(4, 8, 8).astype(complex)), "type complex128"),

@@ -8,14 +8,14 @@ import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
 
-recipes_app = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)
-data_app = typer.Typer(help="List, show and fetch data sets.", invoke_without_command=True)
+recipes_app = typer.Typer(invoke_without_command=True)
+data_app = typer.Typer(invoke_without_command=True)
 judge_app = typer.Typer(help="The judge of handwritten digits: show it, or train one.", no_args_is_help=True)
 
 
 @recipes_app.callback()
 def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the recipes that come with ganforge.
+    """List the recipes that come with ganforge, or show one.
 
     Example: ganforge recipes show vanilla > mine.toml
     """
@@ -49,7 +49,7 @@ def recipes_show(name: str, as_json: JsonFlag = False) -> None:
 
 @data_app.callback()
 def data(context: typer.Context) -> None:
-    """List the data sets that are known by name.
+    """List, show and fetch data sets.
 
     Example: ganforge data show mnist
     """
@@ -125,7 +125,8 @@ def describe(found: object) -> list[str]:
         f"{found.name}: {found.origin}",
         f"images: {counts}; {found.height}×{found.width}, {'grey' if found.channels == 1 else 'colour'}",
         f"pixels: {found.pixel_min} to {found.pixel_max}, mean {found.pixel_mean:.1f}, std {found.pixel_std:.1f}",
-        f"duplicates: {found.duplicates}; test images also in train: {found.test_in_train}; constant images: {found.constant}",
+        f"duplicates: {found.duplicates}; test images also in train: {found.test_in_train}; "
+        f"constant images: {found.constant}",
     ]
     if found.classes:
         shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in found.classes[:20])
@@ -158,12 +159,17 @@ def runs(
 
     Example: ganforge runs
     """
+    from ganforge.errors import UserError
     from ganforge.runs.folder import find_runs
     from ganforge.runs.log import read_lines
 
     rows = []
     for run in find_runs(folder):
-        saved, measured = run.read_run(), read_lines(run.metrics)
+        try:
+            saved = run.read_run()
+        except UserError:
+            saved = {"recipe": "?", "data": {"name": "?"}, "status": "damaged run.json"}
+        measured = read_lines(run.metrics)
         found = [finding["name"] for finding in measured[-1]["findings"]] if measured else []
         rows.append({"run": str(run.path), "findings": found, **saved})
     if as_json:

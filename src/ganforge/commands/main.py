@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Interrupted as error:
         code = _complain(str(error), 130, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped before anything was begun that could be lost", 130, arguments)
+        code = _complain("stopped; whatever was saved before is safe", 130, arguments)
     except ClickException as error:
         # typer's own complaints: an unknown verb or flag, a missing argument, a number that is none.
         if type(error).__name__ == "NoArgsIsHelpError":

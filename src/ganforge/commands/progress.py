@@ -57,8 +57,10 @@ class TerminalWatcher(Watcher):
         self._began = self._looked = time.perf_counter()
         self._looked_step = self._began_step = -1
         recipe = experiment.recipe
+        train = experiment.splits.train
         self.say(
-            f"training {recipe.name} on {len(experiment.splits.train):,} images of {experiment.splits.train.name} ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
+            f"training {recipe.name} on {len(train):,} images of {train.name}"
+            f" ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
         )
         if self._console.is_terminal:
             columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
@@ -83,7 +85,8 @@ class TerminalWatcher(Watcher):
             f" · {_clock(left)} left · loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f}"
         )
         if "value" in values:
-            text += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f} · V {values['value']:.2f} (even: {NASH:.2f})"
+            text += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
+            text += f" · V {values['value']:.2f} (even: {NASH:.2f})"
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=share, description=text)
         else:

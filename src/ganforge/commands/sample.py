@@ -42,7 +42,9 @@ def sample(
     folder = run if run.is_dir() else run.parent
     target = out or folder / ("morph.webp" if morph else "sample.png")
     columns = len(images) if digits is not None else 10 if generator.class_names else 8
-    _write(images, target, generator, columns, f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}")
+    if wanted is None and generator.class_names and not morph:
+        wanted = [k % len(generator.class_names) for k in range(len(images))]
+    _write(images, wanted, target, columns, f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}")
     if as_json:
         give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted, "shape": list(images.shape)})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
@@ -71,7 +73,7 @@ def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -
     return labels
 
 
-def _write(images: "Tensor", target: Path, generator: "Generator", columns: int, caption: str) -> None:
+def _write(images: "Tensor", labels: list[int] | None, target: Path, columns: int, caption: str) -> None:
     """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
     from ganforge.errors import RunFailed
     from ganforge.files import write_atomically
@@ -87,7 +89,7 @@ def _write(images: "Tensor", target: Path, generator: "Generator", columns: int,
             for index, image in enumerate(images):
                 write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
         elif kind == ".npz":
-            write_atomically(target, _npz(images))
+            write_atomically(target, _npz(images, labels))
         elif kind == ".png":
             write_atomically(target, png(sheet(images, columns, caption=caption)))
         else:
@@ -106,11 +108,14 @@ def sheet_of_one(image: "Tensor") -> Any:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _npz(images: "Tensor") -> bytes:
+def _npz(images: "Tensor", labels: list[int] | None) -> bytes:
     import io
 
     import numpy as np
 
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=images.permute(0, 2, 3, 1).numpy())
+    arrays = {"images": images.permute(0, 2, 3, 1).numpy()}
+    if labels is not None and len(labels) <= len(images):
+        arrays["labels"] = np.resize(np.array(labels), len(images))
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # NumPy takes any number of named arrays
     return buffer.getvalue()

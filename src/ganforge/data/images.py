@@ -41,9 +41,8 @@ class ImageSet:
         if len(self.images) == 0:
             raise UserError(f"{self.name}: holds no image; give at least two")
         if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
-            raise UserError(
-                f"{self.name}: {len(self.images)} images need {len(self.images)} labels, found {list(self.labels.shape)}"
-            )
+            found = list(self.labels.shape)
+            raise UserError(f"{self.name}: {len(self)} images need as many labels, one number each; found {found}")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < -1 or (high >= max(len(self.class_names), 0) and high >= 0):
             raise UserError(
@@ -90,10 +89,11 @@ class Splits:
     test: ImageSet
     origin: str = ""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Fingerprint of what is trained on."""
-        return self.train.fingerprint
+        """SHA-256 over the fingerprints of the three parts."""
+        parts = self.train.fingerprint + self.validation.fingerprint + self.test.fingerprint
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def scale(images: Tensor, pixel_range: str, dtype: torch.dtype = torch.float32) -> Tensor:

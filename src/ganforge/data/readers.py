@@ -6,6 +6,7 @@ Every reader ends in `_parts`, the one place where layout, pixel type and labels
 import gzip
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -189,8 +190,10 @@ def _refusing_damage(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: there is no such file or folder; {FORMS}") from None
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise UserError(f"{path}: is damaged or cut short ({_one_line(error)}); get it again") from error
-    except (ValueError, OverflowError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be understood ({_one_line(error)}); get or save it again") from error
+    except (ValueError, ArithmeticError, NotImplementedError, RuntimeError, MemoryError, tokenize.TokenError) as error:
+        raise UserError(
+            f"{path}: cannot be understood ({_one_line(error) or type(error).__name__}); get or save it again"
+        ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({_one_line(error.strerror or error)}); {FORMS}") from error
 

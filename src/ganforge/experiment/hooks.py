@@ -70,7 +70,8 @@ class SheetHook:
         recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
         generator = experiment.publish(state)
         latent = experiment.draws().latent(columns, "sheet", state.step)
-        caption = f"{recipe.name} · step {state.step} · epoch {state.step / experiment.steps_per_epoch:.3g} · seed {experiment.seed}"
+        epoch = state.step / experiment.steps_per_epoch
+        caption = f"{recipe.name} · step {state.step} · epoch {epoch:.3g} · seed {experiment.seed}"
         if recipe.conditional:
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))

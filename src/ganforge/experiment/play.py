@@ -102,10 +102,11 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     if stopped.is_set():
         folder.update_run(status="interrupted")
         raise Interrupted(
-            f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; 'ganforge resume {folder.path}' goes on"
+            f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; "
+            f"'ganforge resume {folder.path}' goes on"
         )
     folder.update_run(status="finished")
-    verdict = judge_run(experiment.publish(state), experiment.splits, folder)
+    verdict = judge_run(experiment.publish(state), experiment.splits, folder, watcher.say)
     return Run(folder.path, state.step, epoch, seconds(), verdict)
 
 

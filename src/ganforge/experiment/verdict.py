@@ -1,6 +1,7 @@
 """The two lines at the end of a run: what the judge measured, and what that means."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,14 +56,17 @@ class Verdict:
         }
 
 
-def judge_run(generator: Generator, splits: Splits, folder: RunFolder) -> Verdict | None:
+def judge_run(generator: Generator, splits: Splits, folder: RunFolder, say: Callable[[str], None]) -> Verdict | None:
     """Measure a generator on digit data, write a line of ``metrics.jsonl`` and return the verdict.
 
     Returns None where the data are not digits that the judge can read.
     """
-    judge = load_judge()
-    if splits.test.shape != IMAGE_SHAPE or len(splits.test) < 2 or not _reads(judge, splits):
+    if splits.test.shape != IMAGE_SHAPE or len(splits.test) < 2:
         return None
+    judge = load_judge()
+    if not _reads(judge, splits):
+        return None
+    say(f"judging {FAKES:,} pictures ...")
     asked = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
     fakes = generator.sample(FAKES, labels=asked.tolist() if asked is not None else None, seed=0)
     measured = measure(judge, splits.test, fakes, asked, splits.train)

@@ -1,0 +1,1 @@
+"""Images in, classes and features out: the frozen judge of digits, and how a judge is trained."""

@@ -27,7 +27,7 @@ class Seen:
         classes: int64 [N], the most likely class.
         confidence: float32 [N] in [0, 1], its softmax probability.
         features: float32 [N, 128], for the Fréchet distance.
-        spread_features: float32 [N, 576], for the spread within a class; docs/judge.md says why these.
+        spread_features: float32 [N, 288], for the spread within a class; docs/judge.md says why these.
     """
 
     classes: Tensor
@@ -89,7 +89,7 @@ class Judge:
     def _look_at_block(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         stages = self.network.activations(scale(images, "0..1"))
         confidence, classes = stages["logits"].softmax(1).max(1)
-        return classes, confidence, stages["features"], F.adaptive_avg_pool2d(stages["stage2"], 3).flatten(1)
+        return classes, confidence, stages["features"], F.adaptive_avg_pool2d(stages["stage1"], 3).flatten(1)
 
 
 @cache

@@ -10,13 +10,15 @@ from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
 from ganforge.judge.digits import Judge, Seen
 from ganforge.judge.network import FEATURE_DIM
+from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.modes import class_shares
 from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
 from ganforge.randomness import random_generator
 
 CONFIDENT = 0.8
-PRESENT = 0.03
+PRESENT = 0.3
+"""Part of an equal share from which a class counts as present: for ten classes, a share of .03."""
 FEWEST_FOR_FRECHET = 2 * FEATURE_DIM
 """Below this many samples a 128×128 covariance is mostly noise, and no Fréchet distance is given."""
 
@@ -31,10 +33,11 @@ class Measurement:
         n_fake: how many fakes were judged.
         n_real: how many real images they were held against.
         class_shares: share of all fakes that are of each class with confidence ≥ .8.
-        classes_present: how many of those shares are ≥ .03.
+        classes_present: how many of those shares are at least .3 of an equal share (≥ .03 of ten).
         confident: share of fakes with confidence ≥ .8; real test digits reach .99.
         class_spread: `within_class_spread` per class, by the class the judge sees; None below 10 samples.
         within_class_spread: its mean over the classes that have one; real is 1, one picture per class is 0.
+        spread_floor: the same of the ``n_floor`` other reals: what a perfect generator would get (MNIST: 1.05).
         total_spread: variance of all fakes over that of all reals; 0 where every fake is the same picture.
         label_agreement: share of fakes that the judge takes for the class that was asked for.
         frechet_distance: on the judge's 128 features, n_fake fakes against n_real reals. Not to be called FID: that is
@@ -53,6 +56,7 @@ class Measurement:
     confident: float
     class_spread: list[float | None]
     within_class_spread: float | None
+    spread_floor: float | None
     total_spread: float | None
     label_agreement: float | None
     frechet_distance: float | None
@@ -86,9 +90,7 @@ def measure(
         raise UserError(f"{len(fake)} fakes need as many asked labels, found {list(asked_labels.shape)}")
     seen_real, seen = judge.look_at_set(real), judge.look(fake)
     shares = class_shares(seen.classes, seen.confidence, len(judge.class_names), CONFIDENT)
-    spread = within_class_spread(
-        seen_real.spread_features, seen_real.classes, seen.spread_features, seen.classes, len(judge.class_names)
-    )
+    spread = _spread(seen_real, seen, len(judge.class_names))
     floor = _draw(floor_images, len(fake)) if floor_images is not None else None
     seen_floor = judge.look_at_set(floor) if floor is not None else None
     return Measurement(
@@ -97,15 +99,16 @@ def measure(
         n_fake=len(seen),
         n_real=len(seen_real),
         class_shares=shares.tolist(),
-        classes_present=int((shares >= PRESENT).sum()),
+        classes_present=int((shares * len(shares) >= PRESENT).sum()),
         confident=float((seen.confidence >= CONFIDENT).double().mean()),
         class_spread=[_known(ratio) for ratio in spread.tolist()],
         within_class_spread=_known(mean_spread(spread)),
+        spread_floor=_known(mean_spread(_spread(seen_real, seen_floor, len(shares)))) if seen_floor else None,
         total_spread=_known(total_spread(seen_real.spread_features, seen.spread_features)),
         label_agreement=_agreement(seen, asked_labels) if asked_labels is not None else None,
         frechet_distance=_distance(seen_real, seen),
-        frechet_floor=_distance(seen_real, seen_floor) if seen_floor is not None else None,
-        n_floor=len(seen_floor) if seen_floor is not None else 0,
+        frechet_floor=_distance(seen_real, seen_floor) if seen_floor else None,
+        n_floor=len(seen_floor) if seen_floor else 0,
         agreement_on_real=_agreement(seen_real, real.labels) if real.labelled else None,
     )
 
@@ -114,6 +117,12 @@ def _draw(images: ImageSet, count: int) -> ImageSet:
     """Return ``count`` images by lot, always the same: the first ones of a folder may all be of one class."""
     lot = torch.randperm(len(images), generator=random_generator("judge", "floor"))[:count]
     return images.select(lot)
+
+
+def _spread(real: Seen, fake: Seen, number_of_classes: int) -> Floats:
+    return within_class_spread(
+        real.spread_features, real.classes, fake.spread_features, fake.classes, number_of_classes
+    )
 
 
 def _agreement(seen: Seen, labels: Tensor) -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ganforge.errors import UserError
+from ganforge.files import write_atomically
 from ganforge.judge.network import JudgeNetwork
 
 ARCHITECTURE = "conv 32 | 64-64 | 128, dense 128"
@@ -43,17 +43,16 @@ class Card:
 
 
 def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
-    """Write weights and card to ``path`` at once or not at all, and return the file's SHA-256."""
+    """Write weights and card to ``path`` and return the file's SHA-256.
+
+    Raises:
+        RunFailed: the file cannot be written; what stood there before still does.
+    """
     # one key: safetensors writes several in an order that changes from run to run
     note = {"ganforge": json.dumps(asdict(card), sort_keys=True, ensure_ascii=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(weights, note)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from ganforge.data.images import ImageSet, Splits, scale
-from ganforge.errors import UserError
-from ganforge.judge.augmentation import Distortion, distort, nonsense
+from ganforge.errors import RunFailed, UserError
+from ganforge.judge.augmentation import Distortion, distort, nonsense, wear
 from ganforge.judge.network import IMAGE_SHAPE, JudgeNetwork
 from ganforge.judge.storage import Card, save_judge
 from ganforge.randomness import random_generator, seed_of
@@ -52,7 +52,8 @@ def train_judge(
         chosen = _batch(len(train), step, seed)
         batch = distort(pixels[chosen], limits, random_generator(seed, "judge", "distortion", step))
         junk = nonsense(batch, NONSENSE, random_generator(seed, "judge", "nonsense", step))
-        logits = network(torch.cat([batch, junk]))
+        worn = wear(batch, random_generator(seed, "judge", "wear", step))
+        logits = network(torch.cat([worn, junk]))
         # of no class: the cross-entropy against equal shares of all
         doubt = -logits[BATCH:].log_softmax(1).mean()
         loss = F.cross_entropy(logits[:BATCH], train.labels[chosen]) + NONSENSE_WEIGHT * doubt
@@ -128,7 +129,7 @@ def train_and_save(splits: Splits, path: Path, version: str, epochs: int, seed: 
 
 
 def main() -> int:
-    """Train a judge from the command line, with the time left on stderr; 2 says that the input cannot be used."""
+    """Train a judge from the command line, with the time left on stderr; 2 is wrong input, 3 a full disk."""
     from ganforge.data.catalogue import load
 
     parser = argparse.ArgumentParser(prog="python -m ganforge.judge.training", description=train_judge.__doc__)
@@ -153,6 +154,9 @@ def main() -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except RunFailed as error:
+        print(error, file=sys.stderr)
+        return 3
     print(f"{given.out}: validation {card.validation_accuracy:.2%}, test {card.test_accuracy:.2%}", file=sys.stderr)
     return 0
 

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from ganforge.errors import UserError, nearest
+from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import DiscriminatorSettings, GeneratorSettings
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.settings import Settings
@@ -146,15 +147,15 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as invalid:
-        raise UserError(f"{where}: {'; '.join(map(_in_words, invalid.errors()[:3]))}") from None
+        raise UserError(f"{where}: {'; '.join(_in_words(error, values) for error in invalid.errors()[:3])}") from None
 
 
-def _in_words(error: ErrorDetails) -> str:
+def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     """Turn one of pydantic's findings into a phrase."""
     field = ".".join(str(part) for part in error["loc"] if part not in ("normal", "uniform"))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if error["type"] == "extra_forbidden":
-        message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1]))}"
+        message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1], values))}"
     elif error["type"] == "missing":
         message = "this field is required"
     elif not isinstance(error["input"], dict | Settings):
@@ -162,8 +163,8 @@ def _in_words(error: ErrorDetails) -> str:
     return f"{field}: {message}" if field else message
 
 
-def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    """The field names that may stand at ``place`` in a recipe."""
+def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str]:
+    """The field names that may stand at ``place`` in the recipe made of ``values``."""
     tables: dict[str, type[Settings]] = {
         "data": DataSettings,
         "generator": GeneratorSettings,
@@ -175,7 +176,9 @@ def _fields_at(place: tuple[int | str, ...]) -> list[str]:
     if not place:
         return list(Recipe.model_fields)
     if place[-1] == "init":
-        return list(GeneratorSettings.model_fields["init"].annotation.model_fields)  # type: ignore[union-attr]
+        return list(Init.model_fields)
+    if place[-1] == "objective":
+        return ["name", *OBJECTIVES[values["objective"]["name"]].model_fields]
     return list(tables[str(place[-1])].model_fields) if place[-1] in tables else []
 
 

@@ -1,4 +1,4 @@
-"""When hooks look, as pure functions of the step: never of a run's length, so that a longer run repeats a shorter one."""
+"""When hooks look, as functions of the step and never of a run's length: a longer run repeats a shorter one."""
 
 import math
 

@@ -1,0 +1,38 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check install judge clean
+
+# Two minutes of training, then where to look.
+demo: $(BIN)/ganforge
+	$(BIN)/ganforge train vanilla --data auto --minutes 2
+
+# Installs what is missing, then runs every test.
+test: .venv/tested
+	$(BIN)/python -m pytest
+
+# Style and types.
+check: .venv/tested
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+install: $(BIN)/ganforge
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/tested: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@ $(BIN)/ganforge
+
+# Trains the judge of handwritten digits anew, as the one that is shipped was made.
+judge: $(BIN)/ganforge
+	$(BIN)/python -m ganforge.judge.training --data mnist --out digits-new.safetensors
+
+clean:
+	rm -rf .venv dist

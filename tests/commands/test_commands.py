@@ -1,0 +1,308 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganforge.commands.main import app, main
+from ganforge.recipes.recipe import built_in
+
+TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
+
+
+@pytest.fixture
+def run_command(capsys):
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def trained(run_command, bars_file):
+    def train(recipe="vanilla", out="run", *more):
+        code, out_text, err = run_command(
+            "train", recipe, "--data", bars_file, "--steps", 12, "--out", out, *TINY, *more
+        )
+        assert code == 0, err
+        return out_text
+
+    return train
+
+
+# Flags are a contract
+
+FLAGS = {
+    "train": {"--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"},
+    "resume": {"--steps", "--epochs", "--minutes", "--json"},
+    "sample": {"--n", "--labels", "--digits", "--morph", "--seed", "--out", "--json"},
+    "recipes": {"--json"},
+    "recipes show": {"--json"},
+    "data": set(),
+    "data list": {"--json"},
+    "data show": {"--out", "--json"},
+    "data fetch": {"--json"},
+    "runs": {"--json"},
+    "judge": set(),
+    "judge show": {"--json"},
+}
+
+
+def verbs():
+    import typer
+
+    def walk(command, prefix):
+        for name, sub in getattr(command, "commands", {}).items():
+            yield " ".join([*prefix, name]), sub
+            yield from walk(sub, [*prefix, name])
+
+    return dict(walk(typer.main.get_command(app), []))
+
+
+def test_verbs_and_flags_are_frozen():
+    found = {
+        name: {flag for p in command.params for flag in p.opts if flag.startswith("--")} - {"--help"}
+        for name, command in verbs().items()
+    }
+    assert found == FLAGS
+
+
+@pytest.mark.parametrize("verb", [verb for verb in FLAGS if verb != "judge"])
+def test_every_verb_explains_itself_with_an_example(run_command, verb):
+    code, out, _ = run_command(*verb.split(), "--help")
+    assert code == 0
+    assert "Example: ganforge" in " ".join(out.split())
+
+
+def test_help_needs_no_heavy_import():
+    program = "import sys; from ganforge.commands.main import app; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# What the verbs do
+
+
+def test_train_leaves_a_run_folder(trained, tmp_path):
+    text = trained()
+    run = tmp_path / "run"
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "recipe.toml",
+        "run.json",
+        "log.jsonl",
+        "samples",
+        "evolution.webp",
+        "checkpoints",
+        "generator.safetensors",
+    }
+    assert (run / "samples" / "step-000012.png").exists()
+    assert "run/samples" in text and "no verdict" in text
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert log[0]["step"] == 1
+    assert {"discriminator_loss", "generator_loss", "d_real", "d_fake", "value", "real_logit", "fake_logit"} <= log[
+        0
+    ].keys()
+    assert {"discriminator_gradient", "generator_gradient", "real_spread", "fake_spread"} <= log[0].keys()
+    with Image.open(run / "evolution.webp") as movie:
+        assert movie.n_frames == 13  # steps 0 to 12
+
+
+def test_sheets_after_the_tutorials_epochs(run_command, bars_file, tmp_path):
+    run_command("train", "vanilla", "--data", bars_file, "--epochs", 10, "--out", "run", *TINY)
+    sheets = sorted(path.name for path in (tmp_path / "run" / "samples").glob("epoch-*.png"))
+    assert sheets == ["epoch-000.png", "epoch-009.png"]
+    with Image.open(tmp_path / "run" / "samples" / "epoch-009.png") as one_row:
+        one = one_row.size
+    run_command("train", "cgan-tutorial", "--data", bars_file, "--epochs", 1, "--out", "two", *TINY)
+    with Image.open(tmp_path / "two" / "samples" / "epoch-000.png") as two_rows:
+        assert two_rows.width == one[0] and two_rows.height > one[1] + 50
+
+
+def test_every_verb_gives_one_json_object(run_command, bars_file):
+    train = ("train", "vanilla", "--data", bars_file, "--steps", 3, "--out", "run", *TINY)
+    for arguments in [
+        train,
+        ("resume", "run", "--steps", 5),
+        ("sample", "run", "--n", 4),
+        ("recipes",),
+        ("recipes", "show", "vanilla"),
+        ("data", "list"),
+        ("data", "show", bars_file),
+        ("runs", "."),
+        ("judge", "show"),
+    ]:
+        code, out, _ = run_command(*arguments, "--json")
+        assert code == 0, arguments
+        assert isinstance(json.loads(out), dict)
+    code, out, err = run_command("resume", "nowhere", "--json")
+    assert code == 2
+    assert json.loads(out)["exit_code"] == 2 and json.loads(out)["error"] in err
+
+
+def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
+    trained("cgan-tutorial")
+    assert run_command("sample", "run", "--labels", "0-3", "--n", 8, "--out", "s.png")[0] == 0
+    assert run_command("sample", "run", "--labels", "1,3", "--out", "s.npz")[0] == 0
+    assert run_command("sample", "run", "--n", 3, "--out", "many")[0] == 0
+    assert run_command("sample", "run", "--digits", "0123", "--out", "d.png")[0] == 0
+    assert run_command("sample", "run", "--morph", "--labels", "0-3", "--n", 7, "--out", "m.gif")[0] == 0
+    assert run_command("sample", "run", "--morph", "--out", "m.webp")[0] == 0
+    with np.load("s.npz") as arrays:
+        assert arrays["images"].shape == (2, 8, 8, 1) and arrays["labels"].tolist() == [1, 3]
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    with Image.open("many/00000.png") as single:
+        assert single.size == (8, 8)
+    with Image.open("d.png") as row:
+        assert row.width > 3 * row.height
+    with Image.open("m.gif") as movie:
+        assert movie.n_frames == 7
+
+
+def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_path):
+    trained()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run" / "generator.safetensors").rename(tmp_path / "elsewhere" / "g.safetensors")
+    assert run_command("sample", "elsewhere/g.safetensors", "--out", "x.png")[0] == 0
+    assert (tmp_path / "x.png").exists()
+
+
+def test_recipes_show_prints_a_file_that_trains(run_command, bars_file, tmp_path):
+    for name in built_in():
+        code, out, _ = run_command("recipes", "show", name)
+        assert code == 0
+        (tmp_path / "mine.toml").write_text(out)
+        assert run_command("recipes", "show", tmp_path / "mine.toml", "--json")[0] == 0
+    (tmp_path / "mine.toml").write_text(built_in()["vanilla"].replace('"vanilla"', '"mine"'))
+    code, out, _ = run_command(
+        "train", tmp_path / "mine.toml", "--data", bars_file, "--steps", 2, "--set", "batch_size=8"
+    )
+    assert code == 0 and "runs/mine-bars-1" in out
+
+
+def test_runs_lists_them(run_command, trained):
+    trained(out="runs/a")
+    code, out, _ = run_command("runs")
+    assert code == 0 and "runs/a" in out and "finished" in out
+    assert "no runs" in run_command("runs", "empty")[1]
+
+
+def test_data_show_draws_a_contact_sheet(run_command, bars_file, tmp_path):
+    code, out, _ = run_command("data", "show", bars_file)
+    assert code == 0
+    assert "160 train" in out and "warning" in out
+    assert list(tmp_path.glob("*contact-sheet.png"))
+
+
+# Bad input: one line, exit 2, nothing written
+
+
+BAD = [
+    (("train", "vanila"), "did you mean vanilla"),
+    (("train", "vanilla", "--data", "mnits"), "mnist"),
+    (("train", "vanilla", "--data", "no/such.npz"), "no/such.npz"),
+    (("train", "missing.toml"), "missing.toml"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "0"), "--steps 0: must be more than 0"),
+    (("train", "vanilla", "--data", "BARS", "--epochs", "-1"), "--epochs -1"),
+    (("train", "vanilla", "--data", "BARS", "--minutes", "nan"), "--minutes nan"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "3", "--epochs", "1"), "not both"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "many"), "'--steps'"),
+    (("train", "vanilla", "--data", "BARS", "--set", "batch_size=161"), "batch_size = 161 is more than the 160"),
+    (("train", "vanilla", "--data", "BARS", "--device", "cuda"), "no cuda device"),
+    (("train", "vanilla", "--data", "BARS", "--device", "tpu"), "'tpu' is not known"),
+    (("train", "vanilla", "--data", "BARS", "--set", "latent.dim=0"), "latent.dim"),
+    (("train", "vanilla", "--data", "BARS", "--set", "generator.hidden=[9,9,9]"), "batch_norm = true"),
+    (("train", "cgan-tutorial", "--data", "PLAIN", "--set", "batch_size=8"), "has none"),
+    (("train", "cgan-tutorial", "--data", "ONE_CLASS", "--set", "batch_size=8"), "at least two classes"),
+    (("train", "vanilla", "--data", "BARS", "--out", "/proc/x", "--set", "batch_size=8"), "cannot write to"),
+    (("train", "vanilla", "--data", "BARS", "--out", "TAKEN", "--set", "batch_size=8"), "holds other files"),
+    (("train", "vanilla", "--data", "BARS", "--from", "nowhere", "--set", "batch_size=8"), "nowhere"),
+    (("train", "vanilla", "--colour"), "--colour"),
+    (("trian",), "trian"),
+    (("resume", "nowhere"), "is not a run"),
+    (("resume",), "'run'"),
+    (("sample", "nowhere"), "does not exist"),
+    (("recipes", "show", "vanila"), "did you mean"),
+    (("data", "show", "mnits"), "mnist"),
+    (("data", "fetch", "mnits"), "mnist"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, arguments, words):
+    with np.load(bars_file) as data:
+        images = data["images"]
+    np.save(tmp_path / "plain.npy", images)
+    np.savez(tmp_path / "one.npz", images=images, labels=np.zeros(len(images), int))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").touch()
+    places = {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = run_command(*[places.get(argument, argument) for argument in arguments])
+    assert code == 2
+    assert err.count("\n") == 1 and err.startswith("ganforge: ")
+    assert words in err
+    assert "Traceback" not in out + err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--labels", "4"), "label 4 is not a class"),
+        (("--labels", "a"), "write 0-9"),
+        (("--labels", "3-1"), "names no class"),
+        (("--digits", "12x"), "digits only"),
+        (("--digits", "9"), "label 9"),
+        (("--digits", "1", "--labels", "1"), "not both"),
+        (("--n", "0"), "at least one"),
+        (("--n", "-3"), "at least one"),
+        (("--morph", "--labels", "1"), "at least two"),
+        (("--morph", "--n", "1"), "at least two"),
+        (("--out", "x.jpg"), ".png"),
+        (("--out", "/proc/x.png"), "cannot be written"),
+    ],
+)
+def test_bad_sampling(run_command, trained, arguments, words):
+    trained("cgan-tutorial")
+    code, _, err = run_command("sample", "run", *arguments)
+    assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_labels_asked_of_an_unconditional_generator(run_command, trained):
+    trained()
+    code, _, err = run_command("sample", "run", "--digits", "2026")
+    assert code == 2 and "without labels" in err
+
+
+def test_a_used_folder_is_never_overwritten(run_command, trained, bars_file, tmp_path):
+    trained()
+    before = (tmp_path / "run" / "generator.safetensors").read_bytes()
+    same = ("train", "vanilla", "--data", bars_file, "--steps", 12, "--out", "run", *TINY)
+    assert "ganforge resume run" in run_command(*same)[2]
+    assert "another recipe" in run_command(*same, "--set", "generator_lr=1e-3")[2]
+    assert (tmp_path / "run" / "generator.safetensors").read_bytes() == before
+
+
+def test_a_living_trainer_keeps_others_out(run_command, trained):
+    from ganforge.runs.folder import RunFolder
+
+    trained()
+    with RunFolder("run").locked():
+        code, _, err = run_command("resume", "run", "--steps", 20)
+    assert code == 2 and "another process" in err
+
+
+def test_divergence_exits_with_three(run_command, bars_file):
+    code, _, err = run_command(
+        "train", "vanilla", "--data", bars_file, "--steps", 9, "--out", "run", *TINY, "--set", "latent.std=3e38"
+    )
+    assert code == 3 and "step 1" in err and err.strip().count("\n") == 0

@@ -1,0 +1,47 @@
+import os
+
+# One thread for nets as small as these: two would wait for each other longer than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GANFORGE_OFFLINE", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganforge.data.images import ImageSet
+
+HAS_MNIST = "GANFORGE_DATA" in os.environ
+needs_mnist = pytest.mark.skipif(not HAS_MNIST, reason="set GANFORGE_DATA to a folder with MNIST")
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """No test writes into the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
+def small_images(n=200, side=8, classes=4, seed=0) -> ImageSet:
+    """Bars whose place tells the class, with some noise: quick to learn, with labels."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, n)
+    images = random.integers(0, 60, (n, 1, side, side)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[0, :, label * side // classes : (label + 1) * side // classes] += 180
+    names = tuple(str(c) for c in range(classes))
+    return ImageSet(torch.from_numpy(images), torch.from_numpy(labels), names, "bars")
+
+
+@pytest.fixture
+def bars() -> ImageSet:
+    return small_images()
+
+
+@pytest.fixture
+def bars_file(tmp_path) -> Path:
+    """The same bars as a user's own .npz."""
+    data = small_images()
+    path = tmp_path / "bars.npz"
+    np.savez(path, images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    return path

@@ -1,0 +1,214 @@
+"""A stopped run goes on exactly: whatever stopped it, the bytes are those of a run that never stopped."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import ganforge
+from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.experiment.setup import Watcher
+from ganforge.runs.checkpoint import checkpoints
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import read_lines
+
+KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
+SMALL = ("latent.dim=6", "batch_size=8", "checkpoint_seconds=0.05", "ema_half_life=1000.0")
+
+
+class Noting(Watcher):
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def result(run):
+    """The bytes that must be the same: the generator and the last checkpoint."""
+    folder = RunFolder(run)
+    newest = checkpoints(folder.checkpoints)[0]
+    return newest.name, newest.read_bytes(), folder.generator.read_bytes()
+
+
+@pytest.fixture
+def straight(bars_file, tmp_path):
+    run = ganforge.train("udacity-deep", data=bars_file, out=tmp_path / "straight", steps=60, changes=SMALL)
+    assert run.step == 60
+    return result(run.folder)
+
+
+def test_beyond_a_finished_run(bars_file, straight):
+    ganforge.train("udacity-deep", data=bars_file, out="run", steps=25, changes=SMALL)
+    ganforge.resume("run", steps=60)
+    assert result("run") == straight
+
+
+def test_same_seed_twice_and_other_checkpointing(bars_file, straight):
+    changes = [*SMALL[:2], SMALL[3], "checkpoint_seconds=0.05"]
+    ganforge.train("udacity-deep", data=bars_file, out="again", steps=60, changes=changes)
+    assert result("again") == straight
+    ganforge.train("udacity-deep", data=bars_file, out="other", steps=60, changes=changes, seed=1)
+    assert result("other") != straight
+
+
+def test_epochs_count_from_the_start(bars_file):
+    run = ganforge.train("vanilla", data=bars_file, out="run", epochs=2, changes=SMALL)
+    assert run.step == 40  # 160 training images, batches of 8
+    assert ganforge.resume("run", epochs=3).step == 60
+    with pytest.raises(UserError, match="already at step 60"):
+        ganforge.resume("run", epochs=3)
+    with pytest.raises(UserError, match="already at step 60"):
+        ganforge.resume("run")
+
+
+def test_a_signal_saves_first(bars_file, straight):
+    class Stopping(Watcher):
+        def look(self, state, stats):
+            if state.step == 17:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match=r"stopped at step 17 .*ganforge resume run"):
+        ganforge.train("udacity-deep", data=bars_file, out="run", steps=60, changes=SMALL, watcher=Stopping())
+    assert RunFolder("run").read_run()["status"] == "interrupted"
+    assert ganforge.resume("run").step == 60
+    assert result("run") == straight
+    assert RunFolder("run").read_run()["status"] == "finished"
+
+
+def test_log_has_no_gap_and_no_line_twice(bars_file):
+    ganforge.train("vanilla", data=bars_file, out="run", steps=30, changes=SMALL)
+    with RunFolder("run").log.open("a") as file:
+        file.write(json.dumps({"step": 999}) + "\n" + '{"step": 10')
+    ganforge.resume("run", steps=60)
+    ganforge.train("vanilla", data=bars_file, out="straight", steps=60, changes=SMALL)
+
+    def lines(run):
+        return [{k: v for k, v in line.items() if k != "seconds"} for line in read_lines(RunFolder(run).log)]
+
+    assert lines("run") == lines("straight")
+
+
+def test_a_damaged_newest_checkpoint_falls_back_and_says_so(bars_file, straight):
+    ganforge.train("udacity-deep", data=bars_file, out="run", steps=20, changes=SMALL)
+    ganforge.resume("run", steps=40)
+    newest, before = checkpoints(RunFolder("run").checkpoints)
+    content = bytearray(newest.read_bytes())
+    content[-3] ^= 4
+    newest.write_bytes(bytes(content))
+    watcher = Noting()
+    ganforge.resume("run", steps=60, watcher=watcher)
+    assert any("is damaged" in said and before.stem.lstrip("step-0") in said for said in watcher.said)
+    assert result("run") == straight
+
+
+def test_without_a_whole_checkpoint_nothing_is_overwritten(bars_file):
+    ganforge.train("vanilla", data=bars_file, out="run", steps=20, changes=SMALL)
+    for path in checkpoints(RunFolder("run").checkpoints):
+        path.write_bytes(b"\x80\x04 a pickle")
+    before = RunFolder("run").generator.read_bytes()
+    with pytest.raises(UserError, match="never loaded"):
+        ganforge.resume("run", steps=40)
+    assert RunFolder("run").generator.read_bytes() == before
+
+
+def test_changed_data_are_refused(bars_file):
+    ganforge.train("vanilla", data=bars_file, out="run", steps=5, changes=SMALL)
+    import numpy as np
+
+    with np.load(bars_file) as data:
+        images, labels = data["images"].copy(), data["labels"]
+    images[0, 0, 0] ^= 1
+    np.savez(bars_file, images=images, labels=labels)
+    with pytest.raises(UserError, match="is not what run was trained on"):
+        ganforge.resume("run", steps=10)
+
+
+def test_data_from_python(bars):
+    ganforge.train("vanilla", data=bars, out="run", steps=5, changes=SMALL)
+    with pytest.raises(UserError, match="data from Python"):
+        ganforge.resume("run", steps=10)
+    assert ganforge.resume("run", steps=10, data=bars).step == 10
+
+
+def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(bars_file):
+    with pytest.raises(RunFailed, match=r"diverged at step 1: the loss of the discriminator .* step 0") as caught:
+        ganforge.train("vanilla", data=bars_file, out="run", steps=50, changes=[*SMALL, "latent.std=3e38"])
+    assert "\n" not in str(caught.value)
+    run = RunFolder("run")
+    assert run.read_run()["status"] == "diverged"
+    assert [path.name for path in checkpoints(run.checkpoints)] == ["step-000000000.safetensors"]
+    assert ganforge.load("run").sample(2).shape == (2, 1, 8, 8)
+
+
+def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
+    from ganforge.experiment import play
+    from ganforge.training.step import adversarial
+
+    def breaks_at_13(state, recipe, batches, draws):
+        stats = adversarial(state, recipe, batches, draws)
+        if state.step == 13:
+            state.generator.parameters[1].data[2] = float("inf")
+        return stats
+
+    monkeypatch.setattr(play, "adversarial", breaks_at_13)
+    with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
+        ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
+
+
+def test_a_full_disk_ends_the_run_with_its_data_safe(bars_file, monkeypatch):
+    ganforge.train("vanilla", data=bars_file, out="run", steps=10, changes=SMALL)
+    before = result("run")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken, pytest.raises(RunFailed, match="No space left on device"):
+        broken.setattr("ganforge.files.os.fsync", full)
+        ganforge.resume("run", steps=500)
+    assert result("run") == before
+
+
+def test_a_run_starts_from_the_weights_of_another(bars_file):
+    ganforge.train("vanilla", data=bars_file, out="first", steps=20, changes=SMALL)
+    ganforge.train(
+        "vanilla", data=bars_file, out="second", steps=1, changes=[*SMALL, "generator_lr=1e-9"], start_from="first"
+    )
+    ganforge.train("vanilla", data=bars_file, out="fresh", steps=1, changes=[*SMALL, "generator_lr=1e-9"])
+    weights = {
+        name: ganforge.load(name).module.state_dict()["layers.0.weight"] for name in ("first", "second", "fresh")
+    }
+    # The first run's file holds the average, the second's start is its weights; both are far from fresh ones.
+    assert (weights["second"] - weights["first"]).abs().max() < (weights["fresh"] - weights["first"]).abs().max()
+    with pytest.raises(UserError, match="cannot be used"):
+        ganforge.train("udacity", data=bars_file, out="third", steps=1, changes=SMALL, start_from="first")
+
+
+def test_kill_minus_nine_at_random_moments(bars_file):
+    steps = 400 * max(1, KILLS // 3)
+    arguments = ["vanilla", "--data", str(bars_file), "--steps", str(steps)]
+    arguments += [part for change in SMALL for part in ("--set", change)]
+    command = [sys.executable, "-m", "ganforge"]
+    subprocess.run([*command, "train", *arguments, "--out", "straight"], check=True, capture_output=True)
+    chance = random.Random(0)
+    verb = ["train", *arguments, "--out", "run"]
+    killed = 0
+    while killed < KILLS:
+        process = subprocess.Popen([*command, *verb], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not RunFolder("run").run.exists():
+            time.sleep(0.01)
+        verb = ["resume", "run"]
+        waited = chance.uniform(0.0, 1.0) + (2.0 if killed else 0.0)
+        time.sleep(waited)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        if RunFolder("run").read_run().get("status") == "finished":
+            break
+    subprocess.run([*command, *verb], check=False, capture_output=True)
+    assert killed >= min(2, KILLS)
+    assert result("run") == result("straight")

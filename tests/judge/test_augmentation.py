@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from ganforge.judge.augmentation import Distortion, distort, nonsense
+from ganforge.randomness import random_generator
+
+STILL = Distortion(0, 0, 0, 0, 0)
+IMAGES = torch.rand(16, 1, 28, 28, generator=random_generator("test"))
+
+
+def draws():
+    return random_generator("test", "distortion")
+
+
+def test_without_limits_nothing_moves():
+    assert torch.allclose(distort(IMAGES, STILL, draws()), IMAGES, atol=1e-5)
+
+
+def test_a_shift_moves_a_dot_no_further_than_its_limit_and_somewhere():
+    limits = Distortion(shift=3, rotate=0, scale=0, shear=0, elastic=0)
+    dots = torch.zeros(200, 1, 28, 28)
+    dots[:, 0, 14, 14] = 1
+    moved = distort(dots, limits, draws()).squeeze(1)
+    places = torch.arange(28.0)
+    rows = (moved.sum(2) * places).sum(1) / moved.sum((1, 2))
+    assert (rows - 14).abs().max() <= 3.001
+    assert (rows - 14).abs().max() > 2.5
+    assert rows.std() > 1
+
+
+@pytest.mark.parametrize("name", ["shift", "rotate", "scale", "shear", "elastic"])
+def test_every_limit_moves_something(name):
+    alone = Distortion(**{**dict.fromkeys(("shift", "rotate", "scale", "shear", "elastic"), 0), name: 1.0})
+    assert (distort(IMAGES, alone, draws()) - IMAGES).abs().max() > 0.05
+
+
+def test_every_image_has_its_own_draw_and_the_same_key_the_same():
+    copies = IMAGES[:1].repeat(4, 1, 1, 1)
+    moved = distort(copies, Distortion(), draws())
+    assert len({tuple(image.flatten().tolist()) for image in moved}) == 4
+    assert torch.equal(moved, distort(copies, Distortion(), draws()))
+
+
+def test_nonsense_has_four_kinds_in_the_range_of_pixels():
+    made = nonsense(IMAGES, 32, draws())
+    assert made.shape == (32, 1, 28, 28)
+    assert made.min() >= 0
+    assert made.max() <= 1
+    ink_of_tiles, ink = made[24:].sum((1, 2, 3)), IMAGES.sum((1, 2, 3))
+    assert all((ink - tiled).abs().min() < 1e-2 for tiled in ink_of_tiles)

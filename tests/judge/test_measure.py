@@ -1,0 +1,81 @@
+import json
+import os
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from ganforge.data.catalogue import load
+from ganforge.data.images import ImageSet
+from ganforge.errors import UserError
+from ganforge.judge.digits import load_judge
+from ganforge.judge.measure import measure
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load("digits")
+
+
+def measured(splits, fake, asked=None):
+    return measure(load_judge(), splits.train, fake, asked, splits.validation)
+
+
+def test_reals_measure_as_reals(splits):
+    images = splits.train
+    found = measured(splits, images.images, images.labels)
+    assert found.classes_present == 10
+    assert found.within_class_spread == pytest.approx(1)
+    assert found.total_spread == pytest.approx(1)
+    assert found.frechet_distance == pytest.approx(0, abs=1e-6)
+    assert found.label_agreement == found.agreement_on_real > 0.85
+    assert (found.n_fake, found.n_real, found.n_floor) == (len(images), len(images), len(splits.validation))
+    assert sum(found.class_shares) == pytest.approx(found.confident)
+
+
+def test_one_picture_of_every_class_has_no_spread_but_every_class(splits):
+    seen = load_judge().look_at_set(splits.train)
+    sure = [torch.where((seen.classes == digit) & (seen.confidence > 0.95))[0][0] for digit in range(10)]
+    found = measured(splits, splits.train.images[torch.stack(sure)].repeat(30, 1, 1, 1))
+    assert found.classes_present == 10
+    assert found.within_class_spread == pytest.approx(0, abs=1e-6)
+    assert found.total_spread > 0.2
+
+
+def test_one_class_alone_is_seen_in_the_shares_and_in_the_distance(splits):
+    ones = splits.train.images[splits.train.labels == 1].repeat(3, 1, 1, 1)
+    found = measured(splits, ones, torch.ones(len(ones), dtype=torch.int64))
+    assert found.classes_present <= 2
+    assert found.frechet_distance > 10
+    assert found.label_agreement > 0.8
+    assert measured(splits, ones, torch.zeros(len(ones), dtype=torch.int64)).label_agreement < 0.1
+
+
+def test_too_few_images_have_no_frechet_distance_and_the_record_is_json(splits):
+    found = measured(splits, splits.train.images[:255])
+    assert found.frechet_distance is None
+    assert found.frechet_floor is None
+    assert measured(splits, splits.train.images[:256]).frechet_distance is not None
+    assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
+
+
+def test_unlabelled_reals_have_no_agreement(splits):
+    bare = ImageSet(splits.train.images, torch.full((len(splits.train),), -1))
+    assert measure(load_judge(), bare, splits.train.images[:300]).agreement_on_real is None
+
+
+@pytest.mark.parametrize(("count", "asked", "word"), [(1, None, "at least two"), (5, [1, 2], "5 fakes need")])
+def test_what_cannot_be_measured_is_refused(splits, count, asked, word):
+    with pytest.raises(UserError, match=word):
+        measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
+
+
+@pytest.mark.skipif("GANFORGE_DATA" not in os.environ, reason="GANFORGE_DATA names no folder with MNIST")
+def test_training_digits_pass_for_test_digits():
+    mnist = load("mnist")
+    fake = mnist.train.select(slice(0, 3000))
+    found = measure(load_judge(), mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)
+    assert found.frechet_distance < 3 * found.frechet_floor
+    assert 0.9 < found.within_class_spread < 1.2
+    assert found.classes_present == 10
+    assert found.confident > 0.98

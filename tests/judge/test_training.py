@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ganforge.data.catalogue import load
+from ganforge.data.images import ImageSet, Splits
+from ganforge.errors import UserError
+from ganforge.judge.digits import load_judge
+from ganforge.judge.storage import read_judge, save_judge
+from ganforge.judge.training import accuracy, train_and_save, train_judge
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load("digits")
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_path):
+    small = Splits(splits.train.select(slice(0, 300)), splits.validation, splits.test)
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        train_and_save(small, tmp_path / name, "test-1", epochs=1, seed=seed, report=None)
+    one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
+    assert one == again
+    assert one != other
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["again", "one", "other"]
+
+
+def test_a_few_epochs_on_few_digits_already_read_most_of_them(splits):
+    state = torch.get_rng_state()
+    steps = []
+    network = train_judge(splits, epochs=4, report=lambda done, total, loss: steps.append((done, total)))
+    assert accuracy(network, splits.validation) > 0.8
+    assert steps[-1] == (44, 44)
+    assert torch.equal(torch.get_rng_state(), state), "training must not touch the global random state"
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not network.training
+
+
+def test_a_judge_comes_back_from_its_file_as_it_was(tmp_path):
+    judge = load_judge()
+    digest = save_judge(tmp_path / "copy.safetensors", judge.network, judge.card)
+    network, card, found = read_judge(tmp_path / "copy.safetensors")
+    assert found == digest == judge.hash
+    assert card == judge.card
+    assert all(torch.equal(value, judge.network.state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_a_file_that_is_no_judge_is_refused_in_one_line(tmp_path):
+    (tmp_path / "text").write_text("no judge")
+    for name, word in (("text", "is no judge"), ("missing", "cannot be read")):
+        with pytest.raises(UserError, match=word) as refusal:
+            read_judge(tmp_path / name)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "label", "word"),
+    [((1, 20, 20), 0, "28×28"), ((1, 28, 28), -1, "needs a label"), ((1, 28, 28), 0, "too few")],
+)
+def test_data_that_cannot_teach_a_judge_is_refused(shape, label, word):
+    images = ImageSet(torch.zeros(9, *shape, dtype=torch.uint8), torch.full((9,), label), ("a", "b"))
+    with pytest.raises(UserError, match=word):
+        train_judge(Splits(images, images, images))
+
+
+def test_the_command_names_wrong_input_in_one_line_and_exits_with_2(tmp_path):
+    command = [sys.executable, "-m", "ganforge.judge.training", "--data", "no-such-data", "--out", str(tmp_path / "j")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no-such-data" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,81 @@
+import json
+
+import pytest
+
+from ganforge.errors import UserError
+from ganforge.runs.folder import RunFolder, find_runs, next_folder
+from ganforge.runs.log import append_line, cut_back, read_lines
+
+
+def test_names_count_up(tmp_path):
+    assert next_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-1"
+    (tmp_path / "vanilla-mnist-1").mkdir()
+    assert next_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-2"
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        RunFolder(tmp_path).create()
+
+
+def test_a_folder_whose_trainer_died_at_once_can_be_used_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    with folder.locked():
+        folder.recipe.write_text("x")
+    folder.create()
+
+
+@pytest.mark.parametrize("place", ["file/run", "/proc/ganforge-run"])
+def test_where_nothing_can_be_written(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write to"):
+        RunFolder(tmp_path / place).create()
+
+
+def test_a_second_trainer_is_kept_out(tmp_path):
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    with first.locked(), pytest.raises(UserError, match="another process"), second.locked():
+        pass
+    with second.locked():
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x01"])
+def test_a_damaged_run_file_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        RunFolder(tmp_path).read_run()
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(UserError, match="is not a run"):
+        RunFolder(tmp_path).read_run()
+
+
+def test_run_file_keeps_what_is_not_changed(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.update_run(a=1, b=2)
+    folder.update_run(b=3)
+    assert folder.read_run() == {"a": 1, "b": 3}
+    assert json.loads(folder.run.read_text()) == {"a": 1, "b": 3}
+
+
+def test_find_runs(tmp_path):
+    for name in ("a", "b"):
+        RunFolder(tmp_path / name).path.mkdir()
+        RunFolder(tmp_path / name).update_run(x=name)
+    (tmp_path / "no-run").mkdir()
+    assert {run.path.name for run in find_runs(tmp_path)} == {"a", "b"}
+
+
+def test_log_is_cut_back_to_the_checkpoint_and_survives_half_a_line(tmp_path):
+    log = tmp_path / "log.jsonl"
+    for step in (1, 5, 9):
+        append_line(log, {"step": step})
+    with log.open("a") as file:
+        file.write('{"step": 12, "loss')
+    assert [line["step"] for line in read_lines(log)] == [1, 5, 9]
+    cut_back(log, 5)
+    assert log.read_text() == '{"step": 1}\n{"step": 5}\n'

@@ -1,0 +1,99 @@
+"""The house keeps its floors: a file imports only from floors below or from its own room, and never in a circle."""
+
+import ast
+from pathlib import Path
+
+import ganforge
+
+ROOT = Path(ganforge.__file__).parent
+FLOORS = {
+    "errors": 0, "randomness": 0, "settings": 0, "files": 0.5,
+    "data": 1, "networks": 1, "objectives": 1, "metrics": 1, "runs": 1,
+    "recipes": 2,
+    "training": 3,
+    "sampling": 4, "judge": 4, "diagnosis": 4,
+    "experiment": 6,
+    "commands": 7,
+}  # fmt: skip
+TOP = {"__init__", "__main__"}
+
+
+def imports(path):
+    """The ganforge modules that a file imports, anywhere in it, as dotted names below the package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path.name}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("ganforge.") for name in found if name.startswith("ganforge.")}
+
+
+def files():
+    return [path for path in ROOT.rglob("*.py")]
+
+
+def room(path):
+    relative = path.relative_to(ROOT)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def violations(of_file):
+    here = room(of_file)
+    if here in TOP:
+        return []
+    return [
+        f"{of_file.relative_to(ROOT)} imports {name}"
+        for name in imports(of_file)
+        if (there := name.split(".")[0]) in FLOORS and there != here and FLOORS[there] >= FLOORS[here]
+    ]
+
+
+def test_every_room_has_a_floor():
+    assert {room(path) for path in files()} - TOP == set(FLOORS)
+
+
+def test_imports_go_downward_only():
+    assert [v for path in files() for v in violations(path)] == []
+
+
+def test_a_wrong_import_would_be_seen(tmp_path, monkeypatch):
+    bad = tmp_path / "data" / "bad.py"
+    bad.parent.mkdir()
+    bad.write_text("from ganforge.training.step import update\n")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert violations(bad) == ["data/bad.py imports training.step.update"]
+
+
+def test_no_circle_inside_a_room():
+    graph = {}
+    for path in files():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        names = imports(path)
+        graph[module] = {n for n in {*names, *(n.rpartition(".")[0] for n in names)} if n and n != module}
+
+    def reaches_itself(start):
+        seen, todo = set(), list(graph[start])
+        while todo:
+            here = todo.pop()
+            if here == start:
+                return True
+            if here not in seen:
+                seen.add(here)
+                todo += graph.get(here, ())
+        return False
+
+    assert [module for module in graph if reaches_itself(module)] == []
+
+
+def test_step_and_loop_fit_on_one_scroll():
+    lines = sum(len((ROOT / "training" / name).read_text().splitlines()) for name in ("step.py", "loop.py"))
+    assert lines < 150
+
+
+def test_the_step_names_no_recipe():
+    from ganforge.recipes.recipe import built_in
+
+    text = (ROOT / "training" / "step.py").read_text() + (ROOT / "training" / "loop.py").read_text()
+    assert [name for name in built_in() if f'"{name}"' in text] == []

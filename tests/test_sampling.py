@@ -1,0 +1,122 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganforge.data.batches import Batches
+from ganforge.errors import UserError
+from ganforge.recipes.recipe import load_recipe
+from ganforge.sampling import animation, load_generator, png, publish, sheet
+from ganforge.training.draws import Draws
+from ganforge.training.state import new_state
+from ganforge.training.step import adversarial
+
+CPU = torch.device("cpu")
+
+
+def trained(data, name, *changes):
+    recipe = load_recipe(name, ["latent.dim=6", "batch_size=8", *changes])
+    state = new_state(recipe, data.shape, 4, 0, CPU)
+    batches = Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)
+    draws = Draws(recipe, 0, CPU)
+    for _ in range(3):
+        adversarial(state, recipe, batches, draws)
+    note = {"shape": list(data.shape), "class_names": list(data.class_names), "data": "bars", "seed": 0}
+    return state, publish(state, recipe, draws, note)
+
+
+@pytest.fixture(params=["vanilla", "cgan-tutorial", "udacity-deep"])
+def generator(request, bars):
+    return trained(bars, request.param, "ema_half_life=50.0")[1]
+
+
+def test_the_file_alone_draws_the_same_pictures_anywhere(generator, tmp_path):
+    generator.save(tmp_path / "g.safetensors")
+    again = load_generator(tmp_path / "g.safetensors")
+    assert torch.equal(generator.sample(20, seed=3), again.sample(20, seed=3))
+    assert again.recipe == generator.recipe
+    assert again.note["weights"] == "ema"
+
+
+def test_same_seed_same_pictures(generator):
+    assert torch.equal(generator.sample(8, seed=1), generator.sample(8, seed=1))
+    assert not torch.equal(generator.sample(8, seed=1), generator.sample(8, seed=2))
+    pictures = generator.sample(8)
+    assert pictures.shape == (8, 1, 8, 8) and pictures.dtype == torch.uint8
+
+
+def test_publishing_leaves_the_state_alone(bars):
+    state, _ = trained(bars, "udacity-deep")
+    before = {key: value.clone() for key, value in state.tensors().items()}
+    recipe = load_recipe("udacity-deep", ["latent.dim=6", "batch_size=8"])
+    publish(state, recipe, Draws(recipe, 0, CPU), {"shape": [1, 8, 8], "class_names": list("0123")})
+    after = state.tensors()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert state.generator.module.training
+
+
+def test_labels_are_followed_in_order_and_checked(bars):
+    generator = trained(bars, "cgan-tutorial")[1]
+    assert len(generator.sample(labels=[0, 3, 3])) == 3
+    for labels in ([4], [-1], [0, 99]):
+        with pytest.raises(UserError, match="labels are 0 to 3"):
+            generator.sample(labels=labels)
+    with pytest.raises(UserError, match="at least one"):
+        generator.sample(labels=[])
+
+
+def test_a_generator_without_labels_cannot_be_asked(bars):
+    generator = trained(bars, "vanilla")[1]
+    with pytest.raises(UserError, match="without labels"):
+        generator.sample(labels=[1])
+    with pytest.raises(UserError, match="at least one"):
+        generator.sample(0)
+
+
+def test_a_morph_begins_and_ends_where_it_was_asked_to(bars):
+    generator = trained(bars, "cgan-tutorial")[1]
+    by_label = generator.morph(labels=[0, 2, 1], frames=9, seed=5)
+    latent = generator.latent(1, seed=5)
+    for frame, label in ((0, 0), (4, 2), (8, 1)):
+        assert torch.equal(by_label[frame], generator.draw(latent, torch.tensor([label]))[0])
+    by_seed = generator.morph(seeds=[1, 2], frames=5)
+    first = generator.draw(generator.latent(1, seed=1), torch.tensor([0]))[0]
+    assert torch.equal(by_seed[0], first) and not torch.equal(by_seed[2], first)
+    for wrong in ({"seeds": [1]}, {"labels": [0, 9]}, {"seeds": [1, 2], "frames": 1}, {}):
+        with pytest.raises(UserError):
+            generator.morph(**wrong)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04x", b"12345678"])
+def test_a_file_that_is_no_generator(tmp_path, content):
+    (tmp_path / "g.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be used"):
+        load_generator(tmp_path / "g.safetensors")
+    with pytest.raises(UserError, match=r"no generator\.safetensors"):
+        load_generator(tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        load_generator(tmp_path / "missing")
+
+
+def test_a_sheet_enlarges_by_whole_pixels_and_blurs_nothing():
+    images = torch.tensor([[[[10, 200]]], [[[77, 30]]], [[[1, 2]]]], dtype=torch.uint8)
+    pixels = np.asarray(sheet(images, 2, width=40))
+    assert set(np.unique(pixels)) == {10, 200, 77, 30, 1, 2, 64}  # 64 is the gutter
+    assert (pixels == 200).sum() == 10 * 10
+
+
+def test_a_caption_adds_a_band_below():
+    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    plain, with_text = sheet(images, 2), sheet(images, 2, caption="step 7")
+    assert with_text.height == plain.height + 20 and with_text.width == plain.width
+    assert np.asarray(with_text)[plain.height :].max() == 255
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF"])
+def test_an_animation_holds_every_frame(kind):
+    frames = [sheet(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 250)]
+    with Image.open(io.BytesIO(animation(frames, kind))) as picture:
+        assert picture.n_frames == 3
+    assert Image.open(io.BytesIO(png(frames[0]))).size == frames[0].size

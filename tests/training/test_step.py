@@ -1,0 +1,154 @@
+import copy
+
+import pytest
+import torch
+
+from ganforge.data.batches import Batches
+from ganforge.recipes.recipe import load_recipe
+from ganforge.training.draws import Draws
+from ganforge.training.state import new_state
+from ganforge.training.step import adversarial
+
+CPU = torch.device("cpu")
+SMALL = ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "batch_size=8"]
+
+
+def game(data, name="vanilla", changes=(), seed=0):
+    recipe = load_recipe(name, [*SMALL, *changes])
+    state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
+    batches = Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)
+    return state, recipe, batches, Draws(recipe, seed, CPU)
+
+
+def weights(player):
+    return [tensor.clone() for tensor in player.module.state_dict().values()]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("name", ["vanilla", "minimax", "two-phase", "cgan-tutorial", "udacity", "udacity-deep"])
+def test_a_step_moves_both_players_and_counts(bars, name):
+    state, *rest = game(bars, name)
+    before = weights(state.generator), weights(state.discriminator)
+    stats = adversarial(state, *rest)
+    assert state.step == 1 and state.images_seen == 8
+    assert not same(before[0], weights(state.generator))
+    assert not same(before[1], weights(state.discriminator))
+    assert all(torch.isfinite(value) for value in stats.values())
+
+
+@pytest.mark.parametrize("norm", ["false", "true"])
+@pytest.mark.parametrize("shared", ["false", "true"])
+def test_frozen_means_frozen(bars, norm, shared):
+    """While one player learns, nothing of the other moves: no weight, no statistic, no optimiser state."""
+    changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"shared_noise={shared}"]
+    for still, moving in (("discriminator", "generator"), ("generator", "discriminator")):
+        state, recipe, batches, draws = game(bars, "vanilla", changes)
+        for _ in range(3):
+            adversarial(state, recipe, batches, draws)
+        player = state.players()[still]
+        player.optimizer.step = lambda: None
+        before, moved = weights(player), weights(state.players()[moving])
+        adversarial(state, recipe, batches, draws)
+        assert same(before, weights(player))
+        assert not same(moved, weights(state.players()[moving]))
+
+
+def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
+    state, recipe, batches, draws = game(bars)
+    seen = []
+    step = state.generator.optimizer.step
+    d_step = state.discriminator.optimizer.step
+    state.discriminator.optimizer.step = lambda: (
+        d_step(),
+        seen.append([p.grad.clone() for p in state.discriminator.parameters]),
+    )
+    state.generator.optimizer.step = lambda: (
+        step(),
+        seen.append([p.grad.clone() for p in state.discriminator.parameters]),
+    )
+    adversarial(state, recipe, batches, draws)
+    assert same(seen[0], seen[1])
+
+
+def test_shared_noise_judges_the_same_fakes_and_two_phases_judge_others(bars):
+    def latents(shared):
+        state, recipe, batches, draws = game(bars, changes=[f"shared_noise={shared}"])
+        seen = []
+        forward = state.generator.module.forward
+        state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
+        adversarial(state, recipe, batches, draws)
+        return seen
+
+    assert len(latents("true")) == 1  # one forward serves both players
+    first, second = latents("false")
+    assert not torch.equal(first, second)
+
+
+def test_shared_noise_with_more_generator_steps_draws_anew_from_the_same_noise(bars):
+    state, recipe, batches, draws = game(bars, changes=["generator_steps=2"])
+    seen = []
+    forward = state.generator.module.forward
+    state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
+    adversarial(state, recipe, batches, draws)
+    assert len(seen) == 2 and torch.equal(seen[0], seen[1])
+
+
+def test_several_discriminator_steps_see_different_images_and_noise(bars):
+    state, recipe, batches, draws = game(bars, changes=["discriminator_steps=3"])
+    seen = []
+    forward = state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (seen.append(x.detach().clone()), forward(x, c))[1]
+    adversarial(state, recipe, batches, draws)
+    assert len(seen) == 7 and state.images_seen == 24
+    for i in range(5):
+        assert not torch.equal(seen[i], seen[i + 1])
+    assert torch.equal(seen[5], seen[6])  # the last fakes are those the generator is judged on
+
+
+def test_separate_learning_rates_reach_their_player(bars):
+    state, *_ = game(bars, changes=["generator_lr=0.5", "discriminator_lr=0.25"])
+    assert state.generator.optimizer.param_groups[0]["lr"] == 0.5
+    assert state.discriminator.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_ema_halves_its_distance_every_half_life(bars):
+    state, recipe, batches, draws = game(bars, changes=["ema_half_life=80.0"])  # ten steps of 8 images
+    state.generator.optimizer.step = lambda: None
+    with torch.no_grad():
+        for parameter in state.generator.parameters:
+            parameter.fill_(1.0)
+        for parameter in state.generator.ema.parameters():
+            parameter.fill_(0.0)
+    for _ in range(10):
+        adversarial(state, recipe, batches, draws)
+    assert all(torch.allclose(p, torch.tensor(0.5), atol=1e-5) for p in state.generator.ema.parameters())
+
+
+def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(bars):
+    state, recipe, batches, draws = game(bars, "cgan-tutorial")
+    seen = []
+    forward = state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (seen.append((x.detach().clone(), c)), forward(x, c))[1]
+    adversarial(state, recipe, batches, draws)
+    (real, labels), (_, asked), _ = seen
+    assert torch.equal(labels, asked)
+    by_pixels = (real.mean(2).view(8, 4, 2).mean(2)).argmax(1)  # the bar's place is the class
+    assert torch.equal(by_pixels, labels)
+
+
+def test_statistics_are_what_they_say(bars):
+    state, recipe, batches, draws = game(bars)
+    before = copy.deepcopy(state)
+    stats = adversarial(state, recipe, batches, draws)
+    real = batches[0].images
+    fake = before.generator.module(draws.latent(8, "discriminator", 0, 0))
+    d = torch.sigmoid(before.discriminator.module(real).logits), torch.sigmoid(before.discriminator.module(fake).logits)
+    assert stats["d_real"].item() == pytest.approx(d[0].mean().item(), rel=1e-5)
+    assert stats["value"].item() == pytest.approx((d[0].log().mean() + (1 - d[1]).log().mean()).item(), rel=1e-5)
+    assert stats["value"].item() == pytest.approx(-stats["discriminator_loss"].item(), rel=1e-5)
+    assert stats["real_spread"].item() == pytest.approx(real.var(0).sum().item(), rel=1e-5)
+    norm = sum(p.grad.square().sum() for p in state.generator.parameters).sqrt()
+    assert stats["generator_gradient"].item() == pytest.approx(norm.item(), rel=1e-5)
