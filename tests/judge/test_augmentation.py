@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ganforge.judge.augmentation import Distortion, distort, nonsense
+from ganforge.judge.augmentation import Distortion, distort, nonsense, wear
 from ganforge.randomness import random_generator
 
 STILL = Distortion(0, 0, 0, 0, 0)
@@ -48,3 +48,12 @@ def test_nonsense_has_four_kinds_in_the_range_of_pixels():
     assert made.max() <= 1
     ink_of_tiles, ink = made[24:].sum((1, 2, 3)), IMAGES.sum((1, 2, 3))
     assert all((ink - tiled).abs().min() < 1e-2 for tiled in ink_of_tiles)
+
+
+def test_wear_spoils_half_of_a_batch_a_little_and_leaves_the_rest():
+    worn = wear(IMAGES, draws())
+    change = (worn - IMAGES).abs().mean((1, 2, 3))
+    assert (change[:8] > 0).all()
+    assert change.max() < 0.3
+    assert torch.equal(worn[8:], IMAGES[8:])
+    assert 0 <= worn.min() <= worn.max() <= 1

@@ -1,9 +1,9 @@
-import os
 import shutil
 
 import pytest
 import torch
 
+from conftest import needs_mnist
 from ganforge.data.catalogue import load
 from ganforge.errors import UserError
 from ganforge.judge import digits, layers
@@ -11,8 +11,6 @@ from ganforge.judge.augmentation import nonsense
 from ganforge.judge.digits import DIGITS_FILE, DIGITS_HASH, load_judge
 from ganforge.judge.storage import read_judge
 from ganforge.randomness import random_generator
-
-needs_mnist = pytest.mark.skipif("GANFORGE_DATA" not in os.environ, reason="GANFORGE_DATA names no folder with MNIST")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +36,15 @@ def test_the_shipped_judge_reads_other_handwriting_too():
 def test_nonsense_is_doubted(small):
     made = nonsense(small.float() / 255, 400, random_generator("test", "nonsense"))
     assert (load_judge().look(made.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
+
+
+def test_speckled_digits_are_still_read(small):
+    specks = torch.rand(small.shape, generator=random_generator("test", "specks"))
+    speckled = torch.where(specks < 0.05, (specks * 20 * 255).byte(), small)
+    judge = load_judge()
+    clean, worn = judge.look(small), judge.look(speckled)
+    assert (worn.classes == clean.classes).double().mean() > 0.9
+    assert (worn.confidence >= 0.8).double().mean() > 0.7
 
 
 def test_the_same_images_give_the_same_answer_in_any_order_and_leave_torch_as_it_was(small):

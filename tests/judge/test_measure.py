@@ -1,10 +1,10 @@
 import json
-import os
 from dataclasses import asdict
 
 import pytest
 import torch
 
+from conftest import needs_mnist
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
@@ -70,7 +70,7 @@ def test_what_cannot_be_measured_is_refused(splits, count, asked, word):
         measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
 
 
-@pytest.mark.skipif("GANFORGE_DATA" not in os.environ, reason="GANFORGE_DATA names no folder with MNIST")
+@needs_mnist
 def test_training_digits_pass_for_test_digits():
     mnist = load("mnist")
     fake = mnist.train.select(slice(0, 3000))

@@ -3,50 +3,21 @@
 A row of `ENTRIES` is all that a further set needs: its files with their checksums, its mirrors and its reader.
 """
 
-import errno
-import hashlib
-import http.client
 import os
-import queue
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
 from filelock import FileLock
 from PIL import Image
 
+from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.readers import Parts, find_spelling, open_content, read_idx_folder, read_object, read_path
+from ganforge.data.readers import Parts, find_spelling, read_idx_folder, read_object, read_path
 from ganforge.errors import UserError, nearest
 from ganforge.randomness import random_generator
-
-Report = Callable[[str, int, int | None], None]
-"""Told while a file comes in: its name, the bytes that are here, and the bytes in all where the server says so."""
-
-TIMEOUT = 5.0
-"""Seconds without an answer after which a mirror is given up."""
-
-OURS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-"""Errors that no other mirror would mend: the disk is full or not ours to write."""
-
-PROBE = 3.0
-"""Seconds in which some mirror must answer before ``auto`` takes data that needs no network."""
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """One file of a set: its name, and the SHA-256 and size of its content, unpacked where it is gzip."""
-
-    name: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +85,7 @@ def find(entry: str | Entry) -> Path | None:
         in_cache = folder == _cache(entry)
         if in_cache and damaged:
             break
-        wrong = [file.name for file in entry.files if not _right(find_spelling(folder, file.name), file)]
+        wrong = [file.name for file in entry.files if not right(find_spelling(folder, file.name), file)]
         if not wrong:
             return folder
         if not in_cache:
@@ -159,7 +130,7 @@ def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[Parts, 
     why = f"no mirror answered within {PROBE:g} seconds"
     if _offline():
         why = "GANFORGE_OFFLINE forbids the download"
-    elif mirrors := _answering(wanted):
+    elif mirrors := answering(wanted.files[0], wanted.mirrors):
         try:
             folder = fetch(wanted, mirrors=mirrors, report=report)
             return wanted.read(folder), f"downloaded to {_shown(folder)}"
@@ -219,26 +190,8 @@ def _shown(folder: Path) -> str:
     return f"$GANFORGE_DATA ({folder})" if data and folder.is_relative_to(data) else f"the cache ({folder})"
 
 
-def _right(path: Path | None, file: StoredFile) -> bool:
-    """Say whether a file's unpacked content is the published one; reads at most one byte more than that is long."""
-    if path is None or not path.is_file():
-        return False
-    digest, left = hashlib.sha256(), file.size + 1
-    try:
-        with open_content(path) as stream:
-            while piece := stream.read(min(left, 1 << 20)):
-                digest.update(piece)
-                left -= len(piece)
-    except UserError:
-        return False
-    return digest.hexdigest() == file.sha256
-
-
 def _offline() -> bool:
     return os.environ.get("GANFORGE_OFFLINE", "0") not in ("", "0")
-
-
-# Files from elsewhere
 
 
 def fetch(
@@ -259,7 +212,7 @@ def fetch(
     if not entry.files:
         raise UserError(f"{entry.name} needs no download; use it with --data {entry.name}")
     folder = folder or _cache(entry)
-    if all(_right(folder / file.name, file) for file in entry.files):
+    if all(right(folder / file.name, file) for file in entry.files):
         return folder
     if _offline():
         raise UserError(
@@ -269,8 +222,10 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             for file in entry.files:
-                if not _right(folder / file.name, file):
-                    _fetch_file(entry, file, folder / file.name, entry.mirrors if mirrors is None else mirrors, report)
+                if not right(folder / file.name, file):
+                    fetch_file(file, folder / file.name, entry.mirrors if mirrors is None else mirrors, report)
+    except UserError as error:
+        raise UserError(f"{entry.name}: {error}; {_help(entry)}") from None
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror or error}); set GANFORGE_CACHE to a folder that can"
@@ -280,98 +235,6 @@ def fetch(
 
 def _help(entry: Entry) -> str:
     return f"put its {len(entry.files)} files in $GANFORGE_DATA/{entry.name}, or use --data PATH or --data digits"
-
-
-def _fetch_file(entry: Entry, file: StoredFile, path: Path, mirrors: Sequence[str], report: Report | None) -> None:
-    """Try one mirror after another until the file is whole and right, then give it its name in one move."""
-    part = path.with_name(f"{path.name}.part")
-    tried = []
-    for mirror in mirrors:
-        try:
-            went_on = _download(mirror + file.name, part, file, report)
-            if not _right(part, file) and went_on:
-                # The start may have come from another mirror, which packs the same content otherwise.
-                part.unlink()
-                _download(mirror + file.name, part, file, report)
-            if _right(part, file):
-                os.replace(part, path)
-                return
-            part.unlink()
-            failure: object = "wrong checksum"
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in OURS:
-                raise
-            failure = getattr(error, "reason", None) or error
-        tried.append(
-            f"{urlsplit(mirror).hostname or mirror}: {' '.join(str(failure).split()) or type(failure).__name__}"
-        )
-    raise UserError(f"{entry.name}: {file.name} could not be downloaded ({', '.join(tried)}); {_help(entry)}")
-
-
-def _download(url: str, part: Path, file: StoredFile, report: Report | None) -> bool:
-    """Add to ``part`` what it lacks and say whether it had a beginning that was kept.
-
-    Raises:
-        OSError, http.client.HTTPException: the server is away, refuses, stops early or sends too much.
-    """
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "ganforge", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    try:
-        answer = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
-    except HTTPError as error:
-        error.close()
-        if error.code == 416 and have:  # nothing lies beyond what is here
-            return True
-        raise OSError(f"HTTP {error.code}") from None
-    with answer:
-        went_on = bool(have) and (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
-        have = have if went_on else 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with part.open("ab" if went_on else "wb") as out:
-            while piece := answer.read1(1 << 16):
-                have += len(piece)
-                if have > file.size + (1 << 16):  # gzip adds little even to what it cannot shrink
-                    out.truncate(0)
-                    raise OSError("sends more than the file holds")
-                out.write(piece)
-                if report:
-                    report(file.name, have, total)
-            out.flush()
-            os.fsync(out.fileno())
-    if total is not None and have < total:
-        raise OSError(f"stopped after {have:,} of {total:,} bytes")
-    return went_on
-
-
-def _answering(entry: Entry) -> list[str]:
-    """List the mirrors that answer within `PROBE` seconds, the quickest first, and wait for no more than one.
-
-    Threads, because looking up a host name obeys no timeout.
-    """
-    answers: queue.Queue[str | None] = queue.Queue()
-
-    def ask(mirror: str) -> None:
-        request = Request(mirror + entry.files[0].name, method="HEAD", headers={"User-Agent": "ganforge"})
-        try:
-            with urlopen(request, timeout=PROBE):
-                answers.put(mirror)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, HTTPError):
-                error.close()
-            answers.put(None)
-
-    for mirror in entry.mirrors:
-        threading.Thread(target=ask, args=(mirror,), daemon=True).start()
-    deadline = time.monotonic() + PROBE
-    for _ in entry.mirrors:
-        try:
-            first = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        if first:
-            return [first, *(mirror for mirror in entry.mirrors if mirror != first)]
-    return []
 
 
 # The catalogue
