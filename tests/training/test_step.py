@@ -102,10 +102,12 @@ def test_several_discriminator_steps_see_different_images_and_noise(bars):
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (seen.append(x.detach().clone()), forward(x, c))[1]
     adversarial(state, recipe, batches, draws)
-    assert len(seen) == 7 and state.images_seen == 24
-    for i in range(5):
-        assert not torch.equal(seen[i], seen[i + 1])
-    assert torch.equal(seen[5], seen[6])  # the last fakes are those the generator is judged on
+    assert len(seen) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
+    reals, fakes = [x[:8] for x in seen[:3]], [x[8:] for x in seen[:3]]
+    for i in range(2):
+        assert not torch.equal(reals[i], reals[i + 1])
+        assert not torch.equal(fakes[i], fakes[i + 1])
+    assert torch.equal(fakes[2], seen[3])  # the last fakes are those the generator is judged on
 
 
 def test_separate_learning_rates_reach_their_player(bars):
@@ -133,8 +135,10 @@ def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(b
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (seen.append((x.detach().clone(), c)), forward(x, c))[1]
     adversarial(state, recipe, batches, draws)
-    (real, labels), (_, asked), _ = seen
+    (both, conditions), (_, asked_again) = seen
+    real, labels, asked = both[:8], conditions[:8], conditions[8:]
     assert torch.equal(labels, asked)
+    assert torch.equal(labels, asked_again)
     by_pixels = (real.mean(2).view(8, 4, 2).mean(2)).argmax(1)  # the bar's place is the class
     assert torch.equal(by_pixels, labels)
 
@@ -152,3 +156,22 @@ def test_statistics_are_what_they_say(bars):
     assert stats["real_spread"].item() == pytest.approx(real.var(0).sum().item(), rel=1e-5)
     norm = sum(p.grad.square().sum() for p in state.generator.parameters).sqrt()
     assert stats["generator_gradient"].item() == pytest.approx(norm.item(), rel=1e-5)
+
+
+def test_real_and_fake_images_never_share_batch_statistics(bars):
+    """One pass for both is an optimisation; where batch norm would see it, there are two."""
+    for norm, passes in (("false", 2), ("true", 3)):
+        state, recipe, batches, draws = game(bars, changes=[f"discriminator.batch_norm={norm}"])
+        sizes = []
+        forward = state.discriminator.module.forward
+        state.discriminator.module.forward = lambda x, c=None, f=forward, s=sizes: (s.append(len(x)), f(x, c))[1]
+        adversarial(state, recipe, batches, draws)
+        assert len(sizes) == passes
+
+
+def test_spread_is_the_summed_variance(bars):
+    from ganforge.training.step import spread
+
+    images = torch.rand(10, 3, 4, 4)
+    assert spread(images).item() == pytest.approx(images.var(0).sum().item(), rel=1e-5)
+    assert spread(images[:1].expand(10, -1, -1, -1)).item() == pytest.approx(0, abs=1e-4)

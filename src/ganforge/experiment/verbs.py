@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 import ganforge
+from ganforge.data.catalogue import ENTRIES
 from ganforge.data.catalogue import load as load_data
 from ganforge.errors import UserError
 from ganforge.experiment.play import Run, play
@@ -77,12 +78,11 @@ def train(
     with folder.locked():
         _refuse_used(folder, checked)
         length = _length(experiment, steps, epochs if (steps or epochs or minutes) else checked.epochs, minutes)
-        source = str(data) if isinstance(data, str | Path) and data != "auto" else splits.train.name
         write_atomically(folder.recipe, checked.to_toml().encode())
         folder.update_run(
             recipe=checked.name,
             seed=seed,
-            data={"source": source if isinstance(data, str | Path) else None, "name": splits.train.name},
+            data={"source": _source(data, splits.train.name), "name": splits.train.name},
             fingerprint=splits.fingerprint,
             steps_per_epoch=experiment.steps_per_epoch,
             versions=versions(),
@@ -145,6 +145,13 @@ def resume(
         if folder.log.exists():
             cut_back(folder.log, state.step)
         return play(experiment, state, length, done, watcher)
+
+
+def _source(data: Any, name: str) -> str | None:
+    """What to load again on resume: a catalogue name, an absolute path, or nothing for data from Python."""
+    if not isinstance(data, str | Path):
+        return None
+    return name if data == "auto" else data if data in ENTRIES else str(Path(data).expanduser().resolve())
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from ganforge.judge.network import IMAGE_SHAPE, JudgeNetwork
 from ganforge.judge.storage import Card, read_judge
 
 DIGITS_FILE = Path(__file__).parent / "digits-1.safetensors"
-DIGITS_HASH = "not yet"
+DIGITS_HASH = "b2cd85c69af6568c3f30ecacc46b98d3dc7d9e54c337df272cb5d079cf5359d1"
 BLOCK = 500
 """Images looked at together: enough to keep two cores busy, few enough for 100 MB."""
 

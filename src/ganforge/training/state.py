@@ -2,10 +2,12 @@
 
 import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from ganforge.networks.blocks import BatchNorm
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
@@ -25,6 +27,11 @@ class Player:
     def __post_init__(self) -> None:
         """List the parameters once: the step needs them every time."""
         self.parameters = list(self.module.parameters())
+
+    @cached_property
+    def mixes_samples(self) -> bool:
+        """Whether what the network says of one image depends on the others of its batch."""
+        return any(isinstance(layer, BatchNorm) for layer in self.module.modules())
 
     @property
     def published(self) -> nn.Module:
