@@ -1,4 +1,4 @@
-"""Which stage of the judge shows variety within a class: ``python -m ganforge.judge.layers --data mnist``.
+"""Which stage of the judge shows variety within a class, and what it reads: ``python -m ganforge.judge.layers``.
 
 The last layers of a good classifier forget all but the class (neural collapse: Papyan, Han & Donoho 2020), so the stage
 on which spread is measured is chosen by what each stage answers to inputs that are known to be sick.
@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.data.images import ImageSet, scale
+from ganforge.data.catalogue import load
+from ganforge.data.images import ImageSet, Splits, scale
+from ganforge.judge.digits import Judge, load_judge
 from ganforge.judge.network import JudgeNetwork
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.spread import mean_spread, within_class_spread
@@ -115,6 +117,25 @@ def frechet_table(network: JudgeNetwork, train: ImageSet, test: ImageSet) -> lis
     ]
 
 
+def reading_table(judge: Judge, splits: Splits, others: dict[str, ImageSet]) -> list[dict[str, float | str]]:
+    """Return accuracy, share with confidence ≥ .8 and mistakes at that confidence, on digits and on what is none."""
+    noise = torch.randint(0, 256, (SAMPLES, 1, 28, 28), generator=random_generator("judge", "noise"), dtype=torch.uint8)
+    blob = splits.test.images.float().mean(0, keepdim=True).round().byte().expand(2, -1, -1, -1)
+    unlabelled = {"uniform noise": noise, "the mean of all test digits": blob}
+    sets = {"validation": splits.validation, "test": splits.test} | others
+    sets |= {name: ImageSet(images, torch.full((len(images),), -1)) for name, images in unlabelled.items()}
+    rows: list[dict[str, float | str]] = []
+    for name, images in sets.items():
+        seen = judge.look_at_set(images)
+        right, sure = (seen.classes == images.labels).double(), seen.confidence >= 0.8
+        row: dict[str, float | str] = {"images": f"{name} ({len(images):,})", "sure": float(sure.double().mean())}
+        row |= {"accuracy": "–", "wrong though sure": "–"}
+        if images.labelled:
+            row |= {"accuracy": float(right.mean()), "wrong though sure": float((1 - right)[sure].sum() / len(right))}
+        rows.append(row)
+    return rows
+
+
 def _some(images: ImageSet, draw: int) -> ImageSet:
     return images.select(torch.randperm(len(images), generator=random_generator("judge", "layers", draw))[:SAMPLES])
 
@@ -126,19 +147,17 @@ def _spread(real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor
 def _print(rows: list[dict[str, float | str]]) -> None:
     print("\n| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")
     for row in rows:
-        print("| " + " | ".join(cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row.values()) + " |")
+        print("| " + " | ".join(cell if isinstance(cell, str) else f"{cell:.4g}" for cell in row.values()) + " |")
 
 
 def main() -> None:
-    """Print both tables in Markdown."""
-    from ganforge.data.catalogue import load
-    from ganforge.judge.digits import load_judge
-
+    """Print the tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="mnist")
-    splits, network = load(parser.parse_args().data), load_judge().network
-    _print(spread_table(network, splits.train, splits.test))
-    _print(frechet_table(network, splits.train, splits.test))
+    splits, judge = load(parser.parse_args().data), load_judge()
+    _print(reading_table(judge, splits, {"scikit-learn's digits, test": load("digits").test}))
+    _print(spread_table(judge.network, splits.train, splits.test))
+    _print(frechet_table(judge.network, splits.train, splits.test))
 
 
 if __name__ == "__main__":
