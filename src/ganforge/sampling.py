@@ -205,6 +205,6 @@ def animation(
     first, *others = list(frames)
     durations = [int(seconds * 1000)] * len(others) + [2000]
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"quality": 80} if kind == "WEBP" else {}
+    options: dict[str, Any] = {"quality": 70} if kind == "WEBP" else {}
     first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)
     return buffer.getvalue()

@@ -16,6 +16,8 @@ WON_LOSS = 0.02
 LOST_LOSS = 4.0
 """-log D(G(z)) above this: the discriminator gives fakes less than 2 % on average."""
 CLASSES_HEALTHY = 8
+ROUGH = 10
+"""A Fréchet distance above so many times the floor: one look at a sheet tells it from real digits."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,24 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
         measured: the judge's measurement, as a mapping (see ganforge.judge.measure.Measurement).
         log: the lines of the run's log, in order.
     """
-    findings = [
-        finding
-        for look in (_collapse, _discriminator_won, _not_yet, _classes, _label)
-        if (finding := look(measured, log))
-    ]
+    # One picture for every noise has no share of classes and follows no label: to say so too would only hide the cause.
+    collapse = _collapse(measured, log)
+    looks = (
+        (_discriminator_won,)
+        if collapse and collapse.severity == 2
+        else (_discriminator_won, _not_yet, _classes, _label)
+    )
+    findings = [finding for finding in (collapse, *(look(measured, log) for look in looks)) if finding]
     if not findings:
-        return [Finding("healthy", 0, "healthy so far")]
+        return [Finding("healthy", 0, f"healthy so far{_how_rough(measured)}")]
     return sorted(findings, key=lambda finding: -finding.severity)
+
+
+def _how_rough(measured: Mapping[str, Any]) -> str:
+    distance, floor = measured["frechet_distance"], measured["frechet_floor"]
+    if not distance or not floor or distance < ROUGH * floor:
+        return ""
+    return f"; the pictures are still rough: their Fréchet distance is {distance / floor:.0f} times that of real digits"
 
 
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:

@@ -15,7 +15,7 @@ from ganforge.training.divergence import Diverged
 from ganforge.training.state import State
 from ganforge.training.step import Stats
 
-EVOLUTION_COLUMNS = 8
+EVOLUTION_COLUMNS = 6
 
 
 def read(stats: Stats) -> dict[str, float]:
@@ -99,7 +99,7 @@ class EvolutionHook:
         if experiment.recipe.conditional:
             labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
         images = experiment.publish(state).draw(latent, labels)
-        picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=480)
+        picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture))
 
     def finish(self, state: State) -> None:

@@ -45,8 +45,9 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The second line: the findings, each with what to try."""
-        return "; ".join(f"{f.text} (try: {f.remedy})" if f.remedy else f.text for f in self.findings)
+        """The second line: the findings, and what to try against the gravest."""
+        remedy = self.findings[0].remedy
+        return "; ".join(finding.text for finding in self.findings) + (f". Try: {remedy}" if remedy else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

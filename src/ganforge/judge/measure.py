@@ -37,7 +37,7 @@ class Measurement:
         confident: share of fakes with confidence ≥ .8; real test digits reach .99.
         class_spread: `within_class_spread` per class, by the class the judge sees; None below 10 samples.
         within_class_spread: its mean over the classes that have one; real is 1, one picture per class is 0.
-        spread_floor: the same of the ``n_floor`` other reals: what a perfect generator would get (MNIST: 1.05).
+        spread_floor: the same of the ``n_floor`` other reals: what a perfect generator would get (MNIST: 1.04).
         total_spread: variance of all fakes over that of all reals; 0 where every fake is the same picture.
         label_agreement: share of fakes that the judge takes for the class that was asked for.
         frechet_distance: on the judge's 128 features, n_fake fakes against n_real reals. Not to be called FID: that is
