@@ -1,16 +1,18 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from ganforge.errors import UserError
-from ganforge.runs.folder import RunFolder, find_runs, next_folder
+from ganforge.runs.folder import RunFolder, claim_folder, find_runs
 from ganforge.runs.log import append_line, cut_back, read_lines
 
 
 def test_names_count_up(tmp_path):
-    assert next_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-1"
-    (tmp_path / "vanilla-mnist-1").mkdir()
-    assert next_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-2"
+    assert claim_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-1"
+    assert claim_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-2"
+    with pytest.raises(UserError, match="cannot write to"):
+        claim_folder(Path("/proc"), "x")
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):

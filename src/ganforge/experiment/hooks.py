@@ -20,7 +20,7 @@ EVOLUTION_COLUMNS = 6
 
 def read(stats: Stats) -> dict[str, float]:
     """Bring the statistics of a step from the device, in one transfer."""
-    values = torch.stack([value.double() for value in stats.values()]).tolist()
+    values = torch.stack([value.float() for value in stats.values()]).tolist()
     return dict(zip(stats, values, strict=True))
 
 

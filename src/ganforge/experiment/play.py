@@ -15,7 +15,7 @@ from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.experiment.verdict import Verdict, judge_run
-from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
+from ganforge.runs.checkpoint import all_finite, newest_checkpoint, write_checkpoint
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
@@ -42,6 +42,19 @@ class Run:
         return load_generator(self.folder)
 
 
+def save_state(experiment: Experiment, state: State) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        Diverged: a weight is not finite; nothing was written.
+        RunFailed: the disk does not take it; older checkpoints are untouched.
+    """
+    if not all_finite(state.tensors()):
+        raise Diverged
+    note = {"step": state.step, "images_seen": state.images_seen}
+    write_checkpoint(experiment.folder.checkpoints, state.tensors(), note)
+
+
 def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
     """Play until the length is reached or somebody says stop; save; judge."""
     folder, started = experiment.folder, time.perf_counter()
@@ -51,10 +64,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         return done + time.perf_counter() - started
 
     def save() -> None:
-        if not all_finite(state.tensors()):
-            raise Diverged
-        note = {"step": state.step, "images_seen": state.images_seen}
-        write_checkpoint(folder.checkpoints, state.tensors(), note)
+        save_state(experiment, state)
         experiment.publish(state).save(folder.generator)
         folder.update_run(step=state.step, seconds=round(seconds(), 1))
 
@@ -99,7 +109,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         finally:
             watcher.end()
     epoch = state.step / experiment.steps_per_epoch
-    if stopped.is_set():
+    if stopped.is_set() and state.step < target:
         folder.update_run(status="interrupted")
         raise Interrupted(
             f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; "
@@ -113,16 +123,11 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
 def _explain(experiment: Experiment, last: int, batches: Batches, draws: Draws) -> str:
     """Replay from the last good checkpoint to name what broke."""
     state = experiment.new_state()
-    good = "none"
-    try:
-        tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
-        state.load(tensors, note["step"], note["images_seen"])
-        good = f"step {note['step']}"
-    except Damaged:
-        pass
+    tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
+    state.load(tensors, note["step"], note["images_seen"])
     where = trace(state, adversarial, experiment.recipe, batches, draws, last)
     return (
-        f"diverged at {where}; last good checkpoint: {good}, in {experiment.folder.checkpoints}; "
+        f"diverged at {where}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         "train again with a lower --set generator_lr=... and discriminator_lr=..."
     )
 

@@ -4,6 +4,7 @@ import math
 import platform
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import ganforge
 from ganforge.data.catalogue import ENTRIES
 from ganforge.data.catalogue import load as load_data
 from ganforge.errors import UserError
-from ganforge.experiment.play import Run, play
+from ganforge.experiment.play import Run, play, save_state
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.files import write_atomically
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
-from ganforge.runs.folder import RunFolder, next_folder
+from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.runs.log import cut_back
 from ganforge.training.state import State
 
@@ -68,17 +69,22 @@ def train(
     if splits.origin:
         watcher.say(f"data: {splits.train.name}, {splits.origin}")
     fit(checked, splits)
-    folder = RunFolder(out) if out else next_folder(RUNS, f"{checked.name}-{splits.train.name}")
-    _refuse_used(folder, checked)
+    folder = RunFolder(out if out is not None else RUNS)  # the default name is claimed once everything else is checked
+    if out is not None:
+        _refuse_used(folder, checked)
     experiment = Experiment(checked, splits, folder, seed)
     state = experiment.new_state()
     if start_from is not None:
         _take_weights(state, RunFolder(start_from))
+    if out is None:
+        folder = claim_folder(RUNS, f"{checked.name}-{splits.train.name}")
+        experiment = replace(experiment, folder=folder)
     folder.create()
     with folder.locked():
         _refuse_used(folder, checked)
         length = _length(experiment, steps, epochs if (steps or epochs or minutes) else checked.epochs, minutes)
         write_atomically(folder.recipe, checked.to_toml().encode())
+        save_state(experiment, state)  # before run.json: whatever is a run can go on
         folder.update_run(
             recipe=checked.name,
             seed=seed,
@@ -218,15 +224,13 @@ def _take_weights(state: State, folder: RunFolder) -> None:
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:
-    """Load the newest whole checkpoint; a run that was killed before its first one starts over."""
+    """Load the newest whole checkpoint."""
     folder = experiment.folder
     try:
         tensors, note, complaints = newest_checkpoint(folder.checkpoints)
         state.load(tensors, note["step"], note["images_seen"])
     except Damaged as damage:
-        if any(folder.checkpoints.glob("*")):
-            raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
-        return
+        raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
     except ValueError as error:
         raise UserError(f"{folder.path} cannot go on: {error}") from None
     for complaint in complaints:

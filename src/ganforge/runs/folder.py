@@ -90,12 +90,22 @@ class RunFolder:
             lock.release()
 
 
-def next_folder(root: Path, stem: str) -> RunFolder:
-    """Return the first of ``root/stem-1``, ``root/stem-2``, ... that does not exist yet."""
+def claim_folder(root: Path, stem: str) -> RunFolder:
+    """Make the first of ``root/stem-1``, ``root/stem-2``, ... that does not exist yet; two trainers never get the same.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
     number = 1
-    while (root / f"{stem}-{number}").exists():
-        number += 1
-    return RunFolder(root / f"{stem}-{number}")
+    while True:
+        path = root / f"{stem}-{number}"
+        try:
+            path.mkdir(parents=True)
+            return RunFolder(path)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise UserError(f"cannot write to {path}: {error.strerror}; choose another --out") from None
 
 
 def find_runs(root: Path) -> list[RunFolder]:

@@ -1,0 +1,34 @@
+"""The pictures of the README, from runs: python docs/pictures.py RUN... writes docs/pictures/<recipe>.png for each.
+
+A conditional run gives its last two-row sheet; another one its sheets after epochs 0, 9, 29 and the last, one below the
+other.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+TARGET = Path(__file__).parent / "pictures"
+
+
+def main() -> None:
+    """Write one picture for each run that was named."""
+    TARGET.mkdir(exist_ok=True)
+    for run in map(Path, sys.argv[1:]):
+        recipe = json.loads((run / "run.json").read_text())["recipe"]
+        sheets = sorted((run / "samples").glob("epoch-*.png"))
+        conditional = "conditional = true" in (run / "recipe.toml").read_text()
+        chosen = sheets[-1:] if conditional else [*sheets[:2], sheets[min(3, len(sheets) - 1)], sheets[-1]]
+        pictures = [Image.open(path) for path in chosen]
+        whole = Image.new("L", (pictures[0].width, sum(picture.height for picture in pictures)))
+        top = 0
+        for picture in pictures:
+            whole.paste(picture, (0, top))
+            top += picture.height
+        whole.save(TARGET / f"{recipe}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
