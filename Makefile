@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check install judge clean
+.PHONY: demo test check speed install judge clean
 
 # Two minutes of training, then where to look.
 demo: $(BIN)/ganforge
@@ -29,6 +29,10 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 .venv/tested: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@ $(BIN)/ganforge
+
+# Our training step beside the same step in plain PyTorch, in turn; on a machine that does nothing else.
+speed: $(BIN)/ganforge
+	$(BIN)/python speed/vanilla.py
 
 # Trains the judge of handwritten digits anew, as the one that is shipped was made.
 judge: $(BIN)/ganforge

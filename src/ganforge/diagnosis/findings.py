@@ -15,6 +15,9 @@ WON_LOSS = 0.02
 """A discriminator's loss below this is as good as 0: chance is 1.39, and a balanced game stays above 0.3."""
 LOST_LOSS = 4.0
 """-log D(G(z)) above this: the discriminator gives fakes less than 2 % on average."""
+LOWER_RATES = (
+    "lower the learning rates, the discriminator's first (--set discriminator_lr=2e-4 --set generator_lr=2e-4)"
+)
 CLASSES_HEALTHY = 8
 ROUGH = 10
 """A Fréchet distance above so many times the floor: one look at a sheet tells it from real digits."""
@@ -71,14 +74,14 @@ def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> 
             "mode-collapse",
             2,
             "every noise vector gives the same picture: mode collapse",
-            "lower both learning rates (--set generator_lr=2e-4 --set discriminator_lr=2e-4)",
+            LOWER_RATES,
         )
     if within is not None and within < COLLAPSED:
         return Finding(
             "mode-collapse",
             2,
             "there is one picture for each kind of digit, whatever the noise: mode collapse",
-            "lower both learning rates (--set generator_lr=2e-4 --set discriminator_lr=2e-4)",
+            LOWER_RATES,
         )
     if within is not None and within < NARROW:
         return Finding(
