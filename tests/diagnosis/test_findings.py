@@ -35,7 +35,7 @@ def test_a_healthy_run_is_called_healthy():
         ({"label_agreement": 0.11}, "label-ignored", "the label is ignored: 11%"),
         ({"label_agreement": 0.7}, "label-half-followed", "70%"),
         ({"confident": 0.1}, "not-yet-digits", "10%"),
-        ({"class_shares": [0.3, 0.3, 0.3] + [0.0] * 7}, "missing-classes", "3, 4, 5, 6, 7, 8, 9"),
+        ({"class_shares": [0.3, 0.3, 0.3] + [0.0] * 7, "classes_present": 3}, "missing-classes", "3, 4, 5, 6, 7, 8, 9"),
     ],
 )
 def test_each_sickness_is_named(changes, name, words):

@@ -18,6 +18,8 @@ LOST_LOSS = 4.0
 LOWER_RATES = (
     "lower the learning rates, the discriminator's first (--set discriminator_lr=2e-4 --set generator_lr=2e-4)"
 )
+PRESENT = 0.03
+"""Share of all pictures, read with confidence, from which a digit appears; its fair share is 0.1."""
 CLASSES_HEALTHY = 8
 ROUGH = 10
 """A Fréchet distance above so many times the floor: one look at a sheet tells it from real digits."""
@@ -123,12 +125,12 @@ def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
 
 def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     shares = measured["class_shares"]
-    missing = [str(digit) for digit, share in enumerate(shares) if share < 0.03]
-    if len(shares) - len(missing) < CLASSES_HEALTHY and measured["confident"] >= CONFIDENT:
+    missing = [str(digit) for digit, share in enumerate(shares) if share < PRESENT]
+    if measured["classes_present"] < CLASSES_HEALTHY and measured["confident"] >= CONFIDENT:
         return Finding(
             "missing-classes",
             1,
-            f"hardly ever drawn: {', '.join(missing)}",
+            f"rarely drawn (each in less than {PRESENT:.0%} of the pictures): {', '.join(missing)}",
             "train longer; if it stays, it is mode dropping",
         )
     return None
