@@ -50,6 +50,12 @@ def test_a_lost_game_is_named_and_only_where_logits_are_probabilities():
     assert names([{"discriminator_loss": 0.0, "generator_loss": 1.0}]) == ["healthy"]
 
 
+def test_a_lost_game_is_seen_through_smoothed_labels_too():
+    smoothed = [{"discriminator_loss": 0.33, "generator_loss": 8.9, "d_real": 0.9, "d_fake": 0.0002}] * 10
+    assert names(smoothed) == ["discriminator-won"]
+    assert "0.330" not in find(HEALTHY, smoothed)[0].text
+
+
 def test_only_the_end_of_the_run_counts():
     assert names(LOST[:2] + EVEN) == ["healthy"]
     assert names(EVEN + LOST[:3]) == ["discriminator-won"]

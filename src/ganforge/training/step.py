@@ -94,7 +94,7 @@ def spread(images: Tensor) -> Tensor:
     """Sum over pixels of the variance over the batch; 0 where all images are alike."""
     x, n = images.flatten(1), len(images)
     # var = (sum of squares - square of sum / n) / (n - 1): five times as fast as torch.var over the first axis
-    return (x.square().sum() - x.sum(0).square().sum() / n) / (n - 1)
+    return ((x.square().sum() - x.sum(0).square().sum() / n) / (n - 1)).clamp_min(0)
 
 
 def gradients(player: Player) -> list[Tensor]:
