@@ -122,3 +122,12 @@ def test_a_picture_does_not_depend_on_its_neighbours():
     z = torch.randn(50, 16)
     measure_batch_statistics(generator, lambda k: generator(torch.randn(64, 16)), batches=3)
     assert torch.allclose(generator(z)[:1], generator(z[:1]), atol=1e-6)
+
+
+def test_the_discriminator_sees_the_colour_of_a_border_that_all_images_share():
+    """With batch norm on the layer that sees the pixels it would be subtracted, and never be learned."""
+    _, discriminator = players(hidden=(32, 16), batch_norm=True)
+    images = torch.rand(20, 1, 28, 28)
+    other = images.clone()
+    images[:, :, 0], other[:, :, 0] = 0.0, 1.0
+    assert not torch.allclose(discriminator(images).logits, discriminator(other).logits, atol=1e-3)

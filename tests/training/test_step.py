@@ -44,6 +44,7 @@ def test_a_step_moves_both_players_and_counts(bars, name):
 def test_frozen_means_frozen(bars, norm, shared):
     """While one player learns, nothing of the other moves: no weight, no statistic, no optimiser state."""
     changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"shared_noise={shared}"]
+    changes += ["generator.hidden=[12, 12]", "discriminator.hidden=[10, 10]"]
     for still, moving in (("discriminator", "generator"), ("generator", "discriminator")):
         state, recipe, batches, draws = game(bars, "vanilla", changes)
         for _ in range(3):
@@ -161,7 +162,9 @@ def test_statistics_are_what_they_say(bars):
 def test_real_and_fake_images_never_share_batch_statistics(bars):
     """One pass for both is an optimisation; where batch norm would see it, there are two."""
     for norm, passes in (("false", 2), ("true", 3)):
-        state, recipe, batches, draws = game(bars, changes=[f"discriminator.batch_norm={norm}"])
+        state, recipe, batches, draws = game(
+            bars, changes=[f"discriminator.batch_norm={norm}", "discriminator.hidden=[10, 10]"]
+        )
         sizes = []
         forward = state.discriminator.module.forward
         state.discriminator.module.forward = lambda x, c=None, f=forward, s=sizes: (s.append(len(x)), f(x, c))[1]

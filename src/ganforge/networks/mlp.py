@@ -38,12 +38,14 @@ class MlpGeneratorSettings(MlpSettings):
     output: Literal["sigmoid", "tanh"] = "sigmoid"
 
 
-def _hidden_layers(settings: MlpSettings, inputs: int) -> list[nn.Module]:
+def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int) -> list[nn.Module]:
+    """Linear, batch norm (from layer ``norm_from`` on, if at all), activation, for each width."""
     layers: list[nn.Module] = []
-    for width in settings.hidden:
+    for index, width in enumerate(settings.hidden):
+        normed = settings.batch_norm and index >= norm_from
         # A bias before batch normalisation would be subtracted again at once.
-        layers.append(nn.Linear(inputs, width, bias=not settings.batch_norm))
-        if settings.batch_norm:
+        layers.append(nn.Linear(inputs, width, bias=not normed))
+        if normed:
             layers.append(BatchNorm(width))
         layers.append(activation(settings.activation, settings.slope))
         inputs = width
@@ -63,7 +65,7 @@ class MlpGenerator(nn.Module):
         self.shape, self.classes = shape, classes
         squash = nn.Sigmoid() if settings.output == "sigmoid" else nn.Tanh()
         last = nn.Linear(settings.hidden[-1], math.prod(shape))
-        self.layers = nn.Sequential(*_hidden_layers(settings, latent_dim + classes), last, squash)
+        self.layers = nn.Sequential(*_hidden_layers(settings, latent_dim + classes, norm_from=0), last, squash)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
@@ -75,13 +77,17 @@ class MlpGenerator(nn.Module):
 
 
 class MlpDiscriminator(nn.Module):
-    """Images [N, C, H, W], with the class one-hot behind the pixels where there are classes -> logits [N]."""
+    """Images [N, C, H, W], with the class one-hot behind the pixels where there are classes -> logits [N].
+
+    The layer that sees the pixels is never normalised (Radford et al. 2016, section 3): a pixel that is the same in a
+    whole batch, such as a digit's border, would be subtracted, and the generator would never learn its colour.
+    """
 
     def __init__(self, settings: MlpSettings, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.classes = classes
         last = nn.Linear(settings.hidden[-1], 1)
-        self.layers = nn.Sequential(*_hidden_layers(settings, math.prod(shape) + classes), last)
+        self.layers = nn.Sequential(*_hidden_layers(settings, math.prod(shape) + classes, norm_from=1), last)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
