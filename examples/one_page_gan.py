@@ -81,6 +81,8 @@ def show(pictures: Tensor) -> None:
 
 def main() -> None:
     """Train for 30 epochs; after about 5 the first digits show."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python one_page_gan.py folder/with/train-images-idx3-ubyte.gz")
     images = read_mnist(Path(sys.argv[1]))
     torch.manual_seed(0)
     generator, discriminator = make_players()

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -262,7 +264,9 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
         (("--labels", "3-1"), "names no class"),
         (("--digits", "12x"), "digits only"),
         (("--digits", "9"), "label 9"),
-        (("--digits", "1", "--labels", "1"), "not both"),
+        (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
+        (("--digits", "1", "--n", "3"), "neither --labels nor --n"),
+        (("--n", "20000"), "too much to look at"),
         (("--n", "0"), "at least one"),
         (("--n", "-3"), "at least one"),
         (("--morph", "--labels", "1"), "at least two"),
@@ -306,3 +310,45 @@ def test_divergence_exits_with_three(run_command, bars_file):
         "train", "vanilla", "--data", bars_file, "--steps", 9, "--out", "run", *TINY, "--set", "latent.std=3e38"
     )
     assert code == 3 and "step 1" in err and err.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monkeypatch, number):
+    from ganforge.experiment import verbs
+
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(verbs, "load_data", interrupted)
+    code, _, err = run_command("train", "vanilla", "--data", bars_file)
+    assert code == 130
+    assert err.count("\n") == 1
+
+
+def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch):
+    from ganforge.experiment import play
+
+    train = ("train", "vanilla", "--data", "digits", "--steps", 3, "--out", "run")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(play, "judge_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        code, _, err = run_command(*train)
+    assert code == 130
+    assert "ganforge resume run" in err
+    code, out, _ = run_command("resume", "run")
+    assert code == 0
+    assert "verdict:" in out
+    assert run_command("resume", "run")[0] == 2
+
+
+def test_a_killed_run_is_not_called_running(run_command, trained):
+    from ganforge.runs.folder import RunFolder
+
+    trained()
+    RunFolder("run").update_run(status="running")
+    assert "stopped" in run_command("runs", ".")[1]
+    with RunFolder("run").locked():
+        assert "running" in run_command("runs", ".")[1]
+
+
+def test_version(run_command):
+    assert run_command("--version")[:2] == (0, "ganforge 0.1.0\n")

@@ -12,8 +12,8 @@ HEALTHY = {
     "frechet_distance": 5.0,
     "frechet_floor": 0.1,
 }
-EVEN = [{"discriminator_loss": 1.2, "generator_loss": 0.9, "d_real": 0.6, "d_fake": 0.4}] * 10
-LOST = [{"discriminator_loss": 0.0001, "generator_loss": 11.0, "d_real": 1.0, "d_fake": 1e-5}] * 10
+EVEN = [{"epoch": 20.0, "discriminator_loss": 1.2, "generator_loss": 0.9, "d_real": 0.6, "d_fake": 0.4}] * 10
+LOST = [{"epoch": 20.0, "discriminator_loss": 0.0001, "generator_loss": 11.0, "d_real": 1.0, "d_fake": 1e-5}] * 10
 
 
 def names(log=EVEN, **changes):
@@ -73,3 +73,16 @@ def test_a_followed_label_is_no_finding():
 
 def test_no_log_is_no_reason_to_fail():
     assert names([]) == ["healthy"]
+
+
+def test_a_blob_after_half_an_epoch_is_no_collapse_yet_unless_the_game_is_lost():
+    young = [{**line, "epoch": 0.5} for line in EVEN]
+    assert names(young, total_spread=0.0, within_class_spread=0.0) == ["not-started"]
+    lost = [{**line, "epoch": 0.5} for line in LOST]
+    assert names(lost, total_spread=0.0, within_class_spread=0.0)[0] == "mode-collapse"
+
+
+def test_after_very_many_epochs_more_of_them_are_not_the_advice():
+    old = [{**line, "epoch": 500.0} for line in EVEN]
+    assert find({**HEALTHY, "confident": 0.1}, EVEN)[0].remedy == "train longer"
+    assert "hardly help" in find({**HEALTHY, "confident": 0.1}, old)[0].remedy

@@ -10,7 +10,7 @@ from ganforge.commands.console import JsonFlag, give, say, table
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
-judge_app = typer.Typer(help="The judge of handwritten digits: show it, or train one.", no_args_is_help=True)
+judge_app = typer.Typer(help="The judge of handwritten digits.", no_args_is_help=True)
 
 
 @recipes_app.callback()
@@ -79,7 +79,7 @@ def data_show(
     out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what is in a data set, draw a contact sheet, and warn where training would suffer.
+    """Say what is in a data set, draw NAME-contact-sheet.png, and warn where training would suffer.
 
     Example: ganforge data show mnist
     """
@@ -167,6 +167,8 @@ def runs(
     for run in find_runs(folder):
         try:
             saved = run.read_run()
+            if saved["status"] == "running" and not run.has_trainer():
+                saved["status"] = "stopped"
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "damaged run.json"}
         measured = read_lines(run.metrics)
@@ -198,4 +200,4 @@ def judge_show(as_json: JsonFlag = False) -> None:
         give({**card, "hash": judge.hash})
         return
     for name, value in {**card, "hash": judge.hash}.items():
-        say(f"{name}: {value}")
+        say(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}")

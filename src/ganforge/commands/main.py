@@ -1,6 +1,9 @@
 """The entry point: verbs, exit codes, and errors in one line."""
 
+import signal
 import sys
+from types import FrameType
+from typing import Annotated
 
 import typer
 
@@ -8,14 +11,35 @@ from ganforge.commands import lists, sample, train
 from ganforge.commands.console import give
 from ganforge.errors import Interrupted, RunFailed, UserError
 
+INTERRUPTED = 130
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from ganforge import __version__
+
+        print(f"ganforge {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="ganforge",
-    help="Train GANs on handwritten digits and other small images, see whether it worked, use the result.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def ganforge(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train GANs on handwritten digits and other small images, see whether it worked, use the result."""
+
+
 app.command()(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
@@ -31,17 +55,20 @@ ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 our bug, 2 the input, 3 the run failed, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _terminate)  # outside of training it is as good as Ctrl-C
     try:
-        app(arguments, standalone_mode=False, prog_name="ganforge")
-        code = 0
+        # typer turns Ctrl-C into an exit code of its own
+        code = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except UserError as error:
         code = _complain(str(error), 2, arguments)
     except RunFailed as error:
         code = _complain(str(error), 3, arguments)
     except Interrupted as error:
-        code = _complain(str(error), 130, arguments)
+        code = _complain(str(error), INTERRUPTED, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped; whatever was saved before is safe", 130, arguments)
+        code = _complain("stopped; whatever was saved before is safe", INTERRUPTED, arguments)
     except ClickException as error:
         # typer's own complaints: an unknown verb or flag, a missing argument, a number that is none.
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -50,6 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             code = _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
     sys.exit(code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _complain(message: str, code: int, arguments: list[str]) -> int:

@@ -6,7 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from ganforge.experiment.hooks import read
 from ganforge.experiment.setup import Experiment, Length, Watcher
@@ -27,9 +31,10 @@ class TerminalWatcher(Watcher):
     def __init__(self, *, as_json: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._to = sys.stderr if as_json else sys.stdout
-        self._progress: Progress | None = None
-        self._downloads: dict[str, TaskID] = {}
-        self._task: TaskID | None = None
+        self._live: Live | None = None
+        self._downloads: Progress | None = None
+        self._judging: Progress | None = None
+        self._files: dict[str, TaskID] = {}
 
     def say(self, text: str) -> None:
         """Print one sentence."""
@@ -37,18 +42,28 @@ class TerminalWatcher(Watcher):
 
     def downloading(self, file: str, done: int, total: int | None) -> None:
         """Show a bar for each file."""
-        if self._progress is None:
-            self._progress = Progress(
+        if self._downloads is None:
+            self._downloads = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 DownloadColumn(),
                 TimeRemainingColumn(),
                 console=self._console,
             )
-            self._progress.start()
-        if file not in self._downloads:
-            self._downloads[file] = self._progress.add_task(f"downloading {file}", total=total)
-        self._progress.update(self._downloads[file], completed=done, total=total)
+            self._downloads.start()
+        if file not in self._files:
+            self._files[file] = self._downloads.add_task(f"downloading {file}", total=total)
+        self._downloads.update(self._files[file], completed=done, total=total)
+
+    def judging(self, done: int, total: int) -> None:
+        """Show a bar on a terminal."""
+        if not self._console.is_terminal:
+            return
+        if self._judging is None:
+            self._judging = Progress(BarColumn(), TimeRemainingColumn(), console=self._console, transient=True)
+            self._judging.start()
+            self._judging.add_task("", total=total)
+        self._judging.update(self._judging.task_ids[0], completed=done)
 
     def begin(self, experiment: Experiment, length: Length) -> None:
         """Start the clock."""
@@ -63,40 +78,46 @@ class TerminalWatcher(Watcher):
             f" ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
         )
         if self._console.is_terminal:
-            columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
-            self._progress = Progress(*columns, console=self._console, transient=True)
-            self._progress.start()
-            self._task = self._progress.add_task("starting", total=1.0)
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
 
     def look(self, state: State, stats: Stats) -> None:
         """Read the statistics a few times a second, and only then."""
         now = time.perf_counter()
         if self._looked_step < 0:
             self._looked_step = self._began_step = state.step
-        wait = EVERY_SECONDS if self._task is not None else PLAIN_EVERY_SECONDS
+        wait = EVERY_SECONDS if self._live is not None else PLAIN_EVERY_SECONDS
         if now - self._looked < wait:
             return
         speed = (state.step - self._looked_step) * self._experiment.recipe.batch_size / (now - self._looked)
         self._looked, self._looked_step = now, state.step
         share, left = self._how_far(state, now)
         values = read(stats)
-        text = (
-            f"step {state.step:,} · epoch {state.step / self._experiment.steps_per_epoch:.1f} · {speed:,.0f} images/s"
-            f" · {_clock(left)} left · loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f}"
+        where = (
+            f"step {state.step:,} · epoch {state.step / self._experiment.steps_per_epoch:.1f}"
+            f" · {speed:,.0f} images/s · {_clock(left)} left"
         )
+        game = f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f}"
         if "value" in values:
-            text += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
-            text += f" · V {values['value']:.2f} (even: {NASH:.2f})"
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=share, description=text)
+            game += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
+            game += f" · V {values['value']:.2f} (even: {NASH:.2f})"
+        if self._live is not None:
+            bar = ProgressBar(total=1.0, completed=min(1.0, share), width=60)
+            lines = Table.grid()
+            for line in (bar, Text(where), Text(game)):
+                lines.add_row(line)
+            self._live.update(lines, refresh=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            print(f"{where} · {game}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Take the bars away."""
-        if self._progress is not None:
-            self._progress.stop()
-        self._progress, self._task, self._downloads = None, None, {}
+        if self._live is not None:
+            self._live.stop()
+        for progress in (self._downloads, self._judging):
+            if progress is not None:
+                progress.stop()
+        self._live, self._downloads, self._judging, self._files = None, None, None, {}
 
     def _how_far(self, state: State, now: float) -> tuple[float, float]:
         """The share of the way that is done, and the seconds that are left: by steps, by the clock, or the sooner."""

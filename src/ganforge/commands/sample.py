@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ganforge.sampling import Generator
 
 
+LARGEST_SHEET = 10_000
+
+
 def sample(
     run: Annotated[Path, typer.Argument(help="A run's folder, or a generator.safetensors from anywhere.")],
     n: Annotated[int | None, typer.Option("--n", help="How many pictures (64); with --morph, how many frames.")] = None,
@@ -21,7 +24,9 @@ def sample(
     digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
     morph: Annotated[bool, typer.Option("--morph", help="Turn one picture into the next: labels, or seeds.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="FILE.png, .npz, .webp or .gif (morph), or a folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw pictures with a trained generator.
@@ -31,22 +36,24 @@ def sample(
     from ganforge.sampling import load_generator
 
     generator = load_generator(run)
-    if digits is not None and labels is not None:
-        raise UserError("give --digits or --labels, not both")
+    if digits is not None and (labels is not None or n is not None):
+        raise UserError("--digits says which and how many: give neither --labels nor --n beside it")
     wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
+    folder = run if run.is_dir() else run.parent
+    target = out or folder / ("morph.webp" if morph else "sample.png")
+    if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
+        raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
         images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
     else:
         images = generator.sample(n, labels=wanted, seed=seed)
-    folder = run if run.is_dir() else run.parent
-    target = out or folder / ("morph.webp" if morph else "sample.png")
     columns = len(images) if digits is not None else 10 if generator.class_names else 8
     if wanted is None and generator.class_names and not morph:
         wanted = [k % len(generator.class_names) for k in range(len(images))]
     _write(images, wanted, target, columns, f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}")
     if as_json:
-        give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted, "shape": list(images.shape)})
+        give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
 
 

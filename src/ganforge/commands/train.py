@@ -75,7 +75,9 @@ def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
         verdict = run.verdict.to_dict() if run.verdict else None
         give({"run": str(run.folder), "step": run.step, "epoch": run.epoch, "seconds": run.seconds, "verdict": verdict})
-    watcher.say(f"trained {run.step:,} steps ({run.epoch:.1f} epochs) in {run.seconds:,.0f} s -> {run.folder}")
+    watcher.say(
+        f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training in all -> {run.folder}"
+    )
     watcher.say(
         f"look at {run.folder}/samples and {run.folder}/evolution.webp; 'ganforge sample {run.folder}' draws more"
     )

@@ -109,6 +109,8 @@ def _entry(entry: str | Entry) -> Entry:
 def _as_path(source: str) -> Path:
     """Take a string for a path where it exists or looks like one, and refuse it as a name otherwise."""
     path = Path(source).expanduser()
+    if not source.strip():
+        raise UserError(f"no data set, file or folder was named; {nearest(source, [*ENTRIES, 'auto'])}")
     if path.exists() or "/" in source or os.sep in source or path.suffix:
         return path
     raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")

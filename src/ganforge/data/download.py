@@ -78,6 +78,7 @@ def fetch_file(file: StoredFile, path: Path, mirrors: Sequence[str], report: Rep
             if isinstance(error, OSError) and error.errno in OURS:
                 raise
             failure = getattr(error, "reason", None) or error
+            failure = getattr(failure, "strerror", None) or failure
         tried.append(
             f"{urlsplit(mirror).hostname or mirror}: {' '.join(str(failure).split()) or type(failure).__name__}"
         )

@@ -17,8 +17,11 @@ WON_LOSS = 0.02
 WON_FAKE, WON_REAL = 0.01, 0.8
 """D(G(z)) below the one and D(x) above the other, on average over the last fifth of the log: nobody is fooled."""
 LOWER_RATES = (
-    "lower the learning rates, the discriminator's first (--set discriminator_lr=2e-4 --set generator_lr=2e-4)"
+    "lower the learning rates, the discriminator's first: a fifth of what they are (--set discriminator_lr=... "
+    "--set generator_lr=...)"
 )
+YOUNG, OLD = 10, 200
+"""Epochs before which one picture for all noise may be a slow start, and after which more of them hardly help."""
 PRESENT = 0.03
 """Share of all pictures, read with confidence, from which a digit appears; its fair share is 0.1."""
 CLASSES_HEALTHY = 8
@@ -63,6 +66,16 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
+def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
+    return float(log[-1].get("epoch", 0.0)) if log else 0.0
+
+
+def _longer(log: Sequence[Mapping[str, Any]]) -> str:
+    if _epochs(log) < OLD:
+        return "train longer"
+    return "more epochs will hardly help: try another recipe, or more images"
+
+
 def _how_rough(measured: Mapping[str, Any]) -> str:
     distance, floor = measured["frechet_distance"], measured["frechet_floor"]
     if not distance or not floor or distance < ROUGH * floor:
@@ -72,26 +85,20 @@ def _how_rough(measured: Mapping[str, Any]) -> str:
 
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     total, within = measured["total_spread"], measured["within_class_spread"]
+    if total is not None and total < COLLAPSED and _epochs(log) < YOUNG and not _discriminator_won(measured, log):
+        text = f"every noise vector still gives the same picture, after {_epochs(log):.2g} epochs"
+        return Finding("not-started", 2, text, "train longer: the first digits take about five epochs of MNIST")
     if total is not None and total < COLLAPSED:
-        return Finding(
-            "mode-collapse",
-            2,
-            "every noise vector gives the same picture: mode collapse",
-            LOWER_RATES,
-        )
+        return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", LOWER_RATES)
     if within is not None and within < COLLAPSED:
-        return Finding(
-            "mode-collapse",
-            2,
-            "there is one picture for each kind of digit, whatever the noise: mode collapse",
-            LOWER_RATES,
-        )
+        text = "there is one picture for each kind of digit, whatever the noise: mode collapse"
+        return Finding("mode-collapse", 2, text, LOWER_RATES)
     if within is not None and within < NARROW:
         return Finding(
             "narrow",
             1,
             f"the pictures of one digit are too much alike: {within:.2f} of the real spread",
-            "train longer; if it stays, lower the learning rates",
+            _longer(log),
         )
     return None
 
@@ -119,8 +126,8 @@ def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
         return Finding(
             "not-yet-digits",
             1,
-            f"most pictures are not digits yet: the judge is sure of {share:.0%} of them (real digits: 99 %)",
-            "train longer",
+            f"most pictures are not digits yet: the judge is sure of {share:.0%} of them, and of nearly all real ones",
+            _longer(log),
         )
     return None
 
@@ -133,7 +140,7 @@ def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
             "missing-classes",
             1,
             f"rarely drawn (each in less than {PRESENT:.0%} of the pictures): {', '.join(missing)}",
-            "train longer; if it stays, it is mode dropping",
+            _longer(log),
         )
     return None
 
@@ -150,5 +157,5 @@ def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Fin
             "the discriminator must punish a wrong label: give it the label more strongly, or train longer",
         )
     return Finding(
-        "label-half-followed", 1, f"the label is followed in {agreement:.0%} of the pictures only", "train longer"
+        "label-half-followed", 1, f"the label is followed in {agreement:.0%} of the pictures only", _longer(log)
     )

@@ -108,16 +108,31 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
             raise RunFailed(_explain(experiment, state.step, batches, draws)) from None
         finally:
             watcher.end()
-    epoch = state.step / experiment.steps_per_epoch
     if stopped.is_set() and state.step < target:
         folder.update_run(status="interrupted")
+        epoch = state.step / experiment.steps_per_epoch
         raise Interrupted(
             f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; "
             f"'ganforge resume {folder.path}' goes on"
         )
     folder.update_run(status="finished")
-    verdict = judge_run(experiment.publish(state), experiment.splits, folder, watcher.say)
-    return Run(folder.path, state.step, epoch, seconds(), verdict)
+    return conclude(experiment, state, seconds(), watcher)
+
+
+def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:
+    """Judge a run that has come to its end.
+
+    Raises:
+        Interrupted: the user had no patience; the run itself is complete, and ``resume`` judges it.
+    """
+    folder = experiment.folder
+    try:
+        verdict = judge_run(experiment.publish(state), experiment.splits, folder, watcher)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"training is complete and saved, the verdict was left out; 'ganforge resume {folder.path}' gives it"
+        ) from None
+    return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 
 def _explain(experiment: Experiment, last: int, batches: Batches, draws: Draws) -> str:

@@ -92,6 +92,9 @@ class Watcher:
     def downloading(self, file: str, done: int, total: int | None) -> None:
         """Take a download's progress in bytes."""
 
+    def judging(self, done: int, total: int) -> None:
+        """Take the judge's progress in images."""
+
     def begin(self, experiment: Experiment, length: Length) -> None:
         """Learn that training starts."""
 

@@ -14,13 +14,13 @@ import ganforge
 from ganforge.data.catalogue import ENTRIES
 from ganforge.data.catalogue import load as load_data
 from ganforge.errors import UserError
-from ganforge.experiment.play import Run, play, save_state
+from ganforge.experiment.play import Run, conclude, play, save_state
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.files import write_atomically
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder, claim_folder
-from ganforge.runs.log import cut_back
+from ganforge.runs.log import cut_back, read_lines
 from ganforge.training.state import State
 
 RUNS = Path("runs")
@@ -66,8 +66,6 @@ def train(
     checked = checked.model_copy(update={"device": _choose_device(device, checked)})
     _check_length(steps, epochs, minutes)
     splits = load_data(data, images=checked.data.images, report=watcher.downloading)
-    if splits.origin:
-        watcher.say(f"data: {splits.train.name}, {splits.origin}")
     fit(checked, splits)
     folder = RunFolder(out if out is not None else RUNS)  # the default name is claimed once everything else is checked
     if out is not None:
@@ -80,6 +78,7 @@ def train(
         folder = claim_folder(RUNS, f"{checked.name}-{splits.train.name}")
         experiment = replace(experiment, folder=folder)
     folder.create()
+    watcher.say(f"data: {splits.train.name}, {splits.origin}")
     with folder.locked():
         _refuse_used(folder, checked)
         length = _length(experiment, steps, epochs if (steps or epochs or minutes) else checked.epochs, minutes)
@@ -144,7 +143,11 @@ def resume(
         if length.step is None and minutes is None:
             length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
             length = Length(length.step, length.seconds - done)
-        if state.step >= (length.step or math.inf) or length.seconds <= 0:
+        finished = state.step >= (length.step or math.inf) or length.seconds <= 0
+        judged = [line["step"] for line in read_lines(folder.metrics)]
+        if finished and not (steps or epochs or minutes) and not judged:
+            return conclude(experiment, state, done, watcher)
+        if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
         watcher.say(f"going on at step {state.step}")

@@ -1,5 +1,6 @@
 """The frozen judge of handwritten digits: images in, classes, confidence and features out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganforge.judge.storage import Card, read_judge
 
 DIGITS_FILE = Path(__file__).parent / "digits-1.safetensors"
 DIGITS_HASH = "b2cd85c69af6568c3f30ecacc46b98d3dc7d9e54c337df272cb5d079cf5359d1"
+Report = Callable[[int], None]
 BLOCK = 500
 """Images looked at together: enough to keep two cores busy, few enough for 100 MB."""
 
@@ -64,8 +66,8 @@ class Judge:
         """The names of the classes, in index order."""
         return self.card.classes
 
-    def look(self, images: Tensor) -> Seen:
-        """Judge uint8 images [N, 1, 28, 28], N ≥ 1.
+    def look(self, images: Tensor, report: Report | None = None) -> Seen:
+        """Judge uint8 images [N, 1, 28, 28], N ≥ 1; ``report`` is told the number of images after each block.
 
         Raises:
             UserError: another type or shape, or no image.
@@ -74,15 +76,19 @@ class Judge:
             raise UserError(
                 f"judge {self.version} looks at uint8 [N, 1, 28, 28], these are {images.dtype} {list(images.shape)}"
             )
-        seen = [self._look_at_block(block) for block in torch.split(images.cpu(), BLOCK)]
+        seen = []
+        for block in torch.split(images.cpu(), BLOCK):
+            seen.append(self._look_at_block(block))
+            if report:
+                report(len(block))
         return Seen(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
 
-    def look_at_set(self, images: ImageSet) -> Seen:
+    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Seen:
         """Judge a whole set as `look` does, once: what was seen is remembered for the last few sets."""
         if images.fingerprint not in self._remembered:
             while len(self._remembered) >= 3:
                 del self._remembered[next(iter(self._remembered))]
-            self._remembered[images.fingerprint] = self.look(images.images)
+            self._remembered[images.fingerprint] = self.look(images.images, report)
         return self._remembered[images.fingerprint]
 
     @torch.no_grad()

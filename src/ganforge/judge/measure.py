@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
-from ganforge.judge.digits import Judge, Seen
+from ganforge.judge.digits import Judge, Report, Seen
 from ganforge.judge.network import FEATURE_DIM
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
@@ -71,6 +71,7 @@ def measure(
     fake: Tensor,
     asked_labels: Tensor | None = None,
     floor_images: ImageSet | None = None,
+    report: Report | None = None,
 ) -> Measurement:
     """Judge fakes beside reals; 10,000 of each and as many for the floor are the numbers to report.
 
@@ -80,6 +81,7 @@ def measure(
         fake: uint8 [N, 1, 28, 28], N ≥ 2.
         asked_labels: int64 [N], the class asked of each fake, or None for a generator that is not asked.
         floor_images: more reals, best the train split; as many as there are fakes are drawn from them.
+        report: told the number of images that were just looked at.
 
     Raises:
         UserError: images of another type or shape, fewer than two of them, or labels that do not fit.
@@ -88,11 +90,11 @@ def measure(
         raise UserError(f"{len(fake)} fakes and {len(real)} reals: a measurement needs at least two of each")
     if asked_labels is not None and asked_labels.shape != (len(fake),):
         raise UserError(f"{len(fake)} fakes need as many asked labels, found {list(asked_labels.shape)}")
-    seen_real, seen = judge.look_at_set(real), judge.look(fake)
+    seen_real, seen = judge.look_at_set(real, report), judge.look(fake, report)
     shares = class_shares(seen.classes, seen.confidence, len(judge.class_names), CONFIDENT)
     spread = _spread(seen_real, seen, len(judge.class_names))
     floor = _draw(floor_images, len(fake)) if floor_images is not None else None
-    seen_floor = judge.look_at_set(floor) if floor is not None else None
+    seen_floor = judge.look_at_set(floor, report) if floor is not None else None
     return Measurement(
         judge=judge.version,
         judge_hash=judge.hash,

@@ -70,6 +70,14 @@ class RunFolder:
         text = json.dumps(known | values, indent=2, sort_keys=True) + "\n"
         write_atomically(self.run, text.encode())
 
+    def has_trainer(self) -> bool:
+        """Whether a living process trains here."""
+        try:
+            with self.locked():
+                return False
+        except UserError:
+            return True
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other trainer out; the lock dies with its process, however that ends.
