@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 # Two minutes of training, then where to look.
 demo: $(BIN)/ganforge
-	$(BIN)/ganforge train vanilla --data auto --minutes 2
+	$(BIN)/ganforge train udacity-deep --data auto --minutes 2
 
 # Installs what is missing, then runs every test.
 test: .venv/tested

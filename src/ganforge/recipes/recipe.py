@@ -26,7 +26,7 @@ from ganforge.networks.catalogue import DiscriminatorSettings, GeneratorSettings
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.settings import Settings
 
-DEFAULT_RECIPE = "vanilla"
+DEFAULT_RECIPE = "udacity-deep"
 """What ``ganforge train`` takes when no recipe is named."""
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
