@@ -82,6 +82,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     target = length.step if length.step is not None else math.inf
     folder.update_run(
         status="running",
+        judged=False,
         target_step=length.step,
         target_seconds=None if math.isinf(length.seconds) else done + length.seconds,
     )
@@ -132,6 +133,7 @@ def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watc
         raise Interrupted(
             f"training is complete and saved, the verdict was left out; 'ganforge resume {folder.path}' gives it"
         ) from None
+    folder.update_run(judged=True)
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 

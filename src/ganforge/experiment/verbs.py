@@ -20,7 +20,7 @@ from ganforge.files import write_atomically
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder, claim_folder
-from ganforge.runs.log import cut_back, read_lines
+from ganforge.runs.log import cut_back
 from ganforge.training.state import State
 
 RUNS = Path("runs")
@@ -144,8 +144,7 @@ def resume(
             length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
             length = Length(length.step, length.seconds - done)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
-        judged = [line["step"] for line in read_lines(folder.metrics)]
-        if finished and not (steps or epochs or minutes) and not judged:
+        if finished and not (steps or epochs or minutes) and not saved.get("judged"):
             return conclude(experiment, state, done, watcher)
         if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
