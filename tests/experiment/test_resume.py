@@ -11,11 +11,16 @@ import time
 import pytest
 
 import ganforge
+from ganforge.data.catalogue import load
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.experiment.setup import Watcher
+from ganforge.experiment.hooks import save_state
+from ganforge.experiment.setup import Experiment, Watcher
+from ganforge.recipes.recipe import load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines
+from ganforge.training import loop
+from ganforge.training.step import adversarial
 
 KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
 SMALL = ("latent.dim=6", "batch_size=8", "checkpoint_seconds=0.05", "ema_half_life=1000.0")
@@ -41,6 +46,20 @@ def straight(bars_file, tmp_path):
     run = ganforge.train("udacity-deep", data=bars_file, out=tmp_path / "straight", steps=60, changes=SMALL)
     assert run.step == 60
     return result(run.folder)
+
+
+def test_hooks_on_or_off_the_same_weights(bars_file, straight):
+    """The bare loop, without log, sheets, frames, checkpoints and progress, ends in the same last checkpoint."""
+    recipe = load_recipe("udacity-deep", SMALL)
+    splits = load(bars_file)
+    experiment = Experiment(recipe.model_copy(update={"device": "cpu"}), splits, RunFolder("bare"), 0)
+    state = experiment.new_state()
+    batches, draws = experiment.batches(), experiment.draws()
+    loop.train(state, adversarial, experiment.recipe, batches, draws, stop=lambda state: state.step >= 60)
+    RunFolder("bare").create()
+    save_state(experiment, state)
+    experiment.publish(state).save(RunFolder("bare").generator)
+    assert result("bare") == straight
 
 
 def test_beyond_a_finished_run(bars_file, straight):

@@ -1,6 +1,7 @@
 """What looks at a run while it goes on, and writes down what it sees. Nothing here changes the state."""
 
 import math
+import time
 from collections.abc import Callable
 
 import torch
@@ -8,6 +9,7 @@ from PIL import Image
 
 from ganforge.experiment.setup import Experiment
 from ganforge.files import write_atomically
+from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
 from ganforge.sampling import animation, png, sheet
 from ganforge.training.cadence import is_mark, is_sheet_epoch
@@ -112,3 +114,37 @@ class EvolutionHook:
             with Image.open(file) as frame:
                 frames.append(frame.copy())
         write_atomically(folder.evolution, animation(frames))
+
+
+def save_state(experiment: Experiment, state: State) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        Diverged: a weight is not finite; nothing was written.
+        RunFailed: the disk does not take it; older checkpoints are untouched.
+    """
+    if not all_finite(state.tensors()):
+        raise Diverged
+    note = {"step": state.step, "images_seen": state.images_seen}
+    write_checkpoint(experiment.folder.checkpoints, state.tensors(), note)
+
+
+class CheckpointHook:
+    """Writes a checkpoint, and the generator as it is, every ``checkpoint_seconds``."""
+
+    def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
+        self._experiment, self._seconds = experiment, seconds
+        self._saved_at = time.perf_counter()
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Save, if it is time."""
+        if time.perf_counter() - self._saved_at >= self._experiment.recipe.checkpoint_seconds:
+            self.save(state)
+
+    def save(self, state: State) -> None:
+        """Save now; raises as ``save_state`` does."""
+        folder = self._experiment.folder
+        save_state(self._experiment, state)
+        self._experiment.publish(state).save(folder.generator)
+        folder.update_run(step=state.step, seconds=round(self._seconds(), 1))
+        self._saved_at = time.perf_counter()

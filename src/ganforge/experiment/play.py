@@ -12,16 +12,16 @@ from typing import Any
 
 from ganforge.data.batches import Batches
 from ganforge.errors import Interrupted, RunFailed
-from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook
+from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.experiment.verdict import Verdict, judge_run
-from ganforge.runs.checkpoint import all_finite, newest_checkpoint, write_checkpoint
+from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
 from ganforge.training.draws import Draws
 from ganforge.training.state import State
-from ganforge.training.step import Stats, adversarial
+from ganforge.training.step import adversarial
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,6 @@ class Run:
         return load_generator(self.folder)
 
 
-def save_state(experiment: Experiment, state: State) -> None:
-    """Write a checkpoint.
-
-    Raises:
-        Diverged: a weight is not finite; nothing was written.
-        RunFailed: the disk does not take it; older checkpoints are untouched.
-    """
-    if not all_finite(state.tensors()):
-        raise Diverged
-    note = {"step": state.step, "images_seen": state.images_seen}
-    write_checkpoint(experiment.folder.checkpoints, state.tensors(), note)
-
-
 def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
     """Play until the length is reached or somebody says stop; save; judge."""
     folder, started = experiment.folder, time.perf_counter()
@@ -63,21 +50,12 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     def seconds() -> float:
         return done + time.perf_counter() - started
 
-    def save() -> None:
-        save_state(experiment, state)
-        experiment.publish(state).save(folder.generator)
-        folder.update_run(step=state.step, seconds=round(seconds(), 1))
-
-    saved_at = [time.perf_counter()]
-
-    def save_now_and_then(state: State, stats: Stats) -> None:
-        if time.perf_counter() - saved_at[0] >= experiment.recipe.checkpoint_seconds:
-            save()
-            saved_at[0] = time.perf_counter()
-
-    sheets = SheetHook(experiment)
-    evolution = EvolutionHook(experiment)
-    hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, save_now_and_then, watcher.look]
+    sheets, evolution, checkpoints = (
+        SheetHook(experiment),
+        EvolutionHook(experiment),
+        CheckpointHook(experiment, seconds),
+    )
+    hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
     folder.update_run(
@@ -90,7 +68,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         try:
             watcher.begin(experiment, length)
             if state.step == 0:
-                save()
+                checkpoints.save(state)
                 evolution(state, {})
             loop.train(
                 state,
@@ -101,7 +79,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
                 stop=lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline,
                 hooks=hooks,
             )
-            save()
+            checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
         except Diverged:

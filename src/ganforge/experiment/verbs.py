@@ -14,7 +14,8 @@ import ganforge
 from ganforge.data.catalogue import ENTRIES
 from ganforge.data.catalogue import load as load_data
 from ganforge.errors import UserError
-from ganforge.experiment.play import Run, conclude, play, save_state
+from ganforge.experiment.hooks import save_state
+from ganforge.experiment.play import Run, conclude, play
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.files import write_atomically
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse

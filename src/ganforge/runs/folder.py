@@ -55,14 +55,11 @@ class RunFolder:
             UserError: this is not a run, or the file is damaged.
         """
         try:
-            values = json.loads(self.run.read_text(encoding="utf-8"))
-            if isinstance(values, dict):
-                return values
-        except FileNotFoundError:
+            return dict(json.loads(self.run.read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{self.path} is not a run: it has no run.json; 'ganforge runs' lists runs") from None
-        except (OSError, ValueError):
-            pass
-        raise UserError(f"{self.run} is damaged; restore it, or train anew into another folder")
+        except (OSError, ValueError, TypeError):
+            raise UserError(f"{self.run} is damaged; restore it, or train anew into another folder") from None
 
     def update_run(self, **values: Any) -> None:
         """Change or add entries of ``run.json``."""
