@@ -55,7 +55,7 @@ class Generator:
         return torch.cat([unscale(block, self.recipe.pixel_range).cpu() for block in blocks])
 
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
-        """Return ``n`` latents; the first k of n are the same for every n >= k only on the same device."""
+        """Return ``n`` latents, the same for the same n, seed, name and kind of device."""
         dtype = DTYPES[self.recipe.precision]
         return Draws(self.recipe, seed, self.device, dtype).latent(n, name)
 

@@ -10,9 +10,16 @@ from conftest import needs_mnist
 from ganforge.data.images import ImageSet
 
 
-@needs_mnist
-def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path):
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@needs_mnist
+def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path, two_threads):
     run = ganforge.train("cgan-tutorial", data="mnist", epochs=2, out="run")
     assert run.verdict is not None
     assert run.verdict.findings[0].name == "mode-collapse"

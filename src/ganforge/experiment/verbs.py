@@ -4,7 +4,6 @@ import math
 import platform
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.runs.log import cut_back
-from ganforge.training.state import State
+from ganforge.training.state import State, new_state
 
 RUNS = Path("runs")
 """Where runs go when no folder is named."""
@@ -68,16 +67,15 @@ def train(
     _check_length(steps, epochs, minutes)
     splits = load_data(data, images=checked.data.images, report=watcher.downloading)
     fit(checked, splits)
-    folder = RunFolder(out if out is not None else RUNS)  # the default name is claimed once everything else is checked
     if out is not None:
-        _refuse_used(folder, checked)
-    experiment = Experiment(checked, splits, folder, seed)
-    state = experiment.new_state()
+        _refuse_used(RunFolder(out), checked)
+    images = splits.train
+    state = new_state(checked, images.shape, len(images.class_names), seed, torch.device(checked.device))
     if start_from is not None:
         _take_weights(state, RunFolder(start_from))
-    if out is None:
-        folder = claim_folder(RUNS, f"{checked.name}-{splits.train.name}")
-        experiment = replace(experiment, folder=folder)
+    # Everything is checked: only now is anything written.
+    folder = RunFolder(out) if out is not None else claim_folder(RUNS, f"{checked.name}-{images.name}")
+    experiment = Experiment(checked, splits, folder, seed)
     folder.create()
     watcher.say(f"data: {splits.train.name}, {splits.origin}")
     with folder.locked():

@@ -38,7 +38,7 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         keeps_graph = recipe.shared_noise and k == rounds - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
-        real_logits, fake_logits = judge(state.discriminator, real, fake.detach(), labels)
+        real_logits, fake_logits = discriminate(state.discriminator, real, fake.detach(), labels)
         discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
         update(state.discriminator, discriminator_loss)
 
@@ -47,8 +47,8 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
             latent = draws.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
-        judged = discriminator(fake, labels).logits
-        generator_loss = recipe.objective.generator_loss(None, judged).mean()
+        hoped_real = discriminator(fake, labels).logits
+        generator_loss = recipe.objective.generator_loss(None, hoped_real).mean()
         update(state.generator, generator_loss)
         average(state.generator, recipe)
 
@@ -66,7 +66,7 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         }
 
 
-def judge(discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Logits [N] of real and of fake images: in one pass, unless that would mix their batch statistics."""
     if discriminator.mixes_samples:
         return discriminator.module(real, labels).logits, discriminator.module(fake, labels).logits
