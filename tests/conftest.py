@@ -18,8 +18,9 @@ needs_mnist = pytest.mark.skipif(not HAS_MNIST, reason="set GANFORGE_DATA to a f
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
-    """No test writes into the checkout."""
+    """No test writes into the checkout, or into the user's cache."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
 
 
 def small_images(n=200, side=8, classes=4, seed=0) -> ImageSet:

@@ -1,9 +1,16 @@
-"""Files that are either there whole or not at all."""
+"""Files that are either there whole or not at all, and where those go that can be made anew."""
 
 import os
 from pathlib import Path
 
 from ganforge.errors import RunFailed
+
+
+def cache_folder() -> Path:
+    """Where what can be made anew is kept: $GANFORGE_CACHE, or ``ganforge`` in the user's folder of caches."""
+    if folder := os.environ.get("GANFORGE_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -14,8 +16,10 @@ import torch
 from ganforge.data import download
 from ganforge.data.catalogue import ENTRIES, Entry, StoredFile, fetch, find, load, names
 from ganforge.data.images import ImageSet
+from ganforge.data.published import read_cifar10, read_letters
 from ganforge.data.readers import find_spelling, read_path
 from ganforge.errors import UserError
+from made_up import SMALL_CIFAR10, SMALL_LETTERS, cifar10_members, letter_members, tarred, zipped
 
 NAME = "small-images-idx3-ubyte.gz"
 IMAGES = np.random.default_rng(0).integers(0, 256, (600, 12, 12), dtype=np.uint8)
@@ -97,6 +101,12 @@ def small(*mirrors, name="small"):
     file = StoredFile(NAME, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
     addresses = tuple(m if isinstance(m, str) else m.address for m in mirrors)
     return Entry(name, "a small set", lambda folder: read_path(find_spelling(folder, NAME)), (file,), addresses)
+
+
+def by_md5(*mirrors):
+    """The small set, were only the MD5 of its packed file published."""
+    file = StoredFile(NAME, "", len(PACKED), hashlib.md5(PACKED).hexdigest())
+    return replace(small(*mirrors), files=(file,))
 
 
 def part(machine, content):
@@ -239,6 +249,40 @@ def test_digits_need_no_download():
     assert "no download" in refusal(fetch, "digits")
 
 
+@pytest.mark.parametrize("there", [b"", PACKED[:HALF], PACKED, b"x" * HALF])
+def test_a_file_known_by_its_md5_arrives_whole_and_is_gone_on_with(mirror, machine, there):
+    part(machine, there)
+    first, second = mirror(cut=HALF // 2), mirror()
+    folder = fetch(by_md5(first, second))
+    assert (folder / NAME).read_bytes() == PACKED
+    assert files(machine) == [NAME]
+    assert (machine / "cache" / "small" / f"{NAME}.part").exists() is False
+
+
+@pytest.mark.parametrize("content", [gzip.compress(CONTENT, 1, mtime=1), CONTENT, b"wrong"])
+def test_a_mirror_must_have_the_very_file_whose_md5_is_known(mirror, machine, content):
+    assert "wrong checksum" in refusal(fetch, by_md5(mirror(content=content)))
+    assert files(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "read", "content"),
+    [
+        ("emnist-letters", SMALL_LETTERS, read_letters, zipped(letter_members().items())),
+        ("cifar10", SMALL_CIFAR10, read_cifar10, tarred(cifar10_members().items())),
+    ],
+)
+def test_an_archive_comes_in_and_is_read_where_it_lies(mirror, machine, name, form, read, content):
+    entry, server = ENTRIES[name], mirror(content=content)
+    file = StoredFile(entry.files[0].name, "", len(content), hashlib.md5(content).hexdigest())
+    entry = replace(entry, read=partial(read, form), files=(file,), mirrors=(server.address,))
+    assert load(entry).origin.startswith("downloaded to the cache")
+    splits = load(entry)
+    assert splits.origin == f"found in the cache ({machine / 'cache' / name})"
+    assert (len(splits.test), splits.test.class_names, splits.test.shape) == (form.counts[1], form.classes, form.shape)
+    assert files(machine) == [file.name] and len(server.asked) == 1
+
+
 # On this machine
 
 
@@ -270,13 +314,35 @@ def test_damage_is_refused_in_given_data_and_mended_in_the_cache(mirror, machine
     assert str(machine / NAME) in refusal(load, small(server))
 
 
+def test_a_copy_that_no_md5_fits_passes_by_its_content_in_its_own_folder_only(mirror, machine, monkeypatch):
+    monkeypatch.setenv("GANFORGE_DATA", str(machine))
+    (machine / NAME).write_bytes(CONTENT)
+    assert find(by_md5()) is None
+    (machine / "small").mkdir()
+    (machine / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT)
+    assert find(by_md5()) == machine / "small"
+    assert "not as published" in load(by_md5()).origin
+    (machine / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT[:-1])
+    assert "get it again" in refusal(load, by_md5(mirror()))
+
+
+def test_what_no_md5_fits_and_cannot_be_read_is_mended_in_the_cache(mirror, machine):
+    fetch(by_md5(mirror()))
+    (machine / "cache" / "small" / NAME).write_bytes(PACKED[:HALF])
+    assert find(by_md5()) is None
+    assert load(by_md5(mirror())).origin.startswith("downloaded")
+    assert (machine / "cache" / "small" / NAME).read_bytes() == PACKED
+
+
 def test_a_variable_that_leads_nowhere_is_refused(machine, monkeypatch):
     monkeypatch.setenv("GANFORGE_DATA", str(machine / "typo"))
     assert "typo" in refusal(load, "mnist")
 
 
 def test_names_say_what_is_here(monkeypatch, machine):
-    assert {entry.name: entry.here for entry in names()} == {"mnist": False, "digits": True}
+    here = {entry.name: entry.here for entry in names()}
+    assert here.pop("digits")
+    assert here == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
 
 
 # Auto
@@ -326,8 +392,8 @@ def test_auto_obeys_offline(auto, mirror, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "word"),
     [
-        ("minst", "did you mean mnist?"),
-        ("zzz", "auto, digits, mnist"),
+        ("minst", "did you mean mnist or kmnist?"),
+        ("zzz", "auto, cifar10, digits, emnist-letters, fashion, kmnist, mnist"),
         ("no/such/folder", "no such file"),
         ("glyphs.npz", "no such file"),
         (7, "from a int"),

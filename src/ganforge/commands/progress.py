@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +41,7 @@ class TerminalWatcher(Watcher):
         self._live: Live | None = None
         self._downloads: Progress | None = None
         self._judging: Progress | None = None
+        self._reading: Progress | None = None
         self._files: dict[str, TaskID] = {}
 
     def say(self, text: str) -> None:
@@ -54,6 +62,18 @@ class TerminalWatcher(Watcher):
         if file not in self._files:
             self._files[file] = self._downloads.add_task(f"downloading {file}", total=total)
         self._downloads.update(self._files[file], completed=done, total=total)
+
+    def reading(self, doing: str, done: int, total: int | None) -> None:
+        """Show a bar with the time left for each pass over the pictures, on a terminal."""
+        if not self._console.is_terminal:
+            return
+        if self._reading is None:
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self._reading = Progress(*columns, console=self._console, transient=True)
+            self._reading.start()
+        if doing not in self._files:
+            self._files[doing] = self._reading.add_task(doing, total=total)
+        self._reading.update(self._files[doing], completed=done)
 
     def judging(self, done: int, total: int) -> None:
         """Show a bar on a terminal."""
@@ -114,10 +134,10 @@ class TerminalWatcher(Watcher):
         """Take the bars away."""
         if self._live is not None:
             self._live.stop()
-        for progress in (self._downloads, self._judging):
+        for progress in (self._downloads, self._judging, self._reading):
             if progress is not None:
                 progress.stop()
-        self._live, self._downloads, self._judging, self._files = None, None, None, {}
+        self._live, self._downloads, self._judging, self._reading, self._files = None, None, None, None, {}
 
     def _how_far(self, state: State, now: float) -> tuple[float, float]:
         """The share of the way that is done, and the seconds that are left: by steps, by the clock, or the sooner."""

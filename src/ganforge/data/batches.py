@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 class Batches:
     """An endless stream of batches: every epoch a fresh permutation, and a batch may cross an epoch's end.
 
-    The whole data set lies on the device as uint8; a batch is one gather and one scaling.
+    The whole data set lies on the device as uint8 (on the CPU also in a file); a batch is one gather and one scaling.
 
     Raises:
         ValueError: the batch is larger than the data.
@@ -39,8 +39,8 @@ class Batches:
     ) -> None:
         if batch_size > len(data):
             raise ValueError(f"a batch of {batch_size} from {len(data)} images")
-        self._images = data.images.to(device)
-        self._labels = data.labels.to(device) if labels else None
+        self._data = data.to(device)
+        self._labels = self._data.labels if labels else None
         self._batch_size, self._pixel_range, self._dtype = batch_size, pixel_range, dtype
         self._seed, self._stream = seed, stream
         self._order = (-1, torch.empty(0))
@@ -48,19 +48,19 @@ class Batches:
     def __getitem__(self, index: int) -> Batch:
         """Return batch number ``index``, counted from 0 over all epochs."""
         chosen = self._chosen(index * self._batch_size, self._batch_size)
-        images = scale(self._images[chosen], self._pixel_range, self._dtype)
+        images = scale(self._data.gather(chosen), self._pixel_range, self._dtype)
         return Batch(images, None if self._labels is None else self._labels[chosen])
 
     def _chosen(self, start: int, count: int) -> Tensor:
-        epoch, offset = divmod(start, len(self._images))
+        epoch, offset = divmod(start, len(self._data))
         first = self._permutation(epoch)[offset : offset + count]
         if len(first) == count:
             return first
-        return torch.cat([first, self._chosen((epoch + 1) * len(self._images), count - len(first))])
+        return torch.cat([first, self._chosen((epoch + 1) * len(self._data), count - len(first))])
 
     def _permutation(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
             random = random_generator(self._seed, "order", self._stream, epoch)
-            order = torch.randperm(len(self._images), generator=random)
-            self._order = (epoch, order.to(self._images.device))
+            order = torch.randperm(len(self._data), generator=random)
+            self._order = (epoch, order.to(self._data.images.device))
         return self._order[1]

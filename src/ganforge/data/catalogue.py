@@ -1,34 +1,24 @@
-"""The data sets known by name, where their files are, and how any source becomes train, validation and test.
-
-A row of `ENTRIES` is all that a further set needs: its files with their checksums, its mirrors and its reader.
-"""
+"""Where the files of the data sets known by name are, and how any source becomes train, validation and test."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from filelock import FileLock
-from PIL import Image
 
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
-from ganforge.data.images import ImageSet, Splits
-from ganforge.data.readers import Parts, find_spelling, read_idx_folder, read_object, read_path
+from ganforge.data.entries import ENTRIES, Entry
+from ganforge.data.images import Splits
+from ganforge.data.large import is_large, read_large
+from ganforge.data.listing import holds_pictures
+from ganforge.data.own import read_pictures
+from ganforge.data.published import find_member
+from ganforge.data.readers import find_spelling, read_object, read_path
+from ganforge.data.settle import Parts
+from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest
-from ganforge.randomness import random_generator
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One data set of the catalogue; ``read`` turns the folder of its files into images (any folder if it has none)."""
-
-    name: str
-    about: str
-    read: Callable[[Path], Parts]
-    files: tuple[StoredFile, ...] = ()
-    mirrors: tuple[str, ...] = ()
+from ganforge.files import cache_folder
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,14 @@ class Listed:
 # What load does
 
 
-def load(source: object = "auto", images: str = "train", report: Report | None = None) -> Splits:
+def load(
+    source: object = "auto",
+    images: str = "train",
+    report: Report | None = None,
+    resize: str | int | None = None,
+    skip_bad: bool = False,
+    reading: Report | None = None,
+) -> Splits:
     """Load a data set in three parts.
 
     Args:
@@ -51,26 +48,30 @@ def load(source: object = "auto", images: str = "train", report: Report | None =
             or a Python object as `readers.read_object` takes it. A name of the catalogue goes before a file so called.
         images: ``train``, or ``all`` to train on the validation images too.
         report: told how a download gets on.
+        resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
+        skip_bad: leave out pictures that cannot be read.
+        reading: told how the reading of pictures gets on.
 
     Raises:
         UserError: there is no such data, it is damaged or cannot be used, or it holds fewer than four images.
     """
     if images not in ("train", "all"):
         raise UserError(f"images = {images!r} is neither train nor all; all adds the validation images to training")
-    if isinstance(source, str) and source == "auto":
-        return _split(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images)
-    if isinstance(source, str):
-        source = ENTRIES.get(source) or _as_path(source)
-    if isinstance(source, Entry):
-        return _split(*_load_entry(source, report), images)
+    if isinstance(source, str) and source not in ("auto", *ENTRIES):
+        source = _as_path(source)
     if isinstance(source, Path):
-        return _split(read_path(source.expanduser()), f"read from {source}", images)
-    return _split(read_object(source), "given as a Python object", images)
+        return cut(*_load_path(source, resize, skip_bad, reading), images)
+    _refuse_wishes(resize, skip_bad)
+    if isinstance(source, str) and source == "auto":
+        return cut(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images)
+    if isinstance(source, str | Entry):
+        return cut(*_load_entry(_entry(source), report, reading), images)
+    return cut(read_object(source), "given as a Python object", images)
 
 
 def names() -> list[Listed]:
     """List the catalogue with what is on this machine; files are looked for, not checked."""
-    return [Listed(e.name, e.about, not e.files or bool(_folders(e))) for e in ENTRIES.values()]
+    return [Listed(e.name, e.about, not e.files or bool(_folders(e)) or bool(_stand_in(e))) for e in ENTRIES.values()]
 
 
 def find(entry: str | Entry) -> Path | None:
@@ -79,23 +80,44 @@ def find(entry: str | Entry) -> Path | None:
     Raises:
         UserError: the set lies in $GANFORGE_DATA with a wrong file; what is wrong in the cache can be fetched anew.
     """
-    entry = _entry(entry)
+    found = _find(_entry(entry))
+    return found[0] if found else None
+
+
+def _find(entry: Entry) -> tuple[Path, str] | None:
+    """Find the folder as `find` does, and say how it was found."""
     damaged: UserError | None = None
     for folder in _folders(entry):
         in_cache = folder == _cache(entry)
         if in_cache and damaged:
             break
-        wrong = [file.name for file in entry.files if not right(find_spelling(folder, file.name), file)]
+        wrong = [file for file in entry.files if not right(find_spelling(folder, file.name), file)]
         if not wrong:
-            return folder
-        if not in_cache:
-            damaged = damaged or UserError(
-                f"{find_spelling(folder, wrong[0])}: is damaged or not {entry.name}'s file (its SHA-256 is wrong); "
-                "replace it, or unset GANFORGE_DATA to have it downloaded"
-            )
+            return folder, f"found in {_shown(folder)}"
+        try:
+            _accept(entry, folder, wrong[0])
+            return folder, f"found in {_shown(folder)}, not as published, but its counts, shapes and labels are right"
+        except UserError as error:
+            if not in_cache:
+                damaged = damaged or error
     if damaged:
         raise damaged
     return None
+
+
+def _accept(entry: Entry, folder: Path, wrong: StoredFile) -> None:
+    """Let files pass whose checksum is wrong only because they are unpacked or packed anew.
+
+    A SHA-256 is of the content and says all. An MD5 is of the packed file, because no other was published: a user's
+    own copy cannot match it though its content be right, so the reader decides, which checks all that is known of it.
+    """
+    if wrong.md5:
+        entry.read(folder)
+        return
+    raise UserError(
+        f"{find_spelling(folder, wrong.name)}: is damaged or not {entry.name}'s file (its SHA-256 is wrong); "
+        "replace it, or unset GANFORGE_DATA to have it downloaded"
+    )
 
 
 def _entry(entry: str | Entry) -> Entry:
@@ -116,19 +138,40 @@ def _as_path(source: str) -> Path:
     raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")
 
 
-def _load_entry(entry: Entry, report: Report | None) -> tuple[Parts, str]:
+def _load_path(source: Path, resize: str | int | None, skip_bad: bool, reading: Report | None) -> tuple[Parts, str]:
+    path = source.expanduser()
+    if holds_pictures(path):
+        parts, note = read_pictures(path, resize, skip_bad, reading)
+        return parts, f"read from {source}: {note}"
+    if path.exists():
+        _refuse_wishes(resize, skip_bad)
+    if is_large(path) and (found := read_large(path, reading)):
+        return found[0], f"read from {source}: {found[1]}"
+    return read_path(path), f"read from {source}"
+
+
+def _refuse_wishes(resize: str | int | None, skip_bad: bool) -> None:
+    given = [flag for flag, wanted in (("--resize", resize is not None), ("--skip-bad", skip_bad)) if wanted]
+    if given:
+        raise UserError(f"{' and '.join(given)}: works on a folder or zip of pictures, and these data are none")
+
+
+def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> tuple[Parts, str]:
     if not entry.files:
         return entry.read(Path()), entry.about
-    if folder := find(entry):
-        return entry.read(folder), f"found in {_shown(folder)}"
+    if found := _find(entry):
+        return entry.read(found[0]), found[1]
+    if entry.stand_in and (instead := _stand_in(entry)):
+        parts, note = read_pictures(instead, reading=reading)
+        return parts, f"found in {_shown(instead)}: {note}; {entry.stand_in.caveat}"
     folder = fetch(entry, report=report)
     return entry.read(folder), f"downloaded to {_shown(folder)}"
 
 
 def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[Parts, str]:
     """Take ``wanted`` where it is here or comes at once, else ``instead``, which needs no network; say why."""
-    if folder := find(wanted):
-        return wanted.read(folder), f"found in {_shown(folder)}"
+    if found := _find(wanted):
+        return wanted.read(found[0]), found[1]
     why = f"no mirror answered within {PROBE:g} seconds"
     if _offline():
         why = "GANFORGE_OFFLINE forbids the download"
@@ -141,49 +184,42 @@ def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[Parts, 
     return instead.read(Path()), f"{instead.about}, because {wanted.name} is not on this machine and {why}"
 
 
-def _split(parts: Parts, origin: str, images: str) -> Splits:
-    """Cut what the makers of a set did not: a twelfth for validation where there is a test part, else 80/10/10.
-
-    A set with its own test part keeps its order (MNIST: 55,000 + 5,000) unless that order is by class.
-    """
-    rest, validation, test = parts.train, parts.validation, parts.test
-    name = rest.name
-    by_class = bool((rest.labels.diff() >= 0).all()) and rest.labelled
-    if test is None or by_class:
-        rest = rest.select(torch.randperm(len(rest), generator=random_generator("split")))
-    needed = 2 + (validation is None) + (test is None)
-    if len(rest) < needed:
-        raise UserError(f"{name}: {len(rest)} images are too few to train, validate and test on; give {needed} or more")
-    held = max(1, len(rest) // (10 if test is None else 12))
-    if test is None:
-        test, rest = rest.select(slice(-held, None), f"{name} test"), rest.select(slice(None, -held))
-    train, everything = rest, rest
-    if validation is None:
-        validation, train = rest.select(slice(-held, None), f"{name} validation"), rest.select(slice(None, -held))
-    elif images == "all":
-        both = torch.cat([rest.images, validation.images]), torch.cat([rest.labels, validation.labels])
-        everything = ImageSet(*both, rest.class_names, name)
-    return Splits(everything if images == "all" else train, validation, test, origin)
-
-
 # Files on this machine
 
 
 def _cache(entry: Entry) -> Path:
-    if folder := os.environ.get("GANFORGE_CACHE"):
-        return Path(folder) / entry.name
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "ganforge" / entry.name
+    return cache_folder() / entry.name
+
+
+def _data_folder() -> Path | None:
+    data = os.environ.get("GANFORGE_DATA")
+    if data and not Path(data).is_dir():
+        raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
+    return Path(data) if data else None
 
 
 def _folders(entry: Entry) -> list[Path]:
     """List the folders in which every file of a set is, by name: in $GANFORGE_DATA, then in the cache."""
     folders = [_cache(entry)]
-    if data := os.environ.get("GANFORGE_DATA"):
-        if not Path(data).is_dir():
-            raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
-        folders = [Path(data) / entry.name, Path(data), *folders]
-    return [f for f in folders if entry.files and all(find_spelling(f, file.name) for file in entry.files)]
+    if data := _data_folder():
+        # Other sets bear MNIST's file names: beside the subfolders lie only files whose content tells whose they are.
+        shared = [data] if all(file.sha256 for file in entry.files) else []
+        folders = [data / entry.name, *shared, *folders]
+    return [folder for folder in folders if entry.files and _holds(folder, entry)]
+
+
+def _holds(folder: Path, entry: Entry) -> bool:
+    """Say whether a folder has, by name, the files of a set or what they unpack to."""
+    unpacked = bool(entry.members) and all(find_member(folder, member) for member in entry.members)
+    return unpacked or all(find_spelling(folder, file.name) for file in entry.files)
+
+
+def _stand_in(entry: Entry) -> Path | None:
+    """Find the folder of a set's stand-in in $GANFORGE_DATA."""
+    instead, data = entry.stand_in, _data_folder()
+    if not instead or not data or not all((data / instead.folder / file).is_file() for file in instead.files):
+        return None
+    return data / instead.folder
 
 
 def _shown(folder: Path) -> str:
@@ -236,59 +272,6 @@ def fetch(
 
 
 def _help(entry: Entry) -> str:
-    return f"put its {len(entry.files)} files in $GANFORGE_DATA/{entry.name}, or use --data PATH or --data digits"
-
-
-# The catalogue
-
-
-def _read_digits(_: Path) -> Parts:
-    """Frame scikit-learn's 8×8 digits as MNIST frames its own: 20 px tall in 28×28, centred on the ink.
-
-    Width 18, Lanczos and the steeper contrast were chosen because they come closest to MNIST: mean 0.132 and standard
-    deviation 0.304 (MNIST: 0.131 and 0.308), and a classifier that knows only MNIST reads 92 % of them; the plain
-    20×20 bicubic enlargement in the middle has 0.159 and 0.298, and 79 %.
-    """
-    from sklearn.datasets import load_digits  # takes a second, and only this set needs it
-
-    small, labels = load_digits(return_X_y=True)
-    pictures = np.zeros((len(small), 28, 28), np.float32)
-    for picture, pixels in zip(pictures, small.astype(np.float32) / 16, strict=True):
-        large = Image.fromarray(pixels.reshape(8, 8)).resize((18, 20), Image.Resampling.LANCZOS)
-        ink = ((np.asarray(large) - 0.25) / 0.6).clip(0, 1)
-        middle = [round((np.arange(len(line)) * line).sum() / line.sum()) for line in (ink.sum(1), ink.sum(0))]
-        top, left = (int(np.clip(14 - m, 0, 28 - n)) for m, n in zip(middle, ink.shape, strict=True))
-        picture[top : top + 20, left : left + 18] = ink
-    images = torch.from_numpy(np.rint(pictures * 255).astype(np.uint8))[:, None]
-    names = tuple(str(digit) for digit in range(10))
-    return Parts(ImageSet(images, torch.from_numpy(labels.astype(np.int64)), names, "digits"))
-
-
-MNIST_FILES = (
-    ("train-images-idx3-ubyte.gz", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 47_040_016),
-    ("train-labels-idx1-ubyte.gz", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 60_008),
-    ("t10k-images-idx3-ubyte.gz", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", 7_840_016),
-    ("t10k-labels-idx1-ubyte.gz", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", 10_008),
-)
-MNIST_MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "http://yann.lecun.com/exdb/mnist/",
-)
-
-ENTRIES = {
-    entry.name: entry
-    for entry in (
-        Entry(
-            "mnist",
-            "70,000 handwritten digits, 28×28 grey (LeCun, Cortes, Burges)",
-            lambda folder: read_idx_folder(folder, "mnist"),
-            tuple(StoredFile(*row) for row in MNIST_FILES),
-            MNIST_MIRRORS,
-        ),
-        Entry(
-            "digits", "1,797 handwritten digits that ship inside scikit-learn, enlarged from 8×8 to 28×28", _read_digits
-        ),
-    )
-}
-"""The catalogue by name; $GANFORGE_DATA or the cache hold the files of each in a subfolder of that name."""
+    files = entry.files[0].name if len(entry.files) == 1 else f"its {len(entry.files)} files"
+    source = f" from {entry.mirrors[0]}" if entry.mirrors else ""
+    return f"put {files}{source} in $GANFORGE_DATA/{entry.name}, or use --data PATH or --data digits"

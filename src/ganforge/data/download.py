@@ -8,8 +8,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -32,26 +34,32 @@ PROBE = 3.0
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a set: its name, and the SHA-256 and size of its content, unpacked where it is gzip."""
+    """One file of a set: its name, and the SHA-256 and size of its content, unpacked where it is gzip.
+
+    Of some files only an ``md5`` was published, and that of the file as it is offered: then ``sha256`` is empty, and
+    the size is the most that the file may have.
+    """
 
     name: str
     sha256: str
     size: int
+    md5: str = ""
 
 
 def right(path: Path | None, file: StoredFile) -> bool:
-    """Say whether a file's unpacked content is the published one; reads at most one byte more than that is long."""
+    """Say whether a file is the published one, by what checksum there is; reads at most a byte more than its size."""
     if path is None or not path.is_file():
         return False
-    digest, left = hashlib.sha256(), file.size + 1
+    digest, left = (hashlib.md5(usedforsecurity=False) if file.md5 else hashlib.sha256()), file.size + 1
     try:
-        with open_content(path) as stream:
+        opened: AbstractContextManager[IO[bytes]] = path.open("rb") if file.md5 else open_content(path)
+        with opened as stream:
             while piece := stream.read(min(left, 1 << 20)):
                 digest.update(piece)
                 left -= len(piece)
-    except UserError:
+    except (OSError, UserError):
         return False
-    return digest.hexdigest() == file.sha256
+    return digest.hexdigest() == (file.md5 or file.sha256)
 
 
 def fetch_file(file: StoredFile, path: Path, mirrors: Sequence[str], report: Report | None) -> None:

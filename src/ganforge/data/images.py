@@ -1,6 +1,7 @@
 """ImageSet, the one form in which images travel, and the only place where pixels are scaled."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.data.stored import Span
 from ganforge.errors import UserError
 
 PIXEL_RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
@@ -23,6 +25,7 @@ class ImageSet:
         labels: int64 [N], class index or -1 where unlabelled.
         class_names: the name of each class, in index order; empty for unlabelled images.
         name: what to call the set in messages and in run folders.
+        span: where the pixels lie, if ``images`` is a view of a file and not in memory.
 
     Raises:
         UserError: shapes or types do not fit, labels are out of range, or there is no image.
@@ -32,6 +35,7 @@ class ImageSet:
     labels: Tensor
     class_names: tuple[str, ...] = ()
     name: str = field(default="images")
+    span: Span | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what no later part could use."""
@@ -67,14 +71,50 @@ class ImageSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over shape, pixels and labels: two sets with the same fingerprint hold the same data."""
+        if self.span and (known := self.span.recall()):
+            return known
         digest = hashlib.sha256(repr((self.shape, len(self), self.class_names)).encode())
-        digest.update(np.ascontiguousarray(self.images.cpu().numpy()).data)
+        for piece in self.pieces():
+            digest.update(np.ascontiguousarray(piece.cpu().numpy()).data)
         digest.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
+        if self.span:
+            self.span.remember(digest.hexdigest())
         return digest.hexdigest()
 
+    def pieces(self, count: int = 4096) -> Iterator[Tensor]:
+        """Give the images ``count`` at a time: the way to look at all of a set that need not fit into memory."""
+        for piece in torch.split(self.images, count):
+            yield piece
+            if self.span:
+                self.span.file.let_go()
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Return the images at ``indices`` (int64 [M]), in memory."""
+        return self.span.read(indices) if self.span else self.images[indices]
+
     def select(self, indices: Tensor | slice, name: str | None = None) -> "ImageSet":
-        """Return the images at ``indices`` as a set of its own."""
-        return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name)
+        """Return the images at ``indices`` as a set of its own; a slice of a set in a file stays there."""
+        if isinstance(indices, Tensor):
+            return ImageSet(self.gather(indices), self.labels[indices], self.class_names, name or self.name)
+        start, stop, step = indices.indices(len(self))
+        span = self.span.part(start, stop) if self.span and step == 1 else None
+        return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name, span)
+
+    def followed_by(self, other: "ImageSet") -> "ImageSet":
+        """Return the images of both sets as one, under this one's name; neighbours in a file stay there."""
+        labels, span, images = torch.cat([self.labels, other.labels]), None, None
+        if self.span and other.span and self.span.meets(other.span):
+            span = Span(self.span.file, self.span.start, other.span.stop)
+            images = span.file.images[span.start : span.stop]
+        if images is None:
+            images = torch.cat([self.images, other.images])
+        return ImageSet(images, labels, self.class_names, self.name, span)
+
+    def to(self, device: torch.device) -> "ImageSet":
+        """Return the set on ``device``; on the CPU a set in a file stays there."""
+        if self.images.device == device:
+            return self
+        return ImageSet(self.images.to(device), self.labels.to(device), self.class_names, self.name)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Files and Python objects become ImageSets, or a UserError in one line; nothing is ever unpickled.
 
-Every reader ends in `_parts`, the one place where layout, pixel type and labels are settled.
+Every reader ends in `settle`, the one place where layout, pixel type and labels are settled.
 """
 
 import gzip
@@ -11,29 +11,22 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from ganforge.data.images import ImageSet
+from ganforge.data.settle import Array, Found, Parts, settle
 from ganforge.errors import UserError
 
-Array = npt.NDArray[Any]
-Found = Mapping[str, tuple[Array, Array | None]]
-"""Images and labels as they were found, by part: train, and where there are any, validation and test."""
-
 IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049
-SMALLEST, LARGEST = 8, 64
-MOST_CLASSES = 1000
 MOST_BYTES = 8 * 2**30
-FORMS = "give an IDX, .npy or .npz file or a folder with the four MNIST-style IDX files"
+FORMS = "give an IDX, .npy or .npz file, or a folder or zip of pictures or of the four MNIST-style IDX files"
 
 NPZ_KEYS = {
     "train": (
@@ -46,15 +39,6 @@ NPZ_KEYS = {
 """What archives call their images and labels, part by part; upper and lower case count as the same."""
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a source holds: images to train on and, where its makers set some apart, images to validate and test on."""
-
-    train: ImageSet
-    validation: ImageSet | None = None
-    test: ImageSet | None = None
-
-
 def read_path(path: Path) -> Parts:
     """Read a file (IDX, gzipped or not; .npy; .npz) or a folder that holds the four MNIST-style IDX files.
 
@@ -65,13 +49,13 @@ def read_path(path: Path) -> Parts:
     if path.is_dir():
         return read_idx_folder(path, name)
     if path.suffix.lower() in (".npy", ".npz"):
-        with _refusing_damage(path):
+        with refusing_damage(path):
             found = _read_npz(path) if path.suffix.lower() == ".npz" else {"train": (_read_npy_file(path), None)}
-        return _parts(found, str(path), name)
+        return settle(found, str(path), name)
     images = read_idx(path, IMAGE_MAGIC)
     beside = path.name.replace("images", "labels").replace("idx3", "idx1")
     labels = find_spelling(path.parent, beside) if beside != path.name else None
-    return _parts({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name)
+    return settle({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name)
 
 
 def read_object(source: object) -> Parts:
@@ -86,11 +70,11 @@ def read_object(source: object) -> Parts:
         return Parts(source)
     if isinstance(source, tuple) and len(source) == 2:
         images, labels = (_array(part, "the pair (images, labels)") for part in source)
-        return _parts({"train": (images, labels)}, "the pair (images, labels)", "images")
+        return settle({"train": (images, labels)}, "the pair (images, labels)", "images")
     if isinstance(source, np.ndarray | Tensor):
-        return _parts({"train": (_array(source, "the array"), None)}, "the array", "images")
+        return settle({"train": (_array(source, "the array"), None)}, "the array", "images")
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset) and hasattr(source, "__len__"):
-        return _parts({"train": _read_dataset(source)}, "the Dataset", "images")
+        return settle({"train": _read_dataset(source)}, "the Dataset", "images")
     raise UserError(
         f"images cannot be read from a {type(source).__name__}; give an array, a tensor, a pair (images, labels), "
         "an ImageSet, or a torch Dataset with a length"
@@ -121,38 +105,44 @@ def read_idx_folder(folder: Path, name: str) -> Parts:
                 raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
         images, labels = (read_idx(p, m) for p, m in zip(paths, (IMAGE_MAGIC, LABEL_MAGIC), strict=True) if p)
         found[part] = images, labels
-    return _parts(found, str(folder), name)
+    return settle(found, str(folder), name)
 
 
 def read_idx(path: Path, magic: int) -> Array:
     """Read one IDX file of bytes: images [N, H, W] for magic 2051, labels [N] for magic 2049, as uint8.
 
-    The header is believed only as far as the content bears it out: no more is read than it claims, plus one byte.
-
     Raises:
         UserError: missing, empty, cut short, too long, damaged, or not such a file.
     """
     with open_content(path) as stream:
-        start = _read_up_to(stream, 4)
-        if not start:
-            raise UserError(f"{path}: is empty; get it again")
-        if start != struct.pack(">I", magic):
-            kinds = {struct.pack(">I", IMAGE_MAGIC): "IDX images", struct.pack(">I", LABEL_MAGIC): "IDX labels"}
-            kind = kinds.get(bytes(start), f"no IDX file (it starts with {start.hex()})")
-            wanted = "images" if magic == IMAGE_MAGIC else "labels"
-            raise UserError(f"{path}: is {kind}, where IDX {wanted} (magic {magic}) are needed; {FORMS}")
-        dimensions = magic & 0xFF
-        header = _read_up_to(stream, 4 * dimensions)
-        if len(header) < 4 * dimensions:
-            raise UserError(f"{path}: is cut short within its header; get it again")
-        shape = struct.unpack(f">{dimensions}I", header)
-        claimed = math.prod(shape)
-        if claimed > MOST_BYTES:
-            raise UserError(f"{path}: its header claims {claimed:,} bytes of content, over 8 GiB; get it again")
-        content = _read_up_to(stream, claimed + 1)
+        return read_idx_stream(stream, magic, str(path))
+
+
+def read_idx_stream(stream: IO[bytes], magic: int, where: str) -> Array:
+    """Read the content of one IDX file, as `read_idx` does; ``where`` names it in messages.
+
+    The header is believed only as far as the content bears it out: no more is read than it claims, plus one byte.
+    """
+    start = _read_up_to(stream, 4)
+    if not start:
+        raise UserError(f"{where}: is empty; get it again")
+    if start != struct.pack(">I", magic):
+        kinds = {struct.pack(">I", IMAGE_MAGIC): "IDX images", struct.pack(">I", LABEL_MAGIC): "IDX labels"}
+        kind = kinds.get(bytes(start), f"no IDX file (it starts with {start.hex()})")
+        wanted = "images" if magic == IMAGE_MAGIC else "labels"
+        raise UserError(f"{where}: is {kind}, where IDX {wanted} (magic {magic}) are needed; {FORMS}")
+    dimensions = magic & 0xFF
+    header = _read_up_to(stream, 4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise UserError(f"{where}: is cut short within its header; get it again")
+    shape = struct.unpack(f">{dimensions}I", header)
+    claimed = math.prod(shape)
+    if claimed > MOST_BYTES:
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; get it again")
+    content = _read_up_to(stream, claimed + 1)
     if len(content) != claimed:
         found = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{path}: its header claims {claimed:,} bytes of content but it {found}; get it again")
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {found}; get it again")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
@@ -163,7 +153,7 @@ def open_content(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         UserError: missing, unreadable, or (while it is read) damaged.
     """
-    with _refusing_damage(path), path.open("rb") as raw:
+    with refusing_damage(path), path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if zipped:
@@ -182,7 +172,7 @@ def _read_up_to(stream: IO[bytes], count: int) -> bytearray:
 
 
 @contextmanager
-def _refusing_damage(path: Path) -> Iterator[None]:
+def refusing_damage(path: Path) -> Iterator[None]:
     """Turn what a missing or damaged file raises into one line that names it."""
     try:
         yield
@@ -205,8 +195,12 @@ def _one_line(text: object) -> str:
 # Files in NumPy's form
 
 
-def _read_npy(stream: IO[bytes], size: int, where: str) -> Array:
-    """Read one .npy of ``size`` bytes; unlike ``np.load`` it checks the size before it allocates."""
+def read_npy_header(stream: IO[bytes], size: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of a .npy of ``size`` bytes: shape, whether it is written by columns, and type.
+
+    Raises:
+        UserError: it is empty, holds objects, or claims another size than it has.
+    """
     if size == 0:
         raise UserError(f"{where}: is empty; save it again")
     version = np.lib.format.read_magic(stream)
@@ -221,6 +215,13 @@ def _read_npy(stream: IO[bytes], size: int, where: str) -> Array:
         raise UserError(
             f"{where}: its header claims {claimed:,} bytes of content but it holds {there:,}; save it again"
         )
+    return shape, column_first, dtype
+
+
+def _read_npy(stream: IO[bytes], size: int, where: str) -> Array:
+    """Read one .npy of ``size`` bytes; unlike ``np.load`` it checks the size before it allocates."""
+    shape, column_first, dtype = read_npy_header(stream, size, where)
+    claimed = math.prod(shape) * dtype.itemsize
     if claimed > MOST_BYTES:
         raise UserError(f"{where}: holds {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
     content = _read_up_to(stream, claimed)
@@ -313,92 +314,3 @@ def _read_dataset(dataset: Any) -> tuple[Array, Array | None]:
     if not images:
         raise UserError("the Dataset: holds no image; a GAN needs at least two different images")
     return np.stack(images), np.concatenate([label.reshape(1) for label in labels]) if labels else None
-
-
-# What all readers end in
-
-
-def _parts(found: Found, where: str, name: str) -> Parts:
-    """Settle layout, pixels and labels, over all parts at once so that one scale holds for every part."""
-    images = {part: _channels_first(pixels, where) for part, (pixels, _) in found.items()}
-    train = images["train"]
-    for part, pixels in images.items():
-        if pixels.shape[1:] != train.shape[1:] or pixels.dtype != train.dtype:
-            kinds = f"{pixels.dtype} {list(pixels.shape)} and its train images {train.dtype} {list(train.shape)}"
-            raise UserError(f"{where}: its {part} images are {kinds}; make them alike")
-        if len(pixels) < (2 if part == "train" else 1):
-            raise UserError(f"{where}: {len(pixels)} {part} image(s); a GAN needs at least two different images")
-    labels = {part: _labels(found[part][1], len(pixels), where) for part, pixels in images.items()}
-    classes = tuple(str(label) for label in range(max(int(part.max()) for part in labels.values()) + 1))
-    joined = torch.from_numpy(_to_uint8(np.concatenate(list(images.values())), where))
-    sets, start = {}, 0
-    for part, pixels in images.items():
-        title = name if part == "train" else f"{name} {part}"
-        sets[part] = ImageSet(joined[start : start + len(pixels)], labels[part], classes, title)
-        start += len(pixels)
-    return Parts(sets["train"], sets.get("validation"), sets.get("test"))
-
-
-def _channels_first(images: Array, where: str) -> Array:
-    """Lay images out as [N, C, H, W] and refuse counts of channels and sizes that no network here is made for."""
-    shape = list(images.shape)
-    if images.ndim not in (3, 4):
-        raise UserError(
-            f"{where}: images must be [N, H, W], [N, H, W, C] or [N, C, H, W], these are {shape}; reshape them"
-        )
-    if images.ndim == 3:
-        images = images[:, None]
-    elif shape[3] in (1, 3) and shape[1] not in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    elif shape[1] not in (1, 3):
-        raise UserError(
-            f"{where}: images have {min(shape[1], shape[3])} channels {shape}; only 1 (grey) and 3 (RGB) work"
-        )
-    height, width = images.shape[2:]
-    if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
-        raise UserError(f"{where}: images are {height}×{width} px; {SMALLEST} to {LARGEST} px a side work, resize them")
-    return images
-
-
-def _to_uint8(images: Array, where: str) -> Array:
-    """Map pixels to 0..255: truth values, whole numbers in 0..255, or floats in 0..1, -1..1 or 0..255."""
-    if images.dtype == np.uint8 or images.size == 0:
-        return images
-    if images.dtype.kind not in "biuf":
-        raise UserError(f"{where}: pixels are of type {images.dtype}; save them as uint8 in 0..255")
-    if images.dtype.kind == "b":
-        return images.astype(np.uint8) * np.uint8(255)
-    low, high = images.min(), images.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise UserError(f"{where}: some pixels are NaN or infinite; repair or drop those images")
-    if images.dtype.kind == "f":
-        # The hair's breadth lets through what normalising in float32 leaves beside the ends.
-        if high <= 1 + 1e-5 and low >= -1 - 1e-5:
-            images = images.astype(np.float32)
-            images = (images + 1) * 127.5 if low < -1e-5 else images * 255
-        elif low < 0 or high > 255:
-            raise UserError(f"{where}: pixels run from {low:g} to {high:g}; scale them to 0..1 or to 0..255 first")
-        return np.rint(images).clip(0, 255).astype(np.uint8)
-    if low < 0 or high > 255:
-        raise UserError(f"{where}: pixels run from {low} to {high}; scale them to 0..255 first")
-    return images.astype(np.uint8)
-
-
-def _labels(labels: Array | None, count: int, where: str) -> Tensor:
-    """Check labels and return them as int64 [N]; -1 throughout where there are none."""
-    if labels is None:
-        return torch.full((count,), -1)
-    if labels.dtype.kind not in "biuf":
-        raise UserError(f"{where}: labels are of type {labels.dtype}; give whole numbers from 0, or -1 where unknown")
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (count,):
-        raise UserError(f"{where}: {count} images need {count} labels, one number each; found {list(labels.shape)}")
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
-        raise UserError(f"{where}: some labels are not whole numbers; give 0, 1, 2, …, or -1 where unknown")
-    low, high = (0, 0) if count == 0 else (int(labels.min()), int(labels.max()))
-    if low < -1 or high >= MOST_CLASSES:
-        raise UserError(
-            f"{where}: labels run from {low} to {high}; they must be 0 to {MOST_CLASSES - 1}, or -1 if unknown"
-        )
-    return torch.from_numpy(labels.astype(np.int64))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
 
@@ -69,8 +70,7 @@ def summarise(splits: Splits) -> Summary:
     spread = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
     hashes = _hashes(train)
     distinct = set(hashes)
-    flat = train.images.flatten(2)
-    constant = int((flat.amin(2) == flat.amax(2)).all(1).sum())
+    constant = sum(_constant(piece) for piece in train.pieces())
     counts = torch.bincount(train.labels[train.labels >= 0], minlength=len(train.class_names)).tolist()
     labelled = sum(counts)
     classes = [
@@ -101,14 +101,22 @@ def summarise(splits: Splits) -> Summary:
 def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
     """Count how often each of the 256 levels occurs; in pieces, because counting widens every pixel to 8 bytes."""
     levels = np.zeros(256, np.int64)
-    for start in range(0, len(images), 4096):
-        levels += np.bincount(images.images[start : start + 4096].flatten().cpu().numpy(), minlength=256)
+    for piece in images.pieces():
+        levels += np.bincount(piece.flatten().cpu().numpy(), minlength=256)
     return levels
 
 
+def _constant(images: Tensor) -> int:
+    flat = images.flatten(2)
+    return int((flat.amin(2) == flat.amax(2)).all(1).sum())
+
+
 def _hashes(images: ImageSet) -> list[bytes]:
-    pixels = images.images.cpu().contiguous().numpy()
-    return [hashlib.blake2b(image.data, digest_size=16).digest() for image in pixels]
+    return [
+        hashlib.blake2b(image.data, digest_size=16).digest()
+        for piece in images.pieces()
+        for image in piece.cpu().contiguous().numpy()
+    ]
 
 
 def _image_warnings(it: Summary) -> list[str]:

@@ -1,0 +1,107 @@
+"""A user's own pictures through the command line."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from ganforge.commands.main import main
+from ganforge.commands.progress import TerminalWatcher
+
+TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
+
+
+@pytest.fixture
+def run_command(capsys, tmp_path, monkeypatch):
+    """Run a command in this process, with a cache of its own: exit code, stdout, stderr."""
+    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Class folders of 60 pictures of two sizes, one of them bad."""
+    random = np.random.default_rng(0)
+    for n in range(60):
+        folder = tmp_path / "pictures" / ("cats" if n % 2 else "dogs")
+        folder.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(random.integers(0, 256, (12, 12 + n % 3), np.uint8))
+        image.save(folder / f"{n}.png")
+    (folder / "bad.png").write_text("no picture")
+    return tmp_path / "pictures"
+
+
+WISHES = "--resize", "8", "--skip-bad"
+
+
+def test_pictures_are_trained_on_and_gone_on_with(run_command, pictures, tmp_path, monkeypatch):
+    train = ("train", "vanilla", "--data", "pictures", *WISHES, *TINY)
+    code, out, err = run_command(*train, "--steps", 6, "--out", "run")
+    assert code == 0, err
+    assert "60 pictures in 2 classes, short side scaled to 8 px" in out and "1 unreadable file skipped" in out
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert saved == {"source": str(pictures), "name": "pictures", "resize": "8", "skip_bad": True}
+    assert run_command(*train, "--steps", 12, "--out", "straight")[0] == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, _, err = run_command("resume", "../run", "--steps", 12)
+    assert code == 0, err
+    weights = [(tmp_path / run / "generator.safetensors").read_bytes() for run in ("run", "straight")]
+    assert weights[0] == weights[1]
+    Image.new("L", (12, 12), 9).save(pictures / "cats" / "new.png")
+    code, _, err = run_command("resume", "../run", "--steps", 18)
+    assert code == 2 and "have changed" in err and err.count("\n") == 1
+
+
+def test_data_show_takes_the_same_flags(run_command, pictures):
+    code, out, _ = run_command("data", "show", "pictures", "--resize", "8-pad", "--skip-bad", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["counts"] == {"train": 48, "validation": 6, "test": 6}
+    assert [row["name"] for row in found["classes"]] == ["cats", "dogs"]
+    assert (found["height"], found["channels"]) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "pictures"), "cats/bad.png (picture 31 of 61) cannot be read"),
+        (("--data", "pictures", "--skip-bad"), "3 sizes (12×13: 20, 12×14: 20, 12×12: 20); --resize 12"),
+        (("--data", "pictures", "--resize", "500"), "8 to 64 px"),
+        (("--data", "pictures", "--resize", "big"), "--resize big"),
+        (("--data", "digits", "--resize", "8"), "works on a folder or zip of pictures"),
+        (("--data", "bars.npz", "--skip-bad"), "works on a folder or zip of pictures"),
+        (("--data", "cut.zip"), "is no whole zip"),
+        (("--data", "up.zip"), "leads out of it"),
+    ],
+)
+def test_bad_pictures_are_one_line_and_exit_two(run_command, pictures, bars_file, tmp_path, arguments, words):
+    with zipfile.ZipFile(tmp_path / "up.zip", "w") as archive:
+        archive.writestr("../a.png", b"")
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "up.zip").read_bytes()[:-9])
+    code, out, err = run_command("train", "vanilla", *arguments, *TINY)
+    assert code == 2
+    assert err.count("\n") == 1 and words in err and "Traceback" not in out + err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_reading_is_shown_on_a_terminal_with_the_time_left(monkeypatch, capsys):
+    watcher = TerminalWatcher()
+    watcher.reading("reading set", 5, 20)  # in a file or a pipe: nothing
+    monkeypatch.setattr(watcher, "_console", Console(force_terminal=True, width=80))
+    watcher.reading("reading set", 5, 20)
+    watcher.reading("reading set", 20, 20)
+    watcher.end()
+    out, err = capsys.readouterr()
+    assert "20/20" in out and "reading set" in out and "0:00:00" in out
+    assert err == ""

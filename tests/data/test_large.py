@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from ganforge.data import large
+from ganforge.data.catalogue import load
+from ganforge.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def small_memory(tmp_path, monkeypatch):
+    """A cache of our own, and 2 kB are large."""
+    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(large, "LARGE", 2_000)
+
+
+def pixels(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(50, 8, 9), (50, 8, 9, 3), (50, 3, 8, 9), (50, 8, 9, 1), (50, 1, 8, 9)])
+def test_a_large_npy_gives_what_a_small_one_would_and_stays_in_a_file(tmp_path, monkeypatch, shape):
+    np.save(tmp_path / "set.npy", pixels(*shape))
+    told = []
+    stored = load(tmp_path / "set.npy", reading=lambda *news: told.append(news))
+    assert told == [("copying set.npy", 50, 50)]
+    again = load(tmp_path / "set.npy")
+    assert stored.train.span and again.train.span
+    monkeypatch.setattr(large, "LARGE", 2**30)
+    held = load(tmp_path / "set.npy")
+    assert held.train.span is None
+    for one, other in ((stored.train, held.train), (again.validation, held.validation), (stored.test, held.test)):
+        assert torch.equal(one.images, other.images)
+        assert (one.fingerprint, one.name) == (other.fingerprint, other.name)
+
+
+@pytest.mark.parametrize("array", [pixels(50, 8, 9) / 255, np.asfortranarray(pixels(50, 8, 9)), pixels(50, 8, 9) > 9])
+def test_other_types_are_read_as_before(tmp_path, array):
+    np.save(tmp_path / "set.npy", array)
+    assert load(tmp_path / "set.npy").train.span is None
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(bytes(3_000), "cannot be understood"), (b"\x93NUMPY\x01\x00v\x00" + bytes(3_000), "cannot be understood")],
+)
+def test_a_large_file_that_is_none_is_refused(tmp_path, content, word):
+    (tmp_path / "set.npy").write_bytes(content)
+    with pytest.raises(UserError, match=word):
+        load(tmp_path / "set.npy")
+
+
+@pytest.mark.parametrize(("shape", "word"), [((50, 7, 8), "7×8 px"), ((50, 8, 8, 4), "4 channels"), ((3_000,), "3000")])
+def test_a_large_array_of_no_images_is_refused(tmp_path, shape, word):
+    np.save(tmp_path / "set.npy", pixels(*shape))
+    with pytest.raises(UserError, match=word):
+        load(tmp_path / "set.npy")
+    np.save(tmp_path / "set.npy", pixels(50, 8, 9))
+    (tmp_path / "set.npy").write_bytes((tmp_path / "set.npy").read_bytes()[:-1])
+    with pytest.raises(UserError, match="claims"):
+        load(tmp_path / "set.npy")
