@@ -2,34 +2,137 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.networks.blocks import BatchNorm, Init, measure_batch_statistics
+from ganforge.networks.blocks import BatchNorm, Init, Logit, MinibatchStd, measure_batch_statistics
 from ganforge.networks.catalogue import build_discriminator, build_generator
-from ganforge.networks.mlp import MlpGeneratorSettings, MlpSettings
+from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
+from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 from ganforge.randomness import random_generator
 
-SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 12)]
+SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 12), (1, 29, 23), (3, 64, 64)]
+FAMILIES = {
+    "mlp": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16)}),
+    "mlp with batch norm": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16), "batch_norm": True}),
+    "dcgan": (DcganGeneratorSettings, DcganDiscriminatorSettings, {"family": "dcgan", "filters": 4}),
+    "subpixel": (SubpixelGeneratorSettings, SubpixelDiscriminatorSettings, {"family": "subpixel", "filters": 4}),
+}
 
 
-def players(shape=(1, 28, 28), classes=0, **settings):
-    generator = build_generator(MlpGeneratorSettings(**settings), 16, shape, classes)
-    return generator, build_discriminator(MlpSettings(**settings), shape, classes)
+def players(shape=(1, 28, 28), classes=0, family="mlp", g_label=None, d_label=None, **settings):
+    of_generator, of_discriminator, usual = FAMILIES[family]
+    settings = {**usual, **settings}
+    generator = of_generator(**settings, **({"label": g_label} if g_label else {}))
+    discriminator = of_discriminator(**settings, **({"label": d_label} if d_label else {}))
+    built = build_generator(generator, 16, shape, classes), build_discriminator(discriminator, shape, classes)
+    for player, drawn in zip(built, (generator, discriminator), strict=True):
+        drawn.init.draw(player, random_generator("test", family))
+    return built
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("classes", [0, 10])
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_shapes_and_gradients_reach_every_parameter(shape, classes, batch_norm):
-    generator, discriminator = players(shape, classes, hidden=(32, 16), batch_norm=batch_norm, activation="leaky-relu")
-    Init().draw(generator, random_generator("g"))
-    Init().draw(discriminator, random_generator("d"))
-    labels = torch.arange(6) % classes if classes else None
-    images = generator(torch.randn(6, 16), labels)
-    assert images.shape == (6, *shape)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_shapes_and_gradients_reach_every_parameter(shape, classes, family):
+    generator, discriminator = players(shape, classes, family)
+    labels = torch.arange(16) % classes if classes else None
+    images = generator(torch.randn(16, 16), labels)
+    assert images.shape == (16, *shape)
     logits = discriminator(images, labels).logits
-    assert logits.shape == (6,)
+    assert logits.shape == (16,)
     logits.square().sum().backward()
     for name, parameter in [*generator.named_parameters(), *discriminator.named_parameters()]:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("family", ["dcgan", "subpixel"])
+def test_convolutions_fit_every_size(family):
+    for side in range(8, 65):
+        generator, discriminator = players((1, side, 8), family=family, filters=2)
+        images = generator(torch.randn(2, 16))
+        assert images.shape == (2, 1, side, 8)
+        assert discriminator(images).logits.shape == (2,)
+
+
+def test_the_classic_dcgan_for_mnist_has_the_layers_of_its_description():
+    generator, discriminator = players(family="dcgan", filters=64)
+    shapes = [tuple(p.shape) for name, p in generator.named_parameters() if p.ndim > 1]
+    assert shapes == [(128 * 7 * 7, 16), (128, 64, 4, 4), (64, 1, 4, 4)]
+    shapes = [tuple(p.shape) for name, p in discriminator.named_parameters() if p.ndim > 1]
+    assert shapes == [(64, 1, 4, 4), (128, 64, 4, 4), (1, 128 * 7 * 7)]
+    assert isinstance(discriminator.layers[1], nn.LeakyReLU)  # no batch norm on the input layer
+
+
+WAYS = [
+    (family, g_label, d_label)
+    for family, ways in {
+        "mlp": ("one-hot", "embedding", "projection"),
+        "mlp with batch norm": ("one-hot", "embedding", "projection"),
+        "dcgan": ("embedding", "projection"),
+        "subpixel": ("projection",),
+    }.items()
+    for g_label in ("one-hot", "embedding", "batch-norm")
+    for d_label in ways
+    if not (family == "mlp" and g_label == "batch-norm")
+]
+
+
+@pytest.mark.parametrize(("family", "g_label", "d_label"), WAYS)
+def test_the_label_changes_the_picture_and_the_opinion(family, g_label, d_label):
+    generator, discriminator = players(classes=10, family=family, g_label=g_label, d_label=d_label)
+    if g_label == "batch-norm":  # which starts out the same for every class
+        for layer in generator.modules():
+            if isinstance(layer, BatchNorm):
+                nn.init.normal_(layer.weight)
+    generator.eval()  # the same class throughout a batch would be subtracted as its mean
+    z = torch.randn(8, 16)
+    zero, one = (generator(z, torch.full((8,), label)) for label in (0, 1))
+    assert not torch.equal(zero, one)
+    opinions = [discriminator(zero, torch.full((8,), label)).logits for label in (0, 1)]
+    assert not torch.equal(*opinions)
+    weights = torch.eye(10)[torch.full((8,), 1)]
+    assert torch.allclose(one, generator(z, weights), atol=1e-6)
+    between = generator(z, (weights + torch.eye(10)[0]) / 2)
+    assert not torch.allclose(between, one) and not torch.allclose(between, zero)
+
+
+def test_the_class_stays_with_its_picture():
+    """A batch in another order, labels with it, gives the same opinions in that order."""
+    for family in FAMILIES:
+        _, discriminator = players(classes=10, family=family)
+        images, labels, order = torch.rand(12, 1, 28, 28), torch.arange(12) % 10, torch.randperm(12)
+        expected = discriminator(images, labels).logits[order]
+        assert torch.allclose(discriminator(images[order], labels[order]).logits, expected, atol=1e-5)
+
+
+def test_projection_is_the_inner_product_with_the_row_of_the_class():
+    logit = Logit(5, classes=3)
+    Init(scheme="normal", std=1.0).draw(logit, random_generator("test"))
+    features, labels = torch.randn(7, 5), torch.tensor([0, 1, 2, 2, 1, 0, 0])
+    slow = [
+        f @ logit.linear.weight[0] + logit.linear.bias[0] + f @ logit.table.weight[y] for f, y in zip(features, labels)
+    ]
+    assert torch.allclose(logit(features, labels), torch.stack(slow), atol=1e-6)
+
+
+def test_minibatch_std_is_that_of_the_batch_and_none_where_all_are_alike():
+    x = torch.randn(6, 4, 3, 3, dtype=torch.float64)
+    added = MinibatchStd()(x)
+    assert torch.equal(added[:, :4], x)
+    slow = torch.stack([x[:, c].std(0, correction=0) for c in range(4)]).mean(0)
+    assert torch.allclose(added[:, 4], slow.expand(6, 3, 3), atol=1e-5)
+    assert MinibatchStd()(x[:1].expand(6, 4, 3, 3))[:, 4].max() < 2e-3
+
+
+def test_gains_and_offsets_by_class():
+    norm = BatchNorm(4, classes=3)
+    nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    x, labels = torch.randn(9, 4, 5, 5), torch.arange(9) % 3
+    plain = BatchNorm(4)(x)
+    for i, label in enumerate(labels):
+        expected = plain[i] * norm.weight[label][:, None, None] + norm.bias[label][:, None, None]
+        assert torch.allclose(norm(x, labels)[i], expected, atol=1e-6)
+    with pytest.raises(ValueError, match="batch_norm = true"):
+        MlpGeneratorSettings(label="batch-norm")
 
 
 @pytest.mark.parametrize(("output", "low"), [("sigmoid", 0.0), ("tanh", -1.0)])
@@ -38,23 +141,6 @@ def test_output_range(output, low):
     images = generator(100 * torch.randn(50, 16))
     assert images.min() >= low and images.max() <= 1
     assert images.min() < low + 0.1 and images.max() > 0.9
-
-
-def test_the_label_changes_the_picture_and_the_opinion():
-    generator, discriminator = players(classes=10)
-    z = torch.randn(1, 16)
-    zero, one = (generator(z, torch.tensor([label])) for label in (0, 1))
-    assert not torch.equal(zero, one)
-    opinions = [discriminator(zero, torch.tensor([label])).logits.item() for label in (0, 1)]
-    assert opinions[0] != opinions[1]
-
-
-def test_class_weights_between_labels_are_between_the_pictures():
-    generator, _ = players(classes=3)
-    z = torch.randn(1, 16)
-    as_label = generator(z, torch.tensor([2]))
-    assert torch.equal(as_label, generator(z, torch.tensor([[0.0, 0.0, 1.0]])))
-    assert not torch.equal(as_label, generator(z, torch.tensor([[0.0, 0.5, 0.5]])))
 
 
 def test_three_hidden_layers_need_batch_norm_unless_told():
@@ -117,8 +203,9 @@ def test_measured_statistics_are_those_of_the_data():
     assert torch.allclose(out.std(0), torch.ones(3), atol=0.05)
 
 
-def test_a_picture_does_not_depend_on_its_neighbours():
-    generator, _ = players(hidden=(32, 16), batch_norm=True)
+@pytest.mark.parametrize("family", ["mlp with batch norm", "dcgan", "subpixel"])
+def test_a_picture_does_not_depend_on_its_neighbours(family):
+    generator, _ = players(family=family)
     z = torch.randn(50, 16)
     measure_batch_statistics(generator, lambda k: generator(torch.randn(64, 16)), batches=3)
     assert torch.allclose(generator(z)[:1], generator(z[:1]), atol=1e-6)

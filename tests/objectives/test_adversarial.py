@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ganforge.objectives.adversarial import OBJECTIVES, Minimax, NonSaturating
+from ganforge.objectives.adversarial import OBJECTIVES, LeastSquares, Minimax, NonSaturating
 
 REAL, FAKE = torch.tensor([0.0, 2.0], dtype=torch.float64), torch.tensor([0.0, -1.0], dtype=torch.float64)
 
@@ -26,6 +26,14 @@ def test_discriminator_loss_is_minus_the_value_of_the_game(objective):
 def test_generator_losses_by_hand():
     assert NonSaturating().generator_loss(None, FAKE).tolist() == pytest.approx([nll(0.5), nll(sigmoid(-1))])
     assert Minimax().generator_loss(None, FAKE).tolist() == pytest.approx([math.log(0.5), math.log(1 - sigmoid(-1))])
+
+
+def test_least_squares_by_hand():
+    assert LeastSquares().discriminator_loss(REAL, FAKE).tolist() == [0.5 * (1 + 0), 0.5 * (1 + 1)]
+    assert LeastSquares().generator_loss(None, FAKE).tolist() == [0.5, 2.0]
+    logits = torch.tensor([-20.0], requires_grad=True)
+    LeastSquares().generator_loss(None, logits).sum().backward()
+    assert logits.grad.item() == -21  # the surer the discriminator, the stronger the pull: nothing vanishes
 
 
 def test_label_smoothing_is_cross_entropy_with_a_target_of_nine_tenths_on_reals_only():
@@ -54,9 +62,9 @@ def test_only_minimax_loses_its_gradient_when_the_discriminator_is_sure():
     assert abs(gradient(Minimax())) < 1e-8
 
 
-@pytest.mark.parametrize("objective", [Minimax(), NonSaturating()])
+@pytest.mark.parametrize("objective", [Minimax(), NonSaturating(), LeastSquares()])
 def test_each_player_descends_towards_its_own_wish(objective):
-    real, fake = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    real, fake = (torch.tensor([0.5], requires_grad=True) for _ in range(2))
     objective.discriminator_loss(real, fake).sum().backward()
     assert real.grad < 0 < fake.grad  # descending raises D(x) and lowers D(G(z))
     fake.grad = None

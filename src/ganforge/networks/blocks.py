@@ -1,4 +1,4 @@
-"""Parts that network families share: initial values, activations, batch normalisation, the shape of an output."""
+"""Parts that network families share: initial values, activations, batch normalisation, ways to give the label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Init(Settings):
 
     ``normal``: N(0, std). ``truncated-normal``: the same, redrawn outside two standard deviations. ``glorot-uniform``:
     U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16). Biases start at 0 unless
-    ``biases`` asks for the weights' distribution.
+    ``biases`` asks for the weights' distribution. What is learned about a class is drawn like weights.
     """
 
     scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
@@ -36,9 +36,11 @@ class Init(Settings):
     biases: bool = False
 
     def draw(self, module: nn.Module, random: torch.Generator) -> None:
-        """Fill every linear layer below ``module``, in the order of its definition."""
+        """Fill every linear, convolutional and class layer below ``module``, in the order of its definition."""
         for layer in module.modules():
-            if isinstance(layer, nn.Linear):
+            if isinstance(layer, ClassTable):
+                self._fill(layer.weight, random)
+            elif isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 self._fill(layer.weight, random)
                 if layer.bias is not None and self.biases:
                     self._fill(layer.bias, random)
@@ -64,7 +66,8 @@ class BatchNorm(nn.Module):
 
     In training mode every call uses the statistics of its own batch and keeps none, so a frozen player stays frozen.
     In evaluation mode the statistics measured by ``measure_batch_statistics`` are used, so an image does not depend
-    on its neighbours in the batch.
+    on its neighbours in the batch. With ``classes`` every class has gains and offsets of its own ("conditional batch
+    normalisation", Dumoulin et al. 2017, section 2.2; in GANs: Miyato and Koyama 2018).
 
     Shapes: [N, C] or [N, C, H, W] in, the same out.
     """
@@ -72,19 +75,145 @@ class BatchNorm(nn.Module):
     mean: Tensor
     var: Tensor
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, classes: int = 0, eps: float = 1e-5) -> None:
         super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        self.classes, self.eps = classes, eps
+        shape = (classes, channels) if classes else (channels,)
+        self.weight = nn.Parameter(torch.ones(shape))
+        self.bias = nn.Parameter(torch.zeros(shape))
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("var", torch.ones(channels))
 
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Normalise per channel, then scale and shift, as the class asks where there are classes."""
+        mean, var = (None, None) if self.training else (self.mean, self.var)
+        if not self.classes:
+            return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)
+        assert condition is not None
+        weights = class_weights(condition, self.classes, self.weight.dtype)
+        across = (len(x), -1) + (1,) * (x.ndim - 2)
+        gain, offset = ((weights @ table).to(x.dtype).view(across) for table in (self.weight, self.bias))
+        x = F.batch_norm(x, mean, var, training=self.training, eps=self.eps)
+        return torch.addcmul(offset, x, gain)
+
+
+class MinibatchStd(nn.Module):
+    """One more channel that tells a discriminator how much a batch varies: [N, C, H, W] -> [N, C + 1, H, W].
+
+    At each place the standard deviation over the batch, averaged over the channels, the same for every image (Karras et
+    al. 2018, section 3, who average over the places too). Generated pictures that are too much alike give
+    themselves away by it.
+    """
+
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise per channel, then scale and shift."""
-        if self.training:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
-        return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, training=False, eps=self.eps)
+        """Measure in single precision and append."""
+        wide = single(x)
+        # twice as fast as torch.var over the first axis
+        variance = (wide.square().mean(0, keepdim=True) - wide.mean(0, keepdim=True).square()).clamp_min(0)
+        std = (variance + 1e-6).sqrt().mean(1, keepdim=True).to(x.dtype)
+        return torch.cat([x, std.expand(len(x), -1, -1, -1)], 1)
+
+
+MIXING = (BatchNorm, MinibatchStd)
+"""Layers through which what is said of one image depends on the others of its batch."""
+
+
+class ClassTable(nn.Module):
+    """A learned row of ``width`` numbers for each class; weights between classes give what lies between their rows."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, width))
+
+    def forward(self, condition: Tensor) -> Tensor:
+        """Labels [N] or class weights [N, classes] -> rows [N, width]."""
+        return class_weights(condition, len(self.weight), self.weight.dtype) @ self.weight
+
+
+class Layers(nn.Sequential):
+    """Layers in a row; those that ask for the class are told it."""
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Send ``x`` through all of them."""
+        for layer in self:
+            x = layer(x, condition) if isinstance(layer, BatchNorm) else layer(x)
+        return x
+
+
+class Logit(nn.Module):
+    """The last layer of a discriminator: features [N, F] -> logits [N].
+
+    With ``classes`` it adds the inner product of the features with a learned row of the class ("projection", Miyato
+    and Koyama 2018, section 3): the logit says "real, and a picture of this class".
+    """
+
+    def __init__(self, features: int, classes: int = 0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 1)
+        self.table = ClassTable(classes, features) if classes else None
+
+    def forward(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Give the logits, in single precision whatever the layers before computed in: losses are made of them."""
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.linear.weight.dtype)
+            if self.table is None:
+                logits: Tensor = self.linear(features).squeeze(1)
+                return logits
+            assert condition is not None
+            every = F.linear(features, torch.cat([self.linear.weight, self.table.weight]))  # [N, 1 + classes]
+            own = class_weights(condition, every.shape[1] - 1, every.dtype) * every[:, 1:]
+            return every[:, 0] + own.sum(1) + self.linear.bias
+
+
+GeneratorLabel = Literal["one-hot", "embedding", "batch-norm"]
+"""How a generator is told the class: one-hot behind the latent (Mirza and Osindero 2014), a learned row behind the
+latent, or as the gains and offsets of its batch normalisation."""
+
+DiscriminatorLabel = Literal["one-hot", "embedding", "projection"]
+"""How a discriminator is told the class: one-hot behind the pixels, a learned row (for convolutions: one more
+channel of the picture), or in its last layer (``Logit``)."""
+
+EMBEDDING_WIDTH = 32
+
+
+class WithClass(nn.Module):
+    """Rows [N, D] (latents, pixels) -> rows with the class behind them [N, ``width``], where the class is told so.
+
+    One-hot (Mirza and Osindero 2014), or as a learned row of 32 numbers ("embedding").
+    """
+
+    def __init__(self, label: GeneratorLabel, dim: int, classes: int) -> None:
+        super().__init__()
+        self.one_hot = classes if label == "one-hot" else 0
+        embeds = classes > 0 and label == "embedding"
+        self.table = ClassTable(classes, EMBEDDING_WIDTH) if embeds else None
+        self.width = dim + self.one_hot + EMBEDDING_WIDTH * embeds
+
+    def forward(self, rows: Tensor, condition: Tensor | None) -> Tensor:
+        """Put the class behind each row, or nothing."""
+        if self.table is not None:
+            assert condition is not None
+            return torch.cat([rows, self.table(condition)], 1)
+        if self.one_hot:
+            assert condition is not None
+            return torch.cat([rows, class_weights(condition, self.one_hot, rows.dtype)], 1)
+        return rows
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Lay images [N, C, H, W] out pixel by pixel: what convolutions are fastest with, on processors and on GPUs."""
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def single(images: Tensor) -> Tensor:
+    """Give images at least single precision, whatever the layers computed in: 8 bits of a bfloat16 are too few."""
+    return images.to(torch.promote_types(images.dtype, torch.float32))
+
+
+def crop(images: Tensor, height: int, width: int) -> Tensor:
+    """Cut the middle out of images: nets that double a plane draw a little more than a side that is odd."""
+    top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
+    return images[:, :, top : top + height, left : left + width]
 
 
 @torch.no_grad()

@@ -1,11 +1,39 @@
 """Network families by name."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import nn
 
-from ganforge.networks.mlp import MlpDiscriminator, MlpGenerator, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.dcgan import (
+    DcganDiscriminator,
+    DcganDiscriminatorSettings,
+    DcganGenerator,
+    DcganGeneratorSettings,
+)
+from ganforge.networks.mlp import MlpDiscriminator, MlpDiscriminatorSettings, MlpGenerator, MlpGeneratorSettings
+from ganforge.networks.subpixel import (
+    SubpixelDiscriminator,
+    SubpixelDiscriminatorSettings,
+    SubpixelGenerator,
+    SubpixelGeneratorSettings,
+)
 
-GeneratorSettings = MlpGeneratorSettings
-DiscriminatorSettings = MlpSettings
+GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | SubpixelGeneratorSettings
+DiscriminatorSettings = MlpDiscriminatorSettings | DcganDiscriminatorSettings | SubpixelDiscriminatorSettings
+GeneratorTable = Annotated[GeneratorSettings, Field(discriminator="family")]
+DiscriminatorTable = Annotated[DiscriminatorSettings, Field(discriminator="family")]
+
+GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
+    MlpGeneratorSettings: MlpGenerator,
+    DcganGeneratorSettings: DcganGenerator,
+    SubpixelGeneratorSettings: SubpixelGenerator,
+}
+DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
+    MlpDiscriminatorSettings: MlpDiscriminator,
+    DcganDiscriminatorSettings: DcganDiscriminator,
+    SubpixelDiscriminatorSettings: SubpixelDiscriminator,
+}
 
 
 def build_generator(
@@ -15,9 +43,9 @@ def build_generator(
 
     ``classes`` is 0 for an unconditional one.
     """
-    return MlpGenerator(settings, latent_dim, shape, classes)
+    return GENERATORS[type(settings)](settings, latent_dim, shape, classes)
 
 
 def build_discriminator(settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput."""
-    return MlpDiscriminator(settings, shape, classes)
+    return DISCRIMINATORS[type(settings)](settings, shape, classes)

@@ -3,11 +3,20 @@
 import math
 from typing import Annotated, Literal, Self
 
-import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import BatchNorm, DiscriminatorOutput, Init, activation, class_weights
+from ganforge.networks.blocks import (
+    BatchNorm,
+    DiscriminatorLabel,
+    DiscriminatorOutput,
+    GeneratorLabel,
+    Init,
+    Layers,
+    Logit,
+    WithClass,
+    activation,
+)
 from ganforge.settings import Settings
 
 
@@ -32,13 +41,26 @@ class MlpSettings(Settings):
         return self
 
 
+class MlpDiscriminatorSettings(MlpSettings):
+    """A fully connected discriminator, and how it is told the class where there are classes."""
+
+    label: DiscriminatorLabel = "one-hot"
+
+
 class MlpGeneratorSettings(MlpSettings):
     """A fully connected generator: its output squashes to the range its pixels have."""
 
     output: Literal["sigmoid", "tanh"] = "sigmoid"
+    label: GeneratorLabel = "one-hot"
+
+    @model_validator(mode="after")
+    def _class_gains_need_batch_norm(self) -> Self:
+        if self.label == "batch-norm" and not self.batch_norm:
+            raise ValueError('label = "batch-norm" needs batch_norm = true')
+        return self
 
 
-def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int) -> list[nn.Module]:
+def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0) -> list[nn.Module]:
     """Linear, batch norm (from layer ``norm_from`` on, if at all), activation, for each width."""
     layers: list[nn.Module] = []
     for index, width in enumerate(settings.hidden):
@@ -46,14 +68,14 @@ def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int) -> lis
         # A bias before batch normalisation would be subtracted again at once.
         layers.append(nn.Linear(inputs, width, bias=not normed))
         if normed:
-            layers.append(BatchNorm(width))
+            layers.append(BatchNorm(width, classes))
         layers.append(activation(settings.activation, settings.slope))
         inputs = width
     return layers
 
 
 class MlpGenerator(nn.Module):
-    """Latent [N, latent_dim], with the class one-hot behind it where there are classes -> images [N, C, H, W].
+    """Latent [N, latent_dim], with the class behind it where it is told so -> images [N, C, H, W].
 
     Images lie in [0, 1] (``output = "sigmoid"``) or [-1, 1] (``"tanh"``).
     """
@@ -62,37 +84,35 @@ class MlpGenerator(nn.Module):
         self, settings: MlpGeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int
     ) -> None:
         super().__init__()
-        self.shape, self.classes = shape, classes
+        self.shape = shape
+        self.latent = WithClass(settings.label, latent_dim, classes)
+        own = classes if settings.label == "batch-norm" else 0
         squash = nn.Sigmoid() if settings.output == "sigmoid" else nn.Tanh()
         last = nn.Linear(settings.hidden[-1], math.prod(shape))
-        self.layers = nn.Sequential(*_hidden_layers(settings, latent_dim + classes, norm_from=0), last, squash)
+        self.layers = Layers(*_hidden_layers(settings, self.latent.width, norm_from=0, classes=own), last, squash)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
-        if self.classes:
-            assert condition is not None
-            latent = torch.cat([latent, class_weights(condition, self.classes, latent.dtype)], 1)
-        images: Tensor = self.layers(latent)
+        images: Tensor = self.layers(self.latent(latent, condition), condition)
         return images.view(-1, *self.shape)
 
 
 class MlpDiscriminator(nn.Module):
-    """Images [N, C, H, W], with the class one-hot behind the pixels where there are classes -> logits [N].
+    """Images [N, C, H, W], with the class behind the pixels where it is told so -> logits [N].
 
     The layer that sees the pixels is never normalised (Radford et al. 2016, section 3): a pixel that is the same in a
     whole batch, such as a digit's border, would be subtracted, and the generator would never learn its colour.
     """
 
-    def __init__(self, settings: MlpSettings, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, settings: MlpDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        self.classes = classes
-        last = nn.Linear(settings.hidden[-1], 1)
-        self.layers = nn.Sequential(*_hidden_layers(settings, math.prod(shape) + classes, norm_from=1), last)
+        projects = settings.label == "projection"
+        label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
+        self.pixels = WithClass(label, math.prod(shape), 0 if projects else classes)
+        self.layers = Layers(*_hidden_layers(settings, self.pixels.width, norm_from=1))
+        self.logit = Logit(settings.hidden[-1], classes if projects else 0)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
-        x = images.flatten(1)
-        if self.classes:
-            assert condition is not None
-            x = torch.cat([x, class_weights(condition, self.classes, x.dtype)], 1)
-        return DiscriminatorOutput(logits=self.layers(x).squeeze(1))
+        x = self.layers(self.pixels(images.flatten(1), condition))
+        return DiscriminatorOutput(self.logit(x, condition))

@@ -71,4 +71,25 @@ class NonSaturating(Objective):
         return softplus(-fake)
 
 
-OBJECTIVES: dict[str, type[Objective]] = {"minimax": Minimax, "non-saturating": NonSaturating}
+class LeastSquares(Objective):
+    """Squared distances of the logits from targets (Mao et al. 2017, eq. 2 with a = 0, b = c = 1).
+
+    A logit is no probability here, and the gradient does not vanish on fakes the discriminator is sure of.
+    """
+
+    probabilistic: ClassVar[bool] = False
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """½(D(x) - 1)² + ½D(G(z))²."""
+        return 0.5 * ((real - 1).square() + fake.square())
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """½(D(G(z)) - 1)²."""
+        return 0.5 * (fake - 1).square()
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "minimax": Minimax,
+    "non-saturating": NonSaturating,
+    "least-squares": LeastSquares,
+}

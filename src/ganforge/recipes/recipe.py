@@ -11,6 +11,7 @@ import tomli_w
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SerializeAsAny,
@@ -22,12 +23,15 @@ from pydantic_core import ErrorDetails
 
 from ganforge.errors import UserError, nearest
 from ganforge.networks.blocks import Init
-from ganforge.networks.catalogue import DiscriminatorSettings, GeneratorSettings
+from ganforge.networks.catalogue import DISCRIMINATORS, GENERATORS, DiscriminatorTable, GeneratorTable
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.settings import Settings
 
-DEFAULT_RECIPE = "udacity-deep"
+DEFAULT_RECIPE = "forge-1"
 """What ``ganforge train`` takes when no recipe is named."""
+
+DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
+"""What it takes instead where the images have no labels, or all the same one."""
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -74,9 +78,11 @@ class DataSettings(Settings):
 class Recipe(Settings):
     """One method, complete: two runs with the same recipe, data and seed give the same weights.
 
+    It trains ``kimg`` thousand images where that is given, else ``epochs``, unless the user says how long.
     A step is one round of the game: ``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of
     the generator. ``shared_noise``: the generator is judged on the very fakes the discriminator has just learned from;
-    otherwise on fresh ones. ``ema_half_life`` is counted in images, 0 is no averaging.
+    otherwise on fresh ones. Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
+    one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
@@ -87,25 +93,35 @@ class Recipe(Settings):
     conditional: bool = False
     batch_size: Annotated[int, Field(ge=2)] = 100
     epochs: PositiveInt = 100
+    kimg: NonNegativeInt = 0
     generator_lr: LearningRate = 2e-4
     discriminator_lr: LearningRate = 2e-4
     discriminator_steps: PositiveInt = 1
     generator_steps: PositiveInt = 1
     shared_noise: bool = True
+    lr_decay_start: NonNegativeFloat = 0.0
     ema_half_life: NonNegativeFloat = 0.0
+    ema_ramp: NonNegativeFloat = 0.0
 
+    sheet: Literal["plain", "beside-real"] = "plain"
     sheet_columns: Annotated[int, Field(ge=1, le=64)] = 10
     log_every: PositiveInt = 50
     checkpoint_seconds: NonNegativeFloat = 30.0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["fp32", "fp64"] = "fp32"
+    precision: Literal["auto", "bf16", "fp32", "fp64"] = "fp32"
 
     data: DataSettings = DataSettings()
     latent: Annotated[NormalLatent | UniformLatent, Field(discriminator="distribution")]
-    generator: GeneratorSettings
-    discriminator: DiscriminatorSettings
+    generator: GeneratorTable
+    discriminator: DiscriminatorTable
     objective: SerializeAsAny[Objective]
     adam: Adam = Adam()
+
+    @model_validator(mode="after")
+    def _real_ones_beside_need_classes(self) -> Self:
+        if self.sheet == "beside-real" and not self.conditional:
+            raise ValueError('sheet = "beside-real" shows the same labels twice and needs conditional = true')
+        return self
 
     @field_validator("objective", mode="before")
     @classmethod
@@ -135,6 +151,10 @@ class Recipe(Settings):
         return tomli_w.dumps(self.to_dict())
 
 
+TAGS = (("latent", "distribution", "normal"), ("generator", "family", "mlp"), ("discriminator", "family", "mlp"))
+"""Tables that come in several kinds, the field that names the kind, and what it is unless it is given."""
+
+
 def parse(values: dict[str, Any], where: str) -> Recipe:
     """Check plain values and return the recipe.
 
@@ -142,8 +162,9 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
         UserError: one line that names ``where``, the field, what is wrong and what would do.
     """
     values = {"objective": {"name": "non-saturating"}, **values}
-    if isinstance(values.get("latent"), dict):
-        values["latent"] = {"distribution": "normal", **values["latent"]}
+    for table, tag, default in TAGS:
+        if isinstance(values.get(table), dict):
+            values[table] = {tag: default, **values[table]}
     try:
         return Recipe.model_validate(values)
     except ValidationError as invalid:
@@ -152,10 +173,13 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
 
 def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     """Turn one of pydantic's findings into a phrase."""
-    field = ".".join(str(part) for part in error["loc"] if part not in ("normal", "uniform"))
+    field = ".".join(str(part) for part in _plain(error["loc"], values))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if error["type"] == "extra_forbidden":
         message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1], values))}"
+    elif error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        message = f"{context['discriminator']} = {context['tag']!r} is none of {context['expected_tags']}"
     elif error["type"] == "missing":
         message = "this field is required"
     elif not isinstance(error["input"], dict | Settings):
@@ -163,23 +187,29 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     return f"{field}: {message}" if field else message
 
 
+def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
+    """Leave out the kind of a table, which pydantic puts behind the table's name."""
+    kinds = {(table, values[table].get(tag)) for table, tag, _ in TAGS if isinstance(values.get(table), dict)}
+    return place[:1] + place[2:] if place[:2] in kinds else place
+
+
 def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str]:
     """The field names that may stand at ``place`` in the recipe made of ``values``."""
-    tables: dict[str, type[Settings]] = {
-        "data": DataSettings,
-        "generator": GeneratorSettings,
-        "discriminator": DiscriminatorSettings,
-        "adam": Adam,
-        "normal": NormalLatent,
-        "uniform": UniformLatent,
-    }
     if not place:
         return list(Recipe.model_fields)
     if place[-1] == "init":
         return list(Init.model_fields)
     if place[-1] == "objective":
         return ["name", *OBJECTIVES[values["objective"]["name"]].model_fields]
-    return list(tables[str(place[-1])].model_fields) if place[-1] in tables else []
+    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam}
+    kinds: list[type[Settings]] = [NormalLatent, UniformLatent, *GENERATORS, *DISCRIMINATORS]
+    table, kind = str(place[0]), place[1] if len(place) > 1 else None
+    for one in kinds:
+        tag = one.model_fields.get("family") or one.model_fields["distribution"]
+        side = table == "latent" or (table == "generator") == (one in GENERATORS)
+        if side and kind in (tag.default, *getattr(tag.annotation, "__args__", ())):
+            settings[table] = one
+    return list(settings[table].model_fields) if table in settings else []
 
 
 @functools.cache

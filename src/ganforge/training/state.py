@@ -3,35 +3,48 @@
 import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import BatchNorm
+from ganforge.networks.blocks import MIXING
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
 
-DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
+DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
+"""In which numbers weights and statistics are kept: with bf16 only the layers' products are computed in it."""
 
 
 @dataclass
 class Player:
-    """A network with what trains it; ``ema`` is its averaged copy, where the recipe asks for one."""
+    """A network with what trains it; ``ema`` is its averaged copy, where the recipe asks for one.
+
+    ``mixed``: its layers compute in bf16 while it trains; what it returns is single precision again.
+    """
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
     ema: nn.Module | None = None
+    mixed: bool = False
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
         """List the parameters once: the step needs them every time."""
         self.parameters = list(self.module.parameters())
 
+    def __call__(self, x: Tensor, condition: Tensor | None = None) -> Any:
+        """Send latents or images through the network."""
+        if not self.mixed:
+            return self.module(x, condition)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self.module(x, condition)
+
     @cached_property
     def mixes_samples(self) -> bool:
         """Whether what the network says of one image depends on the others of its batch."""
-        return any(isinstance(layer, BatchNorm) for layer in self.module.modules())
+        return any(isinstance(layer, MIXING) for layer in self.module.modules())
 
     @property
     def published(self) -> nn.Module:
@@ -111,4 +124,5 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
 def _player(module: nn.Module, lr: float, recipe: Recipe, ema: nn.Module | None) -> Player:
     betas = (recipe.adam.beta1, recipe.adam.beta2)
-    return Player(module, torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True), ema)
+    optimizer = torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True)
+    return Player(module, optimizer, ema, mixed=recipe.precision == "bf16")

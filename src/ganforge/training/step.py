@@ -9,6 +9,7 @@ from torch.nn.functional import logsigmoid
 from ganforge.data.batches import Batches
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
+from ganforge.training.schedule import averaging_keep, learning_rate_factor
 from ganforge.training.state import Player, State
 
 Stats = dict[str, Tensor]
@@ -29,8 +30,9 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     Only the weights of the player whose turn it is move: gradients are asked for its parameters alone, and no layer
     keeps anything from a forward pass.
     """
-    generator, discriminator = state.generator.module, state.discriminator.module
+    generator, discriminator = state.generator, state.discriminator
     rounds, size = recipe.discriminator_steps, recipe.batch_size
+    rate = learning_rate_factor(recipe, state.images_seen)
 
     for k in range(rounds):
         real, labels = batches[state.step * rounds + k]
@@ -38,9 +40,9 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         keeps_graph = recipe.shared_noise and k == rounds - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
-        real_logits, fake_logits = discriminate(state.discriminator, real, fake.detach(), labels)
+        real_logits, fake_logits = discriminate(discriminator, real, fake.detach(), labels)
         discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
-        update(state.discriminator, discriminator_loss)
+        update(discriminator, discriminator_loss, recipe.discriminator_lr * rate)
 
     for k in range(recipe.generator_steps):
         if not recipe.shared_noise:
@@ -49,18 +51,18 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
             fake = generator(latent, labels)
         hoped_real = discriminator(fake, labels).logits
         generator_loss = recipe.objective.generator_loss(None, hoped_real).mean()
-        update(state.generator, generator_loss)
-        average(state.generator, recipe)
+        update(generator, generator_loss, recipe.generator_lr * rate)
 
     state.step += 1
     state.images_seen += size * rounds
+    average(generator, averaging_keep(recipe, state.images_seen))
     with torch.no_grad():
         return {
             "discriminator_loss": discriminator_loss.detach(),
             "generator_loss": generator_loss.detach(),
             **outputs(recipe, real_logits, fake_logits),
-            "discriminator_gradient": torch.nn.utils.get_total_norm(gradients(state.discriminator)),
-            "generator_gradient": torch.nn.utils.get_total_norm(gradients(state.generator)),
+            "discriminator_gradient": torch.nn.utils.get_total_norm(gradients(discriminator)),
+            "generator_gradient": torch.nn.utils.get_total_norm(gradients(generator)),
             "real_spread": spread(real),
             "fake_spread": spread(fake),
         }
@@ -69,23 +71,23 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
 def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Logits [N] of real and of fake images: in one pass, unless that would mix their batch statistics."""
     if discriminator.mixes_samples:
-        return discriminator.module(real, labels).logits, discriminator.module(fake, labels).logits
+        return discriminator(real, labels).logits, discriminator(fake, labels).logits
     both = torch.cat([real, fake])
-    logits: Tensor = discriminator.module(both, None if labels is None else torch.cat([labels, labels])).logits
+    logits: Tensor = discriminator(both, None if labels is None else torch.cat([labels, labels])).logits
     return logits[: len(real)], logits[len(real) :]
 
 
-def update(player: Player, loss: Tensor) -> None:
+def update(player: Player, loss: Tensor, learning_rate: float) -> None:
     """Descend on ``loss`` with one player's parameters; nothing else gets a gradient."""
     player.optimizer.zero_grad()
+    player.optimizer.param_groups[0]["lr"] = learning_rate
     loss.backward(inputs=player.parameters)
     player.optimizer.step()
 
 
-def average(player: Player, recipe: Recipe) -> None:
-    """Move the averaged weights towards the present ones; a weight's share halves every ``ema_half_life`` images."""
+def average(player: Player, keep: float) -> None:
+    """Move the averaged weights towards the present ones, keeping so much of what they were."""
     if player.ema is not None:
-        keep = 0.5 ** (recipe.batch_size / recipe.ema_half_life)
         averaged: list[Tensor] = list(player.ema.parameters())
         torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
 

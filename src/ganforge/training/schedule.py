@@ -1,0 +1,25 @@
+"""What changes while a run goes on, as functions of the images seen and never of the run's length."""
+
+from ganforge.recipes.recipe import Recipe
+
+
+def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
+    """Return 1 up to t0 = ``lr_decay_start`` images, then t0 / t; 1 throughout where t0 is 0.
+
+    It suits a run of any length, where a decay to zero at the end would have to know the end.
+    """
+    if not recipe.lr_decay_start or images_seen <= recipe.lr_decay_start:
+        return 1.0
+    return recipe.lr_decay_start / images_seen
+
+
+def averaging_keep(recipe: Recipe, images_seen: int) -> float:
+    """Return the share that the averaged weights keep in this step.
+
+    What a step put in halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is never more than r
+    times the images seen: an average that forgets the blurred beginning however short the run.
+    """
+    half_life = recipe.ema_half_life
+    if recipe.ema_ramp:
+        half_life = min(half_life, recipe.ema_ramp * images_seen)
+    return float(0.5 ** (recipe.batch_size * recipe.discriminator_steps / half_life)) if half_life else 0.0

@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from ganforge.data.batches import Batches
+from ganforge.recipes.recipe import load_recipe
+from ganforge.training import precision
+from ganforge.training.draws import Draws
+from ganforge.training.precision import choose_precision
+from ganforge.training.state import new_state
+from ganforge.training.step import adversarial
+
+CPU = torch.device("cpu")
+SMALL = ["latent.dim=6", "batch_size=8", "generator.filters=4", "discriminator.filters=4", "device=cpu"]
+
+
+def test_auto_is_settled_by_measuring_and_remembered(monkeypatch):
+    recipe = load_recipe("forge-1", SMALL)
+    assert recipe.precision == "auto"
+    settled = choose_precision(recipe, (1, 8, 8), 4)
+    assert settled.precision in ("bf16", "fp32")
+    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured again"))
+    assert choose_precision(recipe, (1, 8, 8), 4) == settled
+
+
+def test_a_choice_of_the_user_is_left_alone(monkeypatch):
+    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured"))
+    recipe = load_recipe("forge-1", [*SMALL, "precision=fp32"])
+    assert choose_precision(recipe, (1, 8, 8), 4) is recipe
+
+
+def test_a_damaged_memory_is_measured_again(monkeypatch):
+    recipe = load_recipe("forge-1", SMALL)
+    monkeypatch.setattr(precision, "_faster", lambda *_: "bf16")
+    choose_precision(recipe, (1, 8, 8), 4)
+    for file in (precision.cache_folder() / "precision").iterdir():
+        file.write_text("{")
+    monkeypatch.setattr(precision, "_faster", lambda *_: "fp32")
+    assert choose_precision(recipe, (1, 8, 8), 4).precision == "fp32"
+
+
+@pytest.mark.parametrize("name", ["forge-1", "dcgan", "lsgan"])
+def test_bf16_keeps_weights_logits_and_losses_in_single_precision(name, bars):
+    recipe = load_recipe(name, [*SMALL, "precision=bf16"])
+    state = new_state(recipe, bars.shape, 4, 0, CPU)
+    batches = Batches(bars, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)
+    stats = adversarial(state, recipe, batches, Draws(recipe, 0, CPU))
+    assert {value.dtype for value in state.tensors().values()} == {torch.float32}
+    images, labels = batches[0]
+    assert state.discriminator(images, labels).logits.dtype == torch.float32
+    assert {value.dtype for value in stats.values()} == {torch.float32}
+    seen = []
+    layer = next(m for m in state.discriminator.module.modules() if isinstance(m, torch.nn.Conv2d))
+    layer.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    state.discriminator(images, labels)
+    assert seen == [torch.bfloat16]

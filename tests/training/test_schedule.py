@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from ganforge.data.batches import Batches
+from ganforge.recipes.recipe import load_recipe
+from ganforge.training.draws import Draws
+from ganforge.training.schedule import averaging_keep, learning_rate_factor
+from ganforge.training.state import new_state
+from ganforge.training.step import adversarial, average
+
+
+def recipe(*changes):
+    return load_recipe("vanilla", ["batch_size=10", *changes])
+
+
+def test_learning_rates_stay_unless_told_to_fall():
+    assert {learning_rate_factor(recipe(), seen) for seen in (0, 10, 10**9)} == {1.0}
+
+
+def test_learning_rates_fall_as_one_over_images_seen():
+    falling = recipe("lr_decay_start=1000.0")
+    assert [learning_rate_factor(falling, seen) for seen in (0, 1000, 2000, 10_000)] == [1, 1, 0.5, 0.1]
+
+
+def test_the_step_uses_the_rate_of_its_moment(bars):
+    changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
+    cpu = torch.device("cpu")
+    state = new_state(changed, bars.shape, 0, 0, cpu)
+    batches = Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)
+    for expected in (0.1, 0.1, 0.05):
+        adversarial(state, changed, batches, Draws(changed, 0, cpu))
+        rates = [player.optimizer.param_groups[0]["lr"] for player in (state.generator, state.discriminator)]
+        assert rates == [expected, 2 * expected]
+
+
+def test_a_half_life_in_images():
+    kept = 1.0
+    for step in range(1, 31):
+        kept *= averaging_keep(recipe("ema_half_life=100.0"), 10 * step)
+    assert kept == pytest.approx(1 / 8)  # 300 images are three half-lives
+
+
+def test_a_ramp_shortens_the_half_life_of_a_young_average():
+    ramped = recipe("ema_half_life=1000.0", "ema_ramp=0.1")
+    assert averaging_keep(ramped, 100) == pytest.approx(0.5)  # a half-life of 10 images
+    assert averaging_keep(ramped, 10_000) == averaging_keep(ramped, 20_000) == pytest.approx(0.5**0.01)
+
+
+def test_averages_move_as_the_share_says():
+    state = new_state(recipe("ema_half_life=100.0"), (1, 8, 8), 0, 0, torch.device("cpu"))
+    player = state.generator
+    before = [p.clone() for p in player.ema.parameters()]
+    for parameter in player.parameters:
+        parameter.data.add_(1)
+    average(player, 0.75)
+    for old, new in zip(before, player.ema.parameters(), strict=True):
+        assert torch.allclose(new, old + 0.25, atol=1e-6)
