@@ -21,6 +21,12 @@ from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 from ganforge.training.draws import Draws
 from ganforge.training.state import DTYPES, State
 
+GUTTER = 64
+"""The grey between the pictures of a sheet."""
+
+CALM = 0.8
+"""How far latents lie from the middle when something is written, as a part of how far they lay in training."""
+
 BLOCK = 500
 """Images drawn at once: enough to be fast, little enough for any memory."""
 
@@ -58,6 +64,25 @@ class Generator:
         """Return ``n`` latents, the same for the same n, seed, name and kind of device."""
         dtype = DTYPES[self.recipe.precision]
         return Draws(self.recipe, seed, self.device, dtype).latent(n, name)
+
+    def write(self, text: str, *, seed: int = 0, calm: float = CALM) -> Tensor:
+        """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
+
+        Latents are drawn closer to the middle than in training (``calm`` times as far): plainer hands, fewer slips
+        ("truncation trick", Brock et al. 2019, section 3.1).
+
+        Raises:
+            UserError: the generator takes no labels, or has no class of some character's name.
+        """
+        if not self.class_names:
+            raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for a character")
+        known = {name.lower(): index for index, name in enumerate(self.class_names)}
+        missing = next((character for character in text if character.lower() not in known), None)
+        if missing is not None or not text:
+            names = ", ".join(self.class_names[:12]) + (", ..." if len(self.class_names) > 12 else "")
+            raise UserError(f"cannot write {missing or text!r}: this generator draws {names}")
+        labels = torch.tensor([known[character.lower()] for character in text], device=self.device)
+        return self.draw(self.latent(len(text), seed=seed, name="write") * calm, labels)
 
     def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
@@ -125,8 +150,8 @@ def _great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def publish(state: State, recipe: Recipe, draws: Draws, note: dict[str, Any]) -> Generator:
-    """Copy the generator (its average, where there is one) and fix its batch statistics on fixed draws."""
+def publish(state: State, recipe: Recipe, draws: Draws, note: dict[str, Any], *, batches: int = 20) -> Generator:
+    """Copy the generator (its average, where there is one) and fix its batch statistics on so many fixed batches."""
     module = copy.deepcopy(state.generator.published).requires_grad_(False)
     classes = len(note["class_names"])
 
@@ -135,22 +160,31 @@ def publish(state: State, recipe: Recipe, draws: Draws, note: dict[str, Any]) ->
         labels = torch.arange(recipe.batch_size, device=z.device) % classes if recipe.conditional else None
         module(z, labels)
 
-    measure_batch_statistics(module, run, batches=20)
+    measure_batch_statistics(module, run, batches)
     weights = "ema" if state.generator.ema is not None else "raw"
     return Generator(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
 
 
+SHIPPED = Path(__file__).parent / "models"
+"""Trained generators that come with the package, by name; each has a card beside it."""
+
+
 def load_generator(path: Path | str, device: str = "cpu") -> Generator:
-    """Read a generator from its file, or from the folder of a run.
+    """Read a generator from its file, from the folder of a run, or by the name of one that ships with ganforge.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     path = Path(path)
     file = path / "generator.safetensors" if path.is_dir() else path
+    if not file.exists() and (shipped := SHIPPED / f"{path}.safetensors").exists():
+        file = shipped
     if not file.exists():
         where = f"{path} has no generator.safetensors" if path.is_dir() else f"{path} does not exist"
-        raise UserError(f"{where}: give the folder of a run ('ganforge runs' lists them) or a generator file")
+        names = ", ".join(sorted(f.stem for f in SHIPPED.glob("*.safetensors")))
+        raise UserError(
+            f"{where}: give a run's folder ('ganforge runs' lists them), a generator file, or one that ships: {names}"
+        )
     try:
         tensors, note = read_tensors(file)
         recipe = parse(note["recipe"], f"{file}")
@@ -164,31 +198,48 @@ def load_generator(path: Path | str, device: str = "cpu") -> Generator:
     return Generator(module.eval().requires_grad_(False), recipe, note)
 
 
-def sheet(images: Tensor, columns: int, *, caption: str = "", width: int = 640) -> Image.Image:
-    """Lay uint8 images [N, C, H, W] out in rows with gutters, enlarged by whole pixels, never blurred."""
+def sheet(
+    images: Tensor, columns: int, *, caption: str = "", width: int = 640, row_names: Sequence[str] = ()
+) -> Image.Image:
+    """Lay uint8 images [N, C, H, W] out in rows with gutters, enlarged by whole pixels, never blurred.
+
+    ``row_names`` stand to the left of their rows.
+    """
     n, channels, height, across = images.shape
     columns = min(columns, n)
     rows = -(-n // columns)
     factor = max(1, width // (columns * across))
     gutter = max(2, factor)
     cell_h, cell_w = height * factor + gutter, across * factor + gutter
-    canvas = np.full((rows * cell_h + gutter, columns * cell_w + gutter, channels), 64, np.uint8)
+    canvas = np.full((rows * cell_h + gutter, columns * cell_w + gutter, channels), GUTTER, np.uint8)
     enlarged = images.permute(0, 2, 3, 1).numpy().repeat(factor, 1).repeat(factor, 2)
     for index, image in enumerate(enlarged):
         top, left = (index // columns) * cell_h + gutter, (index % columns) * cell_w + gutter
         canvas[top : top + height * factor, left : left + across * factor] = image
     picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-    return _with_caption(picture, caption) if caption else picture
-
-
-def _with_caption(picture: Image.Image, caption: str) -> Image.Image:
     font = ImageFont.load_default(size=13)
-    band = 20
-    whole = Image.new(picture.mode, (picture.width, picture.height + band), 64 if picture.mode == "L" else (64,) * 3)
-    whole.paste(picture, (0, 0))
-    white = 255 if picture.mode == "L" else (255, 255, 255)
-    ImageDraw.Draw(whole).text((4, picture.height + 1), caption, fill=white, font=font)
-    return whole
+    margin = int(max((font.getlength(name) for name in row_names), default=-8)) + 8
+    band = 20 if caption else 0
+    if margin or band:
+        ground = GUTTER if picture.mode == "L" else (GUTTER,) * 3
+        white = 255 if picture.mode == "L" else (255,) * 3
+        whole = Image.new(picture.mode, (picture.width + margin, picture.height + band), ground)
+        whole.paste(picture, (margin, 0))
+        text = ImageDraw.Draw(whole)
+        for row, name in enumerate(row_names):
+            text.text((4, row * cell_h + gutter + height * factor // 2), name, fill=white, font=font, anchor="lm")
+        text.text((4, picture.height + 1), caption, fill=white, font=font)
+        picture = whole
+    return picture
+
+
+def line(images: Tensor, *, height: int = 112) -> Image.Image:
+    """Set uint8 images [N, C, H, W] side by side as one line of writing; grey ones as dark ink on white paper."""
+    n, channels, side, across = images.shape
+    factor = max(1, height // side)
+    pixels = images.permute(2, 0, 3, 1).reshape(side, n * across, channels).numpy()
+    pixels = pixels.repeat(factor, 0).repeat(factor, 1)
+    return Image.fromarray(255 - pixels[..., 0] if channels == 1 else pixels)
 
 
 def png(picture: Image.Image) -> bytes:

@@ -42,18 +42,23 @@ def trained(run_command, bars_file):
 # Flags are a contract
 
 FLAGS = {
-    "train": {"--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"},
+    "train": {
+        *("--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"),
+        *("--resize", "--skip-bad"),
+    },
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
-    "sample": {"--n", "--labels", "--digits", "--morph", "--seed", "--out", "--json"},
+    "sample": {"--n", "--labels", "--digits", "--morph", "--model", "--seed", "--out", "--json"},
+    "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},
     "data": set(),
     "data list": {"--json"},
-    "data show": {"--out", "--json"},
+    "data show": {"--out", "--resize", "--skip-bad", "--json"},
     "data fetch": {"--json"},
     "runs": {"--json"},
     "judge": set(),
     "judge show": {"--json"},
+    "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
 }
 
 
@@ -188,6 +193,24 @@ def test_recipes_show_prints_a_file_that_trains(run_command, bars_file, tmp_path
     assert code == 0 and "runs/mine-bars-1" in out
 
 
+def test_a_trained_judge_gives_later_runs_their_verdict(run_command, trained, bars_file):
+    assert f"'ganforge judge train {bars_file}' would make one" in trained(out="before")
+    code, out, err = run_command("judge", "train", bars_file, "--epochs", 40)
+    assert code == 0, err
+    assert "40 epochs, never mirrored" in out
+    assert "of the 20 test images rightly" in out and "ends with a verdict" in out
+    text = trained(out="after")
+    assert "of 4 classes appear" in text and "verdict: " in text and "digit" not in text
+
+
+def test_a_judge_in_a_file_of_its_own_is_not_kept(run_command, bars_file, tmp_path):
+    code, out, _ = run_command("judge", "train", bars_file, "--epochs", 1, "--out", "j.safetensors", "--flip", "--json")
+    assert code == 0
+    card = json.loads(out)
+    assert card["file"] == "j.safetensors" and card["flip"] and card["classes"] == ["0", "1", "2", "3"]
+    assert (tmp_path / "j.safetensors").exists() and not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
 def test_runs_lists_them(run_command, trained):
     trained(out="runs/a")
     code, out, _ = run_command("runs")
@@ -233,6 +256,13 @@ BAD = [
     (("recipes", "show", "vanila"), "did you mean"),
     (("data", "show", "mnits"), "mnist"),
     (("data", "fetch", "mnits"), "mnist"),
+    (("judge", "train"), "'DATA'"),
+    (("judge", "train", "PLAIN"), "needs a label"),
+    (("judge", "train", "ONE_CLASS"), "at least two"),
+    (("judge", "train", "BARS", "--minutes", "0"), "--minutes 0: must be more than 0"),
+    (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
+    (("judge", "train", "BARS", "--out", "/proc/x/judge"), "cannot be written"),
+    (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
 ]  # fmt: skip
 
 

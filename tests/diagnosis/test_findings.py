@@ -3,12 +3,20 @@ import pytest
 from ganforge.diagnosis.findings import find
 
 HEALTHY = {
+    "noun": "digit",
+    "class_names": list("0123456789"),
     "class_shares": [0.095] * 10,
+    "real_class_shares": [0.099] * 10,
     "classes_present": 10,
     "confident": 0.95,
+    "confident_on_real": 0.99,
+    "agreement_on_real": 0.997,
     "within_class_spread": 0.9,
     "total_spread": 0.95,
     "label_agreement": None,
+    "class_agreement": None,
+    "class_recall": [0.9] * 10,
+    "class_recall_floor": [0.93] * 10,
     "frechet_distance": 5.0,
     "frechet_floor": 0.1,
 }
@@ -34,7 +42,7 @@ def test_a_healthy_run_is_called_healthy():
         ({"within_class_spread": 0.2}, "narrow", "0.20 of the real spread"),
         ({"label_agreement": 0.11}, "label-ignored", "the label is ignored: 11%"),
         ({"label_agreement": 0.7}, "label-half-followed", "70%"),
-        ({"confident": 0.1}, "not-yet-digits", "10%"),
+        ({"confident": 0.1}, "not-yet-readable", "10%"),
         ({"class_shares": [0.3, 0.3, 0.3] + [0.0] * 7, "classes_present": 3}, "missing-classes", "3, 4, 5, 6, 7, 8, 9"),
     ],
 )
@@ -64,7 +72,7 @@ def test_only_the_end_of_the_run_counts():
 def test_the_gravest_comes_first():
     found = names(LOST, total_spread=0.0, within_class_spread=None, confident=0.0, label_agreement=0.1)
     assert found == ["mode-collapse", "discriminator-won"]
-    assert names(LOST, label_agreement=0.1, confident=0.1) == ["discriminator-won", "label-ignored", "not-yet-digits"]
+    assert names(LOST, label_agreement=0.1, confident=0.1) == ["discriminator-won", "label-ignored", "not-yet-readable"]
 
 
 def test_a_followed_label_is_no_finding():
@@ -86,3 +94,61 @@ def test_after_very_many_epochs_more_of_them_are_not_the_advice():
     old = [{**line, "epoch": 500.0} for line in EVEN]
     assert find({**HEALTHY, "confident": 0.1}, EVEN)[0].remedy == "train longer"
     assert "hardly help" in find({**HEALTHY, "confident": 0.1}, old)[0].remedy
+
+
+def at(index, value, others=0.9):
+    return [others] * index + [value] + [others] * (9 - index)
+
+
+def test_a_class_in_few_handwritings_is_named_with_what_real_ones_get():
+    (found,) = find({**HEALTHY, "class_recall": at(4, 0.3)}, EVEN)
+    assert (found.name, found.severity) == ("few-handwritings", 1)
+    assert (
+        found.text
+        == "digit 4 is drawn in few handwritings: its pictures come near 30% of the real ones, other real ones near 93%"
+    )
+    assert "train longer" in found.remedy and "batch_size" in found.remedy
+    assert names(class_recall=at(4, 0.47)) == ["healthy"]
+
+
+def test_few_handwritings_are_not_said_of_what_has_a_graver_cause_or_no_figures():
+    few = {"class_recall": [0.0] * 10}
+    assert names(**few, within_class_spread=0.2) == ["narrow"]
+    assert names(**few, confident=0.3) == ["not-yet-readable"]
+    assert names(class_recall=[None] * 10) == names(**few, class_recall_floor=[None] * 10) == ["healthy"]
+    assert names(class_recall=at(4, 0.0), class_agreement=at(4, 0.2)) == ["healthy"], (
+        "asked for 4 it draws another digit"
+    )
+    assert names(class_recall=at(4, 0.0), class_agreement=at(4, 0.95)) == ["few-handwritings"]
+    assert names(class_recall=at(4, 0.0), class_agreement=at(4, None)) == ["healthy"], "never asked for"
+
+
+def test_other_data_are_spoken_of_as_classes_by_their_names():
+    animals = {"noun": "class", "class_names": ["cat", "dog", "frog", "owl"], "class_shares": [0.4, 0.05, 0.5, 0.01]}
+    fours = {
+        "real_class_shares": [0.25] * 4,
+        "class_recall": [0.1, 0.9, 0.9, 0.9],
+        "class_recall_floor": [0.9] * 4,
+        "classes_present": 2,
+    }
+    found = find({**HEALTHY, **animals, **fours, "label_agreement": 0.25}, EVEN)
+    text = " ".join(f"{finding.text} {finding.remedy}" for finding in found)
+    assert {finding.name for finding in found} == {"missing-classes", "few-handwritings", "label-ignored"}
+    assert (
+        "class cat is drawn in few ways" in text
+        and "(each in less than 30% of its share among real ones): dog, owl" in text
+    )
+    assert "show the class asked for (chance: 25%)" in text
+    assert "digit" not in text
+    well = {**HEALTHY, **animals, **fours, "class_recall": [None] * 4, "classes_present": 4}
+    for change in ({"confident": 0.1}, {"within_class_spread": 0.01}, {"within_class_spread": 0.2}, {}):
+        assert "digit" not in find({**well, **change}, EVEN)[0].text
+
+
+def test_a_judge_that_reads_four_fifths_of_real_pictures_asks_no_more_of_the_generator():
+    modest = {"agreement_on_real": 0.8, "confident_on_real": 0.6, "class_shares": [0.05] * 10}
+    fair = {**modest, "real_class_shares": [0.06] * 10, "confident": 0.5, "label_agreement": 0.76}
+    assert names(**fair) == ["healthy"]
+    assert names(**{**fair, "label_agreement": 0.6}) == ["label-half-followed"]
+    assert names(**{**fair, "confident": 0.25}) == ["not-yet-readable"]
+    assert "sure of 25% of them, and of 60% of real ones" in find({**HEALTHY, **fair, "confident": 0.25}, EVEN)[0].text

@@ -6,8 +6,14 @@ import pytest
 import torch
 
 import ganforge
-from conftest import needs_mnist
+from conftest import needs_mnist, small_images
+from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
+from ganforge.experiment.setup import Watcher
+from ganforge.experiment.verdict import choose_judge
+from ganforge.judge.digits import DIGITS_FILE, load_judge
+from ganforge.judge.kept import kept_file, place_for, version_of
+from ganforge.judge.training import train_and_save
 
 
 @pytest.fixture
@@ -45,3 +51,51 @@ def test_built_in_digits_get_a_verdict():
     assert run.verdict is not None
     assert "digits appear" in run.verdict.figures
     assert run.verdict.findings[0].name != "healthy"
+
+
+class Listener(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_data_without_a_judge_get_none_until_one_is_trained():
+    data, listener = small_images(), Listener()
+    assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
+    assert "no verdict: no judge reads these images; 'ganforge judge train FILE' would make one" in listener.said
+    splits = load(data)
+    train_and_save(splits, place_for(kept_file(splits)), version_of(splits), epochs=40, seed=1)
+    verdict = ganforge.train(
+        "cgan-tutorial", data=data, steps=2, out="with", watcher=listener, changes=["batch_size=8"]
+    ).verdict
+    assert "of 4 classes appear" in verdict.figures and "the class asked for in" in verdict.figures
+    assert "digit" not in verdict.figures + verdict.words
+    assert verdict.measured.class_names == ["0", "1", "2", "3"]
+    assert verdict.measured.judge == version_of(splits)
+
+
+def test_without_labels_none_can_be_trained():
+    data, listener = small_images(), Listener()
+    bare = ImageSet(data.images, torch.full_like(data.labels, -1), (), "bare")
+    assert ganforge.train("vanilla", data=bare, steps=2, out="run", watcher=listener).verdict is None
+    assert any("without labels none can be trained" in line for line in listener.said)
+
+
+def test_a_judge_that_misreads_the_data_it_lies_with_has_no_say():
+    noise = torch.randint(0, 256, (400, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    splits = load(ImageSet(noise, torch.arange(400) % 10, tuple("0123456789"), "noise"))
+    assert choose_judge(splits) == (None, "no judge reads these images")
+    file = place_for(kept_file(splits))
+    file.write_bytes(DIGITS_FILE.read_bytes())
+    judge, why = choose_judge(splits)
+    assert judge is None and "digits-1 reads" in why and "of the real images only" in why
+    file.write_bytes(b"damaged")
+    assert choose_judge(splits)[0] is None
+
+
+def test_digits_are_read_by_the_judge_of_digits():
+    assert choose_judge(load("digits")) == (load_judge(), "")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ganforge.judge.augmentation import Distortion, distort, nonsense, wear
+from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, nonsense, wear
 from ganforge.randomness import random_generator
 
 STILL = Distortion(0, 0, 0, 0, 0)
@@ -57,3 +57,27 @@ def test_wear_spoils_half_of_a_batch_a_little_and_leaves_the_rest():
     assert change.max() < 0.3
     assert torch.equal(worn[8:], IMAGES[8:])
     assert 0 <= worn.min() <= worn.max() <= 1
+
+
+def test_half_of_the_pictures_are_mirrored_and_every_one_is_shifted_by_an_eighth_at_most():
+    dots = torch.zeros(400, 3, 32, 24)
+    dots[:, :, 10, 5] = 1
+    moved = mirror_and_shift(dots, draws())
+    assert moved.shape == dots.shape
+    rows = moved[:, 0].amax(2).argmax(1)
+    columns = moved[:, 0].amax(1).argmax(1)
+    assert rows.unique().tolist() == list(range(6, 15))
+    assert columns.unique().tolist() == [*range(2, 9), *range(15, 22)]
+    assert 150 < (columns > 12).sum() < 250
+    assert torch.equal(moved, mirror_and_shift(dots, draws()))
+
+
+def test_nonsense_of_any_size_has_its_size():
+    for height, width in ((8, 8), (30, 9), (33, 64)):
+        made = nonsense(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
+        assert made.shape == (8, 3, height, width)
+
+
+def test_limits_in_pixels_grow_with_the_image():
+    assert Distortion.fitting(28) == Distortion()
+    assert Distortion.fitting(14).shift == 1 and Distortion.fitting(14).rotate == Distortion().rotate

@@ -42,6 +42,44 @@ def test_one_picture_of_every_class_has_no_spread_but_every_class(splits):
     assert found.total_spread > 0.2
 
 
+def test_a_small_stock_shown_again_keeps_its_spread_and_loses_its_recall(splits):
+    images = splits.train
+    stock = images.select(torch.arange(140).repeat(10))
+    found = measured(splits, stock.images, stock.labels)
+    assert found.within_class_spread > 0.7
+    assert max(found.class_recall) < 0.25
+    assert found.precision == 1
+    whole = measured(splits, images.images, images.labels)
+    assert whole.recall == 1 and set(whole.class_recall) == {1}
+    assert whole.class_agreement == pytest.approx([1] * 10, abs=0.4)
+
+
+def test_recall_is_of_the_class_that_was_asked_for_else_of_the_class_that_is_read(splits):
+    images, shifted = splits.train, (splits.train.labels + 1) % 10
+    assert max(measured(splits, images.images, shifted).class_recall) < 0.3
+    assert max(measured(splits, images.images, shifted).class_agreement) < 0.3
+    unasked = measured(splits, images.images)
+    assert min(unasked.class_recall) > 0.6
+    assert unasked.class_agreement is None
+
+
+def test_what_has_too_few_of_a_class_has_no_recall_of_it(splits):
+    fours = splits.train.images[splits.train.labels == 4]
+    found = measured(splits, fours, torch.full((len(fours),), 4))
+    assert [index for index, value in enumerate(found.class_recall) if value is not None] == [4]
+    assert found.class_recall_floor == [None] * 10, "179 other reals are 18 of each class"
+    assert found.recall_floor is not None
+    assert found.class_agreement[:4] == [None] * 4
+    few = measured(splits, fours[:49])
+    assert (few.precision, few.recall, few.precision_floor, few.recall_floor) == (None, None) * 2
+
+
+def test_the_floor_counts_no_more_than_there_are_fakes(splits):
+    fake = splits.train.select(torch.arange(len(splits.train)).roll(1))
+    found = measure(load_judge(), splits.train, fake.images[:700], fake.labels[:700], splits.train)
+    assert all(floor is not None and floor > 0.5 for floor in found.class_recall_floor)
+
+
 def test_one_class_alone_is_seen_in_the_shares_and_in_the_distance(splits):
     ones = splits.train.images[splits.train.labels == 1].repeat(3, 1, 1, 1)
     found = measured(splits, ones, torch.ones(len(ones), dtype=torch.int64))

@@ -20,7 +20,7 @@ def splits():
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_path):
     small = Splits(splits.train.select(slice(0, 300)), splits.validation, splits.test)
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        train_and_save(small, tmp_path / name, "test-1", epochs=1, seed=seed, report=None)
+        train_and_save(small, tmp_path / name, "test-1", epochs=1, seed=seed)
     one, again, other = ((tmp_path / name).read_bytes() for name in ("one", "again", "other"))
     assert one == again
     assert one != other
@@ -57,10 +57,18 @@ def test_a_file_that_is_no_judge_is_refused_in_one_line(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "label", "word"),
-    [((1, 20, 20), 0, "28×28"), ((1, 28, 28), -1, "needs a label"), ((1, 28, 28), 0, "too few")],
+    [
+        ((1, 7, 7), 0, "8 to 64"),
+        ((1, 28, 65), 0, "8 to 64"),
+        ((4, 28, 28), 0, "grey or colour"),
+        ((1, 28, 28), -1, "needs a label"),
+        ((1, 28, 28), 0, "one class"),
+        ((1, 28, 28), None, "too few"),
+    ],
 )
 def test_data_that_cannot_teach_a_judge_is_refused(shape, label, word):
-    images = ImageSet(torch.zeros(9, *shape, dtype=torch.uint8), torch.full((9,), label), ("a", "b"))
+    labels = torch.arange(9) % 2 if label is None else torch.full((9,), label)
+    images = ImageSet(torch.zeros(9, *shape, dtype=torch.uint8), labels, ("a", "b"))
     with pytest.raises(UserError, match=word):
         train_judge(Splits(images, images, images))
 

@@ -1,4 +1,4 @@
-"""The verbs that show what there is: ``recipes``, ``data``, ``runs``, ``judge``."""
+"""The verbs that show what there is: ``recipes``, ``data``, ``runs``."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,6 @@ from ganforge.commands.console import JsonFlag, give, say, table
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
-judge_app = typer.Typer(help="The judge of handwritten digits.", no_args_is_help=True)
 
 
 @recipes_app.callback()
@@ -70,12 +69,14 @@ def data_list(as_json: JsonFlag = False) -> None:
         give({"data": [dataclasses.asdict(row) for row in found]})
         return
     table([(row.name, "here" if row.here else "to download", row.about) for row in found], ("data", "where", "what"))
-    say("your own: --data FILE.npz, FILE.npy, an IDX file, or a folder of the four IDX files")
+    say("your own: --data FOLDER or FILE.zip of pictures, FILE.npz, FILE.npy, an IDX file or a folder of the four")
 
 
 @data_app.command("show")
 def data_show(
     source: Annotated[str, typer.Argument(help="A name, a file or a folder.")],
+    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -93,14 +94,16 @@ def data_show(
     from ganforge.sampling import png, sheet
 
     watcher = TerminalWatcher(as_json=as_json)
-    splits = load(source, report=watcher.downloading)
-    watcher.end()
+    try:
+        splits = load(source, report=watcher.downloading, resize=resize, skip_bad=skip_bad, reading=watcher.reading)
+    finally:
+        watcher.end()
     found = summarise(splits)
     spread = torch.linspace(0, len(splits.train) - 1, min(100, len(splits.train))).long()
     if splits.train.labelled:
         spread = spread[splits.train.labels[spread].argsort(stable=True)]
     picture = sheet(
-        splits.train.images[spread], 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
+        splits.train.gather(spread), 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
     )
     target = out or Path(f"{splits.train.name}-contact-sheet.png")
     try:
@@ -184,20 +187,3 @@ def runs(
             for r in rows
         ]
         table(cells, ("run", "recipe", "data", "status", "step", "verdict"))
-
-
-@judge_app.command("show")
-def judge_show(as_json: JsonFlag = False) -> None:
-    """Say which judge measures digits, and how good it is.
-
-    Example: ganforge judge show
-    """
-    from ganforge.judge.digits import load_judge
-
-    judge = load_judge()
-    card = dataclasses.asdict(judge.card)
-    if as_json:
-        give({**card, "hash": judge.hash})
-        return
-    for name, value in {**card, "hash": judge.hash}.items():
-        say(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}")

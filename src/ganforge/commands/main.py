@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganforge.commands import lists, sample, train
+from ganforge.commands import judge, lists, sample, train
 from ganforge.commands.console import give
 from ganforge.errors import Interrupted, RunFailed, UserError
 
@@ -43,9 +43,10 @@ def ganforge(
 app.command()(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
+app.command()(sample.write)
 app.add_typer(lists.recipes_app, name="recipes")
 app.add_typer(lists.data_app, name="data")
-app.add_typer(lists.judge_app, name="judge")
+app.add_typer(judge.judge_app, name="judge")
 app.command()(lists.runs)
 
 # typer brings its own copy of click or uses an installed one; this is the right class in both cases.

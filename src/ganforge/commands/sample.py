@@ -1,5 +1,6 @@
-"""``ganforge sample``: draw with a trained generator."""
+"""``ganforge sample`` and ``ganforge write``: draw with a trained generator."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from ganforge.commands.console import JsonFlag, give, say
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
     from ganforge.sampling import Generator
@@ -18,11 +20,12 @@ LARGEST_SHEET = 10_000
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run's folder, or a generator.safetensors from anywhere.")],
+    run: Annotated[Path | None, typer.Argument(help="A run's folder, or a generator.safetensors of anybody.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="How many pictures (64); with --morph, how many frames.")] = None,
     labels: Annotated[str | None, typer.Option(help="Classes to draw: 0-9, or 3,1,4.")] = None,
     digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
     morph: Annotated[bool, typer.Option("--morph", help="Turn one picture into the next: labels, or seeds.")] = False,
+    model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, which ships with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder.")
@@ -33,13 +36,16 @@ def sample(
 
     Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
     """
-    from ganforge.sampling import load_generator
+    from ganforge.sampling import load_generator, sheet
 
-    generator = load_generator(run)
+    by_class = False
+    if (run is None) == (model is None):
+        raise UserError("give a run's folder, or --model mnist for the generator that ships with ganforge")
+    generator = load_generator(run or str(model))
     if digits is not None and (labels is not None or n is not None):
         raise UserError("--digits says which and how many: give neither --labels nor --n beside it")
     wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
-    folder = run if run.is_dir() else run.parent
+    folder = Path() if run is None else run if run.is_dir() else run.parent
     target = out or folder / ("morph.webp" if morph else "sample.png")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
@@ -47,14 +53,40 @@ def sample(
         seeds = None if wanted else [seed + k for k in range(5)]
         images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
     else:
+        if wanted is None and generator.class_names:  # class by class, as many of each as n allows
+            wanted = sorted(k % len(generator.class_names) for k in range(n or 10 * len(generator.class_names)))
+            by_class = len(wanted) % len(generator.class_names) == 0
         images = generator.sample(n, labels=wanted, seed=seed)
-    columns = len(images) if digits is not None else 10 if generator.class_names else 8
-    if wanted is None and generator.class_names and not morph:
-        wanted = [k % len(generator.class_names) for k in range(len(images))]
-    _write(images, wanted, target, columns, f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}")
+    names = generator.class_names if by_class else ()
+    columns = len(images) if digits is not None else len(images) // len(names) if names else 10 if wanted else 8
+    caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
+    _write(images, wanted, target, lambda: sheet(images, columns, caption=caption, row_names=names))
     if as_json:
         give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
+
+
+def write(
+    text: Annotated[str, typer.Argument(help="What to write: 20261122. One picture comes out.")],
+    model: Annotated[str, typer.Option(help="mnist, which ships with ganforge, or the folder of a run.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Another seed, another hand.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="FILE.png; TEXT.png unless given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write digits in handwriting: one picture, no training and no data needed.
+
+    Example: ganforge write 20261122
+    """
+    from ganforge.sampling import line, load_generator
+
+    images = load_generator(model).write(text, seed=seed)
+    target = out or Path(f"{text}.png")
+    if target.suffix.lower() != ".png":
+        raise UserError(f"--out {target}: one picture is written, as .png")
+    _write(images, None, target, lambda: line(images))
+    if as_json:
+        give({"file": str(target), "text": text, "seed": seed})
+    say(f"{text} -> {target}", as_json=as_json)
 
 
 def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -> list[int] | None:
@@ -80,7 +112,7 @@ def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -
     return labels
 
 
-def _write(images: "Tensor", labels: list[int] | None, target: Path, columns: int, caption: str) -> None:
+def _write(images: "Tensor", labels: list[int] | None, target: Path, draw: Callable[[], "Image"]) -> None:
     """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
     from ganforge.errors import RunFailed
     from ganforge.files import write_atomically
@@ -98,7 +130,7 @@ def _write(images: "Tensor", labels: list[int] | None, target: Path, columns: in
         elif kind == ".npz":
             write_atomically(target, _npz(images, labels))
         elif kind == ".png":
-            write_atomically(target, png(sheet(images, columns, caption=caption)))
+            write_atomically(target, png(draw()))
         else:
             frames = [sheet(image[None], 1, width=224) for image in images]
             write_atomically(target, animation(frames, kind[1:].upper()))

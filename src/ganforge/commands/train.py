@@ -19,6 +19,8 @@ Minutes = Annotated[float | None, typer.Option(help="Train so many minutes.")]
 def train(
     recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto takes MNIST if it can.")] = "auto",
+    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-DATA-K unless given.")] = None,
     steps: Steps = None,
     epochs: Epochs = None,
@@ -48,6 +50,8 @@ def train(
         changes=changes or (),
         device=device,
         start_from=start_from,
+        resize=resize,
+        skip_bad=skip_bad,
         watcher=watcher,
     )
     _show(run, watcher, as_json)
@@ -84,5 +88,3 @@ def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
-    else:
-        watcher.say("no verdict: these images are not digits that our judge reads; look at the samples")

@@ -9,9 +9,10 @@ COLLAPSED = 0.05
 """Spread within a class below this share of the real one: all pictures of the class are one picture."""
 NARROW = 0.4
 CONFIDENT = 0.5
-"""Below this share of pictures that the judge reads with confidence, there is little to read."""
+"""The judge is sure of fewer than so many of the pictures, beside what it is sure of among real ones: too early."""
 LABEL_FOLLOWED = 0.9
 LABEL_IGNORED = 0.5
+"""Share of pictures that show what was asked for, beside the share of real ones that the judge reads rightly."""
 WON_LOSS = 0.02
 """A discriminator's loss below this is as good as 0: chance is 1.39, and a balanced game stays above 0.3."""
 WON_FAKE, WON_REAL = 0.01, 0.8
@@ -22,11 +23,14 @@ LOWER_RATES = (
 )
 YOUNG, OLD = 10, 200
 """Epochs before which one picture for all noise may be a slow start, and after which more of them hardly help."""
-PRESENT = 0.03
-"""Share of all pictures, read with confidence, from which a digit appears; its fair share is 0.1."""
-CLASSES_HEALTHY = 8
+PRESENT = 0.3
+"""Part of its share among real images, read with confidence, from which a class appears: about 0.03 of ten classes."""
+CLASSES_HEALTHY = 0.8
+"""Part of the classes that must appear."""
+FEW_HANDWRITINGS = 0.5
+"""Recall within a class below so much of what other reals get: the same few pictures, or blurred ones."""
 ROUGH = 10
-"""A Fréchet distance above so many times the floor: one look at a sheet tells it from real digits."""
+"""A Fréchet distance above so many times the floor: one look at a sheet tells it from real pictures."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
         if collapse and collapse.severity == 2
         else (_discriminator_won, _not_yet, _classes, _label)
     )
+    if collapse is None and _readable(measured):
+        looks = (*looks, _handwritings)
     findings = [finding for finding in (collapse, *(look(measured, log) for look in looks)) if finding]
     if not findings:
         return [Finding("healthy", 0, f"healthy so far{_how_rough(measured)}")]
@@ -68,6 +74,10 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
 
 def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
     return float(log[-1].get("epoch", 0.0)) if log else 0.0
+
+
+def _readable(measured: Mapping[str, Any]) -> bool:
+    return bool(measured["confident"] >= CONFIDENT * measured["confident_on_real"])
 
 
 def _longer(log: Sequence[Mapping[str, Any]]) -> str:
@@ -80,24 +90,27 @@ def _how_rough(measured: Mapping[str, Any]) -> str:
     distance, floor = measured["frechet_distance"], measured["frechet_floor"]
     if not distance or not floor or distance < ROUGH * floor:
         return ""
-    return f"; the pictures are still rough: their Fréchet distance is {distance / floor:.0f} times that of real digits"
+    real = "real digits" if measured["noun"] == "digit" else "real pictures"
+    return f"; the pictures are still rough: their Fréchet distance is {distance / floor:.0f} times that of {real}"
 
 
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     total, within = measured["total_spread"], measured["within_class_spread"]
     if total is not None and total < COLLAPSED and _epochs(log) < YOUNG and not _discriminator_won(measured, log):
         text = f"every noise vector still gives the same picture, after {_epochs(log):.2g} epochs"
-        return Finding("not-started", 2, text, "train longer: the first digits take about five epochs of MNIST")
+        first = ": the first digits take about five epochs of MNIST" if measured["noun"] == "digit" else ""
+        return Finding("not-started", 2, text, f"train longer{first}")
     if total is not None and total < COLLAPSED:
         return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", LOWER_RATES)
     if within is not None and within < COLLAPSED:
-        text = "there is one picture for each kind of digit, whatever the noise: mode collapse"
+        kind = "kind of digit" if measured["noun"] == "digit" else "class"
+        text = f"there is one picture for each {kind}, whatever the noise: mode collapse"
         return Finding("mode-collapse", 2, text, LOWER_RATES)
     if within is not None and within < NARROW:
         return Finding(
             "narrow",
             1,
-            f"the pictures of one digit are too much alike: {within:.2f} of the real spread",
+            f"the pictures of one {measured['noun']} are too much alike: {within:.2f} of the real spread",
             _longer(log),
         )
     return None
@@ -121,39 +134,71 @@ def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
 
 
 def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    if measured["confident"] < CONFIDENT:
-        share = measured["confident"]
-        return Finding(
-            "not-yet-digits",
-            1,
-            f"most pictures are not digits yet: the judge is sure of {share:.0%} of them, and of nearly all real ones",
-            _longer(log),
-        )
-    return None
+    if _readable(measured):
+        return None
+    what, real = "digits" if measured["noun"] == "digit" else "of any class", measured["confident_on_real"]
+    return Finding(
+        "not-yet-readable",
+        1,
+        f"most pictures are not {what} yet: the judge is sure of {measured['confident']:.0%} of them, "
+        f"and of {real:.0%} of real ones",
+        _longer(log),
+    )
 
 
 def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    shares = measured["class_shares"]
-    missing = [str(digit) for digit, share in enumerate(shares) if share < PRESENT]
-    if measured["classes_present"] < CLASSES_HEALTHY and measured["confident"] >= CONFIDENT:
+    rows = zip(measured["class_names"], measured["class_shares"], measured["real_class_shares"], strict=True)
+    missing = [name for name, share, real in rows if share < PRESENT * real]
+    if measured["classes_present"] < CLASSES_HEALTHY * len(measured["class_names"]) and _readable(measured):
         return Finding(
             "missing-classes",
             1,
-            f"rarely drawn (each in less than {PRESENT:.0%} of the pictures): {', '.join(missing)}",
+            f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {', '.join(missing)}",
             _longer(log),
         )
     return None
+
+
+def _handwritings(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    """Look at the class with the lowest recall beside its floor, among those that show what was asked for."""
+    names, reads = measured["class_names"], measured["agreement_on_real"] or 1.0
+    rows = zip(
+        names,
+        measured["class_recall"],
+        measured["class_recall_floor"],
+        measured["class_agreement"] or [1.0] * len(names),
+        strict=True,
+    )
+    known = [
+        (found / floor, name, found, floor)
+        for name, found, floor, agreement in rows
+        if found is not None and floor and agreement and agreement >= LABEL_IGNORED * reads
+    ]
+    worst, name, found, floor = min(known, default=(1.0, "", 1.0, 1.0))
+    if worst >= FEW_HANDWRITINGS:
+        return None
+    few = "handwritings" if measured["noun"] == "digit" else "ways"
+    return Finding(
+        "few-handwritings",
+        1,
+        f"{measured['noun']} {name} is drawn in few {few}: its pictures come near {found:.0%} of the real ones, "
+        f"other real ones near {floor:.0%}",
+        f"look at many of {name}: if they are blurred or rough, {_longer(log)}; if the same few come again and again, "
+        "a larger --set batch_size=... or --set latent.dim=...",
+    )
 
 
 def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     agreement = measured["label_agreement"]
-    if agreement is None or agreement >= LABEL_FOLLOWED:
+    reads = measured["agreement_on_real"] or 1.0
+    if agreement is None or agreement >= LABEL_FOLLOWED * reads:
         return None
-    if agreement < LABEL_IGNORED:
+    if agreement < LABEL_IGNORED * reads:
         return Finding(
             "label-ignored",
             2,
-            f"the label is ignored: {agreement:.0%} of the pictures show the digit asked for (chance: 10 %)",
+            f"the label is ignored: {agreement:.0%} of the pictures show the {measured['noun']} asked for "
+            f"(chance: {1 / len(measured['class_names']):.0%})",
             "the discriminator must punish a wrong label: give it the label more strongly, or train longer",
         )
     return Finding(

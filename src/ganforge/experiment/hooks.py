@@ -18,6 +18,8 @@ from ganforge.training.state import State
 from ganforge.training.step import Stats
 
 EVOLUTION_COLUMNS = 6
+MOST_ROWS = 26
+"""Classes that a sheet shows, one in each row."""
 
 
 def read(stats: Stats) -> dict[str, float]:
@@ -67,14 +69,18 @@ class SheetHook:
             self._draw(state, f"step-{state.step:06d}.png")
 
     def _draw(self, state: State, file: str) -> None:
-        """One row of fakes; where the recipe takes labels, real test images above fakes of the same labels."""
+        """One row of fakes, a row for each class where there are any, or as the tutorial has it, beside real ones."""
         experiment = self._experiment
         recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
         generator = experiment.publish(state)
-        latent = experiment.draws().latent(columns, "sheet", state.step)
         epoch = state.step / experiment.steps_per_epoch
         caption = f"{recipe.name} · step {state.step} · epoch {epoch:.3g} · seed {experiment.seed}"
-        if recipe.conditional:
+        names = generator.class_names[:MOST_ROWS] if recipe.sheet == "plain" else ()
+        latent = experiment.draws().latent(columns * max(1, len(names)), "sheet", state.step)
+        if names:
+            labels = torch.arange(len(names), device=latent.device).repeat_interleave(columns)
+            picture = sheet(generator.draw(latent, labels), columns, caption=caption, row_names=names)
+        elif recipe.sheet == "beside-real":
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
@@ -100,7 +106,7 @@ class EvolutionHook:
         labels = None
         if experiment.recipe.conditional:
             labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
-        images = experiment.publish(state).draw(latent, labels)
+        images = experiment.publish(state, batches=2).draw(latent, labels)  # early frames follow closely: two must do
         picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture))
 

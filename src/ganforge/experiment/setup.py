@@ -40,6 +40,14 @@ class Experiment:
         return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
 
     @property
+    def usual_steps(self) -> int:
+        """How long this recipe trains when nobody says how long."""
+        recipe = self.recipe
+        if recipe.kimg:
+            return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
+        return recipe.epochs * self.steps_per_epoch
+
+    @property
     def device(self) -> torch.device:
         """Where the game is played."""
         return torch.device(self.recipe.device)
@@ -78,9 +86,9 @@ class Experiment:
             dtype=DTYPES[self.recipe.precision],
         )
 
-    def publish(self, state: State) -> Generator:
-        """The generator as it is now, ready to draw."""
-        return publish(state, self.recipe, self.draws(), self.note)
+    def publish(self, state: State, *, batches: int = 20) -> Generator:
+        """The generator as it is now, ready to draw; ``batches`` is the care taken with its batch statistics."""
+        return publish(state, self.recipe, self.draws(), self.note, batches=batches)
 
 
 class Watcher:
@@ -92,6 +100,9 @@ class Watcher:
     def downloading(self, file: str, done: int, total: int | None) -> None:
         """Take a download's progress in bytes."""
 
+    def reading(self, doing: str, done: int, total: int | None) -> None:
+        """Take the progress in reading a user's pictures, in pictures."""
+
     def judging(self, done: int, total: int) -> None:
         """Take the judge's progress in images."""
 
@@ -102,7 +113,7 @@ class Watcher:
         """Look at a step that was just played."""
 
     def end(self) -> None:
-        """Learn that training stopped, for whatever reason."""
+        """Learn that loading or training ended, for whatever reason."""
 
 
 def fit(recipe: Recipe, splits: Splits) -> None:

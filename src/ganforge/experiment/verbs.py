@@ -10,17 +10,19 @@ from typing import Any
 import torch
 
 import ganforge
-from ganforge.data.catalogue import ENTRIES
 from ganforge.data.catalogue import load as load_data
+from ganforge.data.entries import ENTRIES
+from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.play import Run, conclude, play
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.files import write_atomically
-from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe, load_recipe, parse
+from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.runs.log import cut_back
+from ganforge.training.precision import choose_precision
 from ganforge.training.state import State, new_state
 
 RUNS = Path("runs")
@@ -28,7 +30,7 @@ RUNS = Path("runs")
 
 
 def train(
-    recipe: str | Recipe = DEFAULT_RECIPE,
+    recipe: str | Recipe = "default",
     *,
     data: Any = "auto",
     out: str | Path | None = None,
@@ -39,13 +41,16 @@ def train(
     changes: Sequence[str] = (),
     device: str = "auto",
     start_from: str | Path | None = None,
+    resize: str | int | None = None,
+    skip_bad: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a GAN, leave a run folder behind, and say whether it worked.
 
     Args:
-        recipe: a built-in name, the path of a TOML file, or a Recipe.
-        data: a name, a path, an array or tensor of images, (images, labels), or a torch Dataset.
+        recipe: a built-in name, the path of a TOML file, or a Recipe; ``default`` is chosen by the data.
+        data: a name, a path (also of a folder or zip of pictures), an array or tensor of images, (images, labels), or a
+            torch Dataset.
         out: the run's folder, ``runs/<recipe>-<data>-<k>`` unless given.
         steps: train so many steps; or ``epochs``, or ``minutes``; the recipe's epochs unless one is given.
         epochs: see ``steps``.
@@ -54,6 +59,8 @@ def train(
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
         start_from: a run whose weights to start with (same networks), instead of drawn ones.
+        resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
+        skip_bad: leave out pictures that cannot be read.
         watcher: is told what happens.
 
     Raises:
@@ -63,10 +70,13 @@ def train(
     """
     watcher = watcher or Watcher()
     checked = load_recipe(recipe, changes) if isinstance(recipe, str) else recipe
-    checked = checked.model_copy(update={"device": _choose_device(device, checked)})
+    chosen_device = _choose_device(device, checked)
     _check_length(steps, epochs, minutes)
-    splits = load_data(data, images=checked.data.images, report=watcher.downloading)
+    splits = _load(data, checked, {"resize": resize, "skip_bad": skip_bad}, watcher)
+    if recipe == "default":
+        checked = _default_recipe(splits, changes, watcher)
     fit(checked, splits)
+    checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
     if out is not None:
         _refuse_used(RunFolder(out), checked)
     images = splits.train
@@ -80,13 +90,20 @@ def train(
     watcher.say(f"data: {splits.train.name}, {splits.origin}")
     with folder.locked():
         _refuse_used(folder, checked)
-        length = _length(experiment, steps, epochs if (steps or epochs or minutes) else checked.epochs, minutes)
+        if steps is None and epochs is None and minutes is None:
+            steps = experiment.usual_steps
+        length = _length(experiment, steps, epochs, minutes)
         write_atomically(folder.recipe, checked.to_toml().encode())
         save_state(experiment, state)  # before run.json: whatever is a run can go on
         folder.update_run(
             recipe=checked.name,
             seed=seed,
-            data={"source": _source(data, splits.train.name), "name": splits.train.name},
+            data={
+                "source": _source(data, splits.train.name),
+                "name": splits.train.name,
+                "resize": resize,
+                "skip_bad": skip_bad,
+            },
             fingerprint=splits.fingerprint,
             steps_per_epoch=experiment.steps_per_epoch,
             versions=versions(),
@@ -130,7 +147,7 @@ def resume(
         source = data if data is not None else saved["data"]["source"]
         if source is None:
             raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-        splits = load_data(source, images=recipe.data.images, report=watcher.downloading)
+        splits = _load(source, recipe, saved["data"], watcher)
         if splits.fingerprint != saved["fingerprint"]:
             raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
         experiment = Experiment(recipe, splits, folder, saved["seed"])
@@ -152,6 +169,38 @@ def resume(
         if folder.log.exists():
             cut_back(folder.log, state.step)
         return play(experiment, state, length, done, watcher)
+
+
+def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) -> Recipe:
+    """Choose by the data: with classes to ask for, or without."""
+    classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
+    name = DEFAULT_RECIPE if classes > 1 else DEFAULT_WITHOUT_LABELS
+    why = f"the images have labels, {classes} classes" if classes > 1 else "the images have no labels to ask for"
+    watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
+    return load_recipe(name, changes)
+
+
+def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
+    """Settle what depends on this machine: the resolved recipe has no ``auto`` left."""
+    settled = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
+    if settled != recipe:
+        watcher.say(f"precision: {settled.precision}, the faster one here (--set precision=... takes another)")
+    return settled
+
+
+def _load(data: Any, recipe: Recipe, wishes: dict[str, Any], watcher: Watcher) -> Splits:
+    """Load the data; ``wishes`` are those of `train` on pictures, as run.json keeps them."""
+    try:
+        return load_data(
+            data,
+            images=recipe.data.images,
+            report=watcher.downloading,
+            resize=wishes.get("resize"),
+            skip_bad=wishes.get("skip_bad", False),
+            reading=watcher.reading,
+        )
+    finally:
+        watcher.end()
 
 
 def _source(data: Any, name: str) -> str | None:

@@ -1,6 +1,7 @@
 """The two lines at the end of a run: what the judge measured, and what that means."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,11 @@ import torch
 
 from ganforge.data.images import Splits
 from ganforge.diagnosis.findings import Finding, find
+from ganforge.errors import UserError
 from ganforge.experiment.setup import Watcher
-from ganforge.judge.digits import Judge, Report, load_judge
+from ganforge.judge.digits import load_judge
+from ganforge.judge.kept import USABLE, kept_judge
+from ganforge.judge.look import Judge, Report
 from ganforge.judge.measure import Measurement, measure
 from ganforge.judge.network import IMAGE_SHAPE
 from ganforge.runs.folder import RunFolder
@@ -18,7 +22,10 @@ from ganforge.sampling import Generator
 
 FAKES = 10_000
 READABLE = 0.8
-"""Share of the real images that the judge must read rightly (or surely, without labels) to have a say."""
+"""Share of the real images that the judge of digits must read rightly (or surely, without labels) to have a say."""
+PLAIN = 0.95
+"""A judge that reads less than this of the real images has its share put beside that of the pictures."""
+PLURALS = {"digit": "digits", "class": "classes"}
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,15 @@ class Verdict:
     def figures(self) -> str:
         """The first line: the figures."""
         m = self.measured
-        parts = [f"{m.classes_present} of {len(m.class_shares)} digits appear"]
+        parts = [f"{m.classes_present} of {len(m.class_shares)} {PLURALS[m.noun]} appear"]
         if m.within_class_spread is not None:
-            parts.append(f"spread within a digit {m.within_class_spread:.2f} of real")
+            parts.append(f"spread within a {m.noun} {m.within_class_spread:.2f} of real")
         else:
             parts.append(f"spread {m.total_spread or 0:.2f} of real")
         if m.label_agreement is not None:
-            parts.append(f"the digit asked for in {m.label_agreement:.1%}")
+            reads = m.agreement_on_real if m.agreement_on_real is not None else 1.0
+            beside = f" (the judge reads {reads:.0%} of real ones)" if reads < PLAIN else ""
+            parts.append(f"the {m.noun} asked for in {m.label_agreement:.1%}{beside}")
         if m.frechet_distance is not None and m.frechet_floor is not None:
             parts.append(f"Fréchet distance {m.frechet_distance:.2f} (real against real {m.frechet_floor:.2f})")
         else:
@@ -60,13 +69,11 @@ class Verdict:
 
 
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
-    """Measure a generator on digit data, write a line of ``metrics.jsonl`` and return the verdict.
+    """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 
-    Returns None where the data are not digits that the judge can read.
+    Returns None where no judge reads the data, and tells the watcher why.
     """
-    if splits.test.shape != IMAGE_SHAPE or len(splits.test) < 2:
-        return None
-    judge, looked = load_judge(), 0
+    looked = 0
 
     def report(count: int) -> None:
         nonlocal looked
@@ -74,9 +81,11 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
         watcher.judging(looked, len(splits.test) + FAKES + min(FAKES, len(splits.train)))
 
     try:
-        watcher.say(f"judging {FAKES:,} pictures ...")
-        if not _reads(judge, splits, report):
+        judge, why_none = choose_judge(splits, report)
+        if judge is None:
+            watcher.say(f"no verdict: {why_none}{_make_one(splits, folder)}")
             return None
+        watcher.say(f"judging {FAKES:,} pictures ...")
         asked = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
         fakes = generator.sample(FAKES, labels=asked.tolist() if asked is not None else None, seed=0)
         measured = measure(judge, splits.test, fakes, asked, splits.train, report)
@@ -88,8 +97,37 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
     return verdict
 
 
-def _reads(judge: Judge, splits: Splits, report: Report) -> bool:
+def choose_judge(splits: Splits, report: Report | None = None) -> tuple[Judge | None, str]:
+    """Return the judge of digits where it reads the data, else the one kept for them; or None, and why."""
+    if len(splits.test) < 2:
+        return None, "one test image is too little to compare with"
+    if splits.test.shape == IMAGE_SHAPE and _reads(load_judge(), splits, report) >= READABLE:
+        return load_judge(), ""
+    try:
+        kept = kept_judge(splits)
+    except UserError as error:
+        return None, str(error)
+    if kept is None:
+        return None, "no judge reads these images"
+    if (share := _reads(kept, splits, report)) < USABLE:
+        return None, f"{kept.version} reads {share:.0%} of the real images only"
+    return kept, ""
+
+
+def _reads(judge: Judge, splits: Splits, report: Report | None) -> float:
+    """Share of the real images that a judge reads rightly, or, without labels, surely."""
     seen = judge.look_at_set(splits.test, report)
     if splits.test.labelled:
-        return bool((seen.classes == splits.test.labels).double().mean() >= READABLE)
-    return bool((seen.confidence >= READABLE).double().mean() >= READABLE)
+        return float((seen.classes == splits.test.labels).double().mean())
+    return float((seen.confidence >= READABLE).double().mean())
+
+
+def _make_one(splits: Splits, folder: RunFolder) -> str:
+    """Say how a judge of these data is made, or that none can be."""
+    if not splits.test.labelled:
+        return ", and without labels none can be trained; look at the samples"
+    data = folder.read_run()["data"]
+    source = shlex.quote(data["source"]) if data.get("source") else "FILE"
+    resize = f" --resize {data['resize']}" if data.get("resize") else ""
+    skip = " --skip-bad" if data.get("skip_bad") else ""
+    return f"; 'ganforge judge train {source}{resize}{skip}' would make one"

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits, scale
-from ganforge.judge.digits import Judge, load_judge
+from ganforge.judge.digits import load_judge
+from ganforge.judge.look import Judge
 from ganforge.judge.network import JudgeNetwork
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.spread import mean_spread, within_class_spread

@@ -7,7 +7,24 @@ FEATURE_DIM = 128
 """Width of the dense layer before the logits, on which the Fréchet distance is measured."""
 
 IMAGE_SHAPE = (1, 28, 28)
-"""The only shape the judge's network looks at: grey, 28×28."""
+"""The shape that the judge of handwritten digits looks at: grey, 28×28."""
+
+Layers = tuple[tuple[int, ...], ...]
+"""Output channels of every convolution, stage by stage; each stage ends in a pool that halves height and width."""
+
+DIGIT_LAYERS: Layers = ((32,), (64, 64), (128,))
+COLOUR_LAYERS: Layers = ((32,), (64,), (128, 128), (256,))
+LARGE = 40
+"""Height and width from which images are halved once more before the stages of the smaller ones."""
+
+
+def fitting_layers(shape: tuple[int, int, int]) -> Layers:
+    """Return the layers for images [C, H, W], 8 to 64 pixels a side: more of them for colour and for large images."""
+    channels, height, width = shape
+    layers = DIGIT_LAYERS if channels == 1 else COLOUR_LAYERS
+    # three halvings leave one pixel of the smallest
+    layers = layers[:3] if min(height, width) < 16 else layers
+    return ((16,), *layers) if min(height, width) >= LARGE else layers
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -16,48 +33,52 @@ def _convolution(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class JudgeNetwork(nn.Module):
-    """Classify 28×28 grey images: four 3×3 convolutions in three stages that end in a pool, then two dense layers.
+def _stage(inputs: int, widths: tuple[int, ...]) -> nn.Sequential:
+    pairs = zip((inputs, *widths), widths, strict=False)
+    return nn.Sequential(*(_convolution(before, after) for before, after in pairs), nn.MaxPool2d(2))
 
-    14.8 million multiplications per image, 278,000 parameters for ten classes.
+
+class JudgeNetwork(nn.Module):
+    """Classify images: 3×3 convolutions in stages that end in a pool, then two dense layers.
+
+    The one for digits has four convolutions in three stages: 14.8 million multiplications per image, 278,000 parameters
+    for ten classes.
 
     Args:
         classes: how many logits to give.
+        shape: channels, height and width of the images.
+        layers: the stages; those of the judge of digits unless given.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, shape: tuple[int, int, int] = IMAGE_SHAPE, layers: Layers = DIGIT_LAYERS) -> None:
         super().__init__()
-        self.stage1 = nn.Sequential(_convolution(1, 32), nn.MaxPool2d(2))
-        self.stage2 = nn.Sequential(_convolution(32, 64), _convolution(64, 64), nn.MaxPool2d(2))
-        self.stage3 = nn.Sequential(_convolution(64, 128), nn.MaxPool2d(2))
-        self.dense = nn.Sequential(nn.Linear(128 * 3 * 3, FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM))
+        inputs, height, width = shape
+        self.stages = [f"stage{number}" for number in range(1, len(layers) + 1)]
+        for name, widths in zip(self.stages, layers, strict=True):
+            self.add_module(name, _stage(inputs, widths))
+            inputs, height, width = widths[-1], height // 2, width // 2
+        self.dense = nn.Sequential(
+            nn.Linear(inputs * height * width, FEATURE_DIM, bias=False), nn.BatchNorm1d(FEATURE_DIM)
+        )
         self.logits = nn.Linear(FEATURE_DIM, classes)
 
     def activations(self, pixels: Tensor) -> dict[str, Tensor]:
         """Return every stage's output by name, first to last.
 
         Args:
-            pixels: float [N, 1, 28, 28] in [0, 1].
+            pixels: float [N, C, H, W] in [0, 1].
 
         Returns:
-            ``stage1`` [N, 32, 14, 14], ``stage2`` [N, 64, 7, 7], ``stage3`` [N, 128, 3, 3], ``dense`` (before ReLU) and
-            ``features`` (after it) [N, 128], ``logits`` [N, classes].
+            ``stage1`` and so on (of digits: [N, 32, 14, 14], [N, 64, 7, 7], [N, 128, 3, 3]), ``dense`` (before ReLU)
+            and ``features`` (after it) [N, 128], ``logits`` [N, classes].
         """
-        stage1 = self.stage1(pixels)
-        stage2 = self.stage2(stage1)
-        stage3 = self.stage3(stage2)
-        dense = self.dense(stage3.flatten(1))
+        found, last = {}, pixels
+        for name in self.stages:
+            found[name] = last = self.get_submodule(name)(last)
+        dense = self.dense(last.flatten(1))
         features = torch.relu(dense)
-        logits = self.logits(features)
-        return {
-            "stage1": stage1,
-            "stage2": stage2,
-            "stage3": stage3,
-            "dense": dense,
-            "features": features,
-            "logits": logits,
-        }
+        return {**found, "dense": dense, "features": features, "logits": self.logits(features)}
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return logits [N, classes] for pixels [N, 1, 28, 28] in [0, 1]."""
+        """Return logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
         return self.activations(pixels)["logits"]

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,10 +12,12 @@ from safetensors.torch import save
 
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
-from ganforge.judge.network import JudgeNetwork
+from ganforge.judge.network import DIGIT_LAYERS, FEATURE_DIM, IMAGE_SHAPE, JudgeNetwork, Layers
 
-ARCHITECTURE = "conv 32 | 64-64 | 128, dense 128"
-"""Names the layers a file's weights are for; a file with another name is refused."""
+
+def name_layers(layers: Layers) -> str:
+    """Name the layers of a network in a line, such as ``conv 32 | 64-64 | 128, dense 128``."""
+    return f"conv {' | '.join('-'.join(map(str, widths)) for widths in layers)}, dense {FEATURE_DIM}"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Card:
         validation_accuracy: share right of the validation images, on which everything was chosen.
         test_accuracy: share right of the test images, looked at once.
         architecture: name of its layers.
+        shape: channels, height and width of the images it looks at.
+        flip: whether a mirrored image is still of its class.
     """
 
     version: str
@@ -39,7 +44,18 @@ class Card:
     seed: int
     validation_accuracy: float
     test_accuracy: float
-    architecture: str = ARCHITECTURE
+    architecture: str = name_layers(DIGIT_LAYERS)
+    shape: tuple[int, int, int] = IMAGE_SHAPE
+    flip: bool = False
+
+
+LATER = ("shape", "flip")
+"""Fields that came after the judge of digits: written only where they differ, so that its file keeps its bytes."""
+
+
+def _note(card: Card) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(Card)}
+    return {k: v for k, v in asdict(card).items() if k not in LATER or v != defaults[k]}
 
 
 def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
@@ -49,7 +65,7 @@ def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
         RunFailed: the file cannot be written; what stood there before still does.
     """
     # one key: safetensors writes several in an order that changes from run to run
-    note = {"ganforge": json.dumps(asdict(card), sort_keys=True, ensure_ascii=True)}
+    note = {"ganforge": json.dumps(_note(card), sort_keys=True, ensure_ascii=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(weights, note)
     write_atomically(path, content)
@@ -73,21 +89,36 @@ def read_judge(path: Path, expected_hash: str | None = None) -> tuple[JudgeNetwo
         )
     try:
         with safe_open(path, framework="pt") as file:
-            note = json.loads((file.metadata() or {})["ganforge"])
-            card = Card(**{**note, "classes": tuple(note["classes"])})
+            note: dict[str, Any] = json.loads((file.metadata() or {})["ganforge"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no dict
-        if card.architecture != ARCHITECTURE:
-            raise UserError(f"{path}: its layers are {card.architecture!r}, this version reads {ARCHITECTURE!r}")
-        network = _with_weights(len(card.classes), weights)
+        lists = {name: tuple(value) for name, value in note.items() if isinstance(value, list)}
+        card = Card(**{**note, **lists})
+        network = _with_weights(card, weights)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: is no judge of ganforge ({reason})") from error
     return network, card, found
 
 
-def _with_weights(classes: int, weights: dict[str, torch.Tensor]) -> JudgeNetwork:
+def _read_layers(name: str) -> Layers:
+    """Turn what `name_layers` wrote back into layers.
+
+    Raises:
+        ValueError: it is not in that form.
+    """
+    convolutions = name.removeprefix("conv ").removesuffix(f", dense {FEATURE_DIM}")
+    try:
+        layers = tuple(tuple(int(width) for width in stage.split("-")) for stage in convolutions.split(" | "))
+    except ValueError:
+        layers = ()
+    if name_layers(layers) != name:
+        raise ValueError(f"its layers are {name!r}, which this version cannot read")
+    return layers
+
+
+def _with_weights(card: Card, weights: dict[str, torch.Tensor]) -> JudgeNetwork:
     with torch.device("meta"):
-        network = JudgeNetwork(classes)
+        network = JudgeNetwork(len(card.classes), card.shape, _read_layers(card.architecture))
     network.load_state_dict(weights, assign=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)

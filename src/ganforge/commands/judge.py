@@ -1,0 +1,102 @@
+"""``ganforge judge``: which judge there is, and how to train one of your own data."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give, say
+
+if TYPE_CHECKING:
+    from ganforge.judge.storage import Card
+
+judge_app = typer.Typer(help="The judge of handwritten digits, and judges of your own data.", no_args_is_help=True)
+
+
+@judge_app.command("show")
+def judge_show(as_json: JsonFlag = False) -> None:
+    """Say which judge measures digits, and how good it is.
+
+    Example: ganforge judge show
+    """
+    from ganforge.judge.digits import load_judge
+
+    judge = load_judge()
+    card = dataclasses.asdict(judge.card)
+    if as_json:
+        give({**card, "hash": judge.hash})
+        return
+    for name, value in {**card, "hash": judge.hash}.items():
+        say(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}")
+
+
+@judge_app.command("train")
+def judge_train(
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A name, a file or a folder; with labels.")],
+    minutes: Annotated[float, typer.Option(help="Train about so long; more helps up to a point.")] = 10.0,
+    epochs: Annotated[int | None, typer.Option(help="Train so many epochs instead: same epochs, same judge.")] = None,
+    seed: Annotated[int, typer.Option(help="All chance follows from it.")] = 1,
+    flip: Annotated[
+        bool | None,
+        typer.Option("--flip/--no-flip", help="Is a mirrored image still of its class? Colour: yes, grey: no."),
+    ] = None,
+    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write FILE.safetensors, instead of to where runs find it.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a judge of your own labelled data: runs on them then end with a verdict.
+
+    Example: ganforge judge train cifar10 --minutes 15
+    """
+    from ganforge.commands.judging import TrainingProgress
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.data.catalogue import load
+    from ganforge.judge.kept import kept_file, place_for, version_of
+    from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
+
+    watcher = TerminalWatcher(as_json=as_json)
+    _refuse_length(minutes, epochs)
+    try:
+        splits = load(source, report=watcher.downloading, resize=resize, skip_bad=skip_bad, reading=watcher.reading)
+    finally:
+        watcher.end()
+    refuse_what_cannot_be_judged(splits)
+    mirrored = splits.train.shape[0] == 3 if flip is None else flip
+    file = place_for(out or kept_file(splits))
+    epochs = epochs or epochs_in(splits, minutes, mirrored)
+    say(
+        f"training a judge on {len(splits.train):,} images of {splits.train.name} in "
+        f"{len(splits.train.class_names)} classes, {epochs} epochs, {'mirrored too' if mirrored else 'never mirrored'}",
+        as_json=as_json,
+    )
+    with TrainingProgress() as progress:
+        card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, progress)
+    if as_json:
+        give({**dataclasses.asdict(card), "file": str(file)})
+    for line in _ending(card, len(splits.test), file if out else None, source):
+        say(line, as_json=as_json)
+
+
+def _refuse_length(minutes: float, epochs: int | None) -> None:
+    from ganforge.errors import UserError
+
+    for name, value in (("minutes", minutes), ("epochs", epochs)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"--{name} {value:g}: must be more than 0")
+
+
+def _ending(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
+    """Say in words how good a judge has become, and what it is good for now."""
+    from ganforge.judge.kept import USABLE
+
+    reads = (
+        f"{card.version} reads {card.test_accuracy:.1%} of the {tested:,} test images rightly "
+        f"({card.validation_accuracy:.1%} of the validation images; a guess: {1 / len(card.classes):.1%})"
+    )
+    if card.test_accuracy < USABLE:
+        return [reads, "that is too little for a verdict: give it more --minutes, or more images"]
+    if out:
+        return [reads, f"written to {out}; without --out it is kept where runs find it"]
+    return [reads, f"kept: from now on every run with --data {source} ends with a verdict"]

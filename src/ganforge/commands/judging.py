@@ -1,0 +1,39 @@
+"""The training of a judge shown while it goes on."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_EVERY_SECONDS = 10.0
+
+
+class TrainingProgress:
+    """A bar with the time left on a terminal, a line every ten seconds in a file or a pipe; all on stderr."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = TextColumn("loss {task.fields[loss]:.3f}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("training", loss=float("nan"))
+        self._began = self._told = time.perf_counter()
+
+    def __enter__(self) -> "TrainingProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        """Take in a step of a training."""
+        self._bar.update(self._task, completed=done, total=total, loss=loss)
+        now = time.perf_counter()
+        if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS:
+            self._told = now
+            left = (now - self._began) / done * (total - done)
+            print(f"step {done:,} of {total:,} · loss {loss:.3f} · {left:,.0f} s left", file=sys.stderr, flush=True)

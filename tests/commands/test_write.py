@@ -1,0 +1,101 @@
+"""``ganforge write`` and the generator that ships with the package."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganforge.commands.main import main
+from ganforge.errors import UserError
+from ganforge.judge.digits import load_judge
+from ganforge.sampling import SHIPPED, line, load_generator
+
+
+@pytest.fixture
+def run_command(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+def test_digits_become_one_picture_of_dark_ink_on_white(run_command):
+    code, out, _ = run_command("write", "20261122")
+    assert code == 0 and "20261122.png" in out
+    pixels = np.asarray(Image.open("20261122.png"))
+    assert pixels.shape == (112, 8 * 112)
+    assert pixels[0].mean() > 250 and pixels.min() < 30
+
+
+def test_same_seed_same_hand(run_command):
+    for seed, name in ((1, "a"), (1, "b"), (2, "c")):
+        assert run_command("write", "2026", "--seed", seed, "--out", f"{name}.png")[0] == 0
+    a, b, c = (np.asarray(Image.open(f"{name}.png")) for name in "abc")
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+
+
+def test_json(run_command):
+    code, out, _ = run_command("write", "7", "--json")
+    assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["12a"], "cannot write 'a'"),
+        ([""], "cannot write ''"),
+        (["12", "--model", "nobody"], "one that ships: mnist"),
+        (["12", "--out", "a.jpg"], ".png"),
+        (["12", "--out", "nowhere/a/b.png", "--model", "."], "generator.safetensors"),
+    ],
+)
+def test_bad_input(run_command, arguments, words):
+    code, _, err = run_command("write", *arguments)
+    assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_the_shipped_one_also_fills_a_sheet_class_by_class(run_command):
+    code, _, err = run_command("sample", "--model", "mnist", "--out", "sheet.png")
+    assert code == 0, err
+    assert Image.open("sheet.png").width > 300
+    assert run_command("sample", "--model", "mnist", "--n", 20, "--out", "some.npz")[0] == 0
+    assert np.load("some.npz")["labels"].tolist() == [digit for digit in range(10) for _ in range(2)]
+    for wrong in ([], ["runs/a", "--model", "mnist"]):
+        assert run_command("sample", *wrong)[0] == 2
+
+
+def test_the_shipped_file_is_small_says_how_it_was_made_and_has_a_card():
+    file = SHIPPED / "mnist.safetensors"
+    assert file.stat().st_size <= 4_000_000
+    note = load_generator("mnist").note
+    assert note["trained_with"].startswith("ganforge train forge-1 --data mnist")
+    card = (SHIPPED / "mnist.md").read_text()
+    for words in (note["trained_with"], "Limits", "Fréchet", "spread", "asked"):
+        assert words in card
+
+
+def test_the_judge_reads_what_is_written():
+    generator, judge = load_generator("mnist"), load_judge()
+    seen = torch.stack([judge.look(generator.write("0123456789", seed=seed)).classes for seed in range(100)])
+    right = (seen == torch.arange(10)).sum(0)
+    assert (right >= 99).all(), right.tolist()
+
+
+def test_characters_are_classes_by_name_whatever_their_case(bars):
+    generator = load_generator("mnist")
+    named = type(generator)(generator.module, generator.recipe, {**generator.note, "class_names": list("abcdefghij")})
+    assert torch.equal(named.write("bad"), named.write("BAD"))
+    with pytest.raises(UserError, match="cannot write 'z'"):
+        named.write("z")
+
+
+def test_a_line_of_colour_pictures_keeps_its_colours():
+    images = torch.randint(256, (3, 3, 8, 8), dtype=torch.uint8)
+    picture = line(images, height=16)
+    assert picture.size == (48, 16) and picture.mode == "RGB"
+    assert np.array_equal(np.asarray(picture)[::2, ::2][:, :8], images[0].permute(1, 2, 0).numpy())

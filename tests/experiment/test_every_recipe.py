@@ -1,0 +1,74 @@
+"""What holds for one recipe holds for all: stop and go on, hooks, seeds end in the same bytes."""
+
+import pytest
+
+import ganforge
+from ganforge.data.catalogue import load
+from ganforge.experiment.hooks import save_state
+from ganforge.experiment.setup import Experiment, Watcher
+from ganforge.recipes.recipe import built_in, load_recipe
+from ganforge.runs.checkpoint import checkpoints
+from ganforge.runs.folder import RunFolder
+from ganforge.training import loop
+from ganforge.training.step import adversarial
+
+CHANGES = ["latent.dim=6", "batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
+
+
+def changes_for(name):
+    recipe = load_recipe(name)
+    small = [f"{player}.filters=4" for player in ("generator", "discriminator") if recipe.generator.family != "mlp"]
+    precision = ["precision=bf16"] if recipe.precision == "auto" else []
+    return [*CHANGES, *small, *precision]
+
+
+def result(run):
+    newest = checkpoints(RunFolder(run).checkpoints)[0]
+    return newest.name, newest.read_bytes(), RunFolder(run).generator.read_bytes()
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
+    changes = changes_for(name)
+    ganforge.train(name, data=bars_file, out="straight", steps=14, changes=changes)
+    ganforge.train(name, data=bars_file, out="stopped", steps=5, changes=changes)
+    ganforge.resume("stopped", steps=14)
+    assert result("stopped") == result("straight")
+
+    experiment = Experiment(load_recipe(name, changes), load(bars_file), RunFolder("bare"), 0)
+    state = experiment.new_state()
+    stop = lambda state: state.step >= 14  # noqa: E731
+    loop.train(state, adversarial, experiment.recipe, experiment.batches(), experiment.draws(), stop=stop)
+    RunFolder("bare").create()
+    save_state(experiment, state)
+    experiment.publish(state).save(RunFolder("bare").generator)
+    assert result("bare") == result("straight")
+
+    ganforge.train(name, data=bars_file, out="other", steps=14, changes=changes, seed=1)
+    assert result("other") != result("straight")
+
+
+class Noting(Watcher):
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+@pytest.mark.parametrize(("labels", "name"), [(True, "forge-1"), (False, "forge-1-unconditional")])
+def test_the_default_is_chosen_by_the_data_and_said(bars, labels, name):
+    watcher = Noting()
+    data = (bars.images.numpy(), bars.labels.numpy()) if labels else bars.images.numpy()
+    changes = changes_for(name)
+    ganforge.train(data=data, out="run", steps=2, changes=changes, watcher=watcher)
+    assert RunFolder("run").read_run()["recipe"] == name
+    assert sum(f"recipe: {name}, because" in line for line in watcher.said) == 1
+
+
+def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
+    watcher = Noting()
+    changes = [change for change in changes_for("dcgan") if not change.startswith("precision")]
+    ganforge.train("dcgan", data=bars_file, out="run", steps=2, changes=changes, watcher=watcher)
+    assert load_recipe("run/recipe.toml").precision in ("bf16", "fp32")
+    assert any(line.startswith("precision: ") for line in watcher.said)
