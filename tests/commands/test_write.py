@@ -24,10 +24,15 @@ def run_command(capsys):
     return run
 
 
+def pixels_of(file):
+    with Image.open(file) as picture:
+        return np.asarray(picture)
+
+
 def test_digits_become_one_picture_of_dark_ink_on_white(run_command):
     code, out, _ = run_command("write", "20261122")
     assert code == 0 and "20261122.png" in out
-    pixels = np.asarray(Image.open("20261122.png"))
+    pixels = pixels_of("20261122.png")
     assert pixels.shape == (112, 8 * 112)
     assert pixels[0].mean() > 250 and pixels.min() < 30
 
@@ -35,7 +40,7 @@ def test_digits_become_one_picture_of_dark_ink_on_white(run_command):
 def test_same_seed_same_hand(run_command):
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         assert run_command("write", "2026", "--seed", seed, "--out", f"{name}.png")[0] == 0
-    a, b, c = (np.asarray(Image.open(f"{name}.png")) for name in "abc")
+    a, b, c = (pixels_of(f"{name}.png") for name in "abc")
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
@@ -62,7 +67,7 @@ def test_bad_input(run_command, arguments, words):
 def test_the_shipped_one_also_fills_a_sheet_class_by_class(run_command):
     code, _, err = run_command("sample", "--model", "mnist", "--out", "sheet.png")
     assert code == 0, err
-    assert Image.open("sheet.png").width > 300
+    assert pixels_of("sheet.png").shape[1] > 300
     assert run_command("sample", "--model", "mnist", "--n", 20, "--out", "some.npz")[0] == 0
     assert np.load("some.npz")["labels"].tolist() == [digit for digit in range(10) for _ in range(2)]
     for wrong in ([], ["runs/a", "--model", "mnist"]):

@@ -109,7 +109,8 @@ def test_projection_is_the_inner_product_with_the_row_of_the_class():
     Init(scheme="normal", std=1.0).draw(logit, random_generator("test"))
     features, labels = torch.randn(7, 5), torch.tensor([0, 1, 2, 2, 1, 0, 0])
     slow = [
-        f @ logit.linear.weight[0] + logit.linear.bias[0] + f @ logit.table.weight[y] for f, y in zip(features, labels)
+        f @ logit.linear.weight[0] + logit.linear.bias[0] + f @ logit.table.weight[y]
+        for f, y in zip(features, labels, strict=True)
     ]
     assert torch.allclose(logit(features, labels), torch.stack(slow), atol=1e-6)
 

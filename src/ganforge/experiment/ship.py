@@ -55,29 +55,27 @@ def _read_right(generator: Generator) -> list[int]:
     return hits
 
 
-def _card(
-    name: str, note: dict[str, Any], saved: dict[str, Any], m: Measurement, right: list[int], size: int
-) -> str:
+def _card(name: str, note: dict[str, Any], saved: dict[str, Any], m: Measurement, right: list[int], size: int) -> str:
     def each(values: list[float | None] | None) -> str:
         return " | ".join("" if value is None else f"{value:.3f}" for value in values or [])
 
-    recalls = [
-        None if a is None or not b else a / b for a, b in zip(m.class_recall, m.class_recall_floor, strict=True)
-    ]
+    recalls = [None if a is None or not b else a / b for a, b in zip(m.class_recall, m.class_recall_floor, strict=True)]
     columns = "|---" * len(note["class_names"])
     return f"""# The generator `{name}`
 
 Draws the handwritten digits it is asked for: `ganforge write 20261122`, `ganforge sample --model {name}`.
 
-- **What**: recipe `{saved["recipe"]}`, averaged weights at step {note["step"]:,}, stored in half precision ({size / 1e6:.1f} MB).
+- **What**: recipe `{saved["recipe"]}`, averaged weights at step {note["step"]:,}, stored in half precision
+  ({size / 1e6:.1f} MB).
 - **How**: `{note["trained_with"]}` ({saved["seconds"]:.0f} s of training, torch {saved["versions"]["torch"]},
   {saved["threads"]} threads), then `python -m ganforge.experiment.ship`; `make model` does both.
-- **On what**: the first 55,000 training images of {note["data"]} (LeCun, Cortes, Burges), fingerprint `{saved["fingerprint"][:16]}`.
+- **On what**: the first 55,000 training images of {note["data"]} (LeCun, Cortes, Burges), fingerprint
+  `{saved["fingerprint"][:16]}`.
 
 ## Measured as stored
 
-{m.n_fake:,} pictures, as many of each class, beside the {m.n_real:,} test images; judge `{m.judge}`; "floor" is the same number for
-other real images.
+{m.n_fake:,} pictures, as many of each class, beside the {m.n_real:,} test images; judge `{m.judge}`; "floor" is the
+same number for other real images.
 
 | | generated | floor |
 |---|---|---|
@@ -96,10 +94,11 @@ other real images.
 
 ## Limits
 
-It draws digits as MNIST has them: 28×28, grey, centred, of American hands around 1990; no other signs, no other sizes, one digit at a
-time (a number is digits side by side). `ganforge write` draws latents {CALM:g} times as far from the middle as in training: plainer hands,
-fewer slips, less variety. A classifier trained on these pictures alone inherits their mistakes. The judge that measured it read
-{m.agreement_on_real:.2%} of the real test images rightly: nothing above that can be seen. Made by ganforge {ganforge.__version__}.
+It draws digits as MNIST has them: 28×28, grey, centred, of American hands around 1990; no other signs, no other sizes,
+one digit at a time (a number is digits side by side). `ganforge write` draws latents {CALM:g} times as far from the
+middle as in training: plainer hands, fewer slips, less variety. A classifier trained on these pictures alone inherits
+their mistakes. The judge that measured it read {m.agreement_on_real:.2%} of the real test images rightly: nothing above
+that can be seen. Made by ganforge {ganforge.__version__}.
 """
 
 
