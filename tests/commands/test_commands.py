@@ -8,23 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.commands.main import app, main
+from ganforge.commands.main import app
 from ganforge.recipes.recipe import built_in
 
 TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
-
-
-@pytest.fixture
-def run_command(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

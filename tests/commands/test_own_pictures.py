@@ -8,24 +8,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from ganforge.commands.main import main
 from ganforge.commands.progress import TerminalWatcher
 
 TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
-
-
-@pytest.fixture
-def run_command(capsys, tmp_path, monkeypatch):
-    """Run a command in this process, with a cache of its own: exit code, stdout, stderr."""
-    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

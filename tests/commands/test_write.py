@@ -7,21 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge.commands.main import main
 from ganforge.errors import UserError
 from ganforge.judge.digits import load_judge
 from ganforge.sampling import SHIPPED, line, load_generator
-
-
-@pytest.fixture
-def run_command(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
 
 
 def pixels_of(file):
