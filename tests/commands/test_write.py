@@ -92,3 +92,8 @@ def test_a_line_of_colour_pictures_keeps_its_colours():
     picture = line(images, height=16)
     assert picture.size == (48, 16) and picture.mode == "RGB"
     assert np.array_equal(np.asarray(picture)[::2, ::2][:, :8], images[0].permute(1, 2, 0).numpy())
+
+
+def test_the_judge_shows_itself(run_command):
+    code, out, err = run_command("judge", "show")
+    assert code == 0 and "shape: 1, 28, 28" in out, err

@@ -72,3 +72,12 @@ def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
     ganforge.train("dcgan", data=bars_file, out="run", steps=2, changes=changes, watcher=watcher)
     assert load_recipe("run/recipe.toml").precision in ("bf16", "fp32")
     assert any(line.startswith("precision: ") for line in watcher.said)
+
+
+def test_the_default_takes_smaller_batches_from_few_images(bars):
+    watcher = Noting()
+    few = bars.images[:40].numpy()
+    changes = [change for change in changes_for("forge-1") if not change.startswith("batch_size")]
+    ganforge.train(data=few, out="run", steps=2, changes=changes, watcher=watcher)
+    assert load_recipe("run/recipe.toml").batch_size == 16  # of 32 training images
+    assert any("batches of 16 instead of 64" in line for line in watcher.said)

@@ -28,7 +28,7 @@ def judge_show(as_json: JsonFlag = False) -> None:
         give({**card, "hash": judge.hash})
         return
     for name, value in {**card, "hash": judge.hash}.items():
-        say(f"{name}: {', '.join(value) if isinstance(value, tuple) else value}")
+        say(f"{name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
 
 
 @judge_app.command("train")

@@ -21,7 +21,9 @@ LARGEST_SHEET = 10_000
 
 def sample(
     run: Annotated[Path | None, typer.Argument(help="A run's folder, or a generator.safetensors of anybody.")] = None,
-    n: Annotated[int | None, typer.Option("--n", help="How many pictures (64); with --morph, how many frames.")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="How many pictures (64, or ten of each class); with --morph, frames.")
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="Classes to draw: 0-9, or 3,1,4.")] = None,
     digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
     morph: Annotated[bool, typer.Option("--morph", help="Turn one picture into the next: labels, or seeds.")] = False,
@@ -40,7 +42,8 @@ def sample(
 
     by_class = False
     if (run is None) == (model is None):
-        raise UserError("give a run's folder, or --model mnist for the generator that ships with ganforge")
+        both = "not both" if run else "for the generator that ships with ganforge"
+        raise UserError(f"give a run's folder, or --model mnist, {both}")
     generator = load_generator(run or str(model))
     if digits is not None and (labels is not None or n is not None):
         raise UserError("--digits says which and how many: give neither --labels nor --n beside it")

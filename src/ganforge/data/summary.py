@@ -125,7 +125,7 @@ def _image_warnings(it: Summary) -> list[str]:
     if count < FEW_IMAGES:
         warnings.append(
             f"only {count:,} images to train on: the discriminator may learn them by heart; "
-            f"collect {FEW_IMAGES:,} or more, or train with augmentation"
+            f"collect {FEW_IMAGES:,} or more"
         )
     if it.duplicates == count - 1:
         warnings.append("all training images are the same: a GAN can only learn to repeat it")

@@ -177,7 +177,12 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) ->
     name = DEFAULT_RECIPE if classes > 1 else DEFAULT_WITHOUT_LABELS
     why = f"the images have labels, {classes} classes" if classes > 1 else "the images have no labels to ask for"
     watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
-    return load_recipe(name, changes)
+    recipe = load_recipe(name, changes)
+    few = len(splits.train)
+    if recipe.batch_size > few:
+        watcher.say(f"batches of {few // 2} instead of {recipe.batch_size}: there are {few} training images only")
+        recipe = recipe.model_copy(update={"batch_size": max(2, few // 2)})
+    return recipe
 
 
 def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
