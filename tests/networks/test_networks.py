@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.networks.blocks import BatchNorm, Init, Logit, MinibatchStd, measure_batch_statistics
+from ganforge.networks.blocks import BatchNorm, Fold, Init, Logit, MinibatchStd, Unfold, measure_batch_statistics
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
@@ -219,3 +219,37 @@ def test_the_discriminator_sees_the_colour_of_a_border_that_all_images_share():
     other = images.clone()
     images[:, :, 0], other[:, :, 0] = 0.0, 1.0
     assert not torch.allclose(discriminator(images).logits, discriminator(other).logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 6), (1, 1, 2, 2), (3, 8, 14, 14)], ids=str)
+def test_folding_is_torchs_but_for_the_order_of_channels_with_first_and_second_gradients(shape):
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    c = shape[1]
+    order = torch.arange(4 * c).view(c, 4).T.flatten()  # torch: channel first, then place; here: place, then channel
+    theirs, ours = torch.nn.functional.pixel_unshuffle(x, 2)[:, order], Fold()(x)
+    assert ours.equal(theirs) and Unfold()(ours).equal(x)
+    weights = torch.randn_like(ours)
+    grads = [torch.autograd.grad((y.pow(3) * weights).sum(), x, create_graph=True)[0] for y in (theirs, ours)]
+    assert grads[0].equal(grads[1])
+    second = [torch.autograd.grad(g.square().sum(), x)[0] for g in grads]
+    assert second[0].allclose(second[1], rtol=1e-12)
+    assert torch.autograd.gradcheck(Unfold(), ours.detach().requires_grad_())
+
+
+def test_subpixel_players_keep_one_memory_layout_there_and_back():
+    generator, discriminator = players(family="subpixel", classes=10, filters=8)
+    mixed = []
+
+    def look(module, inputs, output):
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[1] > 1:
+            here = output.stride()
+            output.register_hook(
+                lambda grad: None if grad.stride() == here else mixed.append((type(module), grad.stride()))
+            )
+
+    for player in (generator, discriminator):
+        for layer in player.modules():
+            layer.register_forward_hook(look)
+    labels = torch.arange(16) % 10
+    discriminator(generator(torch.randn(16, 16), labels), labels).logits.sum().backward()
+    assert mixed == []

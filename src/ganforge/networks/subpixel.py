@@ -1,7 +1,7 @@
 """Convolutional players that never work at the image's full size: made for processors without a GPU.
 
 Four neighbouring pixels travel as four channels: the discriminator folds the image so, and its planes where it halves
-them; the generator grows its planes by unfolding ("sub-pixel convolution", Shi et al. 2016, section 3.2), the last of
+them; the generator grows its planes by unfolding ("sub-pixel convolution", Shi et al. 2016), the last of
 them into the image itself. All convolutions have stride 1, which processors are several times faster at, above all in
 the backward pass; those that only prepare an unfolding are 1x1.
 """
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from ganforge.networks.blocks import (
     BatchNorm,
     DiscriminatorOutput,
+    Fold,
     GeneratorLabel,
     Init,
     Layers,
     Logit,
     MinibatchStd,
+    Unfold,
     WithClass,
     activation,
-    channels_last,
     crop,
     single,
 )
@@ -92,9 +93,9 @@ class SubpixelGenerator(nn.Module):
             for _ in range(settings.depth):
                 layers += [nn.Conv2d(planes, planes, 3, padding=1, bias=False), *finish(planes)]
             if k:
-                layers += [nn.Conv2d(planes, 2 * planes, 1, bias=False), nn.PixelShuffle(2), *finish(planes // 2)]
+                layers += [nn.Conv2d(planes, 2 * planes, 1, bias=False), Unfold(), *finish(planes // 2)]
                 planes //= 2
-        layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), nn.PixelShuffle(2)]
+        layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), Unfold()]
         self.layers = Layers(*layers)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -117,12 +118,13 @@ class SubpixelDiscriminator(nn.Module):
         # Images of an odd side get a line of middle grey: folding needs even ones.
         self.pad = (0, width % 2, 0, height % 2)
         height, width, planes = -(-height // 2), -(-width // 2), settings.filters
-        layers = [nn.Conv2d(4 * channels, planes, 3, padding=1), activation(settings.activation, settings.slope)]
+        layers: list[nn.Module] = [Fold(), nn.Conv2d(4 * channels, planes, 3, padding=1)]
+        layers.append(activation(settings.activation, settings.slope))
         for _ in range(halvings(*shape[1:])):
             layers.append(nn.Conv2d(planes, planes // 2, 3, padding=1))
             if height % 2 or width % 2:
                 layers.append(nn.ConstantPad2d((0, width % 2, 0, height % 2), 0.0))
-            layers += [nn.PixelUnshuffle(2), activation(settings.activation, settings.slope)]
+            layers += [Fold(), activation(settings.activation, settings.slope)]
             planes, height, width = 2 * planes, -(-height // 2), -(-width // 2)
         layers.append(MinibatchStd())
         extra = 1
@@ -135,5 +137,5 @@ class SubpixelDiscriminator(nn.Module):
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         images = F.pad(images, self.pad) if any(self.pad) else images
-        x = self.layers(channels_last(F.pixel_unshuffle(images, 2)))
+        x = self.layers(images)
         return DiscriminatorOutput(self.logit(x.permute(0, 2, 3, 1).flatten(1), condition))
