@@ -8,7 +8,7 @@ from PIL import Image
 from ganforge.data.batches import Batches
 from ganforge.errors import UserError
 from ganforge.recipes.recipe import load_recipe
-from ganforge.sampling import animation, load_generator, png, publish, sheet
+from ganforge.sampling import GUTTER, animation, class_sheet, load_generator, png, publish, sheet
 from ganforge.training.draws import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
@@ -112,6 +112,32 @@ def test_a_caption_adds_a_band_below():
     plain, with_text = sheet(images, 2), sheet(images, 2, caption="step 7")
     assert with_text.height == plain.height + 20 and with_text.width == plain.width
     assert np.asarray(with_text)[plain.height :].max() == 255
+
+
+def test_a_class_sheet_has_a_row_for_each_class_and_leaves_short_rows_empty():
+    images = torch.tensor([250, 10, 20, 30], dtype=torch.uint8)[:, None, None, None].expand(4, 1, 8, 8)
+    pixels = np.asarray(class_sheet(images, torch.tensor([2, 0, 0, 0]), ("a", "b", "c")))
+    assert pixels.shape[0] == 8 + 2 * (64 + 8)  # 8 px enlarged to 64, gutters of 8
+    middles = [[pixels[8 + 32 + 72 * row, 72 * column - 40] for column in (-2, -1, 0)] for row in range(2)]
+    assert middles == [[10, 20, 30], [250, GUTTER, GUTTER]]
+
+
+def test_a_caption_longer_than_its_sheet_is_not_cut():
+    images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    short, long = (sheet(images, 1, width=64, caption=word * 30) for word in ("", "word "))
+    assert long.width > 3 * short.width
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF"])
+def test_equal_neighbours_of_an_animation_stay_as_long_as_both(kind):
+    frames = [sheet(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
+    with Image.open(io.BytesIO(animation(frames, kind))) as picture:
+        shown = []
+        for frame in range(picture.n_frames):
+            picture.seek(frame)
+            picture.load()
+            shown.append(picture.info["duration"])
+    assert shown == [120, 240, 2000]
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])

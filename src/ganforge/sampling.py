@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ class Generator:
         """Return uint8 images [frames, C, H, W] on the way from one picture to the next, and so on.
 
         Between seeds the latent travels on a great circle (its length stays that of a drawn latent); between labels
-        the latent stays and the class weights blend, so one handwriting goes from digit to digit.
+        the latent stays and the class weights blend, so one handwriting goes from digit to digit. No recipe trains
+        what lies between two classes: pictures halfway may be broken.
         """
         stops = labels if labels is not None else seeds
         if stops is None or len(stops) < 2 or frames < 2:
@@ -223,7 +225,8 @@ def sheet(
     if margin or band:
         ground = GUTTER if picture.mode == "L" else (GUTTER,) * 3
         white = 255 if picture.mode == "L" else (255,) * 3
-        whole = Image.new(picture.mode, (picture.width + margin, picture.height + band), ground)
+        across = max(picture.width + margin, math.ceil(font.getlength(caption)) + 8)
+        whole = Image.new(picture.mode, (across, picture.height + band), ground)
         whole.paste(picture, (margin, 0))
         text = ImageDraw.Draw(whole)
         for row, name in enumerate(row_names):
@@ -231,6 +234,21 @@ def sheet(
         text.text((4, picture.height + 1), caption, fill=white, font=font)
         picture = whole
     return picture
+
+
+def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
+    """Lay uint8 images [N, C, H, W] out in a row for each class, its name to the left; rows may differ in length.
+
+    ``labels`` is int64 [N]; a class without any image has no row.
+    """
+    there = labels.unique().tolist()
+    rows = [images[labels == label] for label in there]
+    columns = max(map(len, rows))
+    cells = images.new_full((len(rows), columns, *images.shape[1:]), GUTTER)
+    for cell, row in zip(cells, rows, strict=True):
+        cell[: len(row)] = row
+    names = [class_names[label] for label in there]
+    return sheet(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
 
 
 def line(images: Tensor, *, height: int = 112) -> Image.Image:
@@ -252,7 +270,10 @@ def png(picture: Image.Image) -> bytes:
 def animation(
     frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
 ) -> bytes:
-    """Encode pictures as a looping animation that stays two seconds on its last frame; ``kind`` is WEBP or GIF."""
+    """Encode pictures as a looping animation that stays two seconds on its last frame; ``kind`` is WEBP or GIF.
+
+    Neighbours that are equal become one frame of the file, which stays as long as they would have together.
+    """
     first, *others = list(frames)
     durations = [int(seconds * 1000)] * len(others) + [2000]
     buffer = io.BytesIO()

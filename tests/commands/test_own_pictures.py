@@ -57,13 +57,19 @@ def test_data_show_takes_the_same_flags(run_command, pictures):
     assert (found["height"], found["channels"]) == (8, 1)
 
 
+def test_sizes_are_width_by_height(run_command, tmp_path):
+    np.save(tmp_path / "upright.npy", np.zeros((20, 12, 9), np.uint8))
+    assert "; 9×12 px, grey" in run_command("data", "show", "upright.npy")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--data", "pictures"), "cats/bad.png (picture 31 of 61) cannot be read"),
-        (("--data", "pictures", "--skip-bad"), "3 sizes (12×13: 20, 12×14: 20, 12×12: 20); --resize 12"),
+        (("--data", "pictures", "--skip-bad"), "3 sizes (13×12: 20, 14×12: 20, 12×12: 20); --resize 12"),
         (("--data", "pictures", "--resize", "500"), "8 to 64 px"),
         (("--data", "pictures", "--resize", "big"), "--resize big"),
+        (("--data", "pictures/cats/1.png"), "is a single picture; give the folder or zip"),
         (("--data", "digits", "--resize", "8"), "works on a folder or zip of pictures"),
         (("--data", "bars.npz", "--skip-bad"), "works on a folder or zip of pictures"),
         (("--data", "cut.zip"), "is no whole zip"),

@@ -32,6 +32,15 @@ def test_same_seed_same_hand(run_command):
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
+def test_a_long_text_gets_a_short_name_of_its_own(run_command, tmp_path):
+    for text in ("1" * 300, "1" * 299 + "2"):
+        code, _, err = run_command("write", text)
+        assert code == 0, err
+    assert len(names := list(tmp_path.glob("11*.png"))) == 2 and all(len(name.name) < 40 for name in names)
+    code, _, err = run_command("write", "1" * 1001)
+    assert code == 2 and "1,001 characters are too many" in err and err.count("\n") == 1
+
+
 def test_json(run_command):
     code, out, _ = run_command("write", "7", "--json")
     assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0}

@@ -50,7 +50,7 @@ def test_a_large_file_that_is_none_is_refused(tmp_path, content, word):
         load(tmp_path / "set.npy")
 
 
-@pytest.mark.parametrize(("shape", "word"), [((50, 7, 8), "7×8 px"), ((50, 8, 8, 4), "4 channels"), ((3_000,), "3000")])
+@pytest.mark.parametrize(("shape", "word"), [((50, 7, 8), "8×7 px"), ((50, 8, 8, 4), "4 channels"), ((3_000,), "3000")])
 def test_a_large_array_of_no_images_is_refused(tmp_path, shape, word):
     np.save(tmp_path / "set.npy", pixels(*shape))
     with pytest.raises(UserError, match=word):

@@ -98,8 +98,8 @@ def flipped(content, position=-6):
         (gzip.compress(idx_header(10**6, 28, 28)), "holds only 0"),
         (idx_header(0, 28, 28), "at least two"),
         (idx(pixels(1, 8, 8)), "at least two"),
-        (idx(pixels(4, 7, 8)), "7×8 px"),
-        (idx(pixels(2, 8, 65)), "8×65 px"),
+        (idx(pixels(4, 7, 8)), "8×7 px"),
+        (idx(pixels(2, 8, 65)), "65×8 px"),
     ],
 )
 def test_bad_idx_images_are_refused_by_name(tmp_path, content, word):
@@ -217,8 +217,8 @@ def npy_claiming(*shape, text=None):
         (npy(pixels(4, 8, 8) - 128.0), "scale them"),
         (npy(pixels(1, 8, 8)), "at least two"),
         (npy(pixels(0, 8, 8)), "at least two"),
-        (npy(pixels(4, 8, 7)), "8×7 px"),
-        (npy(pixels(4, 0, 8)), "0×8 px"),
+        (npy(pixels(4, 8, 7)), "7×8 px"),
+        (npy(pixels(4, 0, 8)), "8×0 px"),
     ],
 )
 def test_bad_npy_is_refused_by_name(tmp_path, write, word):

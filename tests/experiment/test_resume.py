@@ -11,6 +11,7 @@ import time
 import pytest
 
 import ganforge
+from conftest import small_images
 from ganforge.data.catalogue import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.hooks import save_state
@@ -204,8 +205,32 @@ def test_a_run_starts_from_the_weights_of_another(bars_file):
     }
     # The first run's file holds the average, the second's start is its weights; both are far from fresh ones.
     assert (weights["second"] - weights["first"]).abs().max() < (weights["fresh"] - weights["first"]).abs().max()
-    with pytest.raises(UserError, match="cannot be used"):
-        ganforge.train("udacity", data=bars_file, out="third", steps=1, changes=SMALL, start_from="first")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "side", "words"),
+    [
+        ("vanilla", ["generator.hidden=[32]"], 8, r"generator.hidden is \[256\] there and \[32\] here; take"),
+        ("vanilla", ["latent.dim=7"], 8, "latent.dim is 6 there and 7 here; take its recipe, first/recipe.toml"),
+        ("cgan-tutorial", [], 8, "conditional is false there and true here"),
+        ("vanilla", ["ema_half_life=9.0"], 8, "keeps no average"),
+        ("vanilla", [], 9, "draws images of 8×8 px, grey, these are 9×9 px, grey; name a run that"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_in_words(bars, recipe, changes, side, words):
+    ganforge.train("vanilla", data=bars, out="first", steps=1, changes=SMALL[:2])
+    changes = [*SMALL[:2], *changes]
+    with pytest.raises(UserError, match=words) as caught:
+        ganforge.train(recipe, data=small_images(side=side), out="second", changes=changes, start_from="first")
+    assert "\n" not in str(caught.value) and "size mismatch" not in str(caught.value)
+    assert not RunFolder("second").path.exists()
+
+
+def test_weights_for_another_number_of_classes_are_refused(bars):
+    ganforge.train("cgan-tutorial", data=bars, out="first", steps=1, changes=SMALL[:2])
+    more = small_images(classes=8)
+    with pytest.raises(UserError, match="it draws 4 classes, these data have 8"):
+        ganforge.train("cgan-tutorial", data=more, out="second", changes=SMALL[:2], start_from="first")
 
 
 def test_kill_minus_nine_at_random_moments(bars_file):

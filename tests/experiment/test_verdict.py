@@ -78,6 +78,13 @@ def test_data_without_a_judge_get_none_until_one_is_trained():
     assert verdict.measured.judge == version_of(splits)
 
 
+def test_of_too_few_images_none_can_be_trained():
+    data, listener = small_images(40), Listener()
+    ganforge.train("vanilla", data=data, steps=2, out="run", watcher=listener, changes=["batch_size=8"])
+    said = next(line for line in listener.said if line.startswith("no verdict"))
+    assert "32 images are too few to train a judge, give 128 or more" in said and "would make one" not in said
+
+
 def test_without_labels_none_can_be_trained():
     data, listener = small_images(), Listener()
     bare = ImageSet(data.images, torch.full_like(data.labels, -1), (), "bare")

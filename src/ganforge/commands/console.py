@@ -2,12 +2,17 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
+
+
+LEAST_WRAPPED = 24
+"""Columns of a terminal in which the last cell of a row can be wrapped and still be read."""
 
 
 def say(text: str, *, as_json: bool = False) -> None:
@@ -21,13 +26,30 @@ def give(values: Any) -> None:
 
 
 def table(rows: Sequence[Sequence[str]], header: tuple[str, ...]) -> None:
-    """Print rows below a header, as wide as the terminal allows."""
+    """Print rows below a header; no cell is ever cut off.
+
+    A file or a pipe gets each row as one line. On a terminal the last column wraps, and where even that does not fit,
+    each row is its first cell with the others below it.
+    """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False, markup=False, emoji=False)
+    widths = [max(map(cell_len, column)) + 2 for column in zip(header, *rows, strict=True)]
+    if not console.is_terminal:
+        console.width = sum(widths)
+    elif sum(widths[:-1]) + min(widths[-1], LEAST_WRAPPED) > console.width:
+        indented = textwrap.TextWrapper(
+            console.width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        for first, *others in rows:
+            below = " · ".join(f"{title}: {cell}" for title, cell in zip(header[1:], others, strict=True) if cell)
+            say("\n".join([first, *indented.wrap(below)]))
+        return
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(header):
-        drawn.add_column(title, no_wrap=index == 0)
+        drawn.add_column(title, no_wrap=index < len(header) - 1, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console(highlight=False).print(drawn)
+    console.print(drawn)

@@ -11,7 +11,17 @@ from ganforge.commands.console import JsonFlag, give, say
 if TYPE_CHECKING:
     from ganforge.judge.storage import Card
 
-judge_app = typer.Typer(help="The judge of handwritten digits, and judges of your own data.", no_args_is_help=True)
+judge_app = typer.Typer(invoke_without_command=True)
+
+
+@judge_app.callback()
+def judge(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Show the judge of handwritten digits, or train a judge of your own data.
+
+    Example: ganforge judge train cifar10 --minutes 15
+    """
+    if not context.invoked_subcommand:
+        judge_show(as_json)
 
 
 @judge_app.command("show")

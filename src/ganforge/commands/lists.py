@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,13 +47,13 @@ def recipes_show(name: str, as_json: JsonFlag = False) -> None:
 
 
 @data_app.callback()
-def data(context: typer.Context) -> None:
+def data(context: typer.Context, as_json: JsonFlag = False) -> None:
     """List, show and fetch data sets.
 
     Example: ganforge data show mnist
     """
     if not context.invoked_subcommand:
-        data_list()
+        data_list(as_json)
 
 
 @data_app.command("list")
@@ -126,7 +126,7 @@ def describe(found: object) -> list[str]:
     counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
     lines = [
         f"{found.name}: {found.origin}",
-        f"images: {counts}; {found.height}×{found.width}, {'grey' if found.channels == 1 else 'colour'}",
+        f"images: {counts}; {found.width}×{found.height} px, {'grey' if found.channels == 1 else 'colour'}",
         f"pixels: {found.pixel_min} to {found.pixel_max}, mean {found.pixel_mean:.1f}, std {found.pixel_std:.1f}",
         f"duplicates: {found.duplicates}; test images also in train: {found.test_in_train}; "
         f"constant images: {found.constant}",
@@ -174,8 +174,8 @@ def runs(
                 saved["status"] = "stopped"
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "damaged run.json"}
-        measured = read_lines(run.metrics)
-        found = [finding["name"] for finding in measured[-1]["findings"]] if measured else []
+        verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
+        found = [finding["name"] for finding in verdicts[-1]] if verdicts else []
         rows.append({"run": str(run.path), "findings": found, **saved})
     if as_json:
         give({"runs": rows})
@@ -183,7 +183,13 @@ def runs(
         say(f"no runs in {folder} yet; 'ganforge train' makes one")
     else:
         cells = [
-            (r["run"], r["recipe"], r["data"]["name"], r["status"], f"{r.get('step', 0):,}", ", ".join(r["findings"]))
-            for r in rows
+            (r["run"], r["recipe"], r["data"]["name"], r["status"], f"{r.get('step', 0):,}", _verdict(r)) for r in rows
         ]
         table(cells, ("run", "recipe", "data", "status", "step", "verdict"))
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Name the findings of a run, or say that it ended without any."""
+    if row["status"] != "finished" or (row.get("judged") and row["findings"]):
+        return ", ".join(row["findings"])
+    return "not judged (no judge)" if row.get("no_judge") else "not judged"

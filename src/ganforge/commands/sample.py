@@ -1,5 +1,6 @@
 """``ganforge sample`` and ``ganforge write``: draw with a trained generator."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,16 +18,31 @@ if TYPE_CHECKING:
 
 
 LARGEST_SHEET = 10_000
+LONGEST_LINE = 1_000
+LONGEST_STEM = 100
+"""Bytes of a text that still make a file's name; names of 255 bytes are the most that file systems take."""
 
 
 def sample(
     run: Annotated[Path | None, typer.Argument(help="A run's folder, or a generator.safetensors of anybody.")] = None,
     n: Annotated[
-        int | None, typer.Option("--n", help="How many pictures (64, or ten of each class); with --morph, frames.")
+        int | None,
+        typer.Option(
+            "--n", help="How many pictures: 64, or ten of each class, and a class is a row; with --morph, frames."
+        ),
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="Classes to draw: 0-9, or 3,1,4.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Classes to draw, by name or else by number from 0: 0-9, or 3,1,4, or shirt,bag.")
+    ] = None,
     digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
-    morph: Annotated[bool, typer.Option("--morph", help="Turn one picture into the next: labels, or seeds.")] = False,
+    morph: Annotated[
+        bool,
+        typer.Option(
+            "--morph",
+            help="Turn one picture into the next: labels (what lies between two classes was never trained and may look "
+            "broken), or seeds.",
+        ),
+    ] = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, which ships with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
     out: Annotated[
@@ -38,9 +54,10 @@ def sample(
 
     Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
     """
-    from ganforge.sampling import load_generator, sheet
+    import torch
 
-    by_class = False
+    from ganforge.sampling import class_sheet, load_generator, sheet
+
     if (run is None) == (model is None):
         both = "not both" if run else "for the generator that ships with ganforge"
         raise UserError(f"give a run's folder, or --model mnist, {both}")
@@ -52,18 +69,24 @@ def sample(
     target = out or folder / ("morph.webp" if morph else "sample.png")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
+    row_names: tuple[str, ...] = ()
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
         images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
     else:
         if wanted is None and generator.class_names:  # class by class, as many of each as n allows
             wanted = sorted(k % len(generator.class_names) for k in range(n or 10 * len(generator.class_names)))
-            by_class = len(wanted) % len(generator.class_names) == 0
+            row_names = generator.class_names if len(wanted) >= len(generator.class_names) else ()
         images = generator.sample(n, labels=wanted, seed=seed)
-    names = generator.class_names if by_class else ()
-    columns = len(images) if digits is not None else len(images) // len(names) if names else 10 if wanted else 8
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-    _write(images, wanted, target, lambda: sheet(images, columns, caption=caption, row_names=names))
+
+    def draw() -> "Image":
+        if row_names:
+            return class_sheet(images, torch.tensor(wanted), row_names, caption=caption)
+        columns = len(images) if digits is not None else 10 if wanted else 8
+        return sheet(images, columns, caption=caption)
+
+    _write(images, wanted, target, draw)
     if as_json:
         give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
@@ -73,7 +96,7 @@ def write(
     text: Annotated[str, typer.Argument(help="What to write: 20261122. One picture comes out.")],
     model: Annotated[str, typer.Option(help="mnist, which ships with ganforge, or the folder of a run.")] = "mnist",
     seed: Annotated[int, typer.Option(help="Another seed, another hand.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="FILE.png; TEXT.png unless given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.png; TEXT.png unless given, long texts cut.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write digits in handwriting: one picture, no training and no data needed.
@@ -82,8 +105,10 @@ def write(
     """
     from ganforge.sampling import line, load_generator
 
+    if len(text) > LONGEST_LINE:
+        raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
     images = load_generator(model).write(text, seed=seed)
-    target = out or Path(f"{text}.png")
+    target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
     _write(images, None, target, lambda: line(images))
@@ -92,26 +117,43 @@ def write(
     say(f"{text} -> {target}", as_json=as_json)
 
 
+def _stem(text: str) -> str:
+    """Name a file after what is written in it; of a long text, its beginning and a few digits of its hash."""
+    if len(text.encode()) <= LONGEST_STEM:
+        return text
+    return f"{text[:20]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -> list[int] | None:
-    """Turn "0-9" or "3,1,4" (or, one by one, "314") to labels.
+    """Turn "0-9", "3,1,4" or names of classes (or, one by one, "314") to labels; what is a name counts as a name.
 
     Raises:
-        UserError: it cannot be read so.
+        UserError: it cannot be read so, or the generator has no such class.
     """
     if text is None:
         return None
+    if not generator.class_names:
+        raise UserError(f"{generator.recipe.name} was trained without labels and cannot be asked for one")
     if one_by_one:
         if not text.isascii() or not text.isdigit():
             raise UserError(f"--digits {text!r}: write digits only, for example --digits 20261122")
         return [int(digit) for digit in text]
+    known = {str(number): number for number in range(len(generator.class_names))}
+    known |= {name: number for number, name in enumerate(generator.class_names)}
     labels: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise UserError(f"--labels {text!r}: write 0-9, or 3,1,4")
-        labels += range(int(first), int(last if dash else first) + 1)
-    if not labels:
-        raise UserError(f"--labels {text!r}: names no class; write 0-9, or 3,1,4")
+    for part in (part.strip() for part in text.split(",")):
+        dashes = [place for place, sign in enumerate(part) if sign == "-"]  # a name may have some of its own
+        ways = [(part, part), *((part[:dash].strip(), part[dash + 1 :].strip()) for dash in dashes)]
+        first, last = next((ends for ends in ways if known.keys() >= set(ends)), ("", ""))
+        if not first:
+            names = ", ".join(generator.class_names[:12]) + (", ..." if len(generator.class_names) > 12 else "")
+            raise UserError(
+                f"--labels {text!r}: {part!r} is no class; write names ({names}) or numbers from 0 to "
+                f"{len(generator.class_names) - 1}, with commas between, or the first and the last as in 0-1"
+            )
+        if known[first] > known[last]:
+            raise UserError(f"--labels {text!r}: {part!r} runs backwards; write {last}-{first}, or one by one")
+        labels += range(known[first], known[last] + 1)
     return labels
 
 

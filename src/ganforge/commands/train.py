@@ -28,7 +28,9 @@ def train(
     seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    start_from: Annotated[Path | None, typer.Option("--from", help="Start with the weights of this run.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Start with the weights of this run: same networks, same image shape.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a GAN and say whether it worked.

@@ -137,7 +137,7 @@ class _Reader:
         with it.container.open(it.file) as stream:
             seen = look(stream)
         if self.fit and min(seen.width, seen.height) < SMALLEST:
-            raise Unreadable(f"it is {seen.height}×{seen.width} px; {SMALLEST} a side are the least")
+            raise Unreadable(f"it is {seen.width}×{seen.height} px; {SMALLEST} a side are the least")
         return seen
 
     def _decode(self, it: Picture, shape: tuple[int, int, int]) -> Pixels:
@@ -164,7 +164,7 @@ class _Reader:
         side = min(height, width)
         proposed = side if SMALLEST <= side <= LARGEST else USUAL_SIZE
         if len(sizes) > 1:
-            listed = ", ".join(f"{h}×{w}: {count:,}" for (h, w), count in sizes.most_common(4))
+            listed = ", ".join(f"{w}×{h}: {count:,}" for (h, w), count in sizes.most_common(4))
             more = f", and {len(sizes) - 4:,} more" if len(sizes) > 4 else ""
             raise UserError(
                 f"{self.path}: its pictures are of {len(sizes):,} sizes ({listed}{more}); --resize {proposed} crops "
@@ -172,7 +172,7 @@ class _Reader:
             )
         if side < SMALLEST or max(height, width) > LARGEST:
             raise UserError(
-                f"{self.path}: its pictures are {height}×{width} px; {SMALLEST} to {LARGEST} px a side work"
+                f"{self.path}: its pictures are {width}×{height} px; {SMALLEST} to {LARGEST} px a side work"
                 + (f", --resize {proposed} scales them" if side >= SMALLEST else "")
             )
         return channels, height, width

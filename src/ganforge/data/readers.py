@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from ganforge.data.images import ImageSet
+from ganforge.data.pictures import Unreadable, look
 from ganforge.data.settle import Array, Found, Parts, settle
 from ganforge.errors import UserError
 
@@ -52,10 +53,21 @@ def read_path(path: Path) -> Parts:
         with refusing_damage(path):
             found = _read_npz(path) if path.suffix.lower() == ".npz" else {"train": (_read_npy_file(path), None)}
         return settle(found, str(path), name)
+    if _is_picture(path):
+        raise UserError(f"{path}: is a single picture; give the folder or zip in which all pictures of the set are")
     images = read_idx(path, IMAGE_MAGIC)
     beside = path.name.replace("images", "labels").replace("idx3", "idx1")
     labels = find_spelling(path.parent, beside) if beside != path.name else None
     return settle({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name)
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            look(stream)
+    except (Unreadable, OSError):
+        return False
+    return True
 
 
 def read_object(source: object) -> Parts:

@@ -71,7 +71,7 @@ def channels_first(images: Array, where: str) -> Array:
         )
     height, width = images.shape[2:]
     if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
-        raise UserError(f"{where}: images are {height}×{width} px; {SMALLEST} to {LARGEST} px a side work, resize them")
+        raise UserError(f"{where}: images are {width}×{height} px; {SMALLEST} to {LARGEST} px a side work, resize them")
     return images
 
 

@@ -99,7 +99,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
 
 
 def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:
-    """Judge a run that has come to its end.
+    """Judge a run that has come to its end; where no judge knows its data, ``resume`` asks again.
 
     Raises:
         Interrupted: the user had no patience; the run itself is complete, and ``resume`` judges it.
@@ -111,7 +111,7 @@ def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watc
         raise Interrupted(
             f"training is complete and saved, the verdict was left out; 'ganforge resume {folder.path}' gives it"
         ) from None
-    folder.update_run(judged=True)
+    folder.update_run(judged=verdict is not None, no_judge=verdict is None)
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 

@@ -17,6 +17,7 @@ from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.play import Run, conclude, play
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
+from ganforge.experiment.start import take_weights
 from ganforge.files import write_atomically
 from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe, load_recipe, parse
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
@@ -58,7 +59,7 @@ def train(
         seed: all chance in this run follows from it.
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
-        start_from: a run whose weights to start with (same networks), instead of drawn ones.
+        start_from: a run whose weights to start with (same networks, image shape and classes), instead of drawn ones.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
         skip_bad: leave out pictures that cannot be read.
         watcher: is told what happens.
@@ -82,7 +83,7 @@ def train(
     images = splits.train
     state = new_state(checked, images.shape, len(images.class_names), seed, torch.device(checked.device))
     if start_from is not None:
-        _take_weights(state, RunFolder(start_from))
+        take_weights(state, checked, images, RunFolder(start_from))
     # Everything is checked: only now is anything written.
     folder = RunFolder(out) if out is not None else claim_folder(RUNS, f"{checked.name}-{images.name}")
     experiment = Experiment(checked, splits, folder, seed)
@@ -161,7 +162,9 @@ def resume(
             length = Length(length.step, length.seconds - done)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
         if finished and not (steps or epochs or minutes) and not saved.get("judged"):
-            return conclude(experiment, state, done, watcher)
+            judged = conclude(experiment, state, done, watcher)
+            if judged.verdict:
+                return judged
         if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
@@ -180,8 +183,9 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) ->
     recipe = load_recipe(name, changes)
     few = len(splits.train)
     if recipe.batch_size > few:
-        watcher.say(f"batches of {few // 2} instead of {recipe.batch_size}: there are {few} training images only")
-        recipe = recipe.model_copy(update={"batch_size": max(2, few // 2)})
+        size = max(2, few // 2)
+        watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are {few} training images only")
+        recipe = recipe.model_copy(update={"batch_size": size})
     return recipe
 
 
@@ -268,14 +272,6 @@ def _saved_recipe(folder: RunFolder) -> Recipe:
             f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
         ) from None
     return parse(values, str(folder.recipe))
-
-
-def _take_weights(state: State, folder: RunFolder) -> None:
-    try:
-        tensors, _, _ = newest_checkpoint(folder.checkpoints)
-        state.load({name: value for name, value in tensors.items() if ".optimizer." not in name}, 0, 0)
-    except (Damaged, ValueError) as error:
-        raise UserError(f"--from {folder.path}: its weights cannot be used: {error}") from None
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:

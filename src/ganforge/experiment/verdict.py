@@ -16,6 +16,7 @@ from ganforge.judge.kept import USABLE, kept_judge
 from ganforge.judge.look import Judge, Report
 from ganforge.judge.measure import Measurement, measure
 from ganforge.judge.network import IMAGE_SHAPE
+from ganforge.judge.training import refuse_what_cannot_be_judged
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_lines
 from ganforge.sampling import Generator
@@ -123,11 +124,19 @@ def _reads(judge: Judge, splits: Splits, report: Report | None) -> float:
 
 
 def _make_one(splits: Splits, folder: RunFolder) -> str:
-    """Say how a judge of these data is made, or that none can be."""
+    """Say how a judge of these data is made, or why none can be."""
     if not splits.test.labelled:
         return ", and without labels none can be trained; look at the samples"
+    try:
+        refuse_what_cannot_be_judged(splits)
+    except UserError as why:
+        return f", and none can be trained: {why}; look at the samples"
+    if len(splits.test) < 2:
+        return "; set more apart for testing"
     data = folder.read_run()["data"]
-    source = shlex.quote(data["source"]) if data.get("source") else "FILE"
+    if not data.get("source"):
+        return "; 'ganforge judge train FILE' would make one"
     resize = f" --resize {data['resize']}" if data.get("resize") else ""
     skip = " --skip-bad" if data.get("skip_bad") else ""
-    return f"; 'ganforge judge train {source}{resize}{skip}' would make one"
+    command = f"ganforge judge train {shlex.quote(data['source'])}{resize}{skip}"
+    return f"; '{command}' would make one, and then 'ganforge resume {folder.path}' gives the verdict"

@@ -111,8 +111,8 @@ def refuse_what_cannot_be_judged(splits: Splits) -> None:
         channels, height, width = images.shape
         if channels not in (1, 3) or not 8 <= min(height, width) <= max(height, width) <= 64:
             raise UserError(
-                f"{images.name}: images are {images.shape}; a judge looks at grey or colour images of 8 to 64 pixels a "
-                "side"
+                f"{images.name}: images are {width}×{height} px with {channels} channels; a judge looks at grey or "
+                "colour images of 8 to 64 pixels a side"
             )
         if not images.labelled:
             raise UserError(f"{images.name}: a judge learns classes, so every image needs a label")
