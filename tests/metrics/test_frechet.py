@@ -57,6 +57,16 @@ def test_few_samples_of_a_line_in_many_features_follow_the_closed_form():
     assert frechet_distance(ladder, 3 * ladder) == pytest.approx(4 * spread + shift)
 
 
+@pytest.mark.parametrize(("n", "m"), [(12, 20), (12, 200), (200, 12), (2, 3)])
+def test_fewer_samples_than_features_follow_the_closed_form(n, m):
+    """With C = AᵀA the trace of the root of C₁C₂ is the sum of the singular values of A₁A₂ᵀ, which is only [n, m]."""
+    one, two = cloud(n, 40), cloud(m, 40, scale=2.0) + 1
+    a1, a2 = ((points - points.mean(0)) / np.sqrt(len(points) - 1) for points in (one, two))
+    shift = one.mean(0) - two.mean(0)
+    expected = shift @ shift + (a1**2).sum() + (a2**2).sum() - 2 * np.linalg.norm(a1 @ a2.T, "nuc")
+    assert frechet_distance(one, two) == pytest.approx(expected, rel=1e-7)
+
+
 def test_agrees_with_torchmetrics():
     from torchmetrics.image.fid import FrechetInceptionDistance
 

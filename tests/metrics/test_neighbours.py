@@ -3,12 +3,21 @@ import pytest
 import torch
 
 from ganforge.metrics import neighbours
-from ganforge.metrics.neighbours import coverage, density, precision, recall
+from ganforge.metrics.neighbours import (
+    coverage,
+    density,
+    density_coverage,
+    neighbourhood,
+    precision,
+    precision_recall,
+    recall,
+)
 
 DRAW = np.random.default_rng(1)
 REAL = DRAW.normal(size=(300, 6))
 FAKE = DRAW.normal(size=(250, 6)) * 0.8 + 0.3
 ALL = (precision, recall, density, coverage)
+AT_ONCE = (neighbourhood, precision_recall, density_coverage)
 
 
 def slow(real, fake, k):
@@ -24,7 +33,10 @@ def slow(real, fake, k):
 
 
 def fast(real, fake, k=5):
-    return tuple(figure(real, fake, k) for figure in ALL)
+    """One by one, which is the same as all at once."""
+    one_by_one = tuple(figure(real, fake, k) for figure in ALL)
+    assert neighbourhood(real, fake, k) == pytest.approx(one_by_one, abs=1e-12)
+    return one_by_one
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -33,13 +45,23 @@ def test_agree_with_the_definitions_in_both_orders(k):
     assert fast(FAKE, REAL, k) == pytest.approx(slow(FAKE, REAL, k), abs=1e-12)
 
 
+def test_pairs_and_all_four_at_once_are_the_same_by_name():
+    four = neighbourhood(REAL, FAKE, 3)
+    assert (four.precision, four.recall, four.density, four.coverage) == pytest.approx(slow(REAL, FAKE, 3), abs=1e-12)
+    pair = precision_recall(REAL, FAKE, 3)
+    assert (pair.precision, pair.recall) == (four.precision, four.recall)
+    pair = density_coverage(REAL, FAKE, 3)
+    assert (pair.density, pair.coverage) == (four.density, four.coverage)
+
+
 def test_agree_with_prdc(capsys):
     from prdc import compute_prdc
 
     for real, fake in ((REAL, FAKE), (FAKE, REAL), (REAL, FAKE + 1)):
         expected = compute_prdc(real, fake, nearest_k=5)
-        found = dict(zip(("precision", "recall", "density", "coverage"), fast(real, fake), strict=True))
-        assert found == pytest.approx({name: float(value) for name, value in expected.items()}, abs=1e-12)
+        assert neighbourhood(real, fake)._asdict() == pytest.approx(
+            {name: float(value) for name, value in expected.items()}, abs=1e-12
+        )
     assert "Num real" in capsys.readouterr().out, "it prints, and nothing else may"
 
 
@@ -90,7 +112,7 @@ def test_tensors_and_float32_are_taken_too():
     assert fast(real, fake) == pytest.approx(slow(real.double().numpy(), fake.double().numpy(), 5))
 
 
-@pytest.mark.parametrize("figure", ALL)
+@pytest.mark.parametrize("figure", ALL + AT_ONCE)
 @pytest.mark.parametrize(
     ("real", "fake", "k", "word"),
     [

@@ -1,1 +1,48 @@
-"""Feature arrays in, numbers out: nothing here knows an image, a file or a device."""
+"""Feature arrays in, numbers out: nothing here knows an image, a file or a device. Reals come first.
+
+>>> from ganforge.metrics import frechet_distance
+>>> frechet_distance(real_features, fake_features)  # doctest: +SKIP
+"""
+
+from ganforge.metrics.frechet import frechet_distance
+from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
+from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.memorisation import Copying, copying, exact_copies, nearer_share, nearest_distances
+from ganforge.metrics.modes import class_shares, mode_coverage, reverse_kl
+from ganforge.metrics.neighbours import (
+    coverage,
+    density,
+    density_coverage,
+    neighbourhood,
+    precision,
+    precision_recall,
+    recall,
+)
+from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
+
+__all__ = [
+    "Copying",
+    "Interval",
+    "class_shares",
+    "copying",
+    "coverage",
+    "density",
+    "density_coverage",
+    "exact_copies",
+    "frechet_distance",
+    "interval_of_splits",
+    "kernel_distance",
+    "mean_spread",
+    "mode_coverage",
+    "nearer_share",
+    "nearest_distances",
+    "neighbourhood",
+    "precision",
+    "precision_recall",
+    "proportion_interval",
+    "recall",
+    "reverse_kl",
+    "split_interval",
+    "total_spread",
+    "within_class_spread",
+]

@@ -15,22 +15,28 @@ def as_array(values: ArrayLike | Tensor) -> NDArray[Any]:
 
 
 def feature_pair(
-    real: ArrayLike | Tensor, fake: ArrayLike | Tensor, fewest: int = 2, purpose: str = "a covariance"
+    real: ArrayLike | Tensor,
+    fake: ArrayLike | Tensor,
+    fewest: int = 2,
+    purpose: str = "a covariance",
+    names: tuple[str, str] = ("real", "fake"),
 ) -> tuple[Floats, Floats]:
     """Return both arrays as float64 [N, F] and [M, F].
 
     Raises:
-        ValueError: an array is not two-dimensional, has fewer rows than ``fewest`` (what for, ``purpose`` says) or a
-            value that is not finite, or the two differ in width.
+        ValueError: an array is not two-dimensional, has no column, fewer rows than ``fewest`` (what for, ``purpose``
+            says) or a value that is not finite, or the two differ in width. ``names`` are what the message calls them.
     """
     pair = as_array(real).astype(np.float64), as_array(fake).astype(np.float64)
-    for name, array in zip(("real", "fake"), pair, strict=True):
-        if array.ndim != 2:
+    for name, array in zip(names, pair, strict=True):
+        if array.ndim != 2 or not array.shape[1]:
             raise ValueError(f"{name} features must be [N, F], these are {list(array.shape)}")
         if len(array) < fewest:
-            raise ValueError(f"{name} features: {purpose} needs at least {fewest} samples, found {len(array)}")
+            needed = f"{fewest} sample{'s' * (fewest > 1)}"
+            raise ValueError(f"{name} features: {purpose} needs at least {needed}, found {len(array)}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} features: {int((~np.isfinite(array)).sum())} values are NaN or infinite")
-    if pair[0].shape[1] != pair[1].shape[1]:
-        raise ValueError(f"real features have {pair[0].shape[1]} columns and fake features {pair[1].shape[1]}")
+    one, other = (array.shape[1] for array in pair)
+    if one != other:
+        raise ValueError(f"{names[0]} features have {one} columns and {names[1]} features {other}")
     return pair

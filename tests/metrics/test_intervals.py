@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from ganforge.metrics.frechet import frechet_distance
+from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
+from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.spread import mean_spread, within_class_spread
+
+
+def draws(seed):
+    return np.random.default_rng(seed)
+
+
+def holds(interval, value):
+    return interval.low <= value <= interval.high
+
+
+def test_splits_follow_student_by_hand():
+    parts = [1.0, 3.0, 2.0, 6.0]
+    half = stats.t.ppf(0.975, 3) * np.std(parts, ddof=1) / 2
+    assert interval_of_splits(10.0, parts) == pytest.approx(Interval(10 - half, 10 + half))
+    assert interval_of_splits(10.0, [4.0, 4.0]) == Interval(10, 10)
+
+
+@pytest.mark.parametrize("shape", ["normal", "exponential"])
+def test_the_interval_of_a_mean_holds_the_truth_19_times_of_20(shape):
+    random = draws(1)
+    samples = [getattr(random, shape)(size=200) for _ in range(1000)]
+    truth = {"normal": 0, "exponential": 1}[shape]
+    # 1,000 tries of .95 lie within .0207 of it but for 3 of 1,000
+    assert np.mean([holds(split_interval(np.mean, x), truth) for x in samples]) == pytest.approx(0.95, abs=0.0207)
+
+
+def test_the_interval_of_an_unbiased_distance_holds_the_truth_19_times_of_20_far_from_zero():
+    random, shift = draws(2), 2.0
+
+    def distance(real, fake):
+        return kernel_distance(real, fake, degree=1)
+
+    found = [
+        split_interval(distance, random.normal(size=(200, 2)), random.normal(size=(200, 2)) + shift) for _ in range(400)
+    ]
+    assert np.mean([holds(interval, shift**2) for interval in found]) == pytest.approx(0.95, abs=0.033)
+
+
+def test_it_is_too_wide_rather_than_too_narrow_where_two_clouds_are_alike():
+    random = draws(3)
+    pairs = [random.normal(size=(2, 200, 2)) for _ in range(200)]
+    intervals = [split_interval(kernel_distance, *pair) for pair in pairs]
+    assert np.mean([holds(interval, 0) for interval in intervals]) >= 0.98
+    half = np.mean([interval.high - interval.low for interval in intervals]) / 2
+    assert half > 1.5 * 1.96 * np.std([kernel_distance(*pair) for pair in pairs])
+
+
+def test_a_plain_bootstrap_of_a_distance_misses_the_estimate_and_splits_hold_it():
+    random = draws(4)
+    for _ in range(5):
+        real, fake = random.normal(size=(2, 60, 10))
+        estimate = frechet_distance(real, fake)
+        again = [
+            frechet_distance(real[random.integers(0, 60, 60)], fake[random.integers(0, 60, 60)]) for _ in range(200)
+        ]
+        assert np.quantile(again, 0.025) > estimate, "the whole bootstrap interval lies above"
+        assert holds(split_interval(frechet_distance, real, fake, splits=3), estimate)
+
+
+def test_it_holds_the_estimate_even_where_all_parts_lie_beside_it():
+    real, fake = draws(5).normal(size=(2, 100, 8))
+    seen = []
+
+    def distance(*clouds):
+        seen.append(frechet_distance(*clouds))
+        return seen[-1]
+
+    interval = split_interval(distance, real, fake)
+    *parts, estimate = seen
+    assert min(parts) > 2 * estimate, "ten samples put a distance between any two clouds"
+    assert (interval.low + interval.high) / 2 == pytest.approx(estimate)
+
+
+def test_the_parts_are_disjoint_hold_everything_and_are_always_the_same():
+    given = np.arange(103), np.arange(57)
+    seen = []
+
+    def figure(one, other):
+        seen.append((one, other))
+        return float(one.mean() + other.mean())
+
+    first = split_interval(figure, *given, splits=10, estimate=3.0)
+    for position, rows in enumerate(given):
+        parts = [pair[position] for pair in seen]
+        assert sorted(np.concatenate(parts)) == rows.tolist()
+        assert {len(part) for part in parts} == {len(rows) // 10, len(rows) // 10 + 1}
+        assert parts[0].tolist() != rows[: len(parts[0])].tolist(), "ordered files must not make ordered parts"
+    assert split_interval(figure, *given, splits=10, estimate=3.0) == first
+    assert (first.low + first.high) / 2 == pytest.approx(3)
+
+
+def test_groups_are_split_independently_and_what_is_parallel_together():
+    rows = np.arange(100)
+    seen = []
+
+    def figure(one, other):
+        seen.append((one[0].tolist(), one[1].tolist(), other.tolist()))
+        return float(len(seen))
+
+    split_interval(figure, (rows, torch.from_numpy(rows)), rows, estimate=0.0)
+    assert all(array == tensor for array, tensor, _ in seen)
+    assert all(array != other for array, _, other in seen)
+
+
+def test_features_with_their_classes_go_through_a_figure_that_takes_both():
+    random = draws(6)
+    real, fake = ((random.normal(size=(600, 3)) * by, random.integers(0, 3, 600)) for by in (1.0, 0.5))
+
+    def spread(real, fake):
+        return mean_spread(within_class_spread(*real, *fake, number_of_classes=3))
+
+    assert holds(split_interval(spread, real, fake), 0.25)
+    assert split_interval(spread, real, fake).high < 0.4
+
+
+@pytest.mark.parametrize(
+    ("groups", "splits", "word"),
+    [
+        ((np.arange(9),), 10, "10 splits of 9 rows"),
+        ((np.arange(9),), 1, "1 splits of 9 rows"),
+        (((np.arange(20), np.arange(19)),), 10, r"these have \[19, 20\] rows"),
+        ((np.full(20, np.nan),), 10, "finite figures: nan"),
+        ((), 10, "at least two splits"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(groups, splits, word):
+    with pytest.raises(ValueError, match=word):
+        split_interval(lambda *parts: float(np.mean(parts)) if parts else 0.0, *groups, splits=splits)
+
+
+def test_an_estimate_that_is_not_finite_has_no_interval():
+    for estimate, parts in ((np.inf, [1.0, 2.0]), (1.0, [1.0, np.nan]), (1.0, [1.0])):
+        with pytest.raises(ValueError, match="at least two splits and finite figures"):
+            interval_of_splits(estimate, parts)
+
+
+def test_a_proportion_agrees_with_scipy():
+    for hits, n in ((0, 10), (3, 10), (10, 10), (997, 1000), (1, 1)):
+        expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
+        found = proportion_interval(hits, n)
+        assert found == pytest.approx((expected.low, expected.high))
+        assert found.low <= hits / n <= found.high
+        assert found.low >= 0
+        assert found.high <= 1
+
+
+def test_a_proportion_near_the_end_holds_the_truth_19_times_of_20():
+    # exactly, not by lot: over all outcomes of 200 tries at .97
+    held = [holds(proportion_interval(hits, 200), 0.97) for hits in range(201)]
+    assert stats.binom.pmf(range(201), 200, 0.97) @ held == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (3, 2), (-1, 5)])
+def test_what_is_no_share_is_refused(hits, n):
+    with pytest.raises(ValueError, match=f"{hits} of {n} is no share"):
+        proportion_interval(hits, n)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import mannwhitneyu
+from sklearn.neighbors import NearestNeighbors
+
+from ganforge.metrics import memorisation
+from ganforge.metrics.memorisation import copying, exact_copies, nearer_share, nearest_distances
+
+DRAW = np.random.default_rng(1)
+TRAIN, HELD_OUT, OTHERS = (DRAW.normal(size=(n, 6)) for n in (400, 300, 250))
+
+
+def test_nearest_rows_agree_with_scikit_learn_far_from_the_origin_and_at_every_scale():
+    for scale, shift in ((1, 0), (1, 1e4), (1e25, 0), (1e-25, 0)):
+        train, rows = TRAIN * scale + shift, OTHERS * scale + shift
+        oracle = NearestNeighbors(n_neighbors=1, algorithm="brute" if shift == 0 else "kd_tree").fit(train)
+        expected, index = oracle.kneighbors(rows)
+        distances, nearest = nearest_distances(rows, train)
+        assert nearest.tolist() == index[:, 0].tolist()
+        assert distances == pytest.approx(expected[:, 0], rel=1e-9)
+
+
+def test_near_rows_that_single_precision_cannot_tell_apart_are_compared_in_double():
+    train = np.concatenate([TRAIN, TRAIN + 1e-6, TRAIN - 2e-6, 100 * TRAIN[:1]])
+    for offset, part in ((0, 0), (1e-6, 1), (-2e-6, 2)):
+        distances, nearest = nearest_distances(TRAIN + offset, train)
+        assert (distances == 0).all()
+        assert nearest.tolist() == list(range(400 * part, 400 * part + 400))
+
+
+def test_the_first_of_equal_rows_is_named():
+    assert nearest_distances(TRAIN, np.concatenate([TRAIN, TRAIN, TRAIN]))[1].tolist() == list(range(400))
+
+
+def test_the_size_of_the_blocks_does_not_matter(monkeypatch):
+    whole = nearest_distances(OTHERS, TRAIN)
+    monkeypatch.setattr(memorisation, "BLOCK", 7)
+    parts = nearest_distances(OTHERS, TRAIN)
+    assert (whole[0].tolist(), whole[1].tolist()) == (parts[0].tolist(), parts[1].tolist())
+
+
+def test_fewer_training_rows_than_are_compared_are_enough():
+    distances, nearest = nearest_distances([[3.0, 4.0], [0.0, 1.0]], [[0.0, 0.0]])
+    assert distances.tolist() == [5, 1]
+    assert nearest.tolist() == [0, 0]
+
+
+def test_nearer_share_is_the_mann_whitney_statistic_ties_count_half():
+    assert nearer_share([1.0, 2.0], [2.0, 3.0]) == (2 + 1.5) / 4
+    fake, held_out = DRAW.integers(0, 9, 60), DRAW.integers(1, 12, 50)
+    expected = mannwhitneyu(held_out, fake).statistic / (60 * 50)
+    assert nearer_share(fake, held_out) == pytest.approx(expected)
+    assert nearer_share(held_out, fake) == pytest.approx(1 - expected)
+
+
+def test_fresh_reals_lie_as_near_as_held_out_ones():
+    found = copying(TRAIN, HELD_OUT, OTHERS)
+    assert found.nearer_share == pytest.approx(0.5, abs=0.1)
+    assert found.ratio == found.fake_median / found.held_out_median == pytest.approx(1, abs=0.1)
+    assert found.share_close == pytest.approx(0.01, abs=0.015)
+    assert found.share_exact == 0
+
+
+def test_copies_are_seen_in_every_number_and_named():
+    rows = DRAW.permutation(400)[:250]
+    found = copying(TRAIN, HELD_OUT, TRAIN[rows])
+    assert (found.nearer_share, found.share_close, found.share_exact) == (1, 1, 1)
+    assert (found.fake_median, found.ratio) == (0, 0)
+    assert found.nearest.tolist() == rows.tolist()
+    assert (found.fake_distances == 0).all()
+
+
+def test_a_tenth_of_copies_is_a_tenth():
+    found = copying(TRAIN, HELD_OUT, np.concatenate([TRAIN[:25], OTHERS[:225] + 50]))
+    assert found.share_exact == found.share_close == 0.1
+    assert found.nearer_share == pytest.approx(0.1)
+
+
+def test_copies_that_a_network_rounded_count_as_copies_and_near_ones_as_close():
+    rounded = TRAIN.astype(np.float32) * (1 + DRAW.uniform(-1e-6, 1e-6, TRAIN.shape))
+    found = copying(TRAIN, HELD_OUT, rounded)
+    assert found.fake_median > 0
+    assert found.share_exact == 1
+    near = copying(TRAIN, HELD_OUT, TRAIN + 1e-3)
+    assert (near.share_exact, near.share_close, near.nearer_share) == (0, 1, 1)
+
+
+def test_exact_is_measured_by_the_length_of_the_training_rows():
+    assert exact_copies([0.0, 0.9e-5, 1.1e-5], [[1.0, 0.0], [0.0, -1.0]]).tolist() == [True, True, False]
+    assert exact_copies([0.0, 0.9e-2, 1.1e-2], torch.tensor([[1e3, 0.0]])).tolist() == [True, True, False]
+    assert exact_copies([0.0, 1e-30], np.zeros((3, 2))).tolist() == [True, False]
+
+
+def test_poor_fakes_lie_further_off_than_reals():
+    assert copying(TRAIN, HELD_OUT, OTHERS * 5).nearer_share < 0.1
+    assert copying(TRAIN, HELD_OUT, OTHERS * 5).ratio > 2
+
+
+def test_held_out_reals_that_are_training_images_leave_no_ratio():
+    found = copying(TRAIN, TRAIN, OTHERS)
+    assert np.isnan(found.ratio)
+    assert found.nearer_share == found.share_close == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "fake", "word"),
+    [
+        (TRAIN, HELD_OUT[:0], OTHERS, "held-out features: a nearest neighbour needs at least 1 sample, found 0"),
+        (TRAIN, HELD_OUT, OTHERS[:, :4], "training features have 6 columns and fake features 4"),
+        (TRAIN, HELD_OUT, np.full((9, 6), np.nan), "fake features: 54 values"),
+        (np.full((9, 6), np.inf), HELD_OUT, OTHERS, "training features: 54 values"),
+        (TRAIN[0], HELD_OUT, OTHERS, r"training features must be \[N, F\]"),
+    ],
+)
+def test_what_has_no_neighbour_is_refused_in_one_line(train, held_out, fake, word):
+    with pytest.raises(ValueError, match=word) as refusal:
+        copying(train, held_out, fake)
+    assert "\n" not in str(refusal.value)
+
+
+def test_no_distances_are_refused():
+    with pytest.raises(ValueError, match="both fakes and held-out reals"):
+        nearer_share([], [1.0])

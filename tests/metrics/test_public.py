@@ -1,0 +1,37 @@
+import inspect
+import subprocess
+import sys
+
+import ganforge.metrics
+
+
+def modules_after(statements):
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{statements}\nprint(*sys.modules)"], capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    return set(found.stdout.splitlines()[-1].split())
+
+
+def test_every_public_name_is_there_and_says_what_it_is():
+    for name in ganforge.metrics.__all__:
+        assert inspect.getdoc(getattr(ganforge.metrics, name)), name
+
+
+def test_reals_come_first_in_every_function_of_two_clouds():
+    for name in ("frechet_distance", "kernel_distance", "neighbourhood", "precision_recall", "density_coverage"):
+        parameters = list(inspect.signature(getattr(ganforge.metrics, name)).parameters)
+        assert parameters[:2] == ["real_features", "fake_features"], name
+
+
+def test_metrics_are_not_loaded_before_they_are_asked_for():
+    ask = "from ganforge.commands.main import main\nsys.argv = ['ganforge', '--help']\ntry: main()\nexcept SystemExit: pass"
+    loaded = modules_after(f"import ganforge\n{ask}")
+    assert "ganforge.commands.main" in loaded
+    assert not loaded & {"ganforge.metrics", "torch", "numpy", "scipy"}
+
+
+def test_the_slowest_part_of_scipy_stays_out():
+    loaded = modules_after("import ganforge.metrics")
+    assert "ganforge.metrics.intervals" in loaded
+    assert "scipy.stats" not in loaded
