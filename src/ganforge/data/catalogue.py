@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.entries import ENTRIES, Entry
-from ganforge.data.images import Splits
+from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
 from ganforge.data.own import read_pictures
@@ -67,6 +67,21 @@ def load(
     if isinstance(source, str | Entry):
         return cut(*_load_entry(_entry(source), report, reading), images)
     return cut(read_object(source), "given as a Python object", images)
+
+
+def load_whole(source: object, reading: Report | None = None) -> ImageSet:
+    """Load all images of a source as one set, whatever parts it has: pictures that are looked at, not trained on.
+
+    Raises:
+        UserError: as `load`.
+    """
+    if isinstance(source, str):
+        source = _as_path(source)
+    parts = _load_path(source, None, False, reading)[0] if isinstance(source, Path) else read_object(source)
+    whole = parts.train
+    for part in (parts.validation, parts.test):
+        whole = whole.followed_by(part) if part is not None else whole
+    return whole
 
 
 def names() -> list[Listed]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganforge.errors import RunFailed
+from ganforge.errors import RunFailed, UserError
 from ganforge.files import write_atomically
 
 
@@ -39,3 +39,18 @@ def cut_back(path: Path, step: int) -> None:
     lines = read_lines(path)
     kept = [line for line in lines if line["step"] <= step]
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the one JSON object in a file.
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: is not JSON ({error}); 'ganforge evaluate ... --json > FILE' writes it") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no JSON object; 'ganforge evaluate ... --json > FILE' writes one")
+    return values

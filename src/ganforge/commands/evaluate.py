@@ -1,0 +1,81 @@
+"""``ganforge evaluate`` and ``ganforge compare``: figures, and whether a difference is one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give, say, table
+
+
+def evaluate(
+    source: Annotated[
+        str,
+        typer.Argument(help="A run, a generator.safetensors, mnist (the shipped one), or images: .npz, folder, zip."),
+    ],
+    data: Annotated[str | None, typer.Option(help="The real images; the run's own, else MNIST, unless given.")] = None,
+    judge: Annotated[Path | None, typer.Option(help="A judge's file instead of the one that fits the data.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Fakes against as many reals; 10,000 if there are.")] = None,
+    split: Annotated[str, typer.Option(help="Which reals: test, or validation to tune on.")] = "test",
+    seed: Annotated[int, typer.Option(help="Of the noise a generator draws from.")] = 0,
+    slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes, test on reals; minutes.")] = False,
+    resize: Annotated[str | None, typer.Option(help="Scale real pictures, as 'train --resize' did.")] = None,
+    nearest: Annotated[
+        Path | None, typer.Option(help="FILE.png: fakes nearest to training images, beside them.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure a generator, or any set of generated images, beside real ones.
+
+    Example: ganforge evaluate runs/forge-1-mnist-1
+    """
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.evaluating import evaluate as evaluate_source
+
+    watcher = TerminalWatcher(as_json=as_json)
+    found = evaluate_source(
+        source,
+        data=data,
+        judge=judge,
+        n=n,
+        split=split,
+        seed=seed,
+        slow=slow,
+        resize=resize,
+        nearest=nearest,
+        watcher=watcher,
+    )
+    if as_json:
+        give(found.to_dict())
+        return
+    protocol = found.protocol
+    header = ("figure", "value", "95 % interval", "other reals", "hopeless fakes")
+    say(f"{found.what} · {protocol.n:,} fakes against {protocol.n:,} real {split} images of {protocol.data}")
+    table(found.rows(), header)
+    if found.classes:
+        table(found.class_rows(), ("class", "share", "of reals", "as asked", "spread", "recall", "of reals"))
+    for note in found.notes:
+        say(note)
+    say(f"protocol {protocol.id}: {protocol.judge}, n = {protocol.n:,}, {split}; docs/metrics.md says what to believe")
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Runs, folders of runs (one for each seed), or JSON of evaluate.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare evaluated runs: mean, deviation and worst seed, and whether a difference is more than noise.
+
+    Example: ganforge compare runs/dcgan-mnist-1 runs/lsgan-mnist-1
+    """
+    from ganforge.evaluation.compare import compare as compare_groups
+    from ganforge.evaluation.compare import comparison_rows
+    from ganforge.experiment.evaluating import read_group
+
+    groups = [read_group(Path(run)) for run in runs]
+    found = compare_groups(groups)
+    protocol = groups[0].evaluations[0].protocol
+    if as_json:
+        give({"protocol": protocol.to_dict(), "figures": [comparison.to_dict() for comparison in found]})
+        return
+    table(comparison_rows(found), ("figure", *(f"{group.name} ({len(group.evaluations)})" for group in groups), "so"))
+    say(f"mean ± standard deviation over seeds (the worst seed); protocol {protocol.id}, n = {protocol.n:,}")

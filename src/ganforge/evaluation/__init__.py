@@ -1,0 +1,1 @@
+"""Any generator of small images measured: figures with their intervals, floors and ceilings, and comparisons."""

@@ -1,0 +1,126 @@
+"""Evaluations side by side: only under one protocol, and whether a difference is more than noise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ganforge.errors import UserError
+from ganforge.evaluation.figures import KINDS
+from ganforge.evaluation.report import Evaluation, shown
+
+LEVEL = 0.05
+FEWEST_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Group:
+    """Evaluations of one method, one for each seed."""
+
+    name: str
+    evaluations: tuple[Evaluation, ...]
+
+    def values(self, figure: str) -> list[float]:
+        """Return a figure of every seed; fewer where one lacks it."""
+        return [found.value for evaluation in self.evaluations for found in evaluation.figures if found.name == figure]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure over the seeds of a group: mean, standard deviation (None for one seed) and the worst seed's."""
+
+    group: str
+    seeds: int
+    mean: float
+    sd: float | None
+    worst: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of every group, and what can be said of the first two."""
+
+    figure: str
+    summaries: tuple[Summary, ...]
+    verdict: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def compare(groups: Sequence[Group]) -> list[Comparison]:
+    """Compare every figure that all groups have.
+
+    Raises:
+        UserError: fewer than two groups, or evaluations of different protocols: the difference is named.
+    """
+    if len(groups) < 2:
+        raise UserError("compare needs two runs or more: ganforge compare RUN RUN")
+    first = groups[0].evaluations[0]
+    for group in groups:
+        for evaluation in group.evaluations:
+            if difference := first.protocol.difference(evaluation.protocol):
+                raise UserError(
+                    f"{first.what} and {evaluation.what} were not measured alike: {difference}; evaluate them anew "
+                    "with the same --data, --judge, --split and --n"
+                )
+    shared = [name for name in KINDS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
+    return [_compare(name, groups) for name in shared]
+
+
+def _compare(figure: str, groups: Sequence[Group]) -> Comparison:
+    summaries = tuple(_summary(figure, group) for group in groups)
+    return Comparison(figure, summaries, _words(figure, *groups[:2]) if len(groups) == 2 else _best(figure, groups))
+
+
+def _summary(figure: str, group: Group) -> Summary:
+    values = group.values(figure)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Summary(group.name, len(values), float(np.mean(values)), sd, max(values, key=lambda v: badness(figure, v)))
+
+
+def badness(figure: str, value: float) -> float:
+    """How far a figure is from where it should be: the larger, the worse."""
+    better = KINDS[figure].better
+    return {"low": value, "high": -value, "1": abs(value - 1), "half": abs(value - 0.5)}[better]
+
+
+def _words(figure: str, one: Group, other: Group) -> str:
+    """Say whether two groups differ by more than their seeds do: Welch's t-test on the badness, level 5 %."""
+    a, b = ([badness(figure, value) for value in group.values(figure)] for group in (one, other))
+    if a == b:
+        return "the same"
+    ahead = one.name if np.mean(a) < np.mean(b) else other.name
+    few = min(len(a), len(b))
+    if few < FEWEST_SEEDS:
+        return f"cannot tell with {few} seed{'s' * (few > 1)}: {ahead} is ahead; {FEWEST_SEEDS} or more would tell"
+    if np.ptp(a) == 0 and np.ptp(b) == 0:
+        return f"{ahead} is better: every seed says so"
+    chance = float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+    if math.isfinite(chance) and chance < LEVEL:
+        return f"{ahead} is better: more than noise (p = {chance:.2g}, {few} seeds)"
+    return f"cannot tell with {few} seeds (p = {chance:.2g}): the difference is no larger than that between seeds"
+
+
+def _best(figure: str, groups: Sequence[Group]) -> str:
+    """Name the first of three or more, without a claim: give two for a test."""
+    best = min(groups, key=lambda group: float(np.mean([badness(figure, value) for value in group.values(figure)])))
+    return f"{best.name} is ahead; compare two at a time to be told whether by more than noise"
+
+
+def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """The table of a comparison: each figure of each group, and what follows."""
+    return [
+        (KINDS[found.figure].title, *(_summarised(found.figure, it) for it in found.summaries), found.verdict)
+        for found in comparisons
+    ]
+
+
+def _summarised(name: str, it: Summary) -> str:
+    if it.sd is None:
+        return shown(it.mean, name)
+    return f"{shown(it.mean, name)} ± {shown(it.sd, name)} ({shown(it.worst, name)})"

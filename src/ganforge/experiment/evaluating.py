@@ -1,0 +1,202 @@
+"""``evaluate`` and ``compare``: what is to be measured is found, loaded and checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganforge.data.catalogue import load, load_whole
+from ganforge.data.images import ImageSet, Splits
+from ganforge.errors import UserError
+from ganforge.evaluation.compare import Group
+from ganforge.evaluation.figures import FEWEST
+from ganforge.evaluation.measure import Yardstick, some
+from ganforge.evaluation.report import Evaluation, parse_evaluation
+from ganforge.evaluation.view import Extractor, Eye
+from ganforge.experiment.setup import Watcher
+from ganforge.experiment.verdict import choose_judge
+from ganforge.files import write_atomically
+from ganforge.judge.digits import load_judge
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import append_line, read_json, read_lines
+from ganforge.sampling import SHIPPED, Generator, load_generator
+
+MOST = 10_000
+
+
+def evaluate(
+    source: Any,
+    *,
+    data: Any = None,
+    judge: Path | None = None,
+    extractor: Extractor | None = None,
+    n: int | None = None,
+    split: str = "test",
+    seed: int = 0,
+    slow: bool = False,
+    resize: str | int | None = None,
+    nearest: Path | None = None,
+    watcher: Watcher | None = None,
+) -> Evaluation:
+    """Measure a generator or a set of generated images beside real ones; a run keeps the result in metrics.jsonl.
+
+    Args:
+        source: a run's folder, a generator file, ``mnist`` (the shipped generator), a file, folder or zip of images,
+            a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
+        data: the real images, as `train` takes them; those of the run unless given, else MNIST.
+        judge: a judge's file instead of the one that fits the data.
+        extractor: instead of a judge, your own features: uint8 images [N, C, H, W] -> [N, F]. What needs classes is
+            left out then.
+        n: so many fakes against so many reals; as many as there are of both, 10,000 at most, unless given.
+        split: which reals: ``test`` or ``validation``.
+        seed: of the noise that a generator draws from.
+        slow: also train a small classifier on the fakes and test it on reals, and the other way round.
+        resize: for a folder or zip of real pictures, as `train` takes it.
+        nearest: where to write a sheet of the fakes nearest to training images, above these (``.png``).
+        watcher: is told what happens.
+
+    Raises:
+        UserError: something cannot be used; nothing was written.
+    """
+    watcher = watcher or Watcher()
+    if split not in ("test", "validation"):
+        raise UserError(f"--split {split}: test or validation; training images are what a generator may copy")
+    if n is not None and n < FEWEST:
+        raise UserError(f"--n {n}: at least {FEWEST}, or every interval is wider than what it bounds")
+    generator, folder = _generator_of(source)
+    what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
+    try:
+        splits = _reals(data, generator, folder, resize, watcher)
+        fakes = load_whole(source, reading=watcher.reading) if generator is None else None
+        reals = splits.test if split == "test" else splits.validation
+        _refuse_other_shape(what, generator, fakes, reals)
+        count = _count(n, reals, split, fakes)
+        eye = _eye(judge, extractor, splits)
+        watcher.say(f"judging {count:,} pictures ...")
+        yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 5 * count), watcher.say)
+        chosen = some(fakes, count, "fakes") if fakes else _drawn(generator, count, seed)
+        found = yardstick.measure(chosen, what, generator, slow)
+        sheet = yardstick.nearest(chosen) if nearest else b""
+    finally:
+        watcher.end()
+    if nearest:
+        write_atomically(nearest, sheet)
+    if folder is not None:
+        append_line(folder.metrics, {"step": found.step, "evaluation": found.to_dict()})
+    return found
+
+
+def read_group(path: Path) -> Group:
+    """Read the last evaluation of a run, of every run in a folder of seeds, or of a file that evaluate --json wrote.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file():
+        return Group(path.stem, (parse_evaluation(read_json(path), str(path)),))
+    alone = RunFolder(path)
+    runs = [alone] if alone.exists else [RunFolder(kept.parent) for kept in sorted(path.glob("*/run.json"))]
+    if not runs:
+        raise UserError(f"{path}: is no run, no folder of runs and no file of 'ganforge evaluate --json'")
+    found = []
+    for run in runs:
+        lines = [line["evaluation"] for line in read_lines(run.metrics) if "evaluation" in line]
+        if not lines:
+            raise UserError(f"{run.path}: was not evaluated yet; 'ganforge evaluate {run.path}' does it")
+        found.append(parse_evaluation(lines[-1], str(run.metrics)))
+    return Group(path.name, tuple(found))
+
+
+def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
+    """Tell a generator from images: a `Generator`, a run, a generator file, or the name of one that is shipped."""
+    if isinstance(source, Generator):
+        return source, None
+    if not isinstance(source, str | Path):
+        return None, None
+    path = Path(source)
+    if (path / "run.json").exists():
+        return load_generator(path), RunFolder(path)
+    if path.suffix == ".safetensors" or (not path.exists() and (SHIPPED / f"{path}.safetensors").exists()):
+        return load_generator(path), None
+    return None, None
+
+
+def _reals(
+    data: Any, generator: Generator | None, folder: RunFolder | None, resize: str | int | None, watcher: Watcher
+) -> Splits:
+    """Load the reals: those that are named, else those of the run, else those of the generator's name, else MNIST."""
+    wishes: dict[str, Any] = {"resize": resize}
+    source = data
+    if source is None and folder is not None:
+        kept = folder.read_run()["data"]
+        source, wishes = kept["source"], {"resize": kept.get("resize"), "skip_bad": kept.get("skip_bad", False)}
+        if source is None:
+            raise UserError(f"{folder.path} was trained on data from Python: give --data")
+    if source is None:
+        source = generator.note["data"] if generator else "mnist"
+    splits = load(source, report=watcher.downloading, reading=watcher.reading, **wishes)
+    watcher.say(f"real images: {splits.train.name}, {splits.origin}")
+    if data is None and folder is not None and generator and generator.note["fingerprint"] != splits.fingerprint:
+        raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
+    return splits
+
+
+def _refuse_other_shape(what: str, generator: Generator | None, fakes: ImageSet | None, reals: ImageSet) -> None:
+    made = tuple(generator.note["shape"]) if generator else fakes.shape if fakes else ()
+    if made != reals.shape:
+        shapes = ["×".join(map(str, shape)) for shape in (made, reals.shape)]
+        raise UserError(
+            f"{what}: its images are {shapes[0]} (channels × height × width) and the real ones of {reals.name} are "
+            f"{shapes[1]}; give the --data that they imitate"
+        )
+
+
+def _count(n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -> int:
+    """Settle how many of each are measured: equally many."""
+    most = min(len(reals), len(fakes) if fakes else len(reals) if n is None else n)
+    if n is not None and n > most:
+        made = f" and {len(fakes):,} generated ones" if fakes else ""
+        raise UserError(f"--n {n:,}: there are {len(reals):,} real {split} images{made} only")
+    count = n or min(MOST, most)
+    if count < FEWEST:
+        raise UserError(f"{count} images on a side are too few to measure anything: give {FEWEST} or more")
+    return count
+
+
+def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits) -> Eye:
+    if extractor is not None:
+        return Eye(extractor=extractor)
+    if judge is not None:
+        chosen = load_judge(judge)
+        if chosen.card.shape != splits.test.shape:
+            wanted, given = ("×".join(map(str, shape)) for shape in (chosen.card.shape, splits.test.shape))
+            raise UserError(
+                f"{judge}: {chosen.version} judges images of {wanted} (channels × height × width), these are {given}"
+            )
+        return Eye(chosen)
+    fitting, why = choose_judge(splits)
+    if fitting is None:
+        raise UserError(f"{why}; 'ganforge judge train' makes one from labelled data, or give --judge FILE")
+    return Eye(fitting)
+
+
+def _drawn(generator: Generator | None, count: int, seed: int) -> ImageSet:
+    """Draw pictures whose labels go round the classes."""
+    assert generator is not None
+    names = generator.class_names
+    asked = torch.arange(count) % len(names) if names else torch.full((count,), -1)
+    images = generator.sample(count, labels=asked.tolist() if names else None, seed=seed)
+    return ImageSet(images, asked, names, "fakes")
+
+
+def _counter(watcher: Watcher, total: int) -> Callable[[int], None]:
+    """Add up the images that were looked at, for the watcher."""
+    looked = 0
+
+    def report(count: int) -> None:
+        nonlocal looked
+        looked += count
+        watcher.judging(looked, max(total, looked))
+
+    return report
