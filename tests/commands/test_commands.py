@@ -3,12 +3,15 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganforge.commands.console import table
 from ganforge.commands.main import app
+from ganforge.commands.sample import read_labels
 from ganforge.recipes.recipe import built_in
 
 TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
@@ -38,13 +41,16 @@ FLAGS = {
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},
-    "data": set(),
+    "data": {"--json"},
     "data list": {"--json"},
     "data show": {"--out", "--resize", "--skip-bad", "--json"},
     "data fetch": {"--json"},
     "runs": {"--json"},
-    "judge": set(),
+    "evaluate": {"--data", "--judge", "--n", "--split", "--seed", "--slow", "--resize", "--nearest", "--json"},
+    "compare": {"--json"},
+    "judge": {"--json"},
     "judge show": {"--json"},
+    "benchmark": {"--recipe", "--seeds", "--steps", "--quick", "--out", "--json"},
     "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
 }
 
@@ -68,11 +74,18 @@ def test_verbs_and_flags_are_frozen():
     assert found == FLAGS
 
 
-@pytest.mark.parametrize("verb", [verb for verb in FLAGS if verb != "judge"])
-def test_every_verb_explains_itself_with_an_example(run_command, verb):
+@pytest.mark.parametrize("verb", FLAGS)
+def test_every_verb_explains_itself_with_an_example_and_has_json(run_command, verb):
     code, out, _ = run_command(*verb.split(), "--help")
     assert code == 0
-    assert "Example: ganforge" in " ".join(out.split())
+    assert "Example: ganforge" in " ".join(out.split()) and "--json" in out
+
+
+@pytest.mark.parametrize(("group", "verb"), [("recipes", ""), ("data", "list"), ("judge", "show")])
+def test_a_group_alone_shows_what_there_is(run_command, group, verb):
+    shown = run_command(group)
+    assert shown[0] == 0 and shown == run_command(group, *verb.split())
+    assert isinstance(json.loads(run_command(group, "--json")[1]), dict)
 
 
 def test_help_needs_no_heavy_import():
@@ -142,6 +155,9 @@ def test_every_verb_gives_one_json_object(run_command, bars_file):
 
 def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
     trained("cgan-tutorial")
+    assert run_command("sample", "run", "--n", 14, "--out", "rows.png")[0] == 0
+    with Image.open("rows.png") as rows:  # four classes: rows of 4, 4, 3 and 3, of 8 px enlarged to 64
+        assert rows.width > 4 * 64 and 4 * 64 < rows.height < 6 * 64
     assert run_command("sample", "run", "--labels", "0-3", "--n", 8, "--out", "s.png")[0] == 0
     assert run_command("sample", "run", "--labels", "1,3", "--out", "s.npz")[0] == 0
     assert run_command("sample", "run", "--n", 3, "--out", "many")[0] == 0
@@ -157,6 +173,21 @@ def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
         assert row.width > 3 * row.height
     with Image.open("m.gif") as movie:
         assert movie.n_frames == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("t-shirt,B", [1, 2]),
+        ("3,0", [3, 0]),
+        ("0-2", [0, 1, 2]),
+        ("A-t-shirt", [0, 1]),
+        ("1", [3]),  # a name goes before a number
+    ],
+)
+def test_classes_are_named_or_numbered(text, labels):
+    generator = SimpleNamespace(class_names=("A", "t-shirt", "B", "1"))
+    assert read_labels(text, generator, one_by_one=False) == labels
 
 
 def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_path):
@@ -182,12 +213,16 @@ def test_recipes_show_prints_a_file_that_trains(run_command, bars_file, tmp_path
 
 def test_a_trained_judge_gives_later_runs_their_verdict(run_command, trained, bars_file):
     assert f"'ganforge judge train {bars_file}' would make one" in trained(out="before")
+    assert "not judged (no judge)" in run_command("runs", ".")[1]
+    assert run_command("resume", "before")[0] == 2
     code, out, err = run_command("judge", "train", bars_file, "--epochs", 40)
     assert code == 0, err
     assert "40 epochs, never mirrored" in out
     assert "of the 20 test images rightly" in out and "ends with a verdict" in out
-    text = trained(out="after")
-    assert "of 4 classes appear" in text and "verdict: " in text and "digit" not in text
+    for text in (trained(out="after"), run_command("resume", "before")[1]):
+        assert "of 4 classes appear" in text and "verdict: " in text and "digit" not in text
+    assert "not judged" not in run_command("runs", ".")[1]
+    assert "already at step 12" in run_command("resume", "before")[2]
 
 
 def test_a_judge_in_a_file_of_its_own_is_not_kept(run_command, bars_file, tmp_path):
@@ -203,6 +238,28 @@ def test_runs_lists_them(run_command, trained):
     code, out, _ = run_command("runs")
     assert code == 0 and "runs/a" in out and "finished" in out
     assert "no runs" in run_command("runs", "empty")[1]
+
+
+LONG = ("runs/a-recipe-of-a-long-name-and-its-data-1", "a-recipe-of-a-long-name", "its-data", "finished", "123,456")
+HEADER = ("run", "recipe", "data", "status", "step", "verdict")
+
+
+def test_a_table_in_a_pipe_has_whole_lines(capsys):
+    table([(*LONG, "mode-collapse, discriminator-won")], HEADER)
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == list(HEADER) and row.split() == [*LONG, "mode-collapse,", "discriminator-won"]
+
+
+def test_a_table_on_a_terminal_of_80_columns_is_cut_nowhere(capsys, monkeypatch):
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("TERM", "dumb")  # 80 columns, no colours
+    table([(*LONG, "mode-collapse, discriminator-won"), (*LONG, "")], HEADER)
+    table([("vanilla", "word " * 40)], ("recipe", "what it is"))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    words = out.split()
+    assert out.startswith(LONG[0] + "\n") and words.count("word") == 40
+    assert all(words.count(word) == 2 for word in LONG) and words.count("discriminator-won") == 1
 
 
 def test_data_show_draws_a_contact_sheet(run_command, bars_file, tmp_path):
@@ -243,6 +300,13 @@ BAD = [
     (("recipes", "show", "vanila"), "did you mean"),
     (("data", "show", "mnits"), "mnist"),
     (("data", "fetch", "mnits"), "mnist"),
+    (("benchmark", "rings"), "did you mean ring"),
+    (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
+    (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
+    (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
+    (("benchmark", "ring", "--recipe", "cgan"), "cannot draw the points of ring"),
+    (("benchmark", "stacked-mnist", "--recipe", "gan-2d"), "cannot draw stacked digits"),
+    (("benchmark", "ring", "--out", "TAKEN"), "holds other files"),
     (("judge", "train"), "'DATA'"),
     (("judge", "train", "PLAIN"), "needs a label"),
     (("judge", "train", "ONE_CLASS"), "at least two"),
@@ -276,9 +340,10 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--labels", "4"), "label 4 is not a class"),
-        (("--labels", "a"), "write 0-9"),
-        (("--labels", "3-1"), "names no class"),
+        (("--labels", "4"), "'4' is no class; write names (0, 1, 2, 3) or numbers from 0 to 3"),
+        (("--labels", "1,a"), "'a' is no class"),
+        (("--labels", ""), "'' is no class"),
+        (("--labels", "3-1"), "runs backwards; write 1-3"),
         (("--digits", "12x"), "digits only"),
         (("--digits", "9"), "label 9"),
         (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
@@ -300,8 +365,9 @@ def test_bad_sampling(run_command, trained, arguments, words):
 
 def test_labels_asked_of_an_unconditional_generator(run_command, trained):
     trained()
-    code, _, err = run_command("sample", "run", "--digits", "2026")
-    assert code == 2 and "without labels" in err
+    for flag, text in (("--digits", "2026"), ("--labels", "shirt")):
+        code, _, err = run_command("sample", "run", flag, text)
+        assert code == 2 and "without labels" in err
 
 
 def test_a_used_folder_is_never_overwritten(run_command, trained, bars_file, tmp_path):

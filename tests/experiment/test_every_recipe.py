@@ -17,7 +17,9 @@ CHANGES = ["latent.dim=6", "batch_size=8", "checkpoint_seconds=0.02", "device=cp
 
 def changes_for(name):
     recipe = load_recipe(name)
-    small = [f"{player}.filters=4" for player in ("generator", "discriminator") if recipe.generator.family != "mlp"]
+    small = [f"{player}.filters=4" for player in ("generator", "discriminator") if hasattr(recipe.generator, "filters")]
+    if recipe.generator.family == "strided":
+        small = ["generator.planes=[6, 4]", "discriminator.planes=[4, 6]"]
     precision = ["precision=bf16"] if recipe.precision == "auto" else []
     return [*CHANGES, *small, *precision]
 
@@ -74,10 +76,11 @@ def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
     assert any(line.startswith("precision: ") for line in watcher.said)
 
 
-def test_the_default_takes_smaller_batches_from_few_images(bars):
+@pytest.mark.parametrize(("count", "size"), [(40, 16), (5, 2)])  # of 32 and of 3 training images
+def test_the_default_takes_smaller_batches_from_few_images(bars, count, size):
     watcher = Noting()
-    few = bars.images[:40].numpy()
+    few = bars.images[:count].numpy()
     changes = [change for change in changes_for("forge-1") if not change.startswith("batch_size")]
     ganforge.train(data=few, out="run", steps=2, changes=changes, watcher=watcher)
-    assert load_recipe("run/recipe.toml").batch_size == 16  # of 32 training images
-    assert any("batches of 16 instead of 64" in line for line in watcher.said)
+    assert load_recipe("run/recipe.toml").batch_size == size
+    assert any(f"batches of {size} instead of 64" in line for line in watcher.said)

@@ -5,7 +5,8 @@ from torch import nn
 from ganforge.networks.blocks import BatchNorm, Fold, Init, Logit, MinibatchStd, Unfold, measure_batch_statistics
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
-from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.mlp import Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 from ganforge.randomness import random_generator
 
@@ -13,6 +14,8 @@ SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 12), (1, 29, 23), (3, 64, 64)]
 FAMILIES = {
     "mlp": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16)}),
     "mlp with batch norm": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16), "batch_norm": True}),
+    "mlp with maxout": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16), "activation": "maxout"}),
+    "strided": (StridedGeneratorSettings, StridedDiscriminatorSettings, {"family": "strided", "planes": (8, 4)}),
     "dcgan": (DcganGeneratorSettings, DcganDiscriminatorSettings, {"family": "dcgan", "filters": 4}),
     "subpixel": (SubpixelGeneratorSettings, SubpixelDiscriminatorSettings, {"family": "subpixel", "filters": 4}),
 }
@@ -44,10 +47,17 @@ def test_shapes_and_gradients_reach_every_parameter(shape, classes, family):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("family", ["dcgan", "subpixel"])
-def test_convolutions_fit_every_size(family):
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("dcgan", {"filters": 2}),
+        ("subpixel", {"filters": 2}),
+        ("strided", {"planes": (2, 2, 2, 2), "kernel": 3}),
+    ],
+)
+def test_convolutions_fit_every_size(family, settings):
     for side in range(8, 65):
-        generator, discriminator = players((1, side, 8), family=family, filters=2)
+        generator, discriminator = players((1, side, 8), family=family, **settings)
         images = generator(torch.randn(2, 16))
         assert images.shape == (2, 1, side, 8)
         assert discriminator(images).logits.shape == (2,)
@@ -69,6 +79,7 @@ WAYS = [
         "mlp with batch norm": ("one-hot", "embedding", "projection"),
         "dcgan": ("embedding", "projection"),
         "subpixel": ("projection",),
+        "strided": ("projection",),
     }.items()
     for g_label in ("one-hot", "embedding", "batch-norm")
     for d_label in ways
@@ -134,6 +145,21 @@ def test_gains_and_offsets_by_class():
         assert torch.allclose(norm(x, labels)[i], expected, atol=1e-6)
     with pytest.raises(ValueError, match="batch_norm = true"):
         MlpGeneratorSettings(label="batch-norm")
+
+
+def test_maxout_takes_the_greatest_of_neighbours():
+    x = torch.tensor([[1.0, 5.0, -2.0, -3.0], [0.0, -1.0, 4.0, 4.5]])
+    assert Maxout(2)(x).tolist() == [[5.0, -2.0], [0.0, 4.5]]
+
+
+def test_the_last_layer_of_strided_nets():
+    plain, grown = (
+        build_generator(StridedGeneratorSettings(family="strided", planes=(4, 3), last=last), 16, (3, 10, 9), 0)
+        for last in ("plain", "transposed")
+    )
+    assert plain.start == (4, 5, 5) and isinstance(plain.layers[-1], nn.Conv2d)
+    assert grown.start == (4, 3, 3) and isinstance(grown.layers[-1], nn.ConvTranspose2d)
+    assert plain(torch.randn(2, 16)).shape == grown(torch.randn(2, 16)).shape == (2, 3, 10, 9)
 
 
 @pytest.mark.parametrize(("output", "low"), [("sigmoid", 0.0), ("tanh", -1.0)])

@@ -62,6 +62,7 @@ def test_a_users_own_file_works_like_a_built_in(tmp_path):
         ("generator.init.sd=3", "generator.init.sd: no such field; did you mean std?"),
         ("generator.hidden=[3, 3, 3]", "batch_norm = true"),
         ("generator.hidden=[]", "generator.hidden"),
+        ("order=together", "order: must be 'alternating' or 'simultaneous'"),
         ("objective.name=wgan", "'wgan' is not an objective"),
         ("objective.label_smoothing=0.7", "label_smoothing: must be less than 0.5"),
         ("objective.smoothing=0.1", "objective.smoothing: no such field; did you mean label_smoothing?"),
@@ -81,6 +82,12 @@ def test_a_bad_field_is_named_in_one_line(change, words):
         load_recipe("vanilla", [change])
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_both_players_move_at_once_only_where_each_moves_once():
+    assert load_recipe("vanilla", ["order=simultaneous"]).order == "simultaneous"
+    with pytest.raises(UserError, match="needs discriminator_steps = 1 and generator_steps = 1"):
+        load_recipe("vanilla", ["order=simultaneous", "generator_steps=2"])
 
 
 def test_label_smoothing_is_refused_where_the_objective_has_no_target():

@@ -13,11 +13,11 @@ CPU = torch.device("cpu")
 SMALL = ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "batch_size=8"]
 
 
-def game(data, name="vanilla", changes=(), seed=0):
+def game(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
     recipe = load_recipe(name, [*SMALL, *changes])
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
-    batches = Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)
-    return state, recipe, batches, Draws(recipe, seed, CPU)
+    batches = Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU, dtype=dtype)
+    return state, recipe, batches, Draws(recipe, seed, CPU, dtype)
 
 
 def weights(player):
@@ -95,6 +95,29 @@ def test_shared_noise_with_more_generator_steps_draws_anew_from_the_same_noise(b
     state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
     adversarial(state, recipe, batches, draws)
     assert len(seen) == 2 and torch.equal(seen[0], seen[1])
+
+
+def test_in_the_simultaneous_order_both_move_by_gradients_at_the_old_weights(bars):
+    changes = ["order=simultaneous", "precision=fp64", "generator.batch_norm=true", "generator.hidden=[12, 12]"]
+    state, recipe, batches, draws = game(bars, changes=changes, dtype=torch.float64)
+    plain = copy.deepcopy(state)
+    adversarial(state, recipe, batches, draws)
+    generator, discriminator = plain.generator.module, plain.discriminator.module
+    fake = generator(draws.latent(8, "discriminator", 0, 0))
+    real_logits, fake_logits = discriminator(batches[0].images).logits, discriminator(fake).logits
+    softplus = torch.nn.functional.softplus
+    losses = (softplus(-real_logits) + softplus(fake_logits)).mean(), softplus(-fake_logits).mean()
+    players = plain.discriminator, plain.generator
+    slopes = [
+        torch.autograd.grad(loss, p.parameters, retain_graph=True) for loss, p in zip(losses, players, strict=True)
+    ]
+    for player, own in zip(players, slopes, strict=True):
+        for parameter, slope in zip(player.parameters, own, strict=True):
+            parameter.grad = slope
+        player.optimizer.step()
+    for name, player in state.players().items():
+        for one, other in zip(weights(player), weights(plain.players()[name]), strict=True):
+            assert torch.allclose(one, other, rtol=1e-12, atol=1e-15)
 
 
 def test_several_discriminator_steps_see_different_images_and_noise(bars):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganforge.commands import judge, lists, sample, train
+from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
 from ganforge.commands.console import give
 from ganforge.errors import Interrupted, RunFailed, UserError
 
@@ -44,6 +44,9 @@ app.command()(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
 app.command()(sample.write)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.compare)
+app.command()(benchmark.benchmark)
 app.add_typer(lists.recipes_app, name="recipes")
 app.add_typer(lists.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")

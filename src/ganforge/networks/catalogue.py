@@ -12,6 +12,12 @@ from ganforge.networks.dcgan import (
     DcganGeneratorSettings,
 )
 from ganforge.networks.mlp import MlpDiscriminator, MlpDiscriminatorSettings, MlpGenerator, MlpGeneratorSettings
+from ganforge.networks.strided import (
+    StridedDiscriminator,
+    StridedDiscriminatorSettings,
+    StridedGenerator,
+    StridedGeneratorSettings,
+)
 from ganforge.networks.subpixel import (
     SubpixelDiscriminator,
     SubpixelDiscriminatorSettings,
@@ -19,19 +25,23 @@ from ganforge.networks.subpixel import (
     SubpixelGeneratorSettings,
 )
 
-GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | SubpixelGeneratorSettings
-DiscriminatorSettings = MlpDiscriminatorSettings | DcganDiscriminatorSettings | SubpixelDiscriminatorSettings
+GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | StridedGeneratorSettings | SubpixelGeneratorSettings
+DiscriminatorSettings = (
+    MlpDiscriminatorSettings | DcganDiscriminatorSettings | StridedDiscriminatorSettings | SubpixelDiscriminatorSettings
+)
 GeneratorTable = Annotated[GeneratorSettings, Field(discriminator="family")]
 DiscriminatorTable = Annotated[DiscriminatorSettings, Field(discriminator="family")]
 
 GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
     MlpGeneratorSettings: MlpGenerator,
     DcganGeneratorSettings: DcganGenerator,
+    StridedGeneratorSettings: StridedGenerator,
     SubpixelGeneratorSettings: SubpixelGenerator,
 }
 DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
     MlpDiscriminatorSettings: MlpDiscriminator,
     DcganDiscriminatorSettings: DcganDiscriminator,
+    StridedDiscriminatorSettings: StridedDiscriminator,
     SubpixelDiscriminatorSettings: SubpixelDiscriminator,
 }
 

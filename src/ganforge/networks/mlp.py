@@ -21,12 +21,13 @@ from ganforge.settings import Settings
 
 
 class MlpSettings(Settings):
-    """Layers of a fully connected player, from the input on."""
+    """Layers of a fully connected player, from the input on; ``pieces`` are those of maxout."""
 
     family: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (256,)
-    activation: Literal["relu", "leaky-relu"] = "relu"
+    activation: Literal["relu", "leaky-relu", "maxout"] = "relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    pieces: Annotated[int, Field(ge=2)] = 5
     batch_norm: bool = False
     deep_without_batch_norm: bool = False
     init: Init = Init()
@@ -48,9 +49,9 @@ class MlpDiscriminatorSettings(MlpSettings):
 
 
 class MlpGeneratorSettings(MlpSettings):
-    """A fully connected generator: its output squashes to the range its pixels have."""
+    """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all)."""
 
-    output: Literal["sigmoid", "tanh"] = "sigmoid"
+    output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
     label: GeneratorLabel = "one-hot"
 
     @model_validator(mode="after")
@@ -60,16 +61,36 @@ class MlpGeneratorSettings(MlpSettings):
         return self
 
 
+SQUASHES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
+
+
+class Maxout(nn.Module):
+    """The greatest of every ``pieces`` neighbours, [N, width · pieces] -> [N, width] (Goodfellow et al. 2013)."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take the greatest."""
+        greatest: Tensor = x.unflatten(1, (-1, self.pieces)).amax(2)
+        return greatest
+
+
 def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0) -> list[nn.Module]:
     """Linear, batch norm (from layer ``norm_from`` on, if at all), activation, for each width."""
     layers: list[nn.Module] = []
     for index, width in enumerate(settings.hidden):
         normed = settings.batch_norm and index >= norm_from
         # A bias before batch normalisation would be subtracted again at once.
-        layers.append(nn.Linear(inputs, width, bias=not normed))
+        pieces = settings.pieces if settings.activation == "maxout" else 1
+        layers.append(nn.Linear(inputs, width * pieces, bias=not normed))
         if normed:
-            layers.append(BatchNorm(width, classes))
-        layers.append(activation(settings.activation, settings.slope))
+            layers.append(BatchNorm(width * pieces, classes))
+        if settings.activation == "maxout":
+            layers.append(Maxout(pieces))
+        else:
+            layers.append(activation(settings.activation, settings.slope))
         inputs = width
     return layers
 
@@ -77,7 +98,7 @@ def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int, classe
 class MlpGenerator(nn.Module):
     """Latent [N, latent_dim], with the class behind it where it is told so -> images [N, C, H, W].
 
-    Images lie in [0, 1] (``output = "sigmoid"``) or [-1, 1] (``"tanh"``).
+    Images lie in [0, 1] (``output = "sigmoid"``), [-1, 1] (``"tanh"``) or anywhere (``"linear"``: points of a plane).
     """
 
     def __init__(
@@ -87,9 +108,9 @@ class MlpGenerator(nn.Module):
         self.shape = shape
         self.latent = WithClass(settings.label, latent_dim, classes)
         own = classes if settings.label == "batch-norm" else 0
-        squash = nn.Sigmoid() if settings.output == "sigmoid" else nn.Tanh()
         last = nn.Linear(settings.hidden[-1], math.prod(shape))
-        self.layers = Layers(*_hidden_layers(settings, self.latent.width, norm_from=0, classes=own), last, squash)
+        hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=own)
+        self.layers = Layers(*hidden, last, SQUASHES[settings.output]())
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""

@@ -81,7 +81,8 @@ class Recipe(Settings):
     It trains ``kimg`` thousand images where that is given, else ``epochs``, unless the user says how long.
     A step is one round of the game: ``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of
     the generator. ``shared_noise``: the generator is judged on the very fakes the discriminator has just learned from;
-    otherwise on fresh ones. Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
+    otherwise on fresh ones. ``order``: "alternating", or both move at once by gradients at the same old weights
+    ("simultaneous"). Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
     one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging.
     """
 
@@ -99,6 +100,7 @@ class Recipe(Settings):
     discriminator_steps: PositiveInt = 1
     generator_steps: PositiveInt = 1
     shared_noise: bool = True
+    order: Literal["alternating", "simultaneous"] = "alternating"
     lr_decay_start: NonNegativeFloat = 0.0
     ema_half_life: NonNegativeFloat = 0.0
     ema_ramp: NonNegativeFloat = 0.0
@@ -123,6 +125,12 @@ class Recipe(Settings):
             raise ValueError('sheet = "beside-real" shows the same labels twice and needs conditional = true')
         return self
 
+    @model_validator(mode="after")
+    def _at_once_means_once(self) -> Self:
+        if self.order == "simultaneous" and (self.discriminator_steps, self.generator_steps) != (1, 1):
+            raise ValueError('order = "simultaneous" needs discriminator_steps = 1 and generator_steps = 1')
+        return self
+
     @field_validator("objective", mode="before")
     @classmethod
     def _objective_by_name(cls, value: object) -> object:
@@ -137,7 +145,7 @@ class Recipe(Settings):
     @property
     def pixel_range(self) -> str:
         """The range real pixels are scaled to: the one that the generator's output can reach."""
-        return "0..1" if self.generator.output == "sigmoid" else "-1..1"
+        return "0..1" if self.generator.output in ("sigmoid", "tanh-of-0..1") else "-1..1"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as TOML and JSON take them; ``parse`` reads them back to an equal recipe."""

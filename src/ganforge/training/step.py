@@ -28,10 +28,10 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     """``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of the generator.
 
     Only the weights of the player whose turn it is move: gradients are asked for its parameters alone, and no layer
-    keeps anything from a forward pass.
+    keeps anything from a forward pass. In the simultaneous order both move at the end, by gradients at the old weights.
     """
     generator, discriminator = state.generator, state.discriminator
-    rounds, size = recipe.discriminator_steps, recipe.batch_size
+    rounds, size, together = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
     rate = learning_rate_factor(recipe, state.images_seen)
 
     for k in range(rounds):
@@ -42,7 +42,7 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
             fake = generator(latent, labels)
         real_logits, fake_logits = discriminate(discriminator, real, fake.detach(), labels)
         discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
-        update(discriminator, discriminator_loss, recipe.discriminator_lr * rate)
+        update(discriminator, discriminator_loss, recipe.discriminator_lr * rate, waits=together)
 
     for k in range(recipe.generator_steps):
         if not recipe.shared_noise:
@@ -52,6 +52,8 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         hoped_real = discriminator(fake, labels).logits
         generator_loss = recipe.objective.generator_loss(None, hoped_real).mean()
         update(generator, generator_loss, recipe.generator_lr * rate)
+    if together:
+        discriminator.optimizer.step()
 
     state.step += 1
     state.images_seen += size * rounds
@@ -77,12 +79,13 @@ def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tens
     return logits[: len(real)], logits[len(real) :]
 
 
-def update(player: Player, loss: Tensor, learning_rate: float) -> None:
-    """Descend on ``loss`` with one player's parameters; nothing else gets a gradient."""
+def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:
+    """Descend on ``loss`` with one player's parameters, or wait with the gradient; nothing else gets one."""
     player.optimizer.zero_grad()
     player.optimizer.param_groups[0]["lr"] = learning_rate
     loss.backward(inputs=player.parameters)
-    player.optimizer.step()
+    if not waits:
+        player.optimizer.step()
 
 
 def average(player: Player, keep: float) -> None:
@@ -106,12 +109,8 @@ def gradients(player: Player) -> list[Tensor]:
 
 def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
     """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
-    stats = {
-        "real_logit": real.mean(),
-        "fake_logit": fake.mean(),
-        "real_logit_std": real.std(),
-        "fake_logit_std": fake.std(),
-    }
+    stats = {"real_logit": real.mean(), "fake_logit": fake.mean()}
+    stats |= {"real_logit_std": real.std(), "fake_logit_std": fake.std()}
     if recipe.objective.probabilistic:
         stats["d_real"], stats["d_fake"] = real.sigmoid().mean(), fake.sigmoid().mean()
         stats["value"] = logsigmoid(real).mean() + logsigmoid(-fake).mean()

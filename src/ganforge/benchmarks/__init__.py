@@ -1,0 +1,1 @@
+"""Published protocols whose truth is known: which modes a generator misses can be counted."""

@@ -1,0 +1,122 @@
+"""What came of a benchmark: our rows beside the published ones and real data, and in words what was shortened."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ganforge.benchmarks.problems import FLOOR_DRAWS, Figures
+from ganforge.benchmarks.protocols import Plan, Published
+
+OPEN = "other nets: open architecture"
+TITLES = {"high_quality": "HQ %", "reverse_kl": "reverse KL", "std_ratio": "std / true"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure over seeds: mean, standard deviation (None for one seed), and that of the worst seed."""
+
+    mean: float
+    sd: float | None
+    worst: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures by number of samples: of real data (``floor``), and of every finished seed (``results``)."""
+
+    plan: Plan
+    floor: Mapping[str, Figures]
+    results: Sequence[Mapping[str, Any]]
+
+    def summary(self, samples: int) -> dict[str, Summary | None]:
+        """Every figure on so many samples over the seeds; None where a seed has none."""
+        names = self.floor[str(samples)]
+        return {name: _summary(name, [seed["figures"][str(samples)][name] for seed in self.results]) for name in names}
+
+    @property
+    def terms(self) -> str:
+        """How ours was done, and what of it is not the protocol."""
+        plan, protocol, seeds = self.plan, self.plan.protocol, len(self.results)
+        parts = [f"{seeds} seed{'s' * (seeds != 1)}" + (f" of {protocol.seeds}" if seeds < protocol.seeds else "")]
+        if plan.steps != protocol.steps:
+            changed = "shortened" if plan.steps < protocol.steps else "lengthened"
+            parts.append(f"{plan.steps:,} of {protocol.steps:,} steps: {changed}, not the protocol")
+        if plan.is_open:
+            parts.append(OPEN)
+        return ("--quick, no protocol: " if plan.quick else "") + ", ".join(parts)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for 10,000 steps, a mean over the seeds."""
+        return statistics.fmean(10_000 * seed["seconds"] / seed["step"] for seed in self.results)
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and rows as a person reads them."""
+        plan, protocol = self.plan, self.plan.protocol
+        names = list(self.floor[str(plan.samples[0])])
+        titles = {**TITLES, "modes": f"modes / {protocol.problem.modes:,}"}
+        rows = [_published(row, names, protocol.samples) for row in protocol.rows(plan.recipe)]
+        for n in plan.samples:
+            cells = [shown(name, self.floor[str(n)][name]) for name in names]
+            rows.append(("real data (floor)", *cells, f"{n:,}", f"mean of {FLOOR_DRAWS} draws"))
+        for n in plan.samples:
+            cells = [_cell(name, found) for name, found in self.summary(n).items()]
+            rows.append((f"ours: {plan.recipe.name}", *cells, f"{n:,}", self.terms))
+        return ("method", *(titles[name] for name in names), "n", "how"), rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values for JSON."""
+        plan, protocol = self.plan, self.plan.protocol
+        summaries = {n: self.summary(n).items() for n in plan.samples}
+        return {
+            "benchmark": protocol.name,
+            "about": protocol.about,
+            "recipe": plan.recipe.to_dict(),
+            "folder": str(plan.folder),
+            "steps": plan.steps,
+            "protocol_steps": protocol.steps,
+            "is_protocol": not plan.quick and plan.steps == protocol.steps and not plan.is_open,
+            "open_architecture": plan.is_open,
+            "terms": self.terms,
+            "seconds_per_10k_steps": self.seconds,
+            "summary": {str(n): {k: asdict(s) if s else None for k, s in found} for n, found in summaries.items()},
+            "floor": dict(self.floor),
+            "published": [asdict(row) for row in protocol.rows(plan.recipe)],
+            "published_samples": protocol.samples,
+            "seeds": list(self.results),
+        }
+
+
+def _summary(name: str, values: Sequence[float | None]) -> Summary | None:
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    worse = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(name, lambda x: -x)
+    sd = statistics.stdev(known) if len(known) > 1 else None
+    return Summary(statistics.mean(known), sd, max(known, key=worse))
+
+
+def shown(name: str, value: float | None) -> str:
+    """A figure with as many digits as mean something."""
+    if value is None:
+        return "–"
+    if name == "reverse_kl":
+        return f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"
+    return f"{value:.2f}" if name in ("std_ratio", "high_quality") else f"{value:.1f}".removesuffix(".0")
+
+
+def _cell(name: str, found: Summary | None) -> str:
+    if found is None:
+        return "–"
+    if found.sd is None:
+        return shown(name, found.mean)
+    return f"{shown(name, found.mean)} ± {shown(name, found.sd)} ({shown(name, found.worst)})"
+
+
+def _published(row: Published, names: Sequence[str], samples: int) -> tuple[str, ...]:
+    cells = {name: shown(name, getattr(row, name, None)) for name in names}
+    if row.error is not None:
+        cells["modes"] += f" ± {row.error:g} (s.e.)"
+    how = row.source if row.same else f"{row.source}; {OPEN}"
+    return row.method, *cells.values(), f"{samples:,}" if row.same else "?", how

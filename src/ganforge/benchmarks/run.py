@@ -1,0 +1,248 @@
+"""A benchmark from its name to its report: seed after seed, each of which can be stopped and gone on with."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganforge.benchmarks.protocols import Plan, find
+from ganforge.benchmarks.report import Report
+from ganforge.data.images import unscale
+from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.files import write_atomically
+from ganforge.recipes.recipe import Recipe, load_recipe
+from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import append_line, cut_back
+from ganforge.sampling import png, publish
+from ganforge.training import loop
+from ganforge.training.draws import Draws
+from ganforge.training.precision import choose_precision
+from ganforge.training.state import DTYPES, State, new_state
+from ganforge.training.step import Stats, adversarial
+
+BLOCK = 500
+Tell = Callable[[int, int, str], None]
+"""Told now and then how many steps of how many of this call are played, and what was found last."""
+
+
+def benchmark(
+    name: str,
+    recipe: str | Recipe | None = None,
+    *,
+    seeds: int = 1,
+    steps: int | None = None,
+    quick: bool = False,
+    out: str | Path | None = None,
+    tell: Tell = lambda done, total, found: None,
+) -> Report:
+    """Train a benchmark's recipe (or another) with seeds 0, 1, ... and measure what each has found.
+
+    A seed that is finished is not trained again, one that was stopped goes on, and the report is on all seeds that are
+    finished in the folder, whichever call trained them.
+
+    Raises:
+        UserError: an unknown name, a recipe that cannot be played here, or a folder of another benchmark.
+        RunFailed: a seed diverged, or the disk is full.
+        Interrupted: SIGINT or SIGTERM came; the same call goes on.
+    """
+    protocol = find(name)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe or protocol.recipe)
+    steps = (protocol.quick_steps if quick else protocol.steps) if steps is None else steps
+    for flag, value in (("seeds", seeds), ("steps", steps)):
+        if value < 1:
+            raise UserError(f"--{flag} {value}: must be more than 0")
+    protocol.problem.refuse(recipe)
+    recipe = choose_precision(_on_a_device(recipe), protocol.problem.shape, 0)
+    folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
+    plan = Plan(protocol, recipe, steps, quick, folder)
+    _claim(plan)
+    with RunFolder(folder).locked():
+        floor = _floor(plan)
+        wanted = [seed for seed in range(seeds) if not _result(plan, seed).exists()]
+        for k, seed in enumerate(wanted):
+            trial = Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps)
+            try:
+                trial.play()
+            except KeyboardInterrupt:
+                at = f"seed {seed} at step {trial.state.step:,}"
+                raise Interrupted(f"stopped in {at}; the same command goes on from the last checkpoint") from None
+        found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
+        return Report(plan, floor, [_read(file) for file in found])
+
+
+class Trial:
+    """One seed: the game from its newest checkpoint on, with a curve, and the figures at its end.
+
+    ``tell`` is told how many steps of ``total`` are played, where so many were played ``before`` this seed.
+    """
+
+    def __init__(self, plan: Plan, seed: int, tell: Tell, before: int, total: int) -> None:
+        recipe, problem = plan.recipe, plan.protocol.problem
+        device = torch.device(recipe.device)
+        self.plan, self.seed, self.folder = plan, seed, _result(plan, seed).parent
+        self.state = new_state(recipe, problem.shape, 0, seed, device)
+        self.draws = Draws(recipe, seed, device, DTYPES[recipe.precision])
+        self.batches = problem.batches(recipe, seed)
+        self.curve = self.folder / "curve.jsonl"
+        self.seconds = self._load()
+        self._tell, self._before, self._total, self._found = tell, before, total, f"seed {seed}"
+
+    def play(self) -> None:
+        """Play up to the plan's step and write the result."""
+        plan, problem = self.plan, self.plan.protocol.problem
+        self._since = self._saved = self._told = time.perf_counter()
+        far = lambda state: state.step >= plan.steps  # noqa: E731
+        loop.train(self.state, adversarial, plan.recipe, self.batches, self.draws, stop=far, hooks=[self._look])
+        self._save()
+        samples = self.samples(max(plan.samples))
+        result = {
+            "benchmark": plan.protocol.name,
+            "recipe": plan.recipe.name,
+            "seed": self.seed,
+            "step": self.state.step,
+            "seconds": round(self.seconds, 1),
+            "parameters": {name: sum(p.numel() for p in x.parameters) for name, x in self.state.players().items()},
+            "figures": {str(n): problem.figures(samples[:n]) for n in plan.samples},
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": plan.recipe.device,
+        }
+        write_atomically(self.folder / f"step-{plan.steps}.png", png(problem.picture(samples)))
+        write_atomically(_result(plan, self.seed), json.dumps(result, indent=2).encode())
+
+    @torch.no_grad()
+    def samples(self, count: int) -> Tensor:
+        """Draw so many samples, always from the same noise: points as floats, pictures as uint8, on the CPU.
+
+        Raises:
+            RunFailed: one is not a number.
+        """
+        recipe, state = self.plan.recipe, self.state
+        if self.plan.protocol.batch_statistics:
+            module, block = state.generator.published, recipe.batch_size
+        else:
+            module, block = publish(state, recipe, self.draws, {"class_names": []}).module, BLOCK
+        drawn = []
+        for k in range(-(-count // block)):
+            output = module(self.draws.latent(block, "benchmark", k))
+            if not output.isfinite().all():
+                raise self._diverged()
+            drawn.append((output if recipe.generator.output == "linear" else unscale(output, recipe.pixel_range)).cpu())
+        return torch.cat(drawn)[:count]
+
+    def _look(self, state: State, stats: Stats) -> None:
+        """Measure at the marks of the curve, save, and tell; none of it counts as time of training."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        if is_curve_step(state.step):
+            count = min(self.plan.protocol.curve, min(self.plan.samples))
+            figures = self.plan.protocol.problem.figures(self.samples(count))
+            line = {"step": state.step, "seconds": round(self.seconds, 2), "n": count, **figures}
+            append_line(self.curve, line)
+            self._found = f"seed {self.seed} · step {state.step:,}: {figures['modes']} modes after {count:,} samples"
+        if now - self._saved >= self.plan.recipe.checkpoint_seconds:
+            self._save()
+            self._saved = now
+        if now - self._told >= 0.1:
+            self._tell(self._before + state.step, self._total, self._found)
+            self._told = now
+        self._since = time.perf_counter()
+
+    def _save(self) -> None:
+        state, tensors = self.state, self.state.tensors()
+        if not all_finite(tensors):
+            raise self._diverged()
+        note = {"step": state.step, "images_seen": state.images_seen, "seconds": self.seconds}
+        write_checkpoint(self.folder / "checkpoints", tensors, note)
+
+    def _load(self) -> float:
+        """Take over the newest checkpoint, if there is one, and return the seconds it took to come there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            tensors, note, _ = newest_checkpoint(self.folder / "checkpoints")
+        except Damaged:
+            tensors, note = {}, {"step": 0, "seconds": 0.0}
+        if note["step"] > self.plan.steps:
+            at = f"{self.folder} is at step {note['step']:,} already"
+            raise UserError(f"{at}: give --steps of at least that, or choose another --out")
+        if tensors:
+            self.state.load(tensors, note["step"], note["images_seen"])
+        if self.curve.exists():
+            cut_back(self.curve, note["step"])
+        return float(note["seconds"])
+
+    def _diverged(self) -> RunFailed:
+        return RunFailed(
+            f"seed {self.seed} diverged before step {self.state.step:,}: a weight or a sample is not a number; "
+            f"its last good checkpoint is in {self.folder}"
+        )
+
+
+def is_curve_step(step: int) -> bool:
+    """Whether a curve has a point at ``step``: 100, 150, 200, 250, 300, 400, 500, 600, 800 and their tenfolds."""
+    return step >= 100 and step / 10 ** (len(str(step)) - 1) in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+
+
+def _on_a_device(recipe: Recipe) -> Recipe:
+    """Settle where to train: on a GPU where there is one, unless the recipe says where."""
+    device = recipe.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise UserError(
+            f"{recipe.name}: this machine has no {device} device that torch can use; device = 'auto'"
+        ) from None
+    return recipe.model_copy(update={"device": device})
+
+
+def _result(plan: Plan, seed: int) -> Path:
+    return plan.folder / f"seed-{seed}" / f"step-{plan.steps}.json"
+
+
+def _claim(plan: Plan) -> None:
+    """Make the folder this plan's, or see that it is.
+
+    Raises:
+        UserError: it cannot be written, or holds something else.
+    """
+    file = plan.folder / "benchmark.json"
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        strangers = [name for name in os.listdir(plan.folder) if name != ".lock"]
+        if strangers and not file.exists():
+            raise UserError(f"{plan.folder} holds other files ({min(strangers)}, ...): choose another --out")
+        if not file.exists():
+            write_atomically(file, json.dumps(plan.identity, indent=2).encode())
+            write_atomically(plan.folder / "recipe.toml", plan.recipe.to_toml().encode())
+    except (OSError, RunFailed) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
+    there, here = _read(file), json.loads(json.dumps(plan.identity))
+    other = [key for key in here if there.get(key) != here[key]]
+    if other:
+        raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
+
+
+def _floor(plan: Plan) -> dict[str, dict[str, float | None]]:
+    """Measure real data as the samples are; once, the figures are kept."""
+    file, problem = plan.folder / "floor.json", plan.protocol.problem
+    if not file.exists():
+        figures = {str(n): problem.floor(n) for n in plan.samples}
+        write_atomically(file, json.dumps(figures, indent=2).encode())
+    return _read(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"{file} is damaged; delete it, and the same command makes it anew") from None

@@ -1,0 +1,79 @@
+"""``ganforge benchmark``: published protocols whose truth is known."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganforge.commands.console import JsonFlag, give, say, table
+
+PLAIN_EVERY_SECONDS = 10.0
+
+
+def benchmark(
+    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist or stacked-mnist-tiny.")],
+    recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
+    seeds: Annotated[int, typer.Option(help="Train seeds 0 to K-1; those that are finished are kept.")] = 1,
+    steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A look within three minutes; no protocol.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Do a published benchmark: which modes are found, beside published rows and real data.
+
+    Example: ganforge benchmark ring --seeds 2 --steps 40000
+    """
+    from ganforge.benchmarks.run import benchmark as run_benchmark
+
+    with BenchmarkProgress() as progress:
+        report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
+    if as_json:
+        give(report.to_dict())
+        return
+    plan, first = report.plan, report.results[0]
+    say(f"{name}: {plan.protocol.about}")
+    header, rows = report.table()
+    table(rows, header)
+    say("ours: mean ± standard deviation over seeds (the worst seed); the floor is real data, measured in the same way")
+    if "high_quality" in report.floor[str(plan.samples[0])]:
+        say("high quality above that of real data is shrunken variance: see std / true")
+    say(
+        f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
+        f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
+    )
+    say(f"curves (curve.jsonl) and pictures of samples: {plan.folder}/seed-*")
+
+
+class BenchmarkProgress:
+    """A bar with the time left on a terminal, a line every ten seconds in a file or a pipe; all on stderr."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("preparing", total=None)
+        self._began = self._told = time.perf_counter()
+        self._first: int | None = None
+
+    def __enter__(self) -> "BenchmarkProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int, found: str) -> None:
+        """Take in how far the steps of this call are, all seeds together."""
+        self._bar.update(self._task, completed=done, total=total, description=found)
+        now = time.perf_counter()
+        if self._first is None:
+            self._began, self._first = now, done
+        if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS and done > self._first:
+            self._told = now
+            left = (now - self._began) / (done - self._first) * (total - done)
+            print(f"{found} · {done:,} of {total:,} steps · {left:,.0f} s left", file=sys.stderr, flush=True)

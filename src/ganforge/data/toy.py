@@ -1,0 +1,116 @@
+"""Made-up sets whose modes are known: points of a plane around centres, and digits stacked as colours."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganforge.data.images import ImageSet
+from ganforge.randomness import random_generator
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Equal normal distributions around ``centres``, float64 [K, 2], each with the same ``std`` in all directions."""
+
+    name: str
+    centres: Tensor
+    std: float
+
+    def points(self, count: int, seed: int) -> "PointSet":
+        """Draw so many points; the same for the same count and seed."""
+        random = random_generator(seed, "points", self.name)
+        modes = torch.randint(len(self.centres), (count,), generator=random)
+        noise = torch.randn(count, 2, generator=random, dtype=torch.float64)
+        return PointSet(self.centres[modes] + self.std * noise, modes, self.name)
+
+    def nearest(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nearest centre's number, int64 [N], and the distance from it in ``std``, of points [N, 2]."""
+        distances, modes = torch.cdist(points.double(), self.centres).min(1)
+        return modes, distances / self.std
+
+
+def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> Mixture:
+    """Centres at equal angles on a circle (Lin et al. 2018, section 4.1)."""
+    angles = torch.arange(modes, dtype=torch.float64) * (2 * torch.pi / modes)
+    return Mixture("ring", radius * torch.stack([angles.cos(), angles.sin()], 1), std)
+
+
+def grid(side: int = 5, step: float = 2.0, std: float = 0.05) -> Mixture:
+    """Centres in a square around 0: -4, -2, 0, 2, 4 both ways (Lin et al. 2018, section 4.1)."""
+    line = step * (torch.arange(side, dtype=torch.float64) - (side - 1) / 2)
+    return Mixture("grid", torch.cartesian_prod(line, line), std)
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """Points [N, 2] as floats with the number of their mode, int64 [N].
+
+    To the players a point is an image of two channels and one pixel.
+    """
+
+    points: Tensor
+    labels: Tensor
+    name: str = "points"
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Return the points at ``indices`` as float [M, 2, 1, 1]."""
+        return self.points[indices, :, None, None]
+
+    def to(self, device: torch.device) -> "PointSet":
+        """Return the set on ``device``."""
+        return PointSet(self.points.to(device), self.labels.to(device), self.name)
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """Three digits as the red, green and blue of one image: 1,000 modes, numbered as the digits read.
+
+    Every stack that ``digits`` make (n digits make n³), or those among them whose numbers are ``chosen``; pictures are
+    put together when they are asked for.
+    """
+
+    digits: ImageSet
+    chosen: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.digits) ** 3 if self.chosen is None else len(self.chosen)
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The modes of the chosen stacks, int64 [N]; there is no room for those of every stack."""
+        return self.modes(torch.arange(len(self), device=self.digits.labels.device))
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Return the stacks at ``indices``, uint8 [M, 3, H, W]."""
+        triples = self._triples(indices)
+        images: Tensor = self.digits.gather(triples.flatten()).unflatten(0, triples.shape)
+        return images.squeeze(2)
+
+    def modes(self, indices: Tensor) -> Tensor:
+        """Return what is written on the stacks at ``indices``: 100 · red + 10 · green + blue."""
+        return mode_number(self.digits.labels[self._triples(indices)])
+
+    def some(self, count: int, seed: int) -> "Stacks":
+        """Draw so many of them, with replacement, to be kept; the same for the same count and seed."""
+        chosen = torch.randint(len(self), (count,), generator=random_generator(seed, "stacks"))
+        return Stacks(self.digits, chosen.to(self.digits.labels.device))
+
+    def to(self, device: torch.device) -> "Stacks":
+        """Return the set on ``device``."""
+        return Stacks(self.digits.to(device), None if self.chosen is None else self.chosen.to(device))
+
+    def _triples(self, indices: Tensor) -> Tensor:
+        if self.chosen is not None:
+            indices = self.chosen[indices]
+        n = len(self.digits)
+        return torch.stack([indices // n**2, indices // n % n, indices % n], 1)
+
+
+def mode_number(digits: Tensor) -> Tensor:
+    """Read digits [N, 3] as one number: 0 to 999."""
+    return digits @ torch.tensor([100, 10, 1], device=digits.device)

@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+
+from ganforge.benchmarks import problems
+from ganforge.benchmarks.problems import Points, StackedDigits
+from ganforge.data.catalogue import load
+from ganforge.data.toy import grid, mode_number, ring
+from ganforge.judge.digits import load_judge
+
+
+def real(mixture, count=20_000):
+    return mixture.points(count, 5).points
+
+
+@pytest.mark.parametrize("mixture", [ring(), grid()], ids=lambda m: m.name)
+def test_real_points_sit_at_the_floor(mixture):
+    problem, modes = Points(mixture), len(mixture.centres)
+    found = problem.figures(real(mixture))
+    assert found["modes"] == problem.modes == modes
+    assert found["high_quality"] == pytest.approx(98.89, abs=0.3)
+    assert found["reverse_kl"] == pytest.approx((modes - 1) / 40_000, abs=4e-4)
+    assert found["std_ratio"] == pytest.approx(1, abs=0.02)
+    floor = problem.floor(2_500)
+    assert floor["reverse_kl"] == pytest.approx((modes - 1) / 5_000, rel=0.35)  # .0014 and .0048
+
+
+def test_each_sickness_moves_its_number():
+    problem, mixture, points = Points(ring()), ring(), real(ring())
+    modes = mixture.nearest(points)[0]
+    collapsed = problem.figures(points[modes == 3])
+    assert collapsed["modes"] == 1 and collapsed["reverse_kl"] == pytest.approx(math.log(8))
+    missed = problem.figures(points[modes != 3])
+    assert missed["modes"] == 7 and missed["reverse_kl"] == pytest.approx(math.log(8 / 7), abs=0.002)
+    shrunken = problem.figures(mixture.centres[modes] + (points - mixture.centres[modes]) / 2)
+    assert shrunken["high_quality"] > 99.99 and shrunken["std_ratio"] == pytest.approx(0.513, abs=0.02)
+    assert problem.figures(points + 0.02)["std_ratio"] < 1  # a shifted mode is no wider, though fewer are good
+    assert problem.figures(points + 0.02)["high_quality"] < 70
+    astray = problem.figures(points + 0.5)
+    assert astray == {"modes": 0, "high_quality": 0, "reverse_kl": None, "std_ratio": None}
+
+
+def test_a_point_counts_up_to_three_standard_deviations():
+    problem, centre = Points(ring()), ring().centres[0]
+    at = [centre + torch.tensor([0.0, far * 0.01]) for far in (2.99, 3.01)]
+    assert problem.figures(torch.stack(at))["high_quality"] == 50
+
+
+@pytest.fixture
+def stacked(monkeypatch):
+    """The protocol on the digits that need no download."""
+    monkeypatch.setattr(problems, "load", lambda name, images: load("digits", images=images))
+    return StackedDigits("all", kept=300)
+
+
+def test_each_colour_is_read_by_the_judge_red_first(stacked):
+    from ganforge.recipes.recipe import load_recipe
+
+    batches = stacked.batches(load_recipe("dcgan-stacked", ["device=cpu"]), 0)
+    pixels = torch.cat([batches[k].images for k in range(4)])
+    assert pixels.min() == 0 and pixels.max() == 1  # this protocol's pixels are not -1..1
+    samples = (pixels * 255).round().to(torch.uint8)
+    read = load_judge().look(samples.flatten(0, 1)[:, None]).classes.view(-1, 3)
+    truth = stacked._stacks.some(300, 0).labels[:256]
+    assert (mode_number(read) == truth).double().mean() > 0.7  # it reads 92 % of these digits, three of them 78 %
+    assert stacked.figures(samples)["modes"] == len(mode_number(read).unique())
+
+
+def test_one_stack_again_and_again_is_one_mode(stacked):
+    samples = stacked._stacks.gather(torch.tensor([1234])).expand(50, -1, -1, -1)
+    found = stacked.figures(samples)
+    assert found["modes"] == 1 and found["reverse_kl"] == pytest.approx(math.log(1000))
+
+
+def test_the_floor_reads_every_digit_once_and_finds_what_reading_every_stack_finds(stacked):
+    real = stacked._stacks.some(200, 4).gather(torch.arange(200))
+    assert stacked.figures_of_real(200, 4) == stacked.figures(real)
+
+
+def test_both_pools_of_digits(stacked):
+    assert len(stacked._stacks.digits) > len(StackedDigits("train", kept=None)._stacks.digits)
