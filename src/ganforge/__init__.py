@@ -10,21 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
-    from ganforge.experiment.verbs import resume, train
+    from ganforge.experiment.evaluating import evaluate
+    from ganforge.experiment.verbs import resume, train, train_seeds
     from ganforge.recipes.recipe import load_recipe
     from ganforge.sampling import load_generator as load
 
 __version__ = "0.1.0"
-__all__ = ["Interrupted", "RunFailed", "UserError", "load", "load_recipe", "resume", "train"]
+__all__ = [
+    "Interrupted",
+    "RunFailed",
+    "UserError",
+    "evaluate",
+    "load",
+    "load_recipe",
+    "resume",
+    "train",
+    "train_seeds",
+]
 
 _HOMES = {
     "Interrupted": ("ganforge.errors", "Interrupted"),
     "RunFailed": ("ganforge.errors", "RunFailed"),
     "UserError": ("ganforge.errors", "UserError"),
+    "evaluate": ("ganforge.experiment.evaluating", "evaluate"),
     "load": ("ganforge.sampling", "load_generator"),
     "load_recipe": ("ganforge.recipes.recipe", "load_recipe"),
     "resume": ("ganforge.experiment.verbs", "resume"),
     "train": ("ganforge.experiment.verbs", "train"),
+    "train_seeds": ("ganforge.experiment.verbs", "train_seeds"),
 }
 
 

@@ -34,7 +34,7 @@ def trained(run_command, bars_file):
 FLAGS = {
     "train": {
         *("--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"),
-        *("--resize", "--skip-bad"),
+        *("--resize", "--skip-bad", "--seeds", "--evaluate-every"),
     },
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
     "sample": {"--n", "--labels", "--digits", "--morph", "--model", "--seed", "--out", "--json"},
@@ -435,3 +435,14 @@ def test_a_killed_run_is_not_called_running(run_command, trained):
 
 def test_version(run_command):
     assert run_command("--version")[:2] == (0, "ganforge 0.1.0\n")
+
+
+def test_several_seeds_are_told_as_one_object(run_command, bars_file):
+    code, out, err = run_command(
+        "train", "vanilla", "--data", bars_file, *TINY, "--steps", 3, "--seeds", 2, "--out", "f", "--json"
+    )
+    assert code == 0, err
+    assert [run["step"] for run in json.loads(out)["runs"]] == [3, 3]
+    assert "seed 1 (2 of 2)" in err
+    _, out, _ = run_command("runs", ".", "--json")
+    assert {run["run"] for run in json.loads(out)["runs"]} == {"f/seed-0", "f/seed-1"}

@@ -1,11 +1,14 @@
 """``ganforge evaluate`` and ``ganforge compare``: figures, and whether a difference is one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
+
+if TYPE_CHECKING:
+    from ganforge.evaluation.report import Evaluation
 
 
 def evaluate(
@@ -30,25 +33,42 @@ def evaluate(
     Example: ganforge evaluate runs/forge-1-mnist-1
     """
     from ganforge.commands.progress import TerminalWatcher
+    from ganforge.errors import UserError
     from ganforge.experiment.evaluating import evaluate as evaluate_source
+    from ganforge.experiment.evaluating import runs_in
 
     watcher = TerminalWatcher(as_json=as_json)
-    found = evaluate_source(
-        source,
-        data=data,
-        judge=judge,
-        n=n,
-        split=split,
-        seed=seed,
-        slow=slow,
-        resize=resize,
-        nearest=nearest,
-        watcher=watcher,
-    )
-    if as_json:
-        give(found.to_dict())
+    wishes: dict[str, Any] = {
+        "data": data,
+        "judge": judge,
+        "n": n,
+        "split": split,
+        "seed": seed,
+        "slow": slow,
+        "resize": resize,
+        "nearest": nearest,
+        "watcher": watcher,
+    }
+    runs = runs_in(Path(source))
+    if len(runs) < 2:
+        found = evaluate_source(source, **wishes)
+        if as_json:
+            give(found.to_dict())
+        else:
+            _show(found)
         return
-    protocol = found.protocol
+    if nearest:
+        raise UserError(f"--nearest draws one sheet, and {source} holds {len(runs)} runs: name one of them")
+    each = [evaluate_source(str(run.path), **wishes) for run in runs]
+    if as_json:
+        give({"folder": source, "runs": [found.to_dict() for found in each]})
+        return
+    for found in each:
+        _show(found)
+
+
+def _show(found: "Evaluation") -> None:
+    protocol, split = found.protocol, found.protocol.split
     header = ("figure", "value", "95 % interval", "other reals", "hopeless fakes")
     say(f"{found.what} · {protocol.n:,} fakes against {protocol.n:,} real {split} images of {protocol.data}")
     table(found.rows(), header)

@@ -1,7 +1,7 @@
 """``ganforge train`` and ``ganforge resume``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,13 @@ def train(
     minutes: Minutes = None,
     seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Train so many seeds, one after the other, into one folder; again: goes on.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Every so many steps: figures on validation images, the best generator kept.")
+    ] = None,
     start_from: Annotated[
         Path | None, typer.Option("--from", help="Start with the weights of this run: same networks, same image shape.")
     ] = None,
@@ -39,24 +45,36 @@ def train(
     """
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.experiment.verbs import train as train_gan
+    from ganforge.experiment.verbs import train_seeds
 
     watcher = TerminalWatcher(as_json=as_json)
-    run = train_gan(
-        recipe,
-        data=data,
-        out=out,
-        steps=steps,
-        epochs=epochs,
-        minutes=minutes,
-        seed=seed,
-        changes=changes or (),
-        device=device,
-        start_from=start_from,
-        resize=resize,
-        skip_bad=skip_bad,
-        watcher=watcher,
+    wishes: dict[str, Any] = {
+        "data": data,
+        "out": out,
+        "steps": steps,
+        "epochs": epochs,
+        "minutes": minutes,
+        "seed": seed,
+        "changes": changes or (),
+        "device": device,
+        "evaluate_every": evaluate_every,
+        "start_from": start_from,
+        "resize": resize,
+        "skip_bad": skip_bad,
+        "watcher": watcher,
+    }
+    if seeds is None:
+        _show(train_gan(recipe, **wishes), watcher, as_json)
+        return
+    runs = train_seeds(recipe, seeds, **wishes)
+    folder = runs[0].folder.parent
+    if as_json:
+        give({"folder": str(folder), "runs": [_told(run) for run in runs]})
+    for run in runs:
+        watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
+    watcher.say(
+        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' sets them beside others"
     )
-    _show(run, watcher, as_json)
 
 
 def resume(
@@ -79,8 +97,7 @@ def resume(
 
 def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
-        verdict = run.verdict.to_dict() if run.verdict else None
-        give({"run": str(run.folder), "step": run.step, "epoch": run.epoch, "seconds": run.seconds, "verdict": verdict})
+        give(_told(run))
     watcher.say(
         f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training in all -> {run.folder}"
     )
@@ -90,3 +107,8 @@ def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
+
+
+def _told(run: "Run") -> dict[str, Any]:
+    verdict = run.verdict.to_dict() if run.verdict else None
+    return {"run": str(run.folder), "step": run.step, "epoch": run.epoch, "seconds": run.seconds, "verdict": verdict}

@@ -153,3 +153,11 @@ def some(images: ImageSet, count: int, name: str) -> ImageSet:
         return images
     lot = torch.randperm(len(images), generator=random_generator("evaluate", name))[:count]
     return images.select(lot)
+
+
+def drawn(generator: Generator, count: int, seed: int) -> ImageSet:
+    """Draw pictures whose labels go round the classes."""
+    names = generator.class_names
+    asked = torch.arange(count) % len(names) if names else torch.full((count,), -1)
+    images = generator.sample(count, labels=asked.tolist() if names else None, seed=seed)
+    return ImageSet(images, asked, names, "fakes")

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganforge.data.catalogue import load, load_whole
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
 from ganforge.evaluation.figures import FEWEST
-from ganforge.evaluation.measure import Yardstick, some
+from ganforge.evaluation.measure import Yardstick, drawn, some
 from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Extractor, Eye
 from ganforge.experiment.setup import Watcher
@@ -75,7 +73,11 @@ def evaluate(
         eye = _eye(judge, extractor, splits)
         watcher.say(f"judging {count:,} pictures ...")
         yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 5 * count), watcher.say)
-        chosen = some(fakes, count, "fakes") if fakes else _drawn(generator, count, seed)
+        if fakes is not None:
+            chosen = some(fakes, count, "fakes")
+        else:
+            assert generator is not None
+            chosen = drawn(generator, count, seed)
         found = yardstick.measure(chosen, what, generator, slow)
         sheet = yardstick.nearest(chosen) if nearest else b""
     finally:
@@ -87,6 +89,15 @@ def evaluate(
     return found
 
 
+def runs_in(path: Path) -> list[RunFolder]:
+    """Return the run that a folder is, or the runs in it, one for each seed; none where it is something else."""
+    alone = RunFolder(path)
+    if alone.exists:
+        return [alone]
+    kept = sorted(path.glob("*/run.json"), key=lambda file: (len(file.parent.name), file.parent.name))
+    return [RunFolder(file.parent) for file in kept]
+
+
 def read_group(path: Path) -> Group:
     """Read the last evaluation of a run, of every run in a folder of seeds, or of a file that evaluate --json wrote.
 
@@ -95,8 +106,7 @@ def read_group(path: Path) -> Group:
     """
     if path.is_file():
         return Group(path.stem, (parse_evaluation(read_json(path), str(path)),))
-    alone = RunFolder(path)
-    runs = [alone] if alone.exists else [RunFolder(kept.parent) for kept in sorted(path.glob("*/run.json"))]
+    runs = runs_in(path)
     if not runs:
         raise UserError(f"{path}: is no run, no folder of runs and no file of 'ganforge evaluate --json'")
     found = []
@@ -179,15 +189,6 @@ def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits) -> Eye
     if fitting is None:
         raise UserError(f"{why}; 'ganforge judge train' makes one from labelled data, or give --judge FILE")
     return Eye(fitting)
-
-
-def _drawn(generator: Generator | None, count: int, seed: int) -> ImageSet:
-    """Draw pictures whose labels go round the classes."""
-    assert generator is not None
-    names = generator.class_names
-    asked = torch.arange(count) % len(names) if names else torch.full((count,), -1)
-    images = generator.sample(count, labels=asked.tolist() if names else None, seed=seed)
-    return ImageSet(images, asked, names, "fakes")
 
 
 def _counter(watcher: Watcher, total: int) -> Callable[[int], None]:

@@ -13,6 +13,7 @@ from typing import Any
 from ganforge.data.batches import Batches
 from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
+from ganforge.experiment.quality import QualityHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.experiment.verdict import Verdict, judge_run
 from ganforge.runs.checkpoint import newest_checkpoint
@@ -56,6 +57,10 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         CheckpointHook(experiment, seconds),
     )
     hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
+    quality = None
+    if every := folder.read_run().get("evaluate_every"):
+        quality = QualityHook(experiment, every, seconds)
+        hooks.insert(-1, quality)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
     folder.update_run(
@@ -82,6 +87,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
+            curve = quality.finish(state) if quality else ""
         except Diverged:
             folder.update_run(status="diverged")
             raise RunFailed(_explain(experiment, state.step, batches, draws)) from None
@@ -95,6 +101,8 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
             f"'ganforge resume {folder.path}' goes on"
         )
     folder.update_run(status="finished")
+    if curve:
+        watcher.say(curve)
     return conclude(experiment, state, seconds(), watcher)
 
 

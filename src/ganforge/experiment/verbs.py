@@ -4,6 +4,7 @@ import math
 import platform
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.play import Run, conclude, play
+from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
 from ganforge.files import write_atomically
@@ -41,6 +43,7 @@ def train(
     seed: int = 0,
     changes: Sequence[str] = (),
     device: str = "auto",
+    evaluate_every: int | None = None,
     start_from: str | Path | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
@@ -59,6 +62,7 @@ def train(
         seed: all chance in this run follows from it.
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
+        evaluate_every: measure on the validation split every so many steps, keep the best generator, draw the curve.
         start_from: a run whose weights to start with (same networks, image shape and classes), instead of drawn ones.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
         skip_bad: leave out pictures that cannot be read.
@@ -69,48 +73,170 @@ def train(
         RunFailed: the run diverged or the disk is full; what was saved is safe.
         Interrupted: SIGINT or SIGTERM came; the state was saved first.
     """
+    order = prepare(
+        recipe,
+        data=data,
+        steps=steps,
+        epochs=epochs,
+        minutes=minutes,
+        changes=changes,
+        device=device,
+        evaluate_every=evaluate_every,
+        start_from=start_from,
+        resize=resize,
+        skip_bad=skip_bad,
+        watcher=watcher,
+    )
+    return order.begin(seed, RunFolder(out) if out is not None else None)
+
+
+def train_seeds(
+    recipe: str | Recipe = "default", seeds: int = 3, *, seed: int = 0, out: str | Path | None = None, **wishes: Any
+) -> list[Run]:
+    """Train a method ``seeds`` times, with ``seed``, ``seed`` + 1, ...: one run after the other, all in one folder.
+
+    Args:
+        recipe: as `train`.
+        seeds: how many.
+        seed: the first one.
+        out: the folder, in which each run is ``seed-0``, ``seed-1``, ...; ``runs/<recipe>-<data>-<k>`` unless given.
+            In a folder that was begun before, what is finished is left alone and what was interrupted goes on.
+        wishes: all else that `train` takes.
+
+    Raises:
+        UserError: as `train`.
+        RunFailed: as `train`; the runs before are complete.
+        Interrupted: as `train`; the same call goes on.
+    """
+    order = prepare(recipe, **wishes)
+    if seeds < 1:
+        raise UserError(f"--seeds {seeds}: must be 1 or more")
+    if out is not None:
+        place = Path(out)
+        if RunFolder(place).exists:
+            raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
+    else:
+        place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
+    runs = []
+    for each in range(seed, seed + seeds):
+        folder = RunFolder(place / f"seed-{each}")
+        order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
+        runs.append(order.go_on(folder) if folder.exists else order.begin(each, folder))
+    return runs
+
+
+@dataclass(frozen=True)
+class Order:
+    """A training that is checked and ready to begin: all of it but the seed and the folder.
+
+    Attributes:
+        recipe: fitted to the data, settled for this machine.
+        data: where the data came from, as ``run.json`` keeps it.
+        length: ``steps``, ``epochs`` or ``minutes``, by name, as they were asked for.
+        evaluate_every: see `train`.
+        start_from: see `train`.
+    """
+
+    recipe: Recipe
+    splits: Splits
+    data: dict[str, Any]
+    length: dict[str, Any]
+    evaluate_every: int | None
+    start_from: RunFolder | None
+    watcher: Watcher
+
+    def begin(self, seed: int, folder: RunFolder | None) -> Run:
+        """Train with this seed; without a folder in the first free one."""
+        recipe, splits, watcher = self.recipe, self.splits, self.watcher
+        if folder is not None:
+            _refuse_used(folder, recipe)
+        images = splits.train
+        state = new_state(recipe, images.shape, len(images.class_names), seed, torch.device(recipe.device))
+        if self.start_from is not None:
+            take_weights(state, recipe, images, self.start_from)
+        # Everything is checked: only now is anything written.
+        folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
+        experiment = Experiment(recipe, splits, folder, seed)
+        folder.create()
+        watcher.say(f"data: {images.name}, {splits.origin}")
+        with folder.locked():
+            _refuse_used(folder, recipe)
+            write_atomically(folder.recipe, recipe.to_toml().encode())
+            save_state(experiment, state)  # before run.json: whatever is a run can go on
+            folder.update_run(
+                recipe=recipe.name,
+                seed=seed,
+                data=self.data,
+                fingerprint=splits.fingerprint,
+                steps_per_epoch=experiment.steps_per_epoch,
+                evaluate_every=self.evaluate_every,
+                versions=versions(),
+                threads=torch.get_num_threads(),
+            )
+            return play(experiment, state, self._length(experiment), 0.0, watcher)
+
+    def go_on(self, folder: RunFolder) -> Run:
+        """Go on with a run of this order that was begun before; leave it alone if it is complete."""
+        if folder.recipe.exists() and _saved_recipe(folder) != self.recipe:
+            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+        saved = folder.read_run()
+        if saved.get("status") != "finished" or not (saved.get("judged") or saved.get("no_judge")):
+            return resume(folder.path, data=self.splits, watcher=self.watcher)
+        self.watcher.say(f"{folder.path} is complete")
+        epoch = saved["step"] / saved["steps_per_epoch"]
+        return Run(folder.path, saved["step"], epoch, saved["seconds"])
+
+    def _length(self, experiment: Experiment) -> Length:
+        if not self.length:
+            return Length(experiment.usual_steps)
+        return _length(experiment, **self.length)
+
+
+def prepare(
+    recipe: str | Recipe,
+    *,
+    data: Any = "auto",
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    changes: Sequence[str] = (),
+    device: str = "auto",
+    evaluate_every: int | None = None,
+    start_from: str | Path | None = None,
+    resize: str | int | None = None,
+    skip_bad: bool = False,
+    watcher: Watcher | None = None,
+) -> Order:
+    """Check everything that a training needs but its seed and its folder; the arguments are those of `train`.
+
+    Raises:
+        UserError: something cannot be used.
+    """
     watcher = watcher or Watcher()
     checked = load_recipe(recipe, changes) if isinstance(recipe, str) else recipe
     chosen_device = _choose_device(device, checked)
     _check_length(steps, epochs, minutes)
-    splits = _load(data, checked, {"resize": resize, "skip_bad": skip_bad}, watcher)
+    if evaluate_every is not None and evaluate_every < 1:
+        raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
+    wishes = {"resize": resize, "skip_bad": skip_bad}
+    splits = _load(data, checked, wishes, watcher)
     if recipe == "default":
         checked = _default_recipe(splits, changes, watcher)
     fit(checked, splits)
+    if evaluate_every is not None:
+        judge_for_validation(splits)
     checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
-    if out is not None:
-        _refuse_used(RunFolder(out), checked)
-    images = splits.train
-    state = new_state(checked, images.shape, len(images.class_names), seed, torch.device(checked.device))
-    if start_from is not None:
-        take_weights(state, checked, images, RunFolder(start_from))
-    # Everything is checked: only now is anything written.
-    folder = RunFolder(out) if out is not None else claim_folder(RUNS, f"{checked.name}-{images.name}")
-    experiment = Experiment(checked, splits, folder, seed)
-    folder.create()
-    watcher.say(f"data: {splits.train.name}, {splits.origin}")
-    with folder.locked():
-        _refuse_used(folder, checked)
-        if steps is None and epochs is None and minutes is None:
-            steps = experiment.usual_steps
-        length = _length(experiment, steps, epochs, minutes)
-        write_atomically(folder.recipe, checked.to_toml().encode())
-        save_state(experiment, state)  # before run.json: whatever is a run can go on
-        folder.update_run(
-            recipe=checked.name,
-            seed=seed,
-            data={
-                "source": _source(data, splits.train.name),
-                "name": splits.train.name,
-                "resize": resize,
-                "skip_bad": skip_bad,
-            },
-            fingerprint=splits.fingerprint,
-            steps_per_epoch=experiment.steps_per_epoch,
-            versions=versions(),
-            threads=torch.get_num_threads(),
-        )
-        return play(experiment, state, length, 0.0, watcher)
+    name = splits.train.name
+    lengths = {"steps": steps, "epochs": epochs, "minutes": minutes}
+    return Order(
+        checked,
+        splits,
+        {"source": _source(data, name), "name": name, **wishes},
+        {key: value for key, value in lengths.items() if value is not None},
+        evaluate_every,
+        RunFolder(start_from) if start_from is not None else None,
+        watcher,
+    )
 
 
 def resume(
@@ -169,8 +295,9 @@ def resume(
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
         watcher.say(f"going on at step {state.step}")
-        if folder.log.exists():
-            cut_back(folder.log, state.step)
+        for file in (folder.log, folder.metrics):
+            if file.exists():
+                cut_back(file, state.step)
         return play(experiment, state, length, done, watcher)
 
 
@@ -198,7 +325,9 @@ def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
 
 
 def _load(data: Any, recipe: Recipe, wishes: dict[str, Any], watcher: Watcher) -> Splits:
-    """Load the data; ``wishes`` are those of `train` on pictures, as run.json keeps them."""
+    """Load the data, unless they are; ``wishes`` are those of `train` on pictures, as run.json keeps them."""
+    if isinstance(data, Splits):
+        return data
     try:
         return load_data(
             data,
@@ -248,7 +377,9 @@ def _check_length(steps: int | None, epochs: float | None, minutes: float | None
             raise UserError(f"--{name} {value:g}: must be more than 0")
 
 
-def _length(experiment: Experiment, steps: int | None, epochs: float | None, minutes: float | None) -> Length:
+def _length(
+    experiment: Experiment, steps: int | None = None, epochs: float | None = None, minutes: float | None = None
+) -> Length:
     if epochs is not None:
         steps = max(1, round(epochs * experiment.steps_per_epoch))
     return Length(steps, minutes * 60 if minutes is not None else math.inf)

@@ -25,6 +25,8 @@ class RunFolder:
         self.evolution = self.path / "evolution.webp"
         self.checkpoints = self.path / "checkpoints"
         self.generator = self.path / "generator.safetensors"
+        self.best = self.path / "best.safetensors"
+        self.quality = self.path / "quality.png"
 
     @property
     def exists(self) -> bool:
@@ -114,6 +116,7 @@ def claim_folder(root: Path, stem: str) -> RunFolder:
 
 
 def find_runs(root: Path) -> list[RunFolder]:
-    """Every run below ``root``, the one trained last first."""
-    found = sorted(root.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Every run below ``root``, also those of several seeds in one folder; the one trained last first."""
+    kept = [*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")]
+    found = sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)
     return [RunFolder(path.parent) for path in found]

@@ -1,0 +1,1 @@
+"""Numbers in, pictures out: curves that a run folder and the docs show."""
