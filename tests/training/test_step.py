@@ -196,8 +196,39 @@ def test_real_and_fake_images_never_share_batch_statistics(bars):
 
 
 def test_spread_is_the_summed_variance(bars):
-    from ganforge.training.step import spread
+    from ganforge.training.stats import spread
 
     images = torch.rand(10, 3, 4, 4)
     assert spread(images).item() == pytest.approx(images.var(0).sum().item(), rel=1e-5)
     assert spread(images[:1].expand(10, -1, -1, -1)).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_penalty_makes_the_discriminator_flatter(bars):
+    """With a heavy one D(x) and D(G(z)) end nearer to each other than without; the generator's turn is untouched."""
+    gaps = {}
+    for name, changes in (("without", []), ("with", ["penalties.approximate_r1.weight=10"])):
+        state, *rest = game(bars, "vanilla", ["discriminator_lr=1e-2", *changes])
+        for _ in range(40):
+            stats = adversarial(state, *rest)
+        gaps[name] = float(stats["real_logit"] - stats["fake_logit"])
+    assert gaps["with"] < 0.5 * gaps["without"]
+
+
+def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars, monkeypatch):
+    from ganforge.objectives.penalties import ApproximateR1
+
+    played = []
+    monkeypatch.setattr(
+        ApproximateR1, "__call__", lambda self, logits, real, said, noise: played.append(noise) or said.new_ones(8)
+    )
+    state, recipe, batches, draws = game(bars, "vanilla", ["penalties.approximate_r1.every=3"])
+    losses = []
+    import ganforge.training.step as step
+
+    update = step.update
+    monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
+    stats = [adversarial(state, recipe, batches, draws) for _ in range(7)]
+    assert len(played) == 3  # in steps 0, 3 and 6
+    assert not torch.equal(played[0], played[1])
+    added = [d - float(s["discriminator_loss"]) for d, s in zip(losses[::2], stats, strict=True)]
+    assert added == pytest.approx([0.3, 0, 0, 0.3, 0, 0, 0.3], abs=1e-6)

@@ -24,7 +24,8 @@ from ganforge.training import loop
 from ganforge.training.draws import Draws
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state
-from ganforge.training.step import Stats, adversarial
+from ganforge.training.stats import Stats
+from ganforge.training.step import adversarial
 
 BLOCK = 500
 Tell = Callable[[int, int, str], None]

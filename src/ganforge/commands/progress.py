@@ -22,7 +22,7 @@ from rich.text import Text
 from ganforge.experiment.hooks import read
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.training.state import State
-from ganforge.training.step import Stats
+from ganforge.training.stats import Stats
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

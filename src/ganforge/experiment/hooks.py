@@ -15,7 +15,7 @@ from ganforge.sampling import animation, png, sheet
 from ganforge.training.cadence import is_mark, is_sheet_epoch
 from ganforge.training.divergence import Diverged
 from ganforge.training.state import State
-from ganforge.training.step import Stats
+from ganforge.training.stats import Stats
 
 EVOLUTION_COLUMNS = 6
 MOST_ROWS = 26

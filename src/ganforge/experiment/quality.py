@@ -18,7 +18,7 @@ from ganforge.judge.look import Judge
 from ganforge.reports.figures import quality_curve
 from ganforge.runs.log import append_line, read_lines
 from ganforge.training.state import State
-from ganforge.training.step import Stats
+from ganforge.training.stats import Stats
 
 MOST = 5000
 LEVELS = (10.0, 5.0, 3.0, 2.0)

@@ -14,7 +14,7 @@ from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, publish
 from ganforge.training.draws import Draws
 from ganforge.training.state import DTYPES, State, new_state
-from ganforge.training.step import Stats
+from ganforge.training.stats import Stats
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Recipes: what a GAN is made of, as names and numbers; read from TOML, checked field by field."""
 
 import functools
+import re
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import (
@@ -25,6 +26,7 @@ from ganforge.errors import UserError, nearest
 from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import DISCRIMINATORS, GENERATORS, DiscriminatorTable, GeneratorTable
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
+from ganforge.objectives.penalties import Penalties
 from ganforge.settings import Settings
 
 DEFAULT_RECIPE = "forge-1"
@@ -117,6 +119,7 @@ class Recipe(Settings):
     generator: GeneratorTable
     discriminator: DiscriminatorTable
     objective: SerializeAsAny[Objective]
+    penalties: Penalties = Penalties()
     adam: Adam = Adam()
 
     @model_validator(mode="after")
@@ -149,7 +152,7 @@ class Recipe(Settings):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as TOML and JSON take them; ``parse`` reads them back to an equal recipe."""
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude_none=True)
         names = {type_: name for name, type_ in OBJECTIVES.items()}
         values["objective"] = {"name": names[type(self.objective)], **values["objective"]}
         return values
@@ -183,6 +186,7 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     """Turn one of pydantic's findings into a phrase."""
     field = ".".join(str(part) for part in _plain(error["loc"], values))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = re.sub("a valid dictionary or (instance|object).*", "a table of fields", message)
     if error["type"] == "extra_forbidden":
         message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1], values))}"
     elif error["type"] == "union_tag_invalid":
@@ -209,7 +213,9 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
         return list(Init.model_fields)
     if place[-1] == "objective":
         return ["name", *OBJECTIVES[values["objective"]["name"]].model_fields]
-    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam}
+    if place[:-1] == ("penalties",):
+        return list(get_args(Penalties.model_fields[str(place[-1])].annotation)[0].model_fields)
+    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties}
     kinds: list[type[Settings]] = [NormalLatent, UniformLatent, *GENERATORS, *DISCRIMINATORS]
     table, kind = str(place[0]), place[1] if len(place) > 1 else None
     for one in kinds:

@@ -6,7 +6,8 @@ from ganforge.data.batches import Batches
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import Player, State
-from ganforge.training.step import Rule, Stats
+from ganforge.training.stats import Stats
+from ganforge.training.step import Rule
 
 
 class Diverged(Exception):

@@ -20,3 +20,8 @@ class Draws:
         if isinstance(self._latent, UniformLatent):
             return z.uniform_(self._latent.low, self._latent.high, generator=random)
         return z.normal_(self._latent.mean, self._latent.std, generator=random)
+
+    def noise_like(self, images: Tensor, name: str, *position: int) -> Tensor:
+        """Return numbers from N(0, 1) of the shape of ``images``, the same for the same name and position."""
+        random = random_generator(self._seed, "noise", name, *position, device=self._device)
+        return torch.empty_like(images).normal_(generator=random)

@@ -6,7 +6,8 @@ from ganforge.data.batches import Batches
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import State
-from ganforge.training.step import Rule, Stats
+from ganforge.training.stats import Stats
+from ganforge.training.step import Rule
 
 Hook = Callable[[State, Stats], None]
 """Looks at the state between two steps and never changes it. Reading a statistic waits for the device."""

@@ -41,6 +41,11 @@ class Player:
         with torch.autocast(x.device.type, torch.bfloat16):
             return self.module(x, condition)
 
+    def logits(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """What a discriminator says of images [N, C, H, W]: logits [N]."""
+        found: Tensor = self(images, condition).logits
+        return found
+
     @cached_property
     def mixes_samples(self) -> bool:
         """Whether what the network says of one image depends on the others of its batch."""

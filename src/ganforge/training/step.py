@@ -1,19 +1,17 @@
 """One round of the adversarial game. Nothing here knows which GAN is being trained."""
 
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from ganforge.data.batches import Batches
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.schedule import averaging_keep, learning_rate_factor
 from ganforge.training.state import Player, State
-
-Stats = dict[str, Tensor]
-"""Scalars on the device, by name: nobody has waited for them yet."""
+from ganforge.training.stats import Stats, seen
 
 
 class Rule(Protocol):
@@ -41,15 +39,20 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
         real_logits, fake_logits = discriminate(discriminator, real, fake.detach(), labels)
-        discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
-        update(discriminator, discriminator_loss, recipe.discriminator_lr * rate, waits=together)
+        loss = discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
+        look = partial(discriminator.logits, condition=labels)
+        for name, penalty in recipe.penalties.items():
+            if state.step % penalty.every == 0:
+                steep = penalty(look, real, real_logits, draws.noise_like(real, name, state.step, k))
+                loss = loss + penalty.every * penalty.weight * steep.mean()
+        update(discriminator, loss, recipe.discriminator_lr * rate, waits=together)
 
     for k in range(recipe.generator_steps):
         if not recipe.shared_noise:
             latent = draws.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
-        hoped_real = discriminator(fake, labels).logits
+        hoped_real = discriminator.logits(fake, labels)
         generator_loss = recipe.objective.generator_loss(None, hoped_real).mean()
         update(generator, generator_loss, recipe.generator_lr * rate)
     if together:
@@ -58,24 +61,15 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     state.step += 1
     state.images_seen += size * rounds
     average(generator, averaging_keep(recipe, state.images_seen))
-    with torch.no_grad():
-        return {
-            "discriminator_loss": discriminator_loss.detach(),
-            "generator_loss": generator_loss.detach(),
-            **outputs(recipe, real_logits, fake_logits),
-            "discriminator_gradient": torch.nn.utils.get_total_norm(gradients(discriminator)),
-            "generator_gradient": torch.nn.utils.get_total_norm(gradients(generator)),
-            "real_spread": spread(real),
-            "fake_spread": spread(fake),
-        }
+    losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
+    return losses | seen(state, recipe, (real_logits, fake_logits), (real, fake))
 
 
 def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Logits [N] of real and of fake images: in one pass, unless that would mix their batch statistics."""
     if discriminator.mixes_samples:
-        return discriminator(real, labels).logits, discriminator(fake, labels).logits
-    both = torch.cat([real, fake])
-    logits: Tensor = discriminator(both, None if labels is None else torch.cat([labels, labels])).logits
+        return discriminator.logits(real, labels), discriminator.logits(fake, labels)
+    logits = discriminator.logits(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
     return logits[: len(real)], logits[len(real) :]
 
 
@@ -93,25 +87,3 @@ def average(player: Player, keep: float) -> None:
     if player.ema is not None:
         averaged: list[Tensor] = list(player.ema.parameters())
         torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
-
-
-def spread(images: Tensor) -> Tensor:
-    """Sum over pixels of the variance over the batch; 0 where all images are alike."""
-    x, n = images.flatten(1), len(images)
-    # var = (sum of squares - square of sum / n) / (n - 1): five times as fast as torch.var over the first axis
-    return ((x.square().sum() - x.sum(0).square().sum() / n) / (n - 1)).clamp_min(0)
-
-
-def gradients(player: Player) -> list[Tensor]:
-    """The gradients that the player's last update used."""
-    return [parameter.grad for parameter in player.parameters if parameter.grad is not None]
-
-
-def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
-    """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
-    stats = {"real_logit": real.mean(), "fake_logit": fake.mean()}
-    stats |= {"real_logit_std": real.std(), "fake_logit_std": fake.std()}
-    if recipe.objective.probabilistic:
-        stats["d_real"], stats["d_fake"] = real.sigmoid().mean(), fake.sigmoid().mean()
-        stats["value"] = logsigmoid(real).mean() + logsigmoid(-fake).mean()
-    return stats

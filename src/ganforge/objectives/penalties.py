@@ -1,0 +1,61 @@
+"""What keeps a discriminator from becoming too steep: terms added to its loss."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from ganforge.settings import Settings
+
+
+class Penalty(Settings, ABC):
+    """A term of the discriminator's loss, ``weight`` times what it says of each image.
+
+    ``every`` k plays it in every k-th step only, with k times the weight: the same on average for a k-th of the time
+    ("lazy regularization", Karras et al. 2020, appendix B).
+    """
+
+    weight: PositiveFloat
+    every: PositiveInt = 1
+
+    @abstractmethod
+    def __call__(self, logits: Callable[[Tensor], Tensor], real: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
+        """Return the penalty [N], before its weight.
+
+        Args:
+            logits: the discriminator for the labels of these images: [N, C, H, W] -> [N].
+            real: the real images [N, C, H, W], in the range the discriminator sees.
+            real_logits: what it has just said of them [N], with its graph.
+            noise: as many numbers from N(0, 1), the same for the same seed and step.
+        """
+
+
+class ApproximateR1(Penalty):
+    """½ (D(x) - D(x + σ·ε))² / σ², ε ~ N(0, 1): R1 by a finite difference.
+
+    As σ goes to 0 its mean over ε goes to ½‖∇D(x)‖², the R1 penalty (Mescheder et al. 2018, eq. 9, weight γ); no
+    gradient of a gradient is needed, so it runs in bf16 and costs one more forward and backward pass. Up to its scale
+    it is the approximated R1 loss of Lin et al. 2025 (adversarial post-training), who weigh the square itself.
+
+    Args:
+        deviation: σ, in units of the discriminator's pixels (-1..1): .1 is 13 of 255 grey levels.
+    """
+
+    weight: PositiveFloat = 0.1
+    deviation: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    def __call__(self, logits: Callable[[Tensor], Tensor], real: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
+        """Look at the same images with a little noise."""
+        return 0.5 * ((logits(real + self.deviation * noise) - real_logits) / self.deviation).square()
+
+
+class Penalties(Settings):
+    """Which penalties a recipe plays; any number of them, none unless they are given."""
+
+    approximate_r1: ApproximateR1 | None = None
+
+    def items(self) -> list[tuple[str, Penalty]]:
+        """Those that are played, by name."""
+        return [(name, penalty) for name in type(self).model_fields if (penalty := getattr(self, name)) is not None]

@@ -1,0 +1,44 @@
+"""What a step saw, as scalars on the device."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ganforge.recipes.recipe import Recipe
+from ganforge.training.state import Player, State
+
+Stats = dict[str, Tensor]
+"""Scalars on the device, by name: nobody has waited for them yet."""
+
+
+@torch.no_grad()
+def seen(state: State, recipe: Recipe, logits: tuple[Tensor, Tensor], images: tuple[Tensor, Tensor]) -> Stats:
+    """What the discriminator said and how far gradients and images spread; ``logits`` and ``images``: real, fake."""
+    return {
+        **outputs(recipe, *logits),
+        **{f"{name}_gradient": torch.nn.utils.get_total_norm(gradients(p)) for name, p in state.players().items()},
+        "real_spread": spread(images[0]),
+        "fake_spread": spread(images[1]),
+    }
+
+
+def spread(images: Tensor) -> Tensor:
+    """Sum over pixels of the variance over the batch; 0 where all images are alike."""
+    x, n = images.flatten(1), len(images)
+    # var = (sum of squares - square of sum / n) / (n - 1): five times as fast as torch.var over the first axis
+    return ((x.square().sum() - x.sum(0).square().sum() / n) / (n - 1)).clamp_min(0)
+
+
+def gradients(player: Player) -> list[Tensor]:
+    """The gradients that the player's last update used."""
+    return [parameter.grad for parameter in player.parameters if parameter.grad is not None]
+
+
+def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
+    """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
+    stats = {"real_logit": real.mean(), "fake_logit": fake.mean()}
+    stats |= {"real_logit_std": real.std(), "fake_logit_std": fake.std()}
+    if recipe.objective.probabilistic:
+        stats["d_real"], stats["d_fake"] = real.sigmoid().mean(), fake.sigmoid().mean()
+        stats["value"] = logsigmoid(real).mean() + logsigmoid(-fake).mean()
+    return stats

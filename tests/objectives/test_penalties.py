@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from ganforge.errors import UserError
+from ganforge.objectives.penalties import ApproximateR1
+from ganforge.recipes.recipe import load_recipe, parse
+
+
+def test_approximate_r1_of_a_linear_discriminator_by_hand():
+    """D(x) = w·x: (D(x + σε) - D(x)) / σ = w·ε whatever x and σ are."""
+    w = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
+    real = torch.randn(5, 2, 1, 1)
+    noise = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [2.0, 0.0]]).view(5, 2, 1, 1)
+
+    def logits(x):
+        return (w * x).sum((1, 2, 3))
+
+    for deviation in (0.01, 0.5):
+        found = ApproximateR1(deviation=deviation)(logits, real, logits(real), noise)
+        torch.testing.assert_close(found, torch.tensor([4.5, 8.0, 0.5, 0.0, 18.0]), rtol=1e-3, atol=1e-3)
+
+
+def test_approximate_r1_tends_to_half_the_squared_gradient():
+    """R1 itself, by autograd, on a curved function of images."""
+    torch.manual_seed(0)
+    weight = torch.randn(3, 1, 4, 4, dtype=torch.float64)
+
+    def logits(x):
+        return (torch.nn.functional.conv2d(x, weight).flatten(1).tanh()).sum(1)
+
+    real = torch.randn(4, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(logits(real).sum(), real)
+    r1 = 0.5 * gradient.square().sum((1, 2, 3))
+    many = real.detach().repeat_interleave(40_000, 0)
+    noise = torch.randn(many.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = ApproximateR1(deviation=1e-4)(logits, many, logits(many), noise).view(4, -1)
+    error = found.std(1) / 40_000**0.5
+    assert ((found.mean(1) - r1).abs() < 4 * error).all()
+    assert (r1 > 20 * error).all()
+
+
+def test_the_gradient_reaches_the_discriminator_from_both_sides():
+    scale = torch.tensor(2.0, requires_grad=True)
+    real = torch.ones(3, 1, 1, 1)
+
+    def logits(x):
+        return (scale * x.square()).flatten()
+
+    noise = torch.full_like(real, 1.0)
+    ApproximateR1(deviation=0.5)(logits, real, logits(real), noise).sum().backward()
+    # (s·1.5² - s·1²) / .5 = 2.5 s; ½ its square = 3.125 s²; three images: the derivative at 2 is 37.5
+    assert scale.grad.item() == pytest.approx(37.5)
+
+
+def test_a_recipe_takes_penalties_by_name_and_keeps_them():
+    changes = ["penalties.approximate_r1.weight=0.3", "penalties.approximate_r1.every=4"]
+    recipe = load_recipe("vanilla", changes)
+    assert recipe.penalties.items() == [("approximate_r1", ApproximateR1(weight=0.3, every=4))]
+    assert load_recipe("vanilla").penalties.items() == []
+    assert parse(recipe.to_dict(), "again") == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("penalties.r1.weight=1", "penalties.r1: no such field; known names: approximate_r1"),
+        ("penalties.approximate_r1.weigth=1", "penalties.approximate_r1.weigth: no such field; did you mean weight"),
+        ("penalties.approximate_r1.weight=0", "penalties.approximate_r1.weight: must be greater than 0"),
+        ("penalties.approximate_r1.deviation=2", "deviation: must be less than or equal to 1"),
+        ("penalties=3", "penalties: must be a table of fields, found 3"),
+        ("penalties.approximate_r1=3", "penalties.approximate_r1: must be a table of fields, found 3"),
+    ],
+)
+def test_wrong_penalties_are_named(change, words):
+    with pytest.raises(UserError, match=words):
+        load_recipe("vanilla", [change])
