@@ -42,6 +42,7 @@ KINDS = {
     "density": Kind("density", "high", about="precision that a stray real cannot lift"),
     "recall": Kind("recall", "high", "one picture of each class", "reals that could be fakes"),
     "coverage": Kind("coverage", "high", "one picture of each class", "recall that a stray fake cannot lift"),
+    "confident": Kind("read surely", "high", about="pictures of which the judge is at least 80 % sure"),
     "class_spread": Kind("spread in a class", "1", "one picture of each class", "variance beside that of reals"),
     "classes_present": Kind("classes present", "high", about="with at least .3 of their share among reals"),
     "class_reverse_kl": Kind("class reverse KL", "low", about="how uneven the classes come, as the judge reads them"),
@@ -92,6 +93,8 @@ def plain_values(real: View, fake: View, classes: int) -> Values:
         return values
     shares, real_shares = (shares_of(view, classes) for view in (fake, real))
     read, real_read = (shares_of(view, classes, threshold=0.0) for view in (fake, real))
+    assert fake.confidence is not None
+    values["confident"] = float((fake.confidence >= CONFIDENT).double().mean())
     values["class_spread"] = mean_spread(class_spread(real, fake, classes))
     values["classes_present"] = float(((shares >= PRESENT * real_shares) & (shares > 0)).sum())
     values["class_reverse_kl"] = reverse_kl(read, real_read)
@@ -113,9 +116,9 @@ def plain_figures(real: View, fake: View, classes: int) -> Found:
         of_parts = [part[name] for part in parts]
         known = name != "classes_present" and all(math.isfinite(part) for part in of_parts)
         found[name] = value, interval_of_splits(value, of_parts) if known else None
-    if "label_agreement" in found:
-        share = found["label_agreement"][0]
-        found["label_agreement"] = share, proportion_interval(round(share * len(fake)), len(fake))
+    for name in {"label_agreement", "confident"} & found.keys():
+        share = found[name][0]
+        found[name] = share, proportion_interval(round(share * len(fake)), len(fake))
     return found
 
 

@@ -70,7 +70,7 @@ def _cell(value: float | None, way: str) -> str:
     return "" if value is None else f"{value:.1%}" if way == "share" else f"{value:.2f}"
 
 
-SHARES = {"precision", "recall", "coverage", "label_agreement", "swap_changed", "copying", "copies"} | {
+SHARES = {"precision", "recall", "coverage", "label_agreement", "confident", "swap_changed", "copying", "copies"} | {
     "train_on_generated",
     "test_on_generated",
 }
@@ -88,7 +88,8 @@ def shown(value: float | None, name: str) -> str:
 
 
 def _without_name(figure: Figure) -> dict[str, Any]:
-    return {key: value for key, value in asdict(figure).items() if key != "name"}
+    values = {key: value for key, value in asdict(figure).items() if key != "name"}
+    return {**values, "interval": list(figure.interval) if figure.interval else None}
 
 
 def parse_evaluation(values: Mapping[str, Any], where: str) -> Evaluation:

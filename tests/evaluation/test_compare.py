@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from ganforge.errors import UserError
+from ganforge.evaluation.compare import Group, badness, compare, comparison_rows
+from ganforge.evaluation.figures import KINDS, Figure
+from ganforge.evaluation.protocol import Protocol
+from ganforge.evaluation.report import Evaluation
+from ganforge.metrics.intervals import Interval
+
+PROTOCOL = Protocol("digits-1", "a" * 64, "mnist", "b" * 64, "test", 1000)
+
+
+def group(name, *values, figure="frechet_distance", protocol=PROTOCOL):
+    def evaluation(value):
+        return Evaluation(name, protocol, (Figure(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
+
+    return Group(name, tuple(evaluation(value) for value in values))
+
+
+def verdict(*groups):
+    return compare(groups)[0].verdict
+
+
+def test_a_difference_larger_than_between_seeds_is_named():
+    assert verdict(group("a", 1.0, 1.1, 0.9), group("b", 2.0, 2.1, 1.9)).startswith("a is better: more than noise")
+    assert verdict(group("a", 1.0, 2.0, 1.5), group("b", 1.2, 1.9, 1.6)).startswith("cannot tell with 3 seeds (p =")
+
+
+def test_few_seeds_never_tell():
+    assert verdict(group("a", 1.0), group("b", 50.0)) == "cannot tell with 1 seed: a is ahead; 3 or more would tell"
+    assert verdict(group("a", 1.0, 1.0), group("b", 50.0, 50.1)).startswith("cannot tell with 2 seeds: a is ahead")
+    assert verdict(group("a", 1.0, 1.1), group("b", 1.0, 1.1)) == "the same"
+
+
+def test_every_figure_knows_its_better_side():
+    assert set(kind.better for kind in KINDS.values()) == {"low", "high", "1", "half"}
+    assert badness("class_spread", 1.2) == pytest.approx(badness("class_spread", 0.8))
+    assert badness("copying", 0.9) > badness("copying", 0.5)
+    agreement = verdict(
+        group("a", 0.9, 0.91, 0.92, figure="label_agreement"), group("b", 0.99, 0.98, 0.985, figure="label_agreement")
+    )
+    assert agreement.startswith("b is better")
+
+
+def test_mean_deviation_and_worst_seed():
+    found = compare([group("a", 1.0, 3.0), group("b", 2.0)])[0]
+    one, other = found.summaries
+    assert (one.mean, one.worst, one.seeds) == (2.0, 3.0, 2)
+    assert one.sd == pytest.approx(2**0.5)
+    assert other.sd is None
+    row = comparison_rows([found])[0]
+    assert row[:3] == ("Fréchet distance", "2 ± 1.41 (3)", "2")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"n": 5000}, "the number of pictures: 1000 against 5000"),
+        ({"split": "validation"}, "the split: test against validation"),
+        ({"judge_hash": "c" * 64, "judge": "cifar"}, r"the judge: digits-1 \(aaaaaaaa\) against cifar \(cccccccc\)"),
+        ({"fingerprint": "c" * 64}, "the real images: mnist"),
+        ({"version": 9}, "the version of the figures"),
+    ],
+)
+def test_other_protocols_are_refused_and_the_difference_named(change, words):
+    other = replace(PROTOCOL, **change)
+    assert other.id != PROTOCOL.id
+    with pytest.raises(UserError, match=words):
+        compare([group("a", 1.0), group("b", 1.0, protocol=other)])
+
+
+def test_what_data_are_called_is_no_difference():
+    assert replace(PROTOCOL, data="other").id == PROTOCOL.id
+
+
+def test_one_is_too_few_and_three_are_ranked():
+    with pytest.raises(UserError, match="two runs or more"):
+        compare([group("a", 1.0)])
+    assert verdict(group("a", 3.0), group("b", 1.0), group("c", 2.0)).startswith("b is ahead; compare two")
