@@ -46,9 +46,9 @@ class Protocol:
         """Name the first thing in which two protocols differ, or None."""
         words = {
             "judge_hash": "the judge",
-            "fingerprint": "the real images",
             "split": "the split",
             "n": "the number of pictures",
+            "fingerprint": "the real images",
             "version": "the version of the figures",
         }
         for field, what in words.items():

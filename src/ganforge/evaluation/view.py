@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
-from ganforge.errors import UserError
+from ganforge.errors import RunFailed, UserError
 from ganforge.files import cache_folder
 from ganforge.judge.look import Judge, Report
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
@@ -112,6 +112,6 @@ def kept_features(eye: Eye, images: ImageSet, report: Report | None = None) -> T
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_tensors(file, {"features": features}, {})
-        except OSError:
+        except (OSError, RunFailed):
             pass  # what cannot be kept is looked at again next time
         return features

@@ -1,0 +1,170 @@
+"""The commands evaluate and compare: what they show, and what they refuse in one line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import small_images
+from ganforge.data.catalogue import load
+
+DIGITS = ("--data", "digits")
+
+
+def npz(path, images, labels=None):
+    np.savez(path, images=images, **({} if labels is None else {"labels": labels}))
+    return path
+
+
+@pytest.fixture
+def fakes(tmp_path):
+    """Two hundred real digits as somebody's generated images, with labels."""
+    digits = load("digits").train
+    return npz(tmp_path / "fakes.npz", digits.images[:200, 0].numpy(), digits.labels[:200].numpy())
+
+
+def test_a_table_with_intervals_floors_and_ceilings(run_command, fakes):
+    code, out, err = run_command("evaluate", fakes, *DIGITS)
+    assert code == 0, err
+    for words in (
+        "Fréchet distance",
+        "coverage",
+        "label agreement",
+        "copying",
+        "other reals",
+        "hopeless fakes",
+        "noise",
+    ):
+        assert words in out
+    assert "179 fakes against 179 real test images of digits" in out
+    assert "docs/metrics.md" in out
+
+
+def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
+    code, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
+    found = json.loads(out)
+    assert code == 0 and found["protocol"]["n"] == 179 and len(found["protocol"]["id"]) == 12
+    assert found["figures"]["copies"]["value"] == 1  # they are training images
+    low, high = found["figures"]["recall"]["interval"]
+    assert low <= found["figures"]["recall"]["value"] <= high
+    (tmp_path / "a.json").write_text(out)
+    (tmp_path / "b.json").write_text(out)
+    code, out, err = run_command("compare", "a.json", "b.json")
+    assert code == 0 and "the same" in out, err
+    code, out, _ = run_command("compare", "a.json", "b.json", "--json")
+    assert json.loads(out)["figures"][0]["verdict"] == "the same"
+    _, out, _ = run_command("evaluate", fakes, *DIGITS, "--split", "validation", "--json")
+    (tmp_path / "c.json").write_text(out)
+    code, _, err = run_command("compare", "a.json", "c.json")
+    assert code == 2 and "the split: test against validation" in err and err.count("\n") == 1
+
+
+def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command):
+    small = ("--data", "digits", "--set", "latent.dim=8", "--set", "batch_size=16", "--steps", 3)
+    for recipe in ("vanilla", "udacity"):
+        assert run_command("train", recipe, *small, "--seeds", 2, "--out", recipe)[0] == 0
+        code, out, err = run_command("evaluate", recipe, "--json")
+        assert code == 0, err
+        assert [run["seed"] for run in json.loads(out)["runs"]] == [0, 1]
+    code, out, err = run_command("compare", "vanilla", "udacity")
+    assert code == 0, err
+    assert "vanilla (2)" in out and "cannot tell with 2 seeds" in out
+    code, _, err = run_command("evaluate", "vanilla", "--nearest", "n.png")
+    assert code == 2 and "holds 2 runs: name one" in err
+
+
+def test_the_fakes_nearest_to_training_images_are_drawn(run_command, fakes, tmp_path):
+    assert run_command("evaluate", fakes, *DIGITS, "--nearest", "near.png")[0] == 0
+    with Image.open(tmp_path / "near.png") as picture:
+        assert picture.width > 10 * 28
+
+
+def bad_fakes(folder, kind):
+    digits = load("digits").train
+    images, labels = digits.images[:200, 0].numpy(), digits.labels[:200].numpy()
+    broken = images.astype(np.float32) / 255
+    broken[7, 3, 4] = np.nan if kind == "NaN" else np.inf
+    made = {
+        "NaN": (broken, labels),
+        "Inf": (broken, labels),
+        "few": (images[:50], labels[:50]),
+        "size": (images[:, :20, :20], labels),
+        "channels": (np.repeat(images[..., None], 3, 3), labels),
+        "range": (images.astype(np.float32) * 40, labels),
+        "labels": (images, labels[:50]),
+    }
+    return npz(folder / "bad.npz", *made[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("NaN", "NaN"),
+        ("Inf", "infin"),
+        ("few", "50 images on a side are too few"),
+        ("size", "1×20×20"),
+        ("channels", "3×28×28"),
+        ("range", "bad.npz"),
+        ("labels", "labels"),
+    ],
+)
+def test_bad_images_are_refused_in_one_line(run_command, tmp_path, kind, words):
+    code, _, err = run_command("evaluate", bad_fakes(tmp_path, kind), *DIGITS)
+    last = err.strip().splitlines()[-1]
+    assert code == 2 and words in last, err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing.npz", *DIGITS), "nothing.npz"),
+        (("fakes.npz", *DIGITS, "--n", 50), "--n 50: at least 100"),
+        (("fakes.npz", *DIGITS, "--n", 5000), "there are 179 real test images and 200 generated ones only"),
+        (("fakes.npz", *DIGITS, "--split", "train"), "--split train: test or validation"),
+        (("fakes.npz", *DIGITS, "--judge", "fakes.npz"), "fakes.npz"),
+        (("fakes.npz", "--data", "bars.npz"), "1×8×8"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_line(run_command, fakes, bars_file, arguments, words):
+    code, out, err = run_command("evaluate", *arguments)
+    assert code == 2, out
+    assert words in err.strip().splitlines()[-1], err
+
+
+def test_data_that_no_judge_reads_are_refused_with_the_way_to_one(run_command, tmp_path):
+    bars = small_images(1500)
+    npz(tmp_path / "many.npz", bars.images[:, 0].numpy(), bars.labels.numpy())
+    code, _, err = run_command("evaluate", "many.npz", "--data", "many.npz")
+    assert code == 2 and "no judge reads these images; 'ganforge judge train' makes one" in err
+
+
+def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
+    assert run_command("judge", "train", bars_file, "--epochs", 1, "--out", "bars-judge.safetensors")[0] == 0
+    digits = load("digits").train.images[:200, 0].numpy()
+    code, _, err = run_command(
+        "evaluate", npz(tmp_path / "f.npz", digits), *DIGITS, "--judge", "bars-judge.safetensors"
+    )
+    assert code == 2 and "judges images of 1×8×8" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.json",), "needs two runs or more"),
+        (("a.json", "nothing"), "is no run"),
+        (("a.json", "run"), "was not evaluated yet"),
+        (("a.json", "broken.json"), "is not JSON"),
+        (("a.json", "other.json"), "holds no evaluation"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments, words):
+    _, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
+    (tmp_path / "a.json").write_text(out)
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "other.json").write_text("{}")
+    if "run" in arguments:
+        run_command("train", "vanilla", "--data", "digits", "--steps", 2, "--out", "run")
+    code, _, err = run_command("compare", *arguments)
+    assert code == 2 and words in err and len(err.strip().splitlines()) == 1
