@@ -13,7 +13,7 @@ PLAIN_EVERY_SECONDS = 10.0
 
 
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist or stacked-mnist-tiny.")],
+    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn or train-on-generated.")],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[int, typer.Option(help="Train seeds 0 to K-1; those that are finished are kept.")] = 1,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
@@ -25,8 +25,16 @@ def benchmark(
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
+    from ganforge.benchmarks.protocols import PROTOCOLS
     from ganforge.benchmarks.run import benchmark as run_benchmark
+    from ganforge.errors import UserError, nearest
+    from ganforge.experiment.lessons import LESSONS
 
+    if name in LESSONS:
+        _teach(name, recipe, seeds, steps, quick, out, as_json)
+        return
+    if name not in PROTOCOLS:
+        raise UserError(f"no benchmark is called {name!r}; {nearest(name, [*PROTOCOLS, *LESSONS])}")
     with BenchmarkProgress() as progress:
         report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
     if as_json:
@@ -44,6 +52,22 @@ def benchmark(
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
     )
     say(f"curves (curve.jsonl) and pictures of samples: {plan.folder}/seed-*")
+
+
+def _teach(
+    name: str, recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool
+) -> None:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.lessons import teach
+
+    watcher = TerminalWatcher(as_json=as_json)
+    report = teach(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
+    if as_json:
+        give(report.to_dict())
+        return
+    say(f"{name}: {report.lesson.about}")
+    table(report.table(), ("learned from", "test error", "n", "how"))
+    say(f"the runs: {report.folder}/seed-*; the interval of one seed is over the test digits, ± of several over seeds")
 
 
 class BenchmarkProgress:
