@@ -279,3 +279,17 @@ def test_subpixel_players_keep_one_memory_layout_there_and_back():
     labels = torch.arange(16) % 10
     discriminator(generator(torch.randn(16, 16), labels), labels).logits.sum().backward()
     assert mixed == []
+
+
+def test_minibatch_std_lets_a_subpixel_discriminator_see_that_a_batch_is_all_alike():
+    torch.manual_seed(0)
+    images = torch.rand(6, 1, 28, 28)
+    alike = images[:1].expand(6, -1, -1, -1)
+    opinions = {}
+    for told in (False, True):
+        settings = SubpixelDiscriminatorSettings(family="subpixel", filters=4, minibatch_std=told)
+        discriminator = build_discriminator(settings, (1, 28, 28), 0)
+        Init(scheme="normal", std=0.2).draw(discriminator, random_generator("test"))
+        opinions[told] = discriminator(images).logits[0], discriminator(alike).logits[0]
+    assert torch.allclose(*opinions[False], atol=1e-5)
+    assert not torch.allclose(*opinions[True], atol=1e-3)

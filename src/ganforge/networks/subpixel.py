@@ -51,8 +51,12 @@ class SubpixelSettings(Settings):
 
 
 class SubpixelDiscriminatorSettings(SubpixelSettings):
-    """A discriminator; where there are classes it is told them by projection."""
+    """A discriminator; where there are classes it is told them by projection.
 
+    ``minibatch_std``: its smallest plane is told how much the batch varies.
+    """
+
+    minibatch_std: bool = False
     label: Literal["projection"] = "projection"
 
 
@@ -109,7 +113,7 @@ class SubpixelGenerator(nn.Module):
 class SubpixelDiscriminator(nn.Module):
     """Images [N, C, H, W] -> folded -> (convolution, folding, leaky ReLU)... -> logits [N].
 
-    It normalises nothing: batch norm would take away how much a batch varies, which the smallest plane is told instead.
+    It normalises nothing: batch norm would take away how much a batch varies.
     """
 
     def __init__(self, settings: SubpixelDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
@@ -126,8 +130,9 @@ class SubpixelDiscriminator(nn.Module):
                 layers.append(nn.ConstantPad2d((0, width % 2, 0, height % 2), 0.0))
             layers += [Fold(), activation(settings.activation, settings.slope)]
             planes, height, width = 2 * planes, -(-height // 2), -(-width // 2)
-        layers.append(MinibatchStd())
-        extra = 1
+        if settings.minibatch_std:
+            layers.append(MinibatchStd())
+        extra = int(settings.minibatch_std)
         for _ in range(settings.depth):
             layers += [nn.Conv2d(planes + extra, planes, 3, padding=1), activation(settings.activation, settings.slope)]
             extra = 0
