@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check speed install judge model clean
+.PHONY: demo test check speed install judge model table clean
 
 # Two minutes of training, then where to look.
 demo: $(BIN)/ganforge
@@ -42,6 +42,11 @@ judge: $(BIN)/ganforge
 model: $(BIN)/ganforge
 	$(BIN)/ganforge train forge-1 --data mnist --steps 6896 --seed 0 --set precision=bf16 --out runs/model
 	$(BIN)/python -m ganforge.experiment.ship runs/model mnist
+
+# The table of all systems: three seeds, MINUTES each on one core, two at a time; what is complete is not done again.
+MINUTES ?= 2
+table: $(BIN)/ganforge
+	$(BIN)/python docs/table.py --minutes $(MINUTES) --out runs/table-$(MINUTES)min
 
 clean:
 	rm -rf .venv dist

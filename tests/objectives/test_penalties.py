@@ -16,7 +16,7 @@ def test_approximate_r1_of_a_linear_discriminator_by_hand():
         return (w * x).sum((1, 2, 3))
 
     for deviation in (0.01, 0.5):
-        found = ApproximateR1(deviation=deviation)(logits, real, logits(real), noise)
+        found = ApproximateR1(deviation=deviation)(logits, real, real, logits(real), noise)
         torch.testing.assert_close(found, torch.tensor([4.5, 8.0, 0.5, 0.0, 18.0]), rtol=1e-3, atol=1e-3)
 
 
@@ -33,7 +33,7 @@ def test_approximate_r1_tends_to_half_the_squared_gradient():
     r1 = 0.5 * gradient.square().sum((1, 2, 3))
     many = real.detach().repeat_interleave(40_000, 0)
     noise = torch.randn(many.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = ApproximateR1(deviation=1e-4)(logits, many, logits(many), noise).view(4, -1)
+    found = ApproximateR1(deviation=1e-4)(logits, many, many, logits(many), noise).view(4, -1)
     error = found.std(1) / 40_000**0.5
     assert ((found.mean(1) - r1).abs() < 4 * error).all()
     assert (r1 > 20 * error).all()
@@ -47,7 +47,7 @@ def test_the_gradient_reaches_the_discriminator_from_both_sides():
         return (scale * x.square()).flatten()
 
     noise = torch.full_like(real, 1.0)
-    ApproximateR1(deviation=0.5)(logits, real, logits(real), noise).sum().backward()
+    ApproximateR1(deviation=0.5)(logits, real, real, logits(real), noise).sum().backward()
     # (s·1.5² - s·1²) / .5 = 2.5 s; ½ its square = 3.125 s²; three images: the derivative at 2 is 37.5
     assert scale.grad.item() == pytest.approx(37.5)
 
@@ -63,7 +63,7 @@ def test_a_recipe_takes_penalties_by_name_and_keeps_them():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("penalties.r1.weight=1", "penalties.r1: no such field; known names: approximate_r1"),
+        ("penalties.r3.weight=1", "penalties.r3: no such field; did you mean r[12] or r[12]"),
         ("penalties.approximate_r1.weigth=1", "penalties.approximate_r1.weigth: no such field; did you mean weight"),
         ("penalties.approximate_r1.weight=0", "penalties.approximate_r1.weight: must be greater than 0"),
         ("penalties.approximate_r1.deviation=2", "deviation: must be less than or equal to 1"),

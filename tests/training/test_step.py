@@ -219,7 +219,9 @@ def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars
 
     played = []
     monkeypatch.setattr(
-        ApproximateR1, "__call__", lambda self, logits, real, said, noise: played.append(noise) or said.new_ones(8)
+        ApproximateR1,
+        "__call__",
+        lambda self, logits, real, fake, said, noise: played.append(noise) or said.new_ones(8),
     )
     state, recipe, batches, draws = game(bars, "vanilla", ["penalties.approximate_r1.every=3"])
     losses = []
@@ -232,3 +234,93 @@ def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars
     assert not torch.equal(played[0], played[1])
     added = [d - float(s["discriminator_loss"]) for d, s in zip(losses[::2], stats, strict=True)]
     assert added == pytest.approx([0.3, 0, 0, 0.3, 0, 0, 0.3], abs=1e-6)
+
+
+SWITCHES = {
+    "packing": ["packing=2"],
+    "spectral norm": ["spectral_norm=true"],
+    "instance noise": ["instance_noise=0.2", "instance_noise_images=100"],
+    "feature matching": ["terms.feature_matching.weight=1", "adversarial_weight=0"],
+    "relativistic pairing": ["objective.name=relativistic-pairing", "penalties.r1.weight=1", "penalties.r2.weight=1"],
+    "wasserstein": ["objective.name=wasserstein", "penalties.gradient_penalty.weight=10", "discriminator_steps=2"],
+    "hinge": ["objective.name=hinge"],
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_switch_plays_moves_both_and_is_the_same_twice(bars, switch):
+    ends = []
+    for _ in range(2):
+        state, *rest = game(bars, "vanilla", SWITCHES[switch])
+        before = weights(state.generator), weights(state.discriminator)
+        for _ in range(3):
+            stats = adversarial(state, *rest)
+        assert not same(before[0], weights(state.generator)) and not same(before[1], weights(state.discriminator))
+        assert all(torch.isfinite(value) for value in stats.values())
+        ends.append(weights(state.generator) + weights(state.discriminator))
+    assert same(*ends)
+    plain, *rest = game(bars)
+    for _ in range(3):
+        adversarial(plain, *rest)
+    assert not same(ends[0][:4], weights(plain.generator)[:4])
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_frozen_means_frozen_with_every_switch(bars, switch):
+    for still in ("discriminator", "generator"):
+        state, *rest = game(bars, "vanilla", SWITCHES[switch])
+        player = state.players()[still]
+        player.optimizer.step = lambda: None
+        before = weights(player)
+        adversarial(state, *rest)
+        assert same(before, weights(player))
+
+
+def test_packed_images_are_judged_together(bars):
+    """One logit for two images, which are those two side by side in the batch."""
+    state, _, batches, _ = game(bars, "vanilla", ["packing=2"])
+    real, _ = batches[0]
+    said = state.discriminator.logits(real)
+    assert said.shape == (4,)
+    side = state.discriminator.module(torch.cat([real[4:5], real[5:6]], 1)).logits
+    torch.testing.assert_close(said[2:3], side)
+
+
+def test_instance_noise_falls_to_nothing():
+    from ganforge.training.schedule import noise_deviation
+
+    recipe = load_recipe("vanilla", ["instance_noise=0.4", "instance_noise_images=1000"])
+    assert [noise_deviation(recipe, n) for n in (0, 500, 1000, 5000)] == [0.4, 0.2, 0.0, 0.0]
+    assert noise_deviation(load_recipe("vanilla", ["instance_noise=0.4"]), 5000) == 0.4
+    assert noise_deviation(load_recipe("vanilla"), 5000) == 0
+
+
+def test_after_the_noise_is_gone_steps_are_plain_ones(bars):
+    """With noise that ends at once, the step is bit for bit the plain one."""
+    ends = []
+    for changes in ([], ["instance_noise=0.3", "instance_noise_images=1"]):
+        state, *rest = game(bars, "vanilla", changes)
+        state.images_seen = 8
+        adversarial(state, *rest)
+        ends.append(weights(state.generator) + weights(state.discriminator))
+    assert same(*ends)
+
+
+def test_feature_matching_alone_moves_the_means_together(bars):
+    """G follows the mean features of a discriminator that stands still."""
+    state, recipe, batches, draws = game(
+        bars, "vanilla", ["terms.feature_matching.weight=1", "adversarial_weight=0", "generator_lr=1e-2"]
+    )
+    state.discriminator.optimizer.step = lambda: None
+
+    def distance():
+        with torch.no_grad():
+            z = draws.latent(200, "test")
+            fake = state.discriminator(state.generator(z)).features.mean(0)
+            real = state.discriminator(batches[0][0]).features.mean(0)
+        return float((real - fake).square().sum())
+
+    before = distance()
+    for _ in range(60):
+        adversarial(state, recipe, batches, draws)
+    assert distance() < 0.5 * before

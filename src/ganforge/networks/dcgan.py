@@ -126,4 +126,5 @@ class DcganDiscriminator(nn.Module):
             own = self.plane(condition).view(-1, 1, *images.shape[2:])
             images = torch.cat([images, own.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
-        return DiscriminatorOutput(self.logit(x.permute(0, 2, 3, 1).flatten(1), condition))
+        features = x.permute(0, 2, 3, 1).flatten(1)
+        return DiscriminatorOutput(self.logit(features, condition), features)

@@ -136,4 +136,4 @@ class MlpDiscriminator(nn.Module):
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        return DiscriminatorOutput(self.logit(x, condition))
+        return DiscriminatorOutput(self.logit(x, condition), x)

@@ -114,4 +114,5 @@ class StridedDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
-        return DiscriminatorOutput(self.logit(self.layers(channels_last(images)).flatten(1), condition))
+        features = self.layers(channels_last(images)).flatten(1)
+        return DiscriminatorOutput(self.logit(features, condition), features)

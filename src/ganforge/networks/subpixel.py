@@ -143,4 +143,5 @@ class SubpixelDiscriminator(nn.Module):
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
-        return DiscriminatorOutput(self.logit(x.permute(0, 2, 3, 1).flatten(1), condition))
+        features = x.permute(0, 2, 3, 1).flatten(1)
+        return DiscriminatorOutput(self.logit(features, condition), features)

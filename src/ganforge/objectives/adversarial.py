@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 from ganforge.settings import Settings
 
@@ -20,9 +20,11 @@ class Objective(Settings, ABC):
 
     Attributes:
         probabilistic: whether sigmoid(logit) is a probability; only then do D(x), D(G(z)) and V mean anything.
+        pairs: whether the generator's loss needs the logits of real images too.
     """
 
     probabilistic: ClassVar[bool]
+    pairs: ClassVar[bool] = False
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -88,8 +90,62 @@ class LeastSquares(Objective):
         return 0.5 * (fake - 1).square()
 
 
+class Wasserstein(Objective):
+    """The difference of the mean logits (Arjovsky et al. 2017, eq. 3): D is a critic, its logits have no zero.
+
+    It means a distance only while the critic is Lipschitz: give it a penalty (``gradient_penalty``) or spectral norm.
+    """
+
+    probabilistic: ClassVar[bool] = False
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """D(G(z)) - D(x)."""
+        return fake - real
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-D(G(z))."""
+        return -fake
+
+
+class Hinge(Objective):
+    """Only logits on the wrong side of a margin count (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17)."""
+
+    probabilistic: ClassVar[bool] = False
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """max(0, 1 - D(x)) + max(0, 1 + D(G(z)))."""
+        return relu(1 - real) + relu(1 + fake)
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-D(G(z))."""
+        return -fake
+
+
+class RelativisticPairing(Objective):
+    """Each fake is held against one real (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2): which looks more real?
+
+    D(x) - D(G(z)) is the logit of "the real one": a fake is pushed away from a real one wherever both lie, so that no
+    mode is left alone. sigmoid(logit) of one image means nothing.
+    """
+
+    probabilistic: ClassVar[bool] = False
+    pairs: ClassVar[bool] = True
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-log sigmoid(D(x) - D(G(z)))."""
+        return softplus(fake - real)
+
+    def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-log sigmoid(D(G(z)) - D(x))."""
+        assert real is not None
+        return softplus(real - fake)
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "minimax": Minimax,
     "non-saturating": NonSaturating,
     "least-squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+    "relativistic-pairing": RelativisticPairing,
 }

@@ -27,6 +27,7 @@ from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import DISCRIMINATORS, GENERATORS, DiscriminatorTable, GeneratorTable
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.objectives.penalties import Penalties
+from ganforge.objectives.terms import Terms
 from ganforge.settings import Settings
 
 DEFAULT_RECIPE = "forge-1"
@@ -101,6 +102,11 @@ class Recipe(Settings):
     discriminator_lr: LearningRate = 2e-4
     discriminator_steps: PositiveInt = 1
     generator_steps: PositiveInt = 1
+    packing: PositiveInt = 1
+    spectral_norm: bool = False
+    instance_noise: NonNegativeFloat = 0.0
+    instance_noise_images: NonNegativeFloat = 0.0
+    adversarial_weight: NonNegativeFloat = 1.0
     shared_noise: bool = True
     order: Literal["alternating", "simultaneous"] = "alternating"
     lr_decay_start: NonNegativeFloat = 0.0
@@ -120,6 +126,7 @@ class Recipe(Settings):
     discriminator: DiscriminatorTable
     objective: SerializeAsAny[Objective]
     penalties: Penalties = Penalties()
+    terms: Terms = Terms()
     adam: Adam = Adam()
 
     @model_validator(mode="after")
@@ -132,6 +139,20 @@ class Recipe(Settings):
     def _at_once_means_once(self) -> Self:
         if self.order == "simultaneous" and (self.discriminator_steps, self.generator_steps) != (1, 1):
             raise ValueError('order = "simultaneous" needs discriminator_steps = 1 and generator_steps = 1')
+        return self
+
+    @model_validator(mode="after")
+    def _packs_fit(self) -> Self:
+        if self.batch_size % self.packing:
+            raise ValueError(f"packing = {self.packing} must divide batch_size = {self.batch_size}")
+        if self.packing > 1 and self.conditional:
+            raise ValueError("packing lays several images upon each other, and each has a label: conditional = false")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if not self.adversarial_weight and not self.terms.items():
+            raise ValueError("adversarial_weight = 0 leaves the generator nothing to learn from: add a term")
         return self
 
     @field_validator("objective", mode="before")
@@ -213,9 +234,10 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
         return list(Init.model_fields)
     if place[-1] == "objective":
         return ["name", *OBJECTIVES[values["objective"]["name"]].model_fields]
-    if place[:-1] == ("penalties",):
-        return list(get_args(Penalties.model_fields[str(place[-1])].annotation)[0].model_fields)
-    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties}
+    for table, switches in (("penalties", Penalties), ("terms", Terms)):
+        if place[:-1] == (table,):
+            return list(get_args(switches.model_fields[str(place[-1])].annotation)[0].model_fields)
+    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties, "terms": Terms}
     kinds: list[type[Settings]] = [NormalLatent, UniformLatent, *GENERATORS, *DISCRIMINATORS]
     table, kind = str(place[0]), place[1] if len(place) > 1 else None
     for one in kinds:

@@ -23,3 +23,13 @@ def averaging_keep(recipe: Recipe, images_seen: int) -> float:
     if recipe.ema_ramp:
         half_life = min(half_life, recipe.ema_ramp * images_seen)
     return float(0.5 ** (recipe.batch_size * recipe.discriminator_steps / half_life)) if half_life else 0.0
+
+
+def noise_deviation(recipe: Recipe, images_seen: int) -> float:
+    """Return the standard deviation of the noise on all images that the discriminator sees.
+
+    It falls in a straight line from ``instance_noise`` to 0 over ``instance_noise_images``, or stays where that is 0.
+    """
+    if not recipe.instance_noise_images:
+        return recipe.instance_noise
+    return recipe.instance_noise * max(0.0, 1 - images_seen / recipe.instance_noise_images)

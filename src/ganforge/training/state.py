@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
-from ganforge.networks.blocks import MIXING
+from ganforge.networks.blocks import MIXING, normalized
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
@@ -21,13 +22,17 @@ DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
 class Player:
     """A network with what trains it; ``ema`` is its averaged copy, where the recipe asks for one.
 
-    ``mixed``: its layers compute in bf16 while it trains; what it returns is single precision again.
+    ``mixed``: its layers compute in bf16 while it trains; what it returns is single precision again. ``packing``: it
+    sees so many images together, laid upon each other as channels, and says one thing of them (Lin et al. 2018,
+    PacGAN). ``spectral``: it plays with its weights divided by their spectral norms (Miyato et al. 2018, eq. 8).
     """
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
     ema: nn.Module | None = None
     mixed: bool = False
+    packing: int = 1
+    spectral: bool = False
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,10 +41,16 @@ class Player:
 
     def __call__(self, x: Tensor, condition: Tensor | None = None) -> Any:
         """Send latents or images through the network."""
+        if self.packing > 1:
+            x = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:])
+        weights = normalized(self.module) if self.spectral else {}
         if not self.mixed:
-            return self.module(x, condition)
+            return self._play(weights, x, condition)
         with torch.autocast(x.device.type, torch.bfloat16):
-            return self.module(x, condition)
+            return self._play(weights, x, condition)
+
+    def _play(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None) -> Any:
+        return functional_call(self.module, weights, (x, condition)) if weights else self.module(x, condition)
 
     def logits(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """What a discriminator says of images [N, C, H, W]: logits [N]."""
@@ -115,19 +126,26 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
     ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
     """
     classes = classes if recipe.conditional else 0
+    packed = (shape[0] * recipe.packing, *shape[1:])
     generator = build_generator(recipe.generator, recipe.latent.dim, shape, classes)
-    discriminator = build_discriminator(recipe.discriminator, shape, classes)
+    discriminator = build_discriminator(recipe.discriminator, packed, classes)
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
     dtype = DTYPES[recipe.precision]
     averaged = copy.deepcopy(generator).to(device, dtype).requires_grad_(False) if recipe.ema_half_life else None
     return State(
-        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged),
-        discriminator=_player(discriminator.to(device, dtype), recipe.discriminator_lr, recipe, None),
+        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, ema=averaged),
+        discriminator=_player(
+            discriminator.to(device, dtype),
+            recipe.discriminator_lr,
+            recipe,
+            packing=recipe.packing,
+            spectral=recipe.spectral_norm,
+        ),
     )
 
 
-def _player(module: nn.Module, lr: float, recipe: Recipe, ema: nn.Module | None) -> Player:
+def _player(module: nn.Module, lr: float, recipe: Recipe, **more: Any) -> Player:
     betas = (recipe.adam.beta1, recipe.adam.beta2)
     optimizer = torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True)
-    return Player(module, optimizer, ema, mixed=recipe.precision == "bf16")
+    return Player(module, optimizer, mixed=recipe.precision == "bf16", **more)

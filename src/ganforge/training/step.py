@@ -1,7 +1,7 @@
 """One round of the adversarial game. Nothing here knows which GAN is being trained."""
 
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from ganforge.data.batches import Batches
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
-from ganforge.training.schedule import averaging_keep, learning_rate_factor
+from ganforge.training.schedule import averaging_keep, learning_rate_factor, noise_deviation
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats, seen
 
@@ -30,7 +30,10 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     """
     generator, discriminator = state.generator, state.discriminator
     rounds, size, together = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
-    rate = learning_rate_factor(recipe, state.images_seen)
+    rate, deviation = learning_rate_factor(recipe, state.images_seen), noise_deviation(recipe, state.images_seen)
+
+    def noisy(images: Tensor, name: str, k: int) -> Tensor:
+        return images + deviation * draws.noise_like(images, name, state.step, k) if deviation else images
 
     for k in range(rounds):
         real, labels = batches[state.step * rounds + k]
@@ -38,12 +41,13 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         keeps_graph = recipe.shared_noise and k == rounds - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
-        real_logits, fake_logits = discriminate(discriminator, real, fake.detach(), labels)
+        shown = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
+        real_logits, fake_logits = discriminate(discriminator, *shown, labels)
         loss = discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
         look = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
             if state.step % penalty.every == 0:
-                steep = penalty(look, real, real_logits, draws.noise_like(real, name, state.step, k))
+                steep = penalty(look, *shown, real_logits, draws.noise_like(real, name, state.step, k))
                 loss = loss + penalty.every * penalty.weight * steep.mean()
         update(discriminator, loss, recipe.discriminator_lr * rate, waits=together)
 
@@ -52,9 +56,16 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
             latent = draws.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
-        hoped_real = discriminator.logits(fake, labels)
-        generator_loss = recipe.objective.generator_loss(None, hoped_real).mean()
-        update(generator, generator_loss, recipe.generator_lr * rate)
+        said = discriminator(noisy(fake, "on hoped real", k), labels)
+        beside: Any = None
+        if recipe.objective.pairs or recipe.terms.items():
+            with torch.no_grad():
+                beside = discriminator(shown[0], labels)
+        generator_loss = recipe.objective.generator_loss(beside and beside.logits, said.logits).mean()
+        loss = recipe.adversarial_weight * generator_loss
+        for _, term in recipe.terms.items():
+            loss = loss + term.weight * term(beside.features, said.features)
+        update(generator, loss, recipe.generator_lr * rate)
     if together:
         discriminator.optimizer.step()
 
@@ -70,7 +81,8 @@ def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tens
     if discriminator.mixes_samples:
         return discriminator.logits(real, labels), discriminator.logits(fake, labels)
     logits = discriminator.logits(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
-    return logits[: len(real)], logits[len(real) :]
+    half = len(logits) // 2
+    return logits[:half], logits[half:]
 
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:

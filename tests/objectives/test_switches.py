@@ -1,0 +1,142 @@
+"""Objectives, penalties and terms of other papers: by hand at fixed numbers, by autograd on curved functions."""
+
+import math
+
+import pytest
+import torch
+
+from ganforge.errors import UserError
+from ganforge.networks.blocks import normalized, spectral_norm
+from ganforge.objectives.adversarial import OBJECTIVES, Hinge, RelativisticPairing, Wasserstein
+from ganforge.objectives.penalties import R1, R2, GradientPenalty
+from ganforge.objectives.terms import FeatureMatching
+from ganforge.recipes.recipe import load_recipe
+
+REAL, FAKE = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([-3.0, 0.0, 4.0])
+
+
+def softplus(x):
+    return math.log1p(math.exp(x))
+
+
+@pytest.mark.parametrize(
+    ("objective", "of_discriminator", "of_generator"),
+    [
+        (Wasserstein(), [-5.0, 1.0, 3.5], [3.0, 0.0, -4.0]),
+        (Hinge(), [0.0, 3.0, 5.5], [3.0, 0.0, -4.0]),
+        (
+            RelativisticPairing(),
+            [softplus(-5), softplus(1), softplus(3.5)],
+            [softplus(5), softplus(-1), softplus(-3.5)],
+        ),
+    ],
+)
+def test_objectives_by_hand(objective, of_discriminator, of_generator):
+    torch.testing.assert_close(objective.discriminator_loss(REAL, FAKE), torch.tensor(of_discriminator))
+    torch.testing.assert_close(objective.generator_loss(REAL, FAKE), torch.tensor(of_generator))
+    assert not objective.probabilistic
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_losses_pull_the_right_way(name):
+    """More real logits on real images lower D's loss, and on fakes G's."""
+    objective = OBJECTIVES[name]()
+    real, fake = (torch.tensor([0.3, 0.2], requires_grad=True) for _ in range(2))
+    objective.discriminator_loss(real, fake).sum().backward()
+    assert (real.grad < 0).all() and (fake.grad > 0).all()
+    fake.grad = None
+    objective.generator_loss(real.detach(), fake).sum().backward()
+    assert (fake.grad < 0).all()
+
+
+def curved(weight):
+    return lambda x: torch.nn.functional.conv2d(x, weight).flatten(1).tanh().sum(1)
+
+
+def test_gradient_penalties_of_a_linear_discriminator_by_hand():
+    """D(x) = w·x has the gradient w everywhere: ½·25, ½·25 and (5 - 1)²."""
+    w = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
+    real, fake, noise = (torch.randn(4, 2, 1, 1) for _ in range(3))
+
+    def logits(x):
+        return (w * x).sum((1, 2, 3))
+
+    for penalty, expected in ((R1(), 12.5), (R2(), 12.5), (GradientPenalty(), 16.0)):
+        found = penalty(logits, real, fake, logits(real), noise)
+        torch.testing.assert_close(found, torch.full((4,), expected))
+
+
+def test_where_each_penalty_looks():
+    torch.manual_seed(0)
+    logits = curved(torch.randn(3, 1, 4, 4, dtype=torch.float64))
+    real, fake, noise = (torch.randn(5, 1, 4, 4, dtype=torch.float64) for _ in range(3))
+
+    def half_square(at):
+        at = at.clone().requires_grad_()
+        return 0.5 * torch.autograd.grad(logits(at).sum(), at)[0].square().sum((1, 2, 3))
+
+    torch.testing.assert_close(R1()(logits, real, fake, logits(real), noise), half_square(real))
+    torch.testing.assert_close(R2()(logits, real, fake, logits(real), noise), half_square(fake))
+    share = torch.special.ndtr(noise[:, 0, 0, 0]).view(-1, 1, 1, 1)
+    between = half_square(share * real + (1 - share) * fake)
+    found = GradientPenalty()(logits, real, fake, logits(real), noise)
+    torch.testing.assert_close(found, ((2 * between).sqrt() - 1).square())
+    assert ((share > 0) & (share < 1)).all()
+
+
+@pytest.mark.parametrize("penalty", [R1(), R2(), GradientPenalty()])
+def test_penalties_have_a_gradient_for_the_weights(penalty):
+    weight = torch.randn(2, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    real, fake, noise = (torch.randn(3, 1, 3, 3, dtype=torch.float64) for _ in range(3))
+
+    def loss(w):
+        logits = curved(w)
+        return penalty(logits, real, fake, logits(real), noise).sum()
+
+    assert torch.autograd.gradcheck(loss, (weight,))
+
+
+def test_feature_matching_by_hand():
+    real = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    fake = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
+    assert FeatureMatching()(real, fake) == pytest.approx(1 + 9)
+
+
+def test_spectral_norm_is_the_largest_singular_value_and_has_its_gradient():
+    torch.manual_seed(1)
+    for shape in ((20, 50), (50, 20), (8, 3, 3, 3), (1, 40), (30, 30)):
+        weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        exact = torch.linalg.matrix_norm(weight.flatten(1), 2)
+        found = spectral_norm(weight)
+        assert found.item() == pytest.approx(exact.item(), rel=2e-3), shape
+        one, other = (torch.autograd.grad(norm, weight)[0] for norm in (found, exact))
+        assert torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.98
+    assert torch.isfinite(spectral_norm(torch.zeros(4, 5)))
+
+
+def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.Flatten(), torch.nn.Linear(6, 2)
+    )
+    found = normalized(net)
+    assert set(found) == {"0.weight", "3.weight"}
+    for weight in found.values():
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "words"),
+    [
+        ("vanilla", ["packing=3"], "packing = 3 must divide batch_size = 100"),
+        ("cgan", ["packing=2"], "each has a label"),
+        ("vanilla", ["adversarial_weight=0"], "nothing to learn from"),
+        ("minimax", ["objective.label_smoothing=0.1"], "label_smoothing"),
+        ("vanilla", ["objective.name=hinge", "objective.label_smoothing=0.1"], "no such field"),
+        ("vanilla", ["terms.feature_matching.wieght=1"], "did you mean weight"),
+        ("vanilla", ["terms.features.weight=1"], "feature_matching"),
+        ("vanilla", ["instance_noise=-1"], "instance_noise"),
+    ],
+)
+def test_what_does_not_fit_is_refused(recipe, changes, words):
+    with pytest.raises(UserError, match=words):
+        load_recipe(recipe, changes)
