@@ -118,7 +118,7 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
     net = torch.nn.Sequential(
         torch.nn.Conv2d(1, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.Flatten(), torch.nn.Linear(6, 2)
     )
-    found = normalized(net)
+    found = normalized(dict(net.named_parameters()))
     assert set(found) == {"0.weight", "3.weight"}
     for weight in found.values():
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=2e-3)

@@ -244,6 +244,7 @@ SWITCHES = {
     "relativistic pairing": ["objective.name=relativistic-pairing", "penalties.r1.weight=1", "penalties.r2.weight=1"],
     "wasserstein": ["objective.name=wasserstein", "penalties.gradient_penalty.weight=10", "discriminator_steps=2"],
     "hinge": ["objective.name=hinge"],
+    "unrolled": ["unroll=2"],
 }
 
 
@@ -324,3 +325,51 @@ def test_feature_matching_alone_moves_the_means_together(bars):
     for _ in range(60):
         adversarial(state, recipe, batches, draws)
     assert distance() < 0.5 * before
+
+
+def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
+    """The weights foreseen after one step are those after Adam's own step on the same loss, at any point of a run."""
+    from ganforge.training.step import update
+    from ganforge.training.unroll import look_ahead
+
+    state, recipe, batches, draws = game(bars)
+    player = state.discriminator
+    for played in range(3):
+        real, labels = batches[state.step]
+        with torch.no_grad():
+            fake = state.generator(draws.latent(8, "test", played), labels)
+
+        def loss(weights, real=real, fake=fake):
+            return recipe.objective.discriminator_loss(*player.logits_of_both(real, fake, None, weights)).mean()
+
+        before = weights(player)
+        foreseen = look_ahead(player, loss, 1, recipe.discriminator_lr)
+        assert same(before, weights(player))
+        update(player, loss(dict(player.module.named_parameters())), recipe.discriminator_lr)
+        for name, parameter in player.module.named_parameters():
+            torch.testing.assert_close(foreseen[name], parameter, rtol=1e-5, atol=1e-7)
+        adversarial(state, recipe, batches, draws)
+
+
+def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
+    """By finite differences in float64: the loss after the discriminator's answer, not the loss against it as it is."""
+    from ganforge.training.unroll import foreseen_loss, look_ahead
+
+    state, recipe, batches, draws = game(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
+    adversarial(state, recipe, batches, draws)
+    player, real = state.discriminator, batches[1][0]
+
+    def generator_loss(fake):
+        game_ = lambda w: foreseen_loss(recipe, player, real, fake, None, w)  # noqa: E731
+        ahead = look_ahead(player, game_, 2, 1e-2)
+        return recipe.objective.generator_loss(None, player.logits(fake, None, ahead)).mean()
+
+    fake = torch.rand(real.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (slope,) = torch.autograd.grad(generator_loss(fake), fake)
+    direction = torch.randn(fake.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    step = 1e-6
+    moved = [generator_loss((fake + sign * step * direction).detach()).item() for sign in (1, -1)]
+    assert (slope * direction).sum().item() == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-4)
+    plain = recipe.objective.generator_loss(None, player.logits(fake)).mean()
+    (against_it_as_it_is,) = torch.autograd.grad(plain, fake)
+    assert not torch.allclose(slope, against_it_as_it_is, rtol=1e-2)

@@ -286,15 +286,15 @@ def class_weights(condition: Tensor, classes: int, dtype: torch.dtype) -> Tensor
 POWER = 6
 
 
-def normalized(module: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of convolutions and dense layers divided by their spectral norms, by name.
+def normalized(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with two axes or more (convolutions, dense layers) divided by their spectral norms.
 
     Spectral normalisation (Miyato et al. 2018, eq. 8) that keeps nothing from step to step: instead of one power
     iteration in each step from the last one's vector, the Gram matrix is squared six times, which is 64 iterations.
     """
     return {
         name: weight / spectral_norm(weight)
-        for name, weight in module.named_parameters()
+        for name, weight in weights.items()
         if name.endswith("weight") and weight.ndim > 1
     }
 

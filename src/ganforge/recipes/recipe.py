@@ -107,6 +107,7 @@ class Recipe(Settings):
     instance_noise: NonNegativeFloat = 0.0
     instance_noise_images: NonNegativeFloat = 0.0
     adversarial_weight: NonNegativeFloat = 1.0
+    unroll: NonNegativeInt = 0
     shared_noise: bool = True
     order: Literal["alternating", "simultaneous"] = "alternating"
     lr_decay_start: NonNegativeFloat = 0.0

@@ -39,11 +39,13 @@ class Player:
         """List the parameters once: the step needs them every time."""
         self.parameters = list(self.module.parameters())
 
-    def __call__(self, x: Tensor, condition: Tensor | None = None) -> Any:
-        """Send latents or images through the network."""
+    def __call__(self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Any:
+        """Send latents or images through the network, with other ``weights`` by name where they are given."""
         if self.packing > 1:
             x = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:])
-        weights = normalized(self.module) if self.spectral else {}
+        weights = dict(weights or {})
+        if self.spectral:
+            weights |= normalized(weights or dict(self.module.named_parameters()))
         if not self.mixed:
             return self._play(weights, x, condition)
         with torch.autocast(x.device.type, torch.bfloat16):
@@ -52,10 +54,23 @@ class Player:
     def _play(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None) -> Any:
         return functional_call(self.module, weights, (x, condition)) if weights else self.module(x, condition)
 
-    def logits(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+    def logits(
+        self, images: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None
+    ) -> Tensor:
         """What a discriminator says of images [N, C, H, W]: logits [N]."""
-        found: Tensor = self(images, condition).logits
+        found: Tensor = self(images, condition, weights).logits
         return found
+
+    def logits_of_both(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, weights: dict[str, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of real and of fake images: in one pass, unless that would mix their batch statistics."""
+        if self.mixes_samples:
+            return self.logits(real, labels, weights), self.logits(fake, labels, weights)
+        both = None if labels is None else torch.cat([labels, labels])
+        logits = self.logits(torch.cat([real, fake]), both, weights)
+        half = len(logits) // 2
+        return logits[:half], logits[half:]
 
     @cached_property
     def mixes_samples(self) -> bool:

@@ -12,6 +12,7 @@ from ganforge.training.draws import Draws
 from ganforge.training.schedule import averaging_keep, learning_rate_factor, noise_deviation
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats, seen
+from ganforge.training.unroll import foreseen_loss, look_ahead
 
 
 class Rule(Protocol):
@@ -42,7 +43,7 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
         shown = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
-        real_logits, fake_logits = discriminate(discriminator, *shown, labels)
+        real_logits, fake_logits = discriminator.logits_of_both(*shown, labels)
         loss = discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
         look = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
@@ -56,11 +57,15 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
             latent = draws.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
-        said = discriminator(noisy(fake, "on hoped real", k), labels)
-        beside: Any = None
+        hoped = noisy(fake, "on hoped real", k)
+        foreseen, beside = None, None
+        if recipe.unroll:
+            game = partial(foreseen_loss, recipe, discriminator, shown[0], hoped, labels)
+            foreseen = look_ahead(discriminator, game, recipe.unroll, recipe.discriminator_lr * rate)
+        said: Any = discriminator(hoped, labels, foreseen)
         if recipe.objective.pairs or recipe.terms.items():
             with torch.no_grad():
-                beside = discriminator(shown[0], labels)
+                beside = discriminator(shown[0], labels, foreseen)
         generator_loss = recipe.objective.generator_loss(beside and beside.logits, said.logits).mean()
         loss = recipe.adversarial_weight * generator_loss
         for _, term in recipe.terms.items():
@@ -74,15 +79,6 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     average(generator, averaging_keep(recipe, state.images_seen))
     losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
     return losses | seen(state, recipe, (real_logits, fake_logits), (real, fake))
-
-
-def discriminate(discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Logits [N] of real and of fake images: in one pass, unless that would mix their batch statistics."""
-    if discriminator.mixes_samples:
-        return discriminator.logits(real, labels), discriminator.logits(fake, labels)
-    logits = discriminator.logits(torch.cat([real, fake]), None if labels is None else torch.cat([labels, labels]))
-    half = len(logits) // 2
-    return logits[:half], logits[half:]
 
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:

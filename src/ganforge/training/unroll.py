@@ -1,0 +1,49 @@
+"""What the discriminator would become if it went on learning: the generator plays against that (unrolled GAN)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganforge.recipes.recipe import Recipe
+from ganforge.training.state import Player
+
+TINY = 1e-30
+"""Under the root: a weight whose gradient was always 0 must not make an infinite one."""
+
+
+def look_ahead(
+    player: Player, loss: Callable[[dict[str, Tensor]], Tensor], times: int, rate: float
+) -> dict[str, Tensor]:
+    """Return a player's weights by name after ``times`` more Adam steps on a loss of its weights, with their graph.
+
+    The player itself does not move: weights, moments and step count are those of its optimiser, continued on paper.
+    The generator's gradient goes through the steps (Metz et al. 2017, eq. 6 to 8); without any it is the plain one.
+    """
+    group = player.optimizer.param_groups[0]
+    (beta1, beta2), eps = group["betas"], group["eps"]
+    weights: Weights = dict(player.module.named_parameters())
+    slots = [player.optimizer.state.get(weight, {}) for weight in weights.values()]
+    first = [slot.get("exp_avg", torch.zeros_like(w)) for slot, w in zip(slots, weights.values(), strict=True)]
+    second = [slot.get("exp_avg_sq", torch.zeros_like(w)) for slot, w in zip(slots, weights.values(), strict=True)]
+    # a tensor on the device: nothing waits for it
+    done = slots[0].get("step", torch.zeros((), device=first[0].device))
+    for k in range(1, times + 1):
+        slopes = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True)
+        first = [beta1 * m + (1 - beta1) * g for m, g in zip(first, slopes, strict=True)]
+        second = [beta2 * v + (1 - beta2) * g.square() for v, g in zip(second, slopes, strict=True)]
+        bias1, bias2 = 1 - beta1 ** (done + k), 1 - beta2 ** (done + k)
+        moved = [
+            w - rate * (m / bias1) / ((v / bias2 + TINY).sqrt() + eps)
+            for w, m, v in zip(weights.values(), first, second, strict=True)
+        ]
+        weights = dict(zip(weights, moved, strict=True))
+    return weights
+
+
+def foreseen_loss(
+    recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
+) -> Tensor:
+    """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
+    logits = discriminator.logits_of_both(real, fake, labels, weights)
+    return recipe.objective.discriminator_loss(*logits).mean()
