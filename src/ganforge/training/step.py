@@ -1,7 +1,7 @@
 """One round of the adversarial game. Nothing here knows which GAN is being trained."""
 
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
         hoped = noisy(fake, "on hoped real", k)
-        foreseen, beside = None, None
+        foreseen, beside = None, cast(Any, None)
         if recipe.unroll:
             game = partial(foreseen_loss, recipe, discriminator, shown[0], hoped, labels)
             foreseen = look_ahead(discriminator, game, recipe.unroll, recipe.discriminator_lr * rate)

@@ -12,9 +12,10 @@ TINY = 1e-30
 """Under the root: a weight whose gradient was always 0 must not make an infinite one."""
 
 
-def look_ahead(
-    player: Player, loss: Callable[[dict[str, Tensor]], Tensor], times: int, rate: float
-) -> dict[str, Tensor]:
+Weights = dict[str, Tensor]
+
+
+def look_ahead(player: Player, loss: Callable[[Weights], Tensor], times: int, rate: float) -> Weights:
     """Return a player's weights by name after ``times`` more Adam steps on a loss of its weights, with their graph.
 
     The player itself does not move: weights, moments and step count are those of its optimiser, continued on paper.
