@@ -2,7 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.networks.blocks import BatchNorm, Fold, Init, Logit, MinibatchStd, Unfold, measure_batch_statistics
+from ganforge.networks.blocks import (
+    MIXING,
+    BatchNorm,
+    Fold,
+    Init,
+    Logit,
+    MinibatchDiscrimination,
+    MinibatchStd,
+    Unfold,
+    measure_batch_statistics,
+)
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.mlp import Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
@@ -293,3 +303,34 @@ def test_minibatch_std_lets_a_subpixel_discriminator_see_that_a_batch_is_all_ali
         opinions[told] = discriminator(images).logits[0], discriminator(alike).logits[0]
     assert torch.allclose(*opinions[False], atol=1e-5)
     assert not torch.allclose(*opinions[True], atol=1e-3)
+
+
+def test_minibatch_discrimination_is_that_of_a_slow_loop():
+    torch.manual_seed(0)
+    layer = MinibatchDiscrimination(6, kernels=4).double()
+    features = torch.randn(7, 6, dtype=torch.float64)
+    found = layer(features)
+    m = (features @ layer.tensor.weight.T).view(7, 4, 5)
+    for i in range(7):
+        for b in range(4):
+            slow = sum(torch.exp(-(m[i, b] - m[j, b]).abs().sum()) for j in range(7))
+            assert torch.allclose(found[i, b], slow)
+    assert torch.allclose(layer(features[:1].expand(7, -1)), torch.full((7, 4), 7.0, dtype=torch.float64))
+    assert torch.autograd.gradcheck(layer, (features.requires_grad_(),))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_minibatch_kernels_let_every_family_see_the_batch(family):
+    torch.manual_seed(0)
+    _, settings, fields = FAMILIES[family]
+    images = torch.rand(6, 1, 28, 28)
+    moved = torch.cat([images[:1], torch.rand(5, 1, 28, 28)])
+    for kernels in (0, 8):
+        plain = {"batch_norm": False} if "batch_norm" in settings.model_fields else {}
+        chosen = settings(**{**fields, **plain}, minibatch_kernels=kernels)
+        discriminator = build_discriminator(chosen, (1, 28, 28), 0)
+        Init(scheme="normal", std=0.05).draw(discriminator, random_generator("test"))
+        sees = not torch.allclose(discriminator(images).logits[0], discriminator(moved).logits[0], atol=1e-7)
+        mixes = any(isinstance(layer, MIXING) for layer in discriminator.modules())
+        assert sees == mixes
+        assert mixes == bool(kernels) or family == "strided"

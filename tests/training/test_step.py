@@ -245,6 +245,7 @@ SWITCHES = {
     "wasserstein": ["objective.name=wasserstein", "penalties.gradient_penalty.weight=10", "discriminator_steps=2"],
     "hinge": ["objective.name=hinge"],
     "unrolled": ["unroll=2"],
+    "minibatch discrimination": ["discriminator.minibatch_kernels=3"],
 }
 
 

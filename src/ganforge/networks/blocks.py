@@ -117,7 +117,29 @@ class MinibatchStd(nn.Module):
         return last.permute(0, 3, 1, 2)  # channels-last, as it came: mixed layouts cost a pass backward up to 30 times
 
 
-MIXING = (BatchNorm, MinibatchStd)
+NUMBERS = 5
+"""Of each kernel of minibatch discrimination, as in the paper's published code."""
+
+
+class MinibatchDiscrimination(nn.Module):
+    """How near each image lies to the others of its batch (Salimans et al. 2016, section 3.2): [N, F] -> [N, kernels].
+
+    M_i = f(x_i) T, kernels × 5 numbers; o(x_i)_b = Σ_j exp(-‖M_ib - M_jb‖₁), j = i among them, which adds 1.
+    Memory grows with N²: 100 images and 100 kernels take 20 MB.
+    """
+
+    def __init__(self, features: int, kernels: int) -> None:
+        super().__init__()
+        self.shape = (kernels, NUMBERS)
+        self.tensor = nn.Linear(features, kernels * NUMBERS, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Sum over the batch."""
+        m = self.tensor(features).view(-1, *self.shape)
+        return torch.exp(-(m[:, None] - m[None]).abs().sum(3)).sum(1)
+
+
+MIXING = (BatchNorm, MinibatchStd, MinibatchDiscrimination)
 """Layers through which what is said of one image depends on the others of its batch."""
 
 
@@ -147,11 +169,14 @@ class Logit(nn.Module):
     """The last layer of a discriminator: features [N, F] -> logits [N].
 
     With ``classes`` it adds the inner product of the features with a learned row of the class ("projection", Miyato
-    and Koyama 2018, section 3): the logit says "real, and a picture of this class".
+    and Koyama 2018, section 3): the logit says "real, and a picture of this class". With ``kernels`` it is told how
+    near the image lies to the others of its batch.
     """
 
-    def __init__(self, features: int, classes: int = 0) -> None:
+    def __init__(self, features: int, classes: int = 0, kernels: int = 0) -> None:
         super().__init__()
+        self.closeness = MinibatchDiscrimination(features, kernels) if kernels else None
+        features += kernels
         self.linear = nn.Linear(features, 1)
         self.table = ClassTable(classes, features) if classes else None
 
@@ -159,6 +184,8 @@ class Logit(nn.Module):
         """Give the logits, in single precision whatever the layers before computed in: losses are made of them."""
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.linear.weight.dtype)
+            if self.closeness is not None:
+                features = torch.cat([features, self.closeness(features)], 1)
             if self.table is None:
                 logits: Tensor = self.linear(features).squeeze(1)
                 return logits

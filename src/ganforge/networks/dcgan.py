@@ -4,7 +4,7 @@ import math
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import (
@@ -44,6 +44,7 @@ class DcganSettings(Settings):
 class DcganDiscriminatorSettings(DcganSettings):
     """A convolutional discriminator, and how it is told the class where there are classes."""
 
+    minibatch_kernels: NonNegativeInt = 0
     label: Literal["embedding", "projection"] = "projection"
 
 
@@ -117,7 +118,7 @@ class DcganDiscriminator(nn.Module):
             layers.append(activation(settings.activation, settings.slope))
             planes, height, width = after, height // 2, width // 2
         self.layers = Layers(*layers)
-        self.logit = Logit(planes * height * width, 0 if embeds else classes)
+        self.logit = Logit(planes * height * width, 0 if embeds else classes, settings.minibatch_kernels)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import (
@@ -45,6 +45,7 @@ class MlpSettings(Settings):
 class MlpDiscriminatorSettings(MlpSettings):
     """A fully connected discriminator, and how it is told the class where there are classes."""
 
+    minibatch_kernels: NonNegativeInt = 0
     label: DiscriminatorLabel = "one-hot"
 
 
@@ -131,7 +132,7 @@ class MlpDiscriminator(nn.Module):
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
         self.pixels = WithClass(label, math.prod(shape), 0 if projects else classes)
         self.layers = Layers(*_hidden_layers(settings, self.pixels.width, norm_from=1))
-        self.logit = Logit(settings.hidden[-1], classes if projects else 0)
+        self.logit = Logit(settings.hidden[-1], classes if projects else 0, settings.minibatch_kernels)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""

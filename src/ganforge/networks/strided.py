@@ -4,7 +4,7 @@ import math
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import (
@@ -42,6 +42,7 @@ class StridedDiscriminatorSettings(StridedSettings):
     """A discriminator; ``norm_first``: batch norm on the layer that sees the pixels, too."""
 
     norm_first: bool = False
+    minibatch_kernels: NonNegativeInt = 0
     label: Literal["projection"] = "projection"
 
 
@@ -110,7 +111,7 @@ class StridedDiscriminator(nn.Module):
             before = planes
         self.layers = Layers(*layers)
         height, width = (sides(side, len(settings.planes))[-1] for side in shape[1:])
-        self.logit = Logit(before * height * width, classes)
+        self.logit = Logit(before * height * width, classes, settings.minibatch_kernels)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""

@@ -57,6 +57,7 @@ class SubpixelDiscriminatorSettings(SubpixelSettings):
     """
 
     minibatch_std: bool = False
+    minibatch_kernels: NonNegativeInt = 0
     label: Literal["projection"] = "projection"
 
 
@@ -137,7 +138,7 @@ class SubpixelDiscriminator(nn.Module):
             layers += [nn.Conv2d(planes + extra, planes, 3, padding=1), activation(settings.activation, settings.slope)]
             extra = 0
         self.layers = Layers(*layers)
-        self.logit = Logit((planes + extra) * height * width, classes)
+        self.logit = Logit((planes + extra) * height * width, classes, settings.minibatch_kernels)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
