@@ -1,6 +1,6 @@
 """The pictures of the README, from runs: python docs/pictures.py RUN... writes docs/pictures/<recipe>.png for each.
 
-A conditional run gives its last two-row sheet; another one four of its sheets, one below the other.
+A conditional run gives its last sheet; another one four of its sheets, one below the other.
 """
 
 import json
@@ -20,7 +20,8 @@ def main() -> None:
         sheets = sorted((run / "samples").glob("epoch-*.png"))
         conditional = "conditional = true" in (run / "recipe.toml").read_text()
         spread = sorted({0, min(1, len(sheets) - 1), max(0, min(3, len(sheets) - 2)), len(sheets) - 1})
-        chosen = sheets[-1:] if conditional else [sheets[index] for index in spread]
+        final = sorted((run / "samples").glob("step-*.png")) or sheets
+        chosen = final[-1:] if conditional else [sheets[index] for index in spread]
         pictures = [Image.open(path) for path in chosen]
         whole = Image.new("L", (pictures[0].width, sum(picture.height for picture in pictures)))
         top = 0

@@ -85,7 +85,8 @@ def test_the_judge_reads_what_is_written():
     generator, judge = load_generator("mnist"), load_judge()
     seen = torch.stack([judge.look(generator.write("0123456789", seed=seed)).classes for seed in range(100)])
     right = (seen == torch.arange(10)).sum(0)
-    assert (right >= 98).all(), right.tolist()  # the aim is 99; this generator has 98 for 3, 4 and 5: its card says so
+    # the aim is 99 of 100 for every digit; this generator has 98 for fives: its card says so
+    assert (right >= 98).all() and (right >= 99).sum() >= 9, right.tolist()
 
 
 def test_characters_are_classes_by_name_whatever_their_case(bars):
