@@ -78,4 +78,16 @@ def test_what_data_are_called_is_no_difference():
 def test_one_is_too_few_and_three_are_ranked():
     with pytest.raises(UserError, match="two runs or more"):
         compare([group("a", 1.0)])
-    assert verdict(group("a", 3.0), group("b", 1.0), group("c", 2.0)).startswith("b is ahead; compare two")
+    assert verdict(group("a", 3.0), group("b", 1.0), group("c", 2.0)).startswith("b is ahead; cannot tell with 1 seed")
+
+
+def test_three_or_more_are_tested_with_holms_correction():
+    good, like_it, bad = group("good", 1.0, 1.1, 0.9), group("near", 1.1, 1.2, 0.9), group("bad", 5.0, 5.2, 4.9)
+    assert verdict(bad, like_it, good) == "good is better than bad: more than noise; cannot tell from near"
+    assert verdict(like_it, good, group("alike", 1.0, 1.2, 0.95)) == "good is ahead, of none by more than noise"
+    # p = .04 alone is a difference, and no longer one where it is the smallest of two
+    one, other = group("one", 1.0, 1.1, 0.9), group("other", 1.2, 1.3, 1.15)
+    assert verdict(one, other).startswith("one is better")
+    assert verdict(one, other, group("third", 1.05, 1.1, 0.9)) == "one is ahead, of none by more than noise"
+    still = group("still", 2.0, 2.0, 2.0)
+    assert verdict(group("steady", 1.0, 1.0, 1.0), still, bad).startswith("steady is better than still, bad")
