@@ -18,6 +18,9 @@ def evaluate(
     ],
     data: Annotated[str | None, typer.Option(help="The real images; the run's own, else MNIST, unless given.")] = None,
     judge: Annotated[Path | None, typer.Option(help="A judge's file instead of the one that fits the data.")] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="Weights of torch-fidelity's Inception network: figures on its features (FID).")
+    ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Fakes against as many reals; 10,000 if there are.")] = None,
     split: Annotated[str, typer.Option(help="Which reals: test, or validation to tune on.")] = "test",
     seed: Annotated[int, typer.Option(help="Of the noise a generator draws from.")] = 0,
@@ -34,13 +37,17 @@ def evaluate(
     """
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.errors import UserError
+    from ganforge.evaluation.inception import inception as inception_features
     from ganforge.experiment.evaluating import evaluate as evaluate_source
     from ganforge.experiment.evaluating import runs_in
 
     watcher = TerminalWatcher(as_json=as_json)
+    if inception and judge:
+        raise UserError("--inception and --judge: one of them looks")
     wishes: dict[str, Any] = {
         "data": data,
         "judge": judge,
+        "extractor": inception_features(inception) if inception else None,
         "n": n,
         "split": split,
         "seed": seed,
