@@ -1,7 +1,7 @@
-"""The ring protocol in plain PyTorch, to hold `ganforge benchmark ring` against: nothing here is ganforge's.
+"""Ring and grid in plain PyTorch, to hold `ganforge benchmark ring` and `grid` against: nothing here is ganforge's.
 
-    speed/ring_plain.py STEPS FOLDER SEED...       trains, and writes FOLDER/seed-0.jsonl, ...
-    speed/ring_plain.py --beside FOLDER BENCHMARK  prints both curves, step by step, and how many standard errors apart
+    speed/points_plain.py ring|grid STEPS FOLDER SEED...  trains, and writes FOLDER/seed-0.jsonl, ...
+    speed/points_plain.py --beside FOLDER BENCHMARK       prints both curves, and how many standard errors apart
 
 Nets, order, Adam, points and thresholds are those of PacGAN (Lin et al. 2018, section 4.1); chance is torch's own
 generator, batch norm measures with its running statistics, and modes are counted point by point.
@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-STD, MODES, BATCH, POINTS, SAMPLES = 0.01, 8, 100, 100_000, 2_500
-CENTRES = torch.tensor([(math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)) for k in range(MODES)])
+BATCH, POINTS, SAMPLES = 100, 100_000, 2_500
+RING = torch.tensor([(math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)) for k in range(8)])
+GRID = torch.tensor([(x, y) for x in (-4.0, -2.0, 0.0, 2.0, 4.0) for y in (-4.0, -2.0, 0.0, 2.0, 4.0)])
+MIXTURES = {"ring": (RING, 0.01), "grid": (GRID, 0.05)}
 FIGURES = ("modes", "high_quality", "reverse_kl", "std_ratio")
 
 
@@ -50,16 +52,16 @@ def nets() -> tuple[nn.Module, nn.Module]:
     return generator, discriminator
 
 
-def measure(generator: nn.Module) -> dict[str, float | None]:
+def measure(generator: nn.Module, centres: Tensor, std: float) -> dict[str, float | None]:
     """Count modes and high quality as the paper does."""
     generator.eval()
     with torch.no_grad():
         points = generator(torch.randn(SAMPLES, 2)).double()
     generator.train()
-    hits: list[list[Tensor]] = [[] for _ in range(MODES)]
+    hits: list[list[Tensor]] = [[] for _ in centres]
     for point in points:
-        distances = (CENTRES.double() - point).norm(dim=1)
-        if distances.min() <= 3 * STD:
+        distances = (centres.double() - point).norm(dim=1)
+        if distances.min() <= 3 * std:
             hits[int(distances.argmin())].append(point)
     good = sum(map(len, hits))
     shares = [len(hit) / good for hit in hits if hit]
@@ -69,15 +71,15 @@ def measure(generator: nn.Module) -> dict[str, float | None]:
     return {
         "modes": len(shares),
         "high_quality": 100 * good / SAMPLES,
-        "reverse_kl": sum(share * math.log(share * MODES) for share in shares) if good else None,
-        "std_ratio": math.sqrt(sum(squares) / free / cut) / STD if free > 0 else None,
+        "reverse_kl": sum(share * math.log(share * len(centres)) for share in shares) if good else None,
+        "std_ratio": math.sqrt(sum(squares) / free / cut) / std if free > 0 else None,
     }
 
 
-def train(seed: int, steps: int, file: Path) -> None:
+def train(centres: Tensor, std: float, seed: int, steps: int, file: Path) -> None:
     """Play the simultaneous game and write a line at every mark of the curve."""
     torch.manual_seed(seed)
-    data = CENTRES[torch.randint(MODES, (POINTS,))] + STD * torch.randn(POINTS, 2)
+    data = centres[torch.randint(len(centres), (POINTS,))] + std * torch.randn(POINTS, 2)
     generator, discriminator = nets()
     adam_g = torch.optim.Adam(generator.parameters(), 1e-4, (0.8, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), 1e-4, (0.8, 0.999))
@@ -103,7 +105,12 @@ def train(seed: int, steps: int, file: Path) -> None:
             adam_g.step()
             seconds += time.perf_counter() - began
             if step + 1 in marks or step + 1 == steps:
-                line = {"step": step + 1, "seconds": round(seconds, 2), "n": SAMPLES, **measure(generator)}
+                line = {
+                    "step": step + 1,
+                    "seconds": round(seconds, 2),
+                    "n": SAMPLES,
+                    **measure(generator, centres, std),
+                }
                 print(json.dumps(line), file=out, flush=True)
     print(f"seed {seed}: {seconds / steps * 10_000:.0f} s for 10,000 steps; {line}", flush=True)
 
@@ -139,7 +146,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "--beside":
         beside(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        steps, folder = int(sys.argv[1]), Path(sys.argv[2])
+        mixture, steps, folder = MIXTURES[sys.argv[1]], int(sys.argv[2]), Path(sys.argv[3])
         folder.mkdir(parents=True, exist_ok=True)
-        for seed in map(int, sys.argv[3:]):
-            train(seed, steps, folder / f"seed-{seed}.jsonl")
+        for seed in map(int, sys.argv[4:]):
+            train(*mixture, seed, steps, folder / f"seed-{seed}.jsonl")
