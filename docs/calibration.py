@@ -38,6 +38,7 @@ COLUMNS = {
     "swap_kept": "swap: kept",
     "copying": "copying",
     "copies": "copies",
+    "repetition": "repetition",
 }
 
 

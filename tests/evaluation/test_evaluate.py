@@ -80,8 +80,11 @@ SICK = {
     "blurred": (blurred, {"frechet_distance": 20, "kernel_distance": 10, "coverage": 20, "confident": 10}),
     "shuffled labels": (shuffled, {"label_agreement": 50}),
     "no fours": (without_fours, {"class_reverse_kl": 4, "recall": 3, "coverage": 3}),
-    "half collapsed": (half_collapsed, {"coverage": 3, "frechet_distance": 3, "class_spread": 2}),
-    "one repeated": (one_repeated, {"recall": 20, "coverage": 20, "class_reverse_kl": 8, "frechet_distance": 20}),
+    "half collapsed": (half_collapsed, {"coverage": 3, "frechet_distance": 3, "class_spread": 2, "repetition": 5}),
+    "one repeated": (
+        one_repeated,
+        {"recall": 20, "coverage": 20, "class_reverse_kl": 8, "frechet_distance": 20, "repetition": 9},
+    ),
     "copied": (copied, {"copies": 20, "copying": 20}),
 }
 

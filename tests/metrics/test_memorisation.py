@@ -5,7 +5,8 @@ from scipy.stats import mannwhitneyu
 from sklearn.neighbors import NearestNeighbors
 
 from ganforge.metrics import memorisation
-from ganforge.metrics.memorisation import copying, exact_copies, nearer_share, nearest_distances
+from ganforge.metrics.memorisation import copying, exact_copies, nearer_share, nearest_distances, repetition
+from ganforge.metrics.neighbours import nearest_others
 
 DRAW = np.random.default_rng(1)
 TRAIN, HELD_OUT, OTHERS = (DRAW.normal(size=(n, 6)) for n in (400, 300, 250))
@@ -122,3 +123,27 @@ def test_what_has_no_neighbour_is_refused_in_one_line(train, held_out, fake, wor
 def test_no_distances_are_refused():
     with pytest.raises(ValueError, match="both fakes and held-out reals"):
         nearer_share([], [1.0])
+
+
+def test_nearest_others_by_hand_and_against_scikit_learn():
+    from sklearn.neighbors import NearestNeighbors
+
+    line = np.array([[0.0], [1.0], [1.0], [4.0]])
+    assert nearest_others(line) == pytest.approx([1, 0, 0, 3], abs=1e-5)
+    found = NearestNeighbors(n_neighbors=2).fit(TRAIN).kneighbors(TRAIN)[0][:, 1]
+    assert nearest_others(TRAIN) == pytest.approx(found, abs=1e-6)
+
+
+def test_repetition_is_half_for_reals_and_one_for_pictures_shown_again():
+    assert repetition(HELD_OUT, HELD_OUT) == 0.5
+    assert repetition(HELD_OUT, OTHERS) == pytest.approx(0.5, abs=0.07)
+    assert repetition(HELD_OUT, OTHERS[np.arange(len(OTHERS)) // 2]) > 0.99  # each twice
+    half = OTHERS.copy()
+    half[::2] = half[0]
+    assert 0.7 < repetition(HELD_OUT, half) < 0.85
+    assert repetition(HELD_OUT, 5 * OTHERS) < 0.1  # scattered
+
+
+def test_repetition_needs_two_of_each():
+    with pytest.raises(ValueError, match="2"):
+        repetition(HELD_OUT, OTHERS[:1])

@@ -16,6 +16,7 @@ from ganforge.metrics import (
     mode_coverage,
     precision,
     recall,
+    repetition,
     split_interval,
     within_class_spread,
 )
@@ -86,6 +87,7 @@ FIGURES = {
     "spread": spread,
     "class kl": class_kl,
     "copying": nearer,
+    "repetition": of_features(repetition),
 }
 
 
@@ -105,6 +107,8 @@ def moved(name, fake):
         ("one row repeated", "recall"),
         ("one row repeated", "coverage"),
         ("one row repeated", "class kl"),
+        ("one row repeated", "repetition"),
+        ("half collapsed", "repetition"),
         ("a class missing", "frechet"),
         ("a class missing", "kernel"),
         ("a class missing", "recall"),

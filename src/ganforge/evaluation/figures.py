@@ -12,7 +12,7 @@ from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
 from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.memorisation import nearer_share, nearest_distances
+from ganforge.metrics.memorisation import nearer_share, nearest_distances, repetition
 from ganforge.metrics.modes import class_shares, reverse_kl
 from ganforge.metrics.neighbours import neighbourhood, recall
 from ganforge.metrics.spread import mean_spread, within_class_spread
@@ -51,6 +51,9 @@ KINDS = {
     "swap_kept": Kind("label swap: style kept", "high", about="correlation of ink, width, height, slant of the two"),
     "copying": Kind("copying", "half", "training images", "chance that a fake lies nearer to training than a real"),
     "copies": Kind("exact copies", "low", "training images", "fakes with the features of a training image"),
+    "repetition": Kind(
+        "repetition", "half", "one picture of each class", "chance that two fakes lie nearer than two reals"
+    ),
     "train_on_generated": Kind("trained on fakes", "high", about="accuracy on reals of a net that learned from fakes"),
     "test_on_generated": Kind("tested on fakes", "high", about="accuracy on fakes of a net that learned from reals"),
 }
@@ -88,6 +91,7 @@ def plain_values(real: View, fake: View, classes: int) -> Values:
         "frechet_distance": frechet_distance(real.features, fake.features),
         "kernel_distance": kernel_distance(real.features, fake.features),
         **{name: getattr(near, name) for name in ("precision", "density", "recall", "coverage")},
+        "repetition": repetition(real.features, fake.features),
     }
     if fake.classes is None or real.classes is None:
         return values

@@ -7,7 +7,7 @@
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.memorisation import Copying, copying, exact_copies, nearer_share, nearest_distances
+from ganforge.metrics.memorisation import Copying, copying, exact_copies, nearer_share, nearest_distances, repetition
 from ganforge.metrics.modes import class_shares, mode_coverage, reverse_kl
 from ganforge.metrics.neighbours import (
     coverage,
@@ -41,6 +41,7 @@ __all__ = [
     "precision_recall",
     "proportion_interval",
     "recall",
+    "repetition",
     "reverse_kl",
     "split_interval",
     "total_spread",

@@ -1,4 +1,4 @@
-"""Whether fakes are copies of training images: how near they lie to them, beside real images that were held out."""
+"""Whether fakes are copies, of training images or of each other: how near they lie, beside what reals do."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ganforge.metrics.arrays import Floats, as_array, feature_pair
+from ganforge.metrics.neighbours import nearest_others
 
 BLOCK = 500
 """Rows whose distances are held at once: against 55,000 others these are 110 MB in single precision."""
@@ -136,6 +137,26 @@ def nearer_share(fake_distances: ArrayLike, held_out_distances: ArrayLike) -> fl
         raise ValueError("distances of both fakes and held-out reals are needed")
     below, up_to = np.searchsorted(fakes, held, "left"), np.searchsorted(fakes, held, "right")
     return float((below + up_to).mean() / (2 * len(fakes)))
+
+
+def repetition(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor) -> float:
+    """Probability that a fake lies nearer to the nearest other fake than a real to the nearest other real.
+
+    `nearer_share` of the distances within either set: .5 where fakes vary as finely as reals do, 1 where every picture
+    is shown again, as after a mode collapse. Fakes that lie scattered where no real is get less than .5. Give equal
+    numbers of both: the more there are, the nearer is the nearest.
+
+    Args:
+        real_features: [N, F], N ≥ 2.
+        fake_features: [M, F], M ≥ 2.
+
+    Raises:
+        ValueError: different widths, fewer than two rows, NaN or infinity.
+
+    The statistic of Meehan, Chaudhuri & Dasgupta 2020 with the fakes themselves in the place of the training images.
+    """
+    feature_pair(real_features, fake_features, 2, PURPOSE)
+    return nearer_share(nearest_others(fake_features), nearest_others(real_features))
 
 
 def exact_copies(distances: ArrayLike, train_features: ArrayLike | Tensor) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ganforge.metrics.arrays import feature_pair
+from ganforge.metrics.arrays import Floats, feature_pair
 
 NEIGHBOURS = 5
 """The k of the balls where none is given."""
@@ -144,6 +144,22 @@ def density_coverage(
     """`density` and `coverage` at once, from fewer distances than one by one; arguments and errors as these."""
     found = neighbourhood(real_features, fake_features, k)
     return DensityCoverage(found.density, found.coverage)
+
+
+def nearest_others(features: ArrayLike | Tensor) -> Floats:
+    """Distance of every row to the nearest other row of its own set: 0 for a picture that is shown twice.
+
+    Args:
+        features: [N, F], N ≥ 2.
+
+    Returns:
+        float64 [N].
+
+    Raises:
+        ValueError: fewer than two rows, NaN or infinity.
+    """
+    cloud, _ = _clouds(features, features, 1)
+    return (_reach(cloud, 1) - ROUNDING * cloud.square().sum(1).max()).clamp_min(0).sqrt().numpy()
 
 
 def _clouds(real: ArrayLike | Tensor, fake: ArrayLike | Tensor, k: int) -> tuple[Tensor, Tensor]:
