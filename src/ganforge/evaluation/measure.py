@@ -24,6 +24,7 @@ from ganforge.evaluation.swap import label_swap
 from ganforge.evaluation.view import Eye, View, kept_features
 from ganforge.files import cache_folder, write_atomically
 from ganforge.judge.look import Report
+from ganforge.judge.measure import other_reals
 from ganforge.metrics.memorisation import nearest_distances
 from ganforge.randomness import random_generator
 from ganforge.sampling import Generator, png, sheet
@@ -57,7 +58,7 @@ class Yardstick:
         self.eye, self._splits, self._report, self._say = eye, splits, report, say
         self.protocol = Protocol(eye.name, eye.hash, splits.train.name, reals.fingerprint, split, n)
         self._reals = some(reals, n, "reals")
-        self._others = some(splits.train, n, "floor")
+        self._others = other_reals(splits.train, n)  # those of the verdict: one floor
         unseen = splits.validation if split == "test" else splits.test
         self._unseen = some(unseen, min(n, len(unseen)), "unseen")
         self._real, self._floor = self._look(self._reals), self._look(self._others)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Of the way in which figures are computed: to be raised whenever one of them changes its meaning."""
 
 

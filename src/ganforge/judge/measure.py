@@ -126,7 +126,7 @@ def measure(
         class_shares(found.classes, found.confidence, len(judge.class_names), CONFIDENT) for found in (seen, seen_real)
     )
     spread = _spread(seen_real, seen, len(shares))
-    floor = _draw(floor_images, len(fake)) if floor_images is not None else None
+    floor = other_reals(floor_images, len(fake)) if floor_images is not None else None
     seen_floor = judge.look_at_set(floor, report) if floor is not None else None
     recalls = _class_recall(
         _by_class(seen_real, real.labels if real.labelled else None, len(shares)),
@@ -164,8 +164,8 @@ def measure(
     )
 
 
-def _draw(images: ImageSet, count: int) -> ImageSet:
-    """Return ``count`` images by lot, always the same: the first ones of a folder may all be of one class."""
+def other_reals(images: ImageSet, count: int) -> ImageSet:
+    """Return ``count`` images by lot, always the same, whose figures are the floor: the first may all be of a class."""
     lot = torch.randperm(len(images), generator=random_generator("judge", "floor"))[:count]
     return images.select(lot)
 
