@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
@@ -55,13 +55,13 @@ class Ours:
     def __init__(self, data: ImageSet) -> None:
         cpu, recipe = torch.device("cpu"), load_recipe("vanilla")
         self.state, self.recipe = new_state(recipe, data.shape, 0, 0, cpu), recipe
-        self.batches = Batches(data, BATCH, recipe.pixel_range, seed=0, labels=False, device=cpu)
+        self.streams = {"real": Batches(data, BATCH, recipe.pixel_range, seed=0, labels=False, device=cpu)}
         self.draws = Draws(recipe, 0, cpu)
 
     def __call__(self) -> None:
         """Play ``STEPS`` steps."""
         for _ in range(STEPS):
-            adversarial(self.state, self.recipe, self.batches, self.draws)
+            adversarial(self.state, self.recipe, self.streams, self.draws)
 
 
 def main() -> None:

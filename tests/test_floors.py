@@ -94,7 +94,7 @@ def test_step_and_loop_fit_on_one_scroll():
 
 
 def test_the_step_names_no_recipe():
-    from ganforge.recipes.recipe import built_in
+    from ganforge.recipes.reading import built_in
 
     text = (ROOT / "training" / "step.py").read_text() + (ROOT / "training" / "loop.py").read_text()
     assert [name for name in built_in() if f'"{name}"' in text] == []

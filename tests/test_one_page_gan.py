@@ -8,7 +8,7 @@ import torch
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
@@ -32,7 +32,9 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     data = ImageSet(images, torch.full((500,), -1))
     recipe = load_recipe("vanilla", ["precision=fp64"])
     state = new_state(recipe, data.shape, 0, 0, cpu)
-    batches = Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=f64)
+    streams = {
+        "real": Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=f64)
+    }
     draws = Draws(recipe, 0, cpu, f64)
 
     generator, discriminator = (player.to(f64) for player in page.make_players())
@@ -46,9 +48,9 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     start = [p.detach().clone() for p in generator.parameters()]
 
     for step in range(STEPS):
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
         noise = draws.latent(recipe.batch_size, "discriminator", step, 0)
-        page.play_one_step(generator, discriminator, optimizers, batches[step].images.flatten(1), noise)
+        page.play_one_step(generator, discriminator, optimizers, streams["real"][step].images.flatten(1), noise)
 
     for theirs, mine in zip((generator, discriminator), ours, strict=True):
         for a, b in zip(theirs.parameters(), mine.parameters(), strict=True):

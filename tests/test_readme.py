@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.recipes.recipe import built_in
+from ganforge.recipes.reading import built_in
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ganforge.data.batches import Batches
 from ganforge.errors import UserError
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.sampling import GUTTER, animation, class_sheet, load_generator, png, publish, sheet
 from ganforge.training.draws import Draws
 from ganforge.training.state import new_state
@@ -19,10 +19,10 @@ CPU = torch.device("cpu")
 def trained(data, name, *changes):
     recipe = load_recipe(name, ["latent.dim=6", "batch_size=8", *changes])
     state = new_state(recipe, data.shape, 4, 0, CPU)
-    batches = Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)
+    streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
     draws = Draws(recipe, 0, CPU)
     for _ in range(3):
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
     note = {"shape": list(data.shape), "class_names": list(data.class_names), "data": "bars", "seed": 0}
     return state, publish(state, recipe, draws, note)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
     from ganforge.experiment.evaluating import evaluate
     from ganforge.experiment.verbs import resume, train, train_seeds
-    from ganforge.recipes.recipe import load_recipe
+    from ganforge.recipes.reading import load_recipe
     from ganforge.sampling import load_generator as load
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ _HOMES = {
     "UserError": ("ganforge.errors", "UserError"),
     "evaluate": ("ganforge.experiment.evaluating", "evaluate"),
     "load": ("ganforge.sampling", "load_generator"),
-    "load_recipe": ("ganforge.recipes.recipe", "load_recipe"),
+    "load_recipe": ("ganforge.recipes.reading", "load_recipe"),
     "resume": ("ganforge.experiment.verbs", "resume"),
     "train": ("ganforge.experiment.verbs", "train"),
     "train_seeds": ("ganforge.experiment.verbs", "train_seeds"),

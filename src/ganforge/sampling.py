@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
-from ganforge.networks.blocks import measure_batch_statistics
 from ganforge.networks.catalogue import build_generator
-from ganforge.recipes.recipe import Recipe, parse
+from ganforge.networks.normalisation import measure_batch_statistics
+from ganforge.recipes.reading import parse
+from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 from ganforge.training.draws import Draws
 from ganforge.training.state import DTYPES, State
@@ -66,11 +67,11 @@ class Generator:
         dtype = DTYPES[self.recipe.precision]
         return Draws(self.recipe, seed, self.device, dtype).latent(n, name)
 
-    def write(self, text: str, *, seed: int = 0, calm: float = CALM) -> Tensor:
+    def write(self, text: str, *, seed: int = 0, calm: float = CALM, attempt: int = 0) -> Tensor:
         """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
 
         Latents are drawn closer to the middle than in training (``calm`` times as far): plainer hands, fewer slips
-        ("truncation trick", Brock et al. 2019, section 3.1).
+        ("truncation trick", Brock et al. 2019, section 3.1). Another ``attempt`` draws other latents for the same seed.
 
         Raises:
             UserError: the generator takes no labels, or has no class of some character's name.
@@ -83,7 +84,8 @@ class Generator:
             names = ", ".join(self.class_names[:12]) + (", ..." if len(self.class_names) > 12 else "")
             raise UserError(f"cannot write {missing or text!r}: this generator draws {names}")
         labels = torch.tensor([known[character.lower()] for character in text], device=self.device)
-        return self.draw(self.latent(len(text), seed=seed, name="write") * calm, labels)
+        name = f"write {attempt}" if attempt else "write"
+        return self.draw(self.latent(len(text), seed=seed, name=name) * calm, labels)
 
     def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
@@ -234,6 +236,42 @@ def sheet(
         text.text((4, picture.height + 1), caption, fill=white, font=font)
         picture = whole
     return picture
+
+
+REACH = 2.0
+"""How far a sheet of codes goes: they are drawn from -1..1 in training, what lies beyond shows where a code leads."""
+
+
+def code_sheet(generator: Generator, *, columns: int = 10, seed: int = 0) -> Image.Image:
+    """Show what each code of a latent does, in blocks: nothing but that code changes within one.
+
+    A categorical code has a row for each of its values, and in every column another noise; a uniform code goes from
+    left to right, from -2 to 2, in five rows of another noise and another category each.
+
+    Raises:
+        UserError: the latent has no codes.
+    """
+    codes, latents, names = generator.recipe.codes, [], []
+    if not codes.width:
+        raise UserError(f"{generator.recipe.name} has no codes in its latent; infogan has")
+    noise = generator.latent(columns, seed=seed, name="codes")
+    start = noise.shape[1] - codes.width
+    for number, width in enumerate(codes.categorical):
+        for value in range(width):
+            rows = noise.clone()
+            rows[:, start : start + width] = 0
+            rows[:, start + value] = 1
+            latents.append(rows)
+            names.append(f"code {number + 1} = {value}")
+        start += width
+    for number in range(codes.uniform):
+        for row in noise[:5]:
+            rows = row.repeat(columns, 1)
+            rows[:, start + number] = torch.linspace(-REACH, REACH, columns)
+            latents.append(rows)
+            names.append(f"code {len(codes.categorical) + number + 1}: -2 to 2")
+    caption = f"{generator.recipe.name} · only the code named changes · seed {seed}"
+    return sheet(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
 
 
 def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.data.toy import ring
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
@@ -140,7 +140,7 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
         random = torch.Generator().manual_seed(0)
         pixels = torch.randint(256, (100, 3, 28, 28), dtype=torch.uint8, generator=random)
         data, shape = ImageSet(pixels, torch.full((100,), -1)), (3, 28, 28)
-    batches = Batches(data, 8, recipe.pixel_range, seed=0, labels=False, device=CPU, dtype=torch.float64)
+    streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=False, device=CPU, dtype=torch.float64)}
     draws = Draws(recipe, 0, CPU, torch.float64)
     state = new_state(recipe, shape, 0, 0, CPU)
     nets, play = CASES[name]
@@ -149,10 +149,10 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
     for plain, ours in sides:
         for mine, theirs in zip(plain.parameters(), ours.parameters, strict=True):
             mine.data.copy_(theirs.data)
-    rounds = [(batches[k].images, draws.latent(8, "discriminator", k, 0)) for k in range(ROUNDS)]
+    rounds = [(streams["real"][k].images, draws.latent(8, "discriminator", k, 0)) for k in range(ROUNDS)]
     before = [parameter.clone() for parameter in state.generator.parameters]
     for _ in range(ROUNDS):
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
     play(generator, discriminator, rounds)
     for plain, ours in sides:
         for mine, theirs in zip(plain.parameters(), ours.parameters, strict=True):

@@ -55,7 +55,7 @@ def stacked(monkeypatch):
 
 
 def test_each_colour_is_read_by_the_judge_red_first(stacked):
-    from ganforge.recipes.recipe import load_recipe
+    from ganforge.recipes.reading import load_recipe
 
     batches = stacked.batches(load_recipe("dcgan-stacked", ["device=cpu"]), 0)
     pixels = torch.cat([batches[k].images for k in range(4)])

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
-from ganforge.networks.blocks import BatchNorm
-from ganforge.recipes.recipe import load_recipe
+from ganforge.networks.normalisation import BatchNorm
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.state import new_state
 
 

@@ -11,7 +11,7 @@ from ganforge.benchmarks.run import Trial, benchmark, is_curve_step
 from ganforge.data.catalogue import load
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
 from ganforge.training import loop

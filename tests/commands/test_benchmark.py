@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 
 
 @pytest.fixture

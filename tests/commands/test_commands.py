@@ -12,7 +12,7 @@ from PIL import Image
 from ganforge.commands.console import table
 from ganforge.commands.main import app
 from ganforge.commands.sample import read_labels
-from ganforge.recipes.recipe import built_in
+from ganforge.recipes.reading import built_in
 
 TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
 
@@ -37,7 +37,7 @@ FLAGS = {
         *("--resize", "--skip-bad", "--seeds", "--evaluate-every"),
     },
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
-    "sample": {"--n", "--labels", "--digits", "--morph", "--model", "--seed", "--out", "--json"},
+    "sample": {"--n", "--labels", "--digits", "--morph", "--codes", "--model", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},
@@ -61,7 +61,7 @@ FLAGS = {
     "compare": {"--json"},
     "judge": {"--json"},
     "judge show": {"--json"},
-    "benchmark": {"--recipe", "--seeds", "--steps", "--quick", "--out", "--json"},
+    "benchmark": {"--recipe", "--seeds", "--steps", "--quick", "--out", "--labels", "--draw", "--json"},
     "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
 }
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ganforge.errors import UserError
+from ganforge.experiment.writing import write
 from ganforge.judge.digits import load_judge
 from ganforge.sampling import SHIPPED, line, load_generator
 
@@ -43,7 +44,7 @@ def test_a_long_text_gets_a_short_name_of_its_own(run_command, tmp_path):
 
 def test_json(run_command):
     code, out, _ = run_command("write", "7", "--json")
-    assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0}
+    assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0, "redrawn": 0}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,27 @@ def test_the_judge_reads_what_is_written():
     right = (seen == torch.arange(10)).sum(0)
     # the aim is 99 of 100 for every digit; this generator has 98 for fives: its card says so
     assert (right >= 98).all() and (right >= 99).sum() >= 9, right.tolist()
+
+
+def test_what_is_misread_is_drawn_anew_and_nothing_else():
+    generator, judge = load_generator("mnist"), load_judge()
+    text, asked, redrawn, touched = "0123456789" * 5, torch.arange(50) % 10, 0, 0
+    for seed in range(12):
+        raw, written = generator.write(text, seed=seed), write(generator, text, seed=seed)
+        seen = judge.look(written.images)
+        assert torch.equal(seen.classes, asked) and (seen.confidence >= 0.8).all()
+        changed = (raw != written.images).flatten(1).any(1)
+        before = judge.look(raw)
+        assert torch.equal(changed, (before.classes != asked) | (before.confidence < 0.8))
+        redrawn, touched = redrawn + written.redrawn, touched + int(changed.sum())
+    assert redrawn == touched > 0
+
+
+def test_a_generator_of_other_signs_is_not_proofread():
+    generator = load_generator("mnist")
+    named = type(generator)(generator.module, generator.recipe, {**generator.note, "class_names": list("abcdefghij")})
+    written = write(named, "bad" * 200)
+    assert written.redrawn == 0 and torch.equal(written.images, named.write("bad" * 200))
 
 
 def test_characters_are_classes_by_name_whatever_their_case(bars):

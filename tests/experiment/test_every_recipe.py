@@ -6,13 +6,13 @@ import ganforge
 from ganforge.data.catalogue import load
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.recipes.recipe import built_in, load_recipe
+from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
 from ganforge.training.step import adversarial
 
-CHANGES = ["latent.dim=6", "batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
+CHANGES = ["batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
 
 
 def changes_for(name):
@@ -20,6 +20,11 @@ def changes_for(name):
     small = [f"{player}.filters=4" for player in ("generator", "discriminator") if hasattr(recipe.generator, "filters")]
     if recipe.generator.family == "strided":
         small = ["generator.planes=[6, 4]", "discriminator.planes=[4, 6]"]
+    small.append("latent.normal=6" if recipe.codes.width else "latent.dim=6")
+    if recipe.generator.virtual_batch_norm:
+        small.append("generator.virtual_batch_norm=5")
+    if recipe.data.labels:
+        small.append("data.labels=8")
     precision = ["precision=bf16"] if recipe.precision == "auto" else []
     return [*CHANGES, *small, *precision]
 
@@ -37,10 +42,11 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     ganforge.resume("stopped", steps=14)
     assert result("stopped") == result("straight")
 
-    experiment = Experiment(load_recipe(name, changes), load(bars_file), RunFolder("bare"), 0)
+    recipe = load_recipe(name, changes)
+    experiment = Experiment(recipe, load(bars_file, images=recipe.data.images), RunFolder("bare"), 0)
     state = experiment.new_state()
     stop = lambda state: state.step >= 14  # noqa: E731
-    loop.train(state, adversarial, experiment.recipe, experiment.batches(), experiment.draws(), stop=stop)
+    loop.train(state, adversarial, experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
     save_state(experiment, state)
     experiment.publish(state).save(RunFolder("bare").generator)

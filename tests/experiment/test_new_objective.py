@@ -8,7 +8,7 @@ import torch
 import ganforge
 from ganforge.errors import UserError
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
-from ganforge.recipes.recipe import built_in
+from ganforge.recipes.reading import built_in
 
 
 class Hinge(Objective):

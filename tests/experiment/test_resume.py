@@ -16,7 +16,7 @@ from ganforge.data.catalogue import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines
@@ -55,8 +55,8 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     splits = load(bars_file)
     experiment = Experiment(recipe.model_copy(update={"device": "cpu"}), splits, RunFolder("bare"), 0)
     state = experiment.new_state()
-    batches, draws = experiment.batches(), experiment.draws()
-    loop.train(state, adversarial, experiment.recipe, batches, draws, stop=lambda state: state.step >= 60)
+    streams, draws = experiment.streams(), experiment.draws()
+    loop.train(state, adversarial, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
     save_state(experiment, state)
     experiment.publish(state).save(RunFolder("bare").generator)
@@ -170,8 +170,8 @@ def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
     from ganforge.experiment import play
     from ganforge.training.step import adversarial
 
-    def breaks_at_13(state, recipe, batches, draws):
-        stats = adversarial(state, recipe, batches, draws)
+    def breaks_at_13(state, recipe, streams, draws):
+        stats = adversarial(state, recipe, streams, draws)
         if state.step == 13:
             state.generator.parameters[1].data[2] = float("inf")
         return stats

@@ -2,20 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.networks.blocks import (
-    MIXING,
-    BatchNorm,
-    Fold,
-    Init,
-    Logit,
-    MinibatchDiscrimination,
-    MinibatchStd,
-    Unfold,
-    measure_batch_statistics,
-)
+from ganforge.networks.blocks import MIXING, Init, MinibatchStd
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
+from ganforge.networks.heads import Logit, MinibatchDiscrimination
 from ganforge.networks.mlp import Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
+from ganforge.networks.planes import Fold, Unfold
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 from ganforge.randomness import random_generator

@@ -3,7 +3,7 @@ import torch
 
 from ganforge.errors import UserError
 from ganforge.objectives.penalties import ApproximateR1
-from ganforge.recipes.recipe import load_recipe, parse
+from ganforge.recipes.reading import load_recipe, parse
 
 
 def test_approximate_r1_of_a_linear_discriminator_by_hand():

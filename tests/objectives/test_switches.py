@@ -1,4 +1,4 @@
-"""Objectives, penalties and terms of other papers: by hand at fixed numbers, by autograd on curved functions."""
+"""Objectives and penalties of other papers: by hand at fixed numbers, by autograd on curved functions."""
 
 import math
 
@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from ganforge.errors import UserError
-from ganforge.networks.blocks import normalized, spectral_norm
+from ganforge.networks.normalisation import normalized, spectral_norm
 from ganforge.objectives.adversarial import OBJECTIVES, Hinge, RelativisticPairing, Wasserstein
 from ganforge.objectives.penalties import R1, R2, GradientPenalty
-from ganforge.objectives.terms import FeatureMatching
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 
 REAL, FAKE = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([-3.0, 0.0, 4.0])
 
@@ -96,12 +95,6 @@ def test_penalties_have_a_gradient_for_the_weights(penalty):
     assert torch.autograd.gradcheck(loss, (weight,))
 
 
-def test_feature_matching_by_hand():
-    real = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
-    fake = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
-    assert FeatureMatching()(real, fake) == pytest.approx(1 + 9)
-
-
 def test_spectral_norm_is_the_largest_singular_value_and_has_its_gradient():
     torch.manual_seed(1)
     for shape in ((20, 50), (50, 20), (8, 3, 3, 3), (1, 40), (30, 30)):
@@ -135,6 +128,21 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["terms.feature_matching.wieght=1"], "did you mean weight"),
         ("vanilla", ["terms.features.weight=1"], "feature_matching"),
         ("vanilla", ["instance_noise=-1"], "instance_noise"),
+        ("vanilla", ["discriminator.classifier=beside"], "taught by nobody"),
+        ("vanilla", ["terms.classification.weight=1"], "needs conditional = true"),
+        ("cgan", ["terms.classification.weight=1"], "classifier = .beside"),
+        ("acgan", ["terms={}"], "taught by nobody"),
+        ("cgan", ["discriminator.label=none"], "nobody would notice"),
+        ("semi-supervised", ["discriminator.classifier=none"], "classifier = .instead"),
+        ("semi-supervised", ["terms.feature_matching=1"], "terms.feature_matching: must be"),
+        ("vanilla", ["data.labels=100"], "terms.supervised, which this recipe does not play"),
+        ("vanilla", ["average_discriminator=true"], "ema_half_life above 0"),
+        ("vanilla", ["terms.mutual_information.weight=1"], "need each other"),
+        ("infogan", ["terms={}"], "need each other"),
+        ("infogan", ["packing=2"], "codes of its own"),
+        ("dcgan", ["generator.virtual_batch_norm=100", "packing=2"], "take one"),
+        ("dcgan", ["generator.virtual_batch_norm=1"], "two images or more"),
+        ("semi-supervised", ["discriminator.batch_norm=true"], "same work"),
     ],
 )
 def test_what_does_not_fit_is_refused(recipe, changes, words):

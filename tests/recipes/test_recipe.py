@@ -3,7 +3,8 @@ import tomllib
 import pytest
 
 from ganforge.errors import UserError
-from ganforge.recipes.recipe import Recipe, built_in, load_recipe, parse
+from ganforge.recipes.reading import built_in, load_recipe, parse
+from ganforge.recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize("name", built_in())

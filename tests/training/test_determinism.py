@@ -3,7 +3,7 @@ import torch
 
 from ganforge.data.batches import Batches
 from ganforge.randomness import random_generator, seed_of
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.cadence import is_mark, is_sheet_epoch
 from ganforge.training.draws import Draws
 from ganforge.training.loop import train
@@ -18,10 +18,10 @@ def play(data, steps, seed=0, name="vanilla", hooks=(), changes=()):
         name, ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "batch_size=8", *changes]
     )
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
-    batches = Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)
+    streams = {"real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)}
     draws = Draws(recipe, seed, CPU)
-    train(state, adversarial, recipe, batches, draws, stop=lambda s: s.step >= steps, hooks=hooks)
-    return state, recipe, batches, draws
+    train(state, adversarial, recipe, streams, draws, stop=lambda s: s.step >= steps, hooks=hooks)
+    return state, recipe, streams, draws
 
 
 def equal(a, b):
@@ -38,11 +38,11 @@ def test_same_seed_same_weights_other_seed_other_weights(bars):
 def test_a_state_saved_and_loaded_goes_on_exactly(bars, name):
     changes = ["ema_half_life=100.0"]
     straight = play(bars, 12, name=name, changes=changes)[0]
-    half, recipe, batches, draws = play(bars, 5, name=name, changes=changes)
+    half, recipe, streams, draws = play(bars, 5, name=name, changes=changes)
     saved = {key: value.clone() for key, value in half.tensors().items()}
     fresh = new_state(recipe, bars.shape, 4, 99, CPU)
     fresh.load(saved, half.step, half.images_seen)
-    train(fresh, adversarial, recipe, batches, draws, stop=lambda s: s.step >= 12)
+    train(fresh, adversarial, recipe, streams, draws, stop=lambda s: s.step >= 12)
     assert equal(straight.tensors(), fresh.tensors())
     assert (fresh.step, fresh.images_seen) == (straight.step, straight.images_seen)
 

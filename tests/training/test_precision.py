@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training import precision
 from ganforge.training.draws import Draws
 from ganforge.training.precision import choose_precision
@@ -42,10 +42,10 @@ def test_a_damaged_memory_is_measured_again(monkeypatch):
 def test_bf16_keeps_weights_logits_and_losses_in_single_precision(name, bars):
     recipe = load_recipe(name, [*SMALL, "precision=bf16"])
     state = new_state(recipe, bars.shape, 4, 0, CPU)
-    batches = Batches(bars, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)
-    stats = adversarial(state, recipe, batches, Draws(recipe, 0, CPU))
+    streams = {"real": Batches(bars, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
+    stats = adversarial(state, recipe, streams, Draws(recipe, 0, CPU))
     assert {value.dtype for value in state.tensors().values()} == {torch.float32}
-    images, labels = batches[0]
+    images, labels = streams["real"][0]
     assert state.discriminator(images, labels).logits.dtype == torch.float32
     assert {value.dtype for value in stats.values()} == {torch.float32}
     seen = []

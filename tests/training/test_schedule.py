@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.draws import Draws
 from ganforge.training.schedule import averaging_keep, learning_rate_factor
 from ganforge.training.state import new_state
@@ -26,9 +26,9 @@ def test_the_step_uses_the_rate_of_its_moment(bars):
     changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
     cpu = torch.device("cpu")
     state = new_state(changed, bars.shape, 0, 0, cpu)
-    batches = Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)
+    streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
-        adversarial(state, changed, batches, Draws(changed, 0, cpu))
+        adversarial(state, changed, streams, Draws(changed, 0, cpu))
         rates = [player.optimizer.param_groups[0]["lr"] for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.recipes.recipe import load_recipe
+from ganforge.data.labelled import at_least, labelled
+from ganforge.recipes.reading import load_recipe
 from ganforge.training.draws import Draws
-from ganforge.training.state import new_state
+from ganforge.training.state import new_state, prepare
 from ganforge.training.step import adversarial
 
 CPU = torch.device("cpu")
@@ -14,10 +15,18 @@ SMALL = ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "
 
 
 def game(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
-    recipe = load_recipe(name, [*SMALL, *changes])
+    small = [change for change in SMALL if not (change.startswith("latent.") and "latent={" in "".join(changes))]
+    recipe = load_recipe(name, [*small, *changes])
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
-    batches = Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU, dtype=dtype)
-    return state, recipe, batches, Draws(recipe, seed, CPU, dtype)
+    streams = {
+        "real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU, dtype=dtype)
+    }
+    for term in recipe.terms.streams:
+        known = at_least(labelled(data, recipe.data.labels), 8)
+        streams[term] = Batches(known, 8, recipe.pixel_range, seed=seed, labels=True, device=CPU, dtype=dtype)
+    draws = Draws(recipe, seed, CPU, dtype)
+    prepare(state, recipe, streams, draws)
+    return state, recipe, streams, draws
 
 
 def weights(player):
@@ -46,19 +55,19 @@ def test_frozen_means_frozen(bars, norm, shared):
     changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"shared_noise={shared}"]
     changes += ["generator.hidden=[12, 12]", "discriminator.hidden=[10, 10]"]
     for still, moving in (("discriminator", "generator"), ("generator", "discriminator")):
-        state, recipe, batches, draws = game(bars, "vanilla", changes)
+        state, recipe, streams, draws = game(bars, "vanilla", changes)
         for _ in range(3):
-            adversarial(state, recipe, batches, draws)
+            adversarial(state, recipe, streams, draws)
         player = state.players()[still]
         player.optimizer.step = lambda: None
         before, moved = weights(player), weights(state.players()[moving])
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
         assert same(before, weights(player))
         assert not same(moved, weights(state.players()[moving]))
 
 
 def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
-    state, recipe, batches, draws = game(bars)
+    state, recipe, streams, draws = game(bars)
     seen = []
     step = state.generator.optimizer.step
     d_step = state.discriminator.optimizer.step
@@ -70,17 +79,17 @@ def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
         step(),
         seen.append([p.grad.clone() for p in state.discriminator.parameters]),
     )
-    adversarial(state, recipe, batches, draws)
+    adversarial(state, recipe, streams, draws)
     assert same(seen[0], seen[1])
 
 
 def test_shared_noise_judges_the_same_fakes_and_two_phases_judge_others(bars):
     def latents(shared):
-        state, recipe, batches, draws = game(bars, changes=[f"shared_noise={shared}"])
+        state, recipe, streams, draws = game(bars, changes=[f"shared_noise={shared}"])
         seen = []
         forward = state.generator.module.forward
         state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
         return seen
 
     assert len(latents("true")) == 1  # one forward serves both players
@@ -89,22 +98,22 @@ def test_shared_noise_judges_the_same_fakes_and_two_phases_judge_others(bars):
 
 
 def test_shared_noise_with_more_generator_steps_draws_anew_from_the_same_noise(bars):
-    state, recipe, batches, draws = game(bars, changes=["generator_steps=2"])
+    state, recipe, streams, draws = game(bars, changes=["generator_steps=2"])
     seen = []
     forward = state.generator.module.forward
     state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
-    adversarial(state, recipe, batches, draws)
+    adversarial(state, recipe, streams, draws)
     assert len(seen) == 2 and torch.equal(seen[0], seen[1])
 
 
 def test_in_the_simultaneous_order_both_move_by_gradients_at_the_old_weights(bars):
     changes = ["order=simultaneous", "precision=fp64", "generator.batch_norm=true", "generator.hidden=[12, 12]"]
-    state, recipe, batches, draws = game(bars, changes=changes, dtype=torch.float64)
+    state, recipe, streams, draws = game(bars, changes=changes, dtype=torch.float64)
     plain = copy.deepcopy(state)
-    adversarial(state, recipe, batches, draws)
+    adversarial(state, recipe, streams, draws)
     generator, discriminator = plain.generator.module, plain.discriminator.module
     fake = generator(draws.latent(8, "discriminator", 0, 0))
-    real_logits, fake_logits = discriminator(batches[0].images).logits, discriminator(fake).logits
+    real_logits, fake_logits = discriminator(streams["real"][0].images).logits, discriminator(fake).logits
     softplus = torch.nn.functional.softplus
     losses = (softplus(-real_logits) + softplus(fake_logits)).mean(), softplus(-fake_logits).mean()
     players = plain.discriminator, plain.generator
@@ -121,11 +130,11 @@ def test_in_the_simultaneous_order_both_move_by_gradients_at_the_old_weights(bar
 
 
 def test_several_discriminator_steps_see_different_images_and_noise(bars):
-    state, recipe, batches, draws = game(bars, changes=["discriminator_steps=3"])
+    state, recipe, streams, draws = game(bars, changes=["discriminator_steps=3"])
     seen = []
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (seen.append(x.detach().clone()), forward(x, c))[1]
-    adversarial(state, recipe, batches, draws)
+    adversarial(state, recipe, streams, draws)
     assert len(seen) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
     reals, fakes = [x[:8] for x in seen[:3]], [x[8:] for x in seen[:3]]
     for i in range(2):
@@ -141,7 +150,7 @@ def test_separate_learning_rates_reach_their_player(bars):
 
 
 def test_ema_halves_its_distance_every_half_life(bars):
-    state, recipe, batches, draws = game(bars, changes=["ema_half_life=80.0"])  # ten steps of 8 images
+    state, recipe, streams, draws = game(bars, changes=["ema_half_life=80.0"])  # ten steps of 8 images
     state.generator.optimizer.step = lambda: None
     with torch.no_grad():
         for parameter in state.generator.parameters:
@@ -149,16 +158,16 @@ def test_ema_halves_its_distance_every_half_life(bars):
         for parameter in state.generator.ema.parameters():
             parameter.fill_(0.0)
     for _ in range(10):
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
     assert all(torch.allclose(p, torch.tensor(0.5), atol=1e-5) for p in state.generator.ema.parameters())
 
 
 def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(bars):
-    state, recipe, batches, draws = game(bars, "cgan-tutorial")
+    state, recipe, streams, draws = game(bars, "cgan-tutorial")
     seen = []
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (seen.append((x.detach().clone(), c)), forward(x, c))[1]
-    adversarial(state, recipe, batches, draws)
+    adversarial(state, recipe, streams, draws)
     (both, conditions), (_, asked_again) = seen
     real, labels, asked = both[:8], conditions[:8], conditions[8:]
     assert torch.equal(labels, asked)
@@ -168,10 +177,10 @@ def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(b
 
 
 def test_statistics_are_what_they_say(bars):
-    state, recipe, batches, draws = game(bars)
+    state, recipe, streams, draws = game(bars)
     before = copy.deepcopy(state)
-    stats = adversarial(state, recipe, batches, draws)
-    real = batches[0].images
+    stats = adversarial(state, recipe, streams, draws)
+    real = streams["real"][0].images
     fake = before.generator.module(draws.latent(8, "discriminator", 0, 0))
     d = torch.sigmoid(before.discriminator.module(real).logits), torch.sigmoid(before.discriminator.module(fake).logits)
     assert stats["d_real"].item() == pytest.approx(d[0].mean().item(), rel=1e-5)
@@ -185,13 +194,13 @@ def test_statistics_are_what_they_say(bars):
 def test_real_and_fake_images_never_share_batch_statistics(bars):
     """One pass for both is an optimisation; where batch norm would see it, there are two."""
     for norm, passes in (("false", 2), ("true", 3)):
-        state, recipe, batches, draws = game(
+        state, recipe, streams, draws = game(
             bars, changes=[f"discriminator.batch_norm={norm}", "discriminator.hidden=[10, 10]"]
         )
         sizes = []
         forward = state.discriminator.module.forward
         state.discriminator.module.forward = lambda x, c=None, f=forward, s=sizes: (s.append(len(x)), f(x, c))[1]
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
         assert len(sizes) == passes
 
 
@@ -223,13 +232,13 @@ def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars
         "__call__",
         lambda self, logits, real, fake, said, noise: played.append(noise) or said.new_ones(8),
     )
-    state, recipe, batches, draws = game(bars, "vanilla", ["penalties.approximate_r1.every=3"])
+    state, recipe, streams, draws = game(bars, "vanilla", ["penalties.approximate_r1.every=3"])
     losses = []
     import ganforge.training.step as step
 
     update = step.update
     monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
-    stats = [adversarial(state, recipe, batches, draws) for _ in range(7)]
+    stats = [adversarial(state, recipe, streams, draws) for _ in range(7)]
     assert len(played) == 3  # in steps 0, 3 and 6
     assert not torch.equal(played[0], played[1])
     added = [d - float(s["discriminator_loss"]) for d, s in zip(losses[::2], stats, strict=True)]
@@ -246,6 +255,25 @@ SWITCHES = {
     "hinge": ["objective.name=hinge"],
     "unrolled": ["unroll=2"],
     "minibatch discrimination": ["discriminator.minibatch_kernels=3"],
+    "historical averaging": ["terms.historical_averaging.weight=1"],
+    "virtual batch norm": ["generator.batch_norm=true", "generator.virtual_batch_norm=5"],
+    "weight norm and noise": ["discriminator.weight_norm=true", "discriminator.hidden_noise=0.5"],
+    "supervised": [
+        "terms.supervised.weight=1",
+        "discriminator.classifier=instead",
+        "discriminator.input_noise=0.3",
+        "data.labels=8",
+    ],
+    "auxiliary classifier": [
+        "conditional=true",
+        "terms.classification.weight=1",
+        "discriminator.classifier=beside",
+        "discriminator.label=none",
+    ],
+    "codes": [
+        "latent={distribution='parts', normal=4, categorical=[3], uniform=1}",
+        "terms.mutual_information.weight=1",
+    ],
 }
 
 
@@ -280,8 +308,8 @@ def test_frozen_means_frozen_with_every_switch(bars, switch):
 
 def test_packed_images_are_judged_together(bars):
     """One logit for two images, which are those two side by side in the batch."""
-    state, _, batches, _ = game(bars, "vanilla", ["packing=2"])
-    real, _ = batches[0]
+    state, _, streams, _ = game(bars, "vanilla", ["packing=2"])
+    real, _ = streams["real"][0]
     said = state.discriminator.logits(real)
     assert said.shape == (4,)
     side = state.discriminator.module(torch.cat([real[4:5], real[5:6]], 1)).logits
@@ -310,7 +338,7 @@ def test_after_the_noise_is_gone_steps_are_plain_ones(bars):
 
 def test_feature_matching_alone_moves_the_means_together(bars):
     """G follows the mean features of a discriminator that stands still."""
-    state, recipe, batches, draws = game(
+    state, recipe, streams, draws = game(
         bars, "vanilla", ["terms.feature_matching.weight=1", "adversarial_weight=0", "generator_lr=1e-2"]
     )
     state.discriminator.optimizer.step = lambda: None
@@ -319,12 +347,12 @@ def test_feature_matching_alone_moves_the_means_together(bars):
         with torch.no_grad():
             z = draws.latent(200, "test")
             fake = state.discriminator(state.generator(z)).features.mean(0)
-            real = state.discriminator(batches[0][0]).features.mean(0)
+            real = state.discriminator(streams["real"][0][0]).features.mean(0)
         return float((real - fake).square().sum())
 
     before = distance()
     for _ in range(60):
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
     assert distance() < 0.5 * before
 
 
@@ -333,15 +361,16 @@ def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
     from ganforge.training.step import update
     from ganforge.training.unroll import look_ahead
 
-    state, recipe, batches, draws = game(bars)
+    state, recipe, streams, draws = game(bars)
     player = state.discriminator
     for played in range(3):
-        real, labels = batches[state.step]
+        real, labels = streams["real"][state.step]
         with torch.no_grad():
             fake = state.generator(draws.latent(8, "test", played), labels)
 
         def loss(weights, real=real, fake=fake):
-            return recipe.objective.discriminator_loss(*player.logits_of_both(real, fake, None, weights)).mean()
+            one, other = player.both(real, fake, None, weights)
+            return recipe.objective.discriminator_loss(one.logits, other.logits).mean()
 
         before = weights(player)
         foreseen = look_ahead(player, loss, 1, recipe.discriminator_lr)
@@ -349,16 +378,16 @@ def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
         update(player, loss(dict(player.module.named_parameters())), recipe.discriminator_lr)
         for name, parameter in player.module.named_parameters():
             torch.testing.assert_close(foreseen[name], parameter, rtol=1e-5, atol=1e-7)
-        adversarial(state, recipe, batches, draws)
+        adversarial(state, recipe, streams, draws)
 
 
 def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
     """By finite differences in float64: the loss after the discriminator's answer, not the loss against it as it is."""
     from ganforge.training.unroll import foreseen_loss, look_ahead
 
-    state, recipe, batches, draws = game(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
-    adversarial(state, recipe, batches, draws)
-    player, real = state.discriminator, batches[1][0]
+    state, recipe, streams, draws = game(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
+    adversarial(state, recipe, streams, draws)
+    player, real = state.discriminator, streams["real"][1][0]
 
     def generator_loss(fake):
         game_ = lambda w: foreseen_loss(recipe, player, real, fake, None, w)  # noqa: E731
@@ -374,3 +403,66 @@ def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
     plain = recipe.objective.generator_loss(None, player.logits(fake)).mean()
     (against_it_as_it_is,) = torch.autograd.grad(plain, fake)
     assert not torch.allclose(slope, against_it_as_it_is, rtol=1e-2)
+
+
+def test_historical_averages_are_the_means_of_the_weights_before_each_step(bars):
+    """Over five steps against the formula; the initial weights count as the first."""
+    state, *rest = game(bars, changes=["terms.historical_averaging.weight=0.1"])
+    seen = {name: [[p.detach().clone() for p in player.parameters]] for name, player in state.players().items()}
+    for _ in range(5):
+        adversarial(state, *rest)
+        for name, player in state.players().items():
+            seen[name].append([p.detach().clone() for p in player.parameters])
+    for name, history in seen.items():
+        for average, *tensors in zip(state.averages[name], *history, strict=True):
+            torch.testing.assert_close(average, torch.stack(tensors).mean(0))
+
+
+def test_historical_averaging_holds_the_weights_back(bars):
+    moved = {}
+    for weight in ("1e-9", "1e3"):
+        state, *rest = game(bars, changes=[f"terms.historical_averaging.weight={weight}", "discriminator_lr=1e-3"])
+        before = weights(state.discriminator)
+        for _ in range(30):
+            adversarial(state, *rest)
+        moved[weight] = sum((a - b).square().sum() for a, b in zip(before, weights(state.discriminator), strict=True))
+    assert moved["1e3"] < 0.3 * moved["1e-9"]
+
+
+def test_the_generators_turn_of_an_auxiliary_classifier_sees_fakes_alone(bars):
+    """Real images are not shown again where no term looks at them."""
+    state, *rest = game(bars, changes=SWITCHES["auxiliary classifier"])
+    sizes, forward = [], state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (sizes.append(len(x)), forward(x, c))[1]
+    adversarial(state, *rest)
+    assert sizes == [16, 8]
+
+
+def test_noise_inside_a_discriminator_follows_from_seed_and_step(bars):
+    ends = []
+    for _ in range(2):
+        state, *rest = game(bars, changes=SWITCHES["weight norm and noise"])
+        torch.randn(7)  # other chance in between
+        adversarial(state, *rest)
+        ends.append(weights(state.discriminator))
+    assert same(*ends)
+
+
+def test_the_average_of_the_discriminator_follows_it(bars):
+    state, *rest = game(bars, changes=["average_discriminator=true", "ema_half_life=8.0"])
+    first = weights(state.discriminator)
+    adversarial(state, *rest)
+    halfway = [(a + b) / 2 for a, b in zip(first, weights(state.discriminator), strict=True)]
+    for one, other in zip(halfway, state.discriminator.ema.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_codes_are_one_hot_and_uniform_and_noise_is_normal():
+    recipe = load_recipe("infogan")
+    z = Draws(recipe, 0, CPU).latent(4000, "test")
+    noise, category, uniform = z.split([62, 10, 2], 1)
+    assert set(category.unique().tolist()) == {0.0, 1.0} and (category.sum(1) == 1).all()
+    assert category.mean(0).min() > 0.08
+    assert uniform.min() < -0.99 and uniform.max() > 0.99 and abs(uniform.mean()) < 0.05
+    assert noise.std().item() == pytest.approx(1, rel=0.02)
+    assert torch.equal(Draws(recipe, 0, CPU).latent(4000, "test"), z)

@@ -8,7 +8,8 @@ from typing import Any
 from ganforge.benchmarks.problems import Points, Problem, StackedDigits
 from ganforge.data.toy import grid, ring
 from ganforge.errors import UserError, nearest
-from ganforge.recipes.recipe import Recipe, load_recipe
+from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import Recipe
 
 PACGAN = "PacGAN, 10 trials"
 QUOTED = "quoted by PacGAN"

@@ -15,7 +15,8 @@ from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.files import write_atomically
-from ganforge.recipes.recipe import Recipe, load_recipe
+from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, cut_back
@@ -23,7 +24,7 @@ from ganforge.sampling import png, publish
 from ganforge.training import loop
 from ganforge.training.draws import Draws
 from ganforge.training.precision import choose_precision
-from ganforge.training.state import DTYPES, State, new_state
+from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 from ganforge.training.step import adversarial
 
@@ -90,7 +91,8 @@ class Trial:
         self.plan, self.seed, self.folder = plan, seed, _result(plan, seed).parent
         self.state = new_state(recipe, problem.shape, 0, seed, device)
         self.draws = Draws(recipe, seed, device, DTYPES[recipe.precision])
-        self.batches = problem.batches(recipe, seed)
+        self.streams = {"real": problem.batches(recipe, seed)}
+        prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
         self.seconds = self._load()
         self._tell, self._before, self._total, self._found = tell, before, total, f"seed {seed}"
@@ -100,7 +102,7 @@ class Trial:
         plan, problem = self.plan, self.plan.protocol.problem
         self._since = self._saved = self._told = time.perf_counter()
         far = lambda state: state.step >= plan.steps  # noqa: E731
-        loop.train(self.state, adversarial, plan.recipe, self.batches, self.draws, stop=far, hooks=[self._look])
+        loop.train(self.state, adversarial, plan.recipe, self.streams, self.draws, stop=far, hooks=[self._look])
         self._save()
         samples = self.samples(max(plan.samples))
         result = {

@@ -10,18 +10,26 @@ import typer
 from ganforge.commands.console import JsonFlag, give, say, table
 
 PLAIN_EVERY_SECONDS = 10.0
+FEW_LABELS, CLUSTERS = "few-labels", "clusters"
 
 
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn or train-on-generated.")],
+    name: Annotated[
+        str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn, train-on-generated, few-labels.")
+    ],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[int, typer.Option(help="Train seeds 0 to K-1; those that are finished are kept.")] = 1,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A look within three minutes; no protocol.")] = False,
     out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
+    labels: Annotated[int, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200.")] = 100,
+    draw: Annotated[int, typer.Option(help="few-labels: which lot of labels; one a call, results add up.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Do a published benchmark: which modes are found, beside published rows and real data.
+    """Do a published benchmark, beside published rows and real data.
+
+    ring, grid, stacked-mnist, stacked-mnist-tiny: which modes are found. one-nn, train-on-generated: what a
+    generator's digits teach. few-labels: digits told apart after a few labels. clusters: after none.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
@@ -30,11 +38,18 @@ def benchmark(
     from ganforge.errors import UserError, nearest
     from ganforge.experiment.lessons import LESSONS
 
+    if name == CLUSTERS:
+        _clusters(recipe, seeds, steps, quick, out, as_json)
+        return
+    if name == FEW_LABELS:
+        _few_labels(labels, draw, recipe, steps, quick, out, as_json)
+        return
     if name in LESSONS:
         _teach(name, recipe, seeds, steps, quick, out, as_json)
         return
     if name not in PROTOCOLS:
-        raise UserError(f"no benchmark is called {name!r}; {nearest(name, [*PROTOCOLS, *LESSONS])}")
+        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS]
+        raise UserError(f"no benchmark is called {name!r}; {nearest(name, known)}")
     with BenchmarkProgress() as progress:
         report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
     if as_json:
@@ -68,6 +83,36 @@ def _teach(
     say(f"{name}: {report.lesson.about}")
     table(report.table(), ("learned from", "test error", "n", "how"))
     say(f"the runs: {report.folder}/seed-*; the interval of one seed is over the test digits, ± of several over seeds")
+
+
+def _few_labels(
+    labels: int, draw: int, recipe: str | None, steps: int | None, quick: bool, out: Path | None, as_json: bool
+) -> None:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.few_labels import few_labels
+
+    watcher = TerminalWatcher(as_json=as_json)
+    report = few_labels(labels, draw, recipe=recipe, steps=steps, quick=quick, out=out, watcher=watcher)
+    if as_json:
+        give(report.to_dict())
+        return
+    say(f"few-labels: MNIST's test digits told apart after {labels} labels, pixels in no order")
+    table(report.table(), ("learned by", "test error", "how"))
+    say(f"another draw of the labels: --draw {max(draw.draw for draw in report.draws) + 1}; the runs: {report.folder}")
+
+
+def _clusters(recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool) -> None:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.clusters import clusters
+
+    watcher = TerminalWatcher(as_json=as_json)
+    report = clusters(recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
+    if as_json:
+        give(report.to_dict())
+        return
+    say("clusters: MNIST's test digits sorted without labels; accuracy after the best one-to-one naming of clusters")
+    table(report.table(), ("method", "accuracy", "how"))
+    say(f"what each code does: {report.folder}/seed-*/codes.png")
 
 
 class BenchmarkProgress:

@@ -20,7 +20,8 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from ganforge.recipes.recipe import DEFAULT_RECIPE, built_in, load_recipe
+    from ganforge.recipes.reading import built_in, load_recipe
+    from ganforge.recipes.recipe import DEFAULT_RECIPE
 
     found = [load_recipe(name) for name in built_in()]
     if as_json:
@@ -37,7 +38,7 @@ def recipes_show(name: str, as_json: JsonFlag = False) -> None:
 
     Example: ganforge recipes show cgan-tutorial
     """
-    from ganforge.recipes.recipe import built_in, load_recipe
+    from ganforge.recipes.reading import built_in, load_recipe
 
     recipe = load_recipe(name)
     if as_json:

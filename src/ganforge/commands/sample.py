@@ -43,6 +43,7 @@ def sample(
             "broken), or seeds.",
         ),
     ] = False,
+    codes: Annotated[bool, typer.Option("--codes", help="A sheet of what each code does (infogan).")] = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, which ships with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
     out: Annotated[
@@ -56,7 +57,7 @@ def sample(
     """
     import torch
 
-    from ganforge.sampling import class_sheet, load_generator, sheet
+    from ganforge.sampling import class_sheet, code_sheet, load_generator, sheet
 
     if (run is None) == (model is None):
         both = "not both" if run else "for the generator that ships with ganforge"
@@ -66,6 +67,16 @@ def sample(
         raise UserError("--digits says which and how many: give neither --labels nor --n beside it")
     wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
     folder = Path() if run is None else run if run.is_dir() else run.parent
+    if codes:
+        if n is not None or wanted or morph or (out is not None and out.suffix.lower() != ".png"):
+            raise UserError("--codes draws one sheet: give no --n, --labels, --digits or --morph, and --out FILE.png")
+        picture = code_sheet(generator, seed=seed)
+        target = out or folder / "codes.png"
+        _write(torch.empty(0), None, target, lambda: picture)
+        if as_json:
+            give({"file": str(target), "seed": seed})
+        say(f"what each code does -> {target}", as_json=as_json)
+        return
     target = out or folder / ("morph.webp" if morph else "sample.png")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
@@ -101,20 +112,24 @@ def write(
 ) -> None:
     """Write digits in handwriting: one picture, no training and no data needed.
 
+    What the judge of digits does not read as asked is drawn anew.
+
     Example: ganforge write 20261122
     """
+    from ganforge.experiment.writing import write as write_text
     from ganforge.sampling import line, load_generator
 
     if len(text) > LONGEST_LINE:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
-    images = load_generator(model).write(text, seed=seed)
+    images, redrawn = write_text(load_generator(model), text, seed=seed)
     target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
     _write(images, None, target, lambda: line(images))
     if as_json:
-        give({"file": str(target), "text": text, "seed": seed})
-    say(f"{text} -> {target}", as_json=as_json)
+        give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn})
+    again = f" ({redrawn} drawn anew, because the judge could not read it)" if redrawn else ""
+    say(f"{text} -> {target}{again}", as_json=as_json)
 
 
 def _stem(text: str) -> str:

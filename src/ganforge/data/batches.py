@@ -1,5 +1,6 @@
 """Which images step n sees, as a pure function of (seed, n): there is no position to save or to lose."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol, Self
 
 import torch
@@ -34,6 +35,9 @@ class Source(Protocol):
         """The set on ``device``."""
         ...
 
+
+Streams = Mapping[str, "Batches"]
+"""The streams of one game by name: "real" always, others as terms declare them."""
 
 Order = Literal["shuffled", "fixed", "drawn"]
 """Every epoch a fresh permutation, every epoch the same order, or each example drawn anew from all of them."""

@@ -20,7 +20,8 @@ from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verbs import RUNS, train_seeds
 from ganforge.files import cache_folder, write_atomically
 from ganforge.metrics.intervals import Interval, proportion_interval
-from ganforge.recipes.recipe import DEFAULT_RECIPE, load_recipe
+from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import DEFAULT_RECIPE
 
 QUICK_STEPS, QUICK_SAMPLES, QUICK_EPOCHS = 300, 5_000, 2
 

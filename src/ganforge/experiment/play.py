@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganforge.data.batches import Batches
+from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.quality import QualityHook
@@ -46,7 +46,7 @@ class Run:
 def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
     """Play until the length is reached or somebody says stop; save; judge."""
     folder, started = experiment.folder, time.perf_counter()
-    batches, draws = experiment.batches(), experiment.draws()
+    streams, draws = experiment.streams(), experiment.draws()
 
     def seconds() -> float:
         return done + time.perf_counter() - started
@@ -79,7 +79,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
                 state,
                 adversarial,
                 experiment.recipe,
-                batches,
+                streams,
                 draws,
                 stop=lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline,
                 hooks=hooks,
@@ -90,7 +90,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
             curve = quality.finish(state) if quality else ""
         except Diverged:
             folder.update_run(status="diverged")
-            raise RunFailed(_explain(experiment, state.step, batches, draws)) from None
+            raise RunFailed(_explain(experiment, state.step, streams, draws)) from None
         finally:
             watcher.end()
     if stopped.is_set() and state.step < target:
@@ -123,12 +123,12 @@ def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watc
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 
-def _explain(experiment: Experiment, last: int, batches: Batches, draws: Draws) -> str:
+def _explain(experiment: Experiment, last: int, streams: Streams, draws: Draws) -> str:
     """Replay from the last good checkpoint to name what broke."""
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    where = trace(state, adversarial, experiment.recipe, batches, draws, last)
+    where = trace(state, adversarial, experiment.recipe, streams, draws, last)
     return (
         f"diverged at {where}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         "train again with a lower --set generator_lr=... and discriminator_lr=..."

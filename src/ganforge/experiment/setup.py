@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
-from ganforge.data.batches import Batches
-from ganforge.data.images import Splits
+from ganforge.data.batches import Batches, Streams
+from ganforge.data.images import ImageSet, Splits
+from ganforge.data.labelled import at_least, labelled
 from ganforge.errors import UserError
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, publish
 from ganforge.training.draws import Draws
-from ganforge.training.state import DTYPES, State, new_state
+from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 
 
@@ -66,24 +67,31 @@ class Experiment:
         }
 
     def new_state(self) -> State:
-        """The players at their initial values."""
+        """The players before their first step."""
         train = self.splits.train
-        return new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
+        state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
+        prepare(state, self.recipe, self.streams(), self.draws())
+        return state
 
     def draws(self) -> Draws:
         """This run's chance."""
         return Draws(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
 
-    def batches(self) -> Batches:
-        """This run's stream of real images."""
+    def streams(self) -> Streams:
+        """This run's streams of real images, those whose labels may be used among them where a term asks for it."""
+        train, recipe = self.splits.train, self.recipe
+        streams = {"real": self._stream("real", train, recipe.conditional)}
+        for name in recipe.terms.streams:
+            known = labelled(train, recipe.data.labels, recipe.data.draw)
+            streams[name] = self._stream(name, at_least(known, recipe.batch_size), True)
+        return streams
+
+    def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
+        recipe = self.recipe
+        dtype = DTYPES[recipe.precision]
+        size, pixels = recipe.batch_size, recipe.pixel_range
         return Batches(
-            self.splits.train,
-            self.recipe.batch_size,
-            self.recipe.pixel_range,
-            seed=self.seed,
-            labels=self.recipe.conditional,
-            device=self.device,
-            dtype=DTYPES[self.recipe.precision],
+            images, size, pixels, seed=self.seed, labels=labels, device=self.device, dtype=dtype, stream=name
         )
 
     def publish(self, state: State, *, batches: int = 20) -> Generator:
@@ -127,6 +135,8 @@ def fit(recipe: Recipe, splits: Splits) -> None:
         raise UserError(
             f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
         )
+    if recipe.terms.streams:
+        labelled(train, recipe.data.labels, recipe.data.draw)
     if recipe.conditional and len(train.labels.unique()) < 2:
         raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
     if recipe.batch_size > len(train):

@@ -26,10 +26,16 @@ def take_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFold
     except Damaged as damage:
         raise UserError(f"--from {folder.path}: its weights cannot be used: {damage}") from None
     try:
-        state.load({name: value for name, value in tensors.items() if ".optimizer." not in name}, 0, 0)
+        taken = {name: value for name, value in tensors.items() if not _of_the_past(name)}
+        state.load(taken | {name: value for name, value in state.tensors().items() if ".average." in name}, 0, 0)
+        state.begin_averages()
     except ValueError:
         why = _what_differs(folder, recipe, images)
         raise UserError(f"--from {folder.path}: its weights cannot be used here: {why}") from None
+
+
+def _of_the_past(name: str) -> bool:
+    return ".optimizer." in name or ".average." in name
 
 
 def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:

@@ -4,7 +4,7 @@ import math
 import platform
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
 from ganforge.files import write_atomically
-from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe, load_recipe, parse
+from ganforge.recipes.reading import load_recipe, parse
+from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.runs.log import cut_back
 from ganforge.training.precision import choose_precision
-from ganforge.training.state import State, new_state
+from ganforge.training.state import State
 
 RUNS = Path("runs")
 """Where runs go when no folder is named."""
@@ -151,12 +152,13 @@ class Order:
         if folder is not None:
             _refuse_used(folder, recipe)
         images = splits.train
-        state = new_state(recipe, images.shape, len(images.class_names), seed, torch.device(recipe.device))
+        experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
+        state = experiment.new_state()
         if self.start_from is not None:
             take_weights(state, recipe, images, self.start_from)
         # Everything is checked: only now is anything written.
         folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
-        experiment = Experiment(recipe, splits, folder, seed)
+        experiment = replace(experiment, folder=folder)
         folder.create()
         watcher.say(f"data: {images.name}, {splits.origin}")
         with folder.locked():

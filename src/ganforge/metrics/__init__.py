@@ -4,6 +4,7 @@
 >>> frechet_distance(real_features, fake_features)  # doctest: +SKIP
 """
 
+from ganforge.metrics.clusters import clustering_accuracy
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
@@ -24,6 +25,7 @@ __all__ = [
     "Copying",
     "Interval",
     "class_shares",
+    "clustering_accuracy",
     "copying",
     "coverage",
     "density",

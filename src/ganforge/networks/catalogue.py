@@ -11,7 +11,9 @@ from ganforge.networks.dcgan import (
     DcganGenerator,
     DcganGeneratorSettings,
 )
+from ganforge.networks.heads import Questions
 from ganforge.networks.mlp import MlpDiscriminator, MlpDiscriminatorSettings, MlpGenerator, MlpGeneratorSettings
+from ganforge.networks.normalisation import WithReference
 from ganforge.networks.strided import (
     StridedDiscriminator,
     StridedDiscriminatorSettings,
@@ -45,6 +47,8 @@ DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
     SubpixelDiscriminatorSettings: SubpixelDiscriminator,
 }
 
+NOTHING = Questions()
+
 
 def build_generator(
     settings: GeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int
@@ -53,9 +57,18 @@ def build_generator(
 
     ``classes`` is 0 for an unconditional one.
     """
-    return GENERATORS[type(settings)](settings, latent_dim, shape, classes)
+    generator = GENERATORS[type(settings)](settings, latent_dim, shape, classes)
+    if settings.virtual_batch_norm:
+        return WithReference(generator, settings.virtual_batch_norm, latent_dim, classes)
+    return generator
 
 
-def build_discriminator(settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput."""
-    return DISCRIMINATORS[type(settings)](settings, shape, classes)
+def build_discriminator(
+    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions = NOTHING
+) -> nn.Module:
+    """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput.
+
+    ``classes`` is how many it is told of, 0 for an unconditional one; ``asked`` is what else it is to say.
+    """
+    told = 0 if settings.label == "none" else classes
+    return DISCRIMINATORS[type(settings)](settings, shape, told, asked)

@@ -4,23 +4,14 @@ import math
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import (
-    BatchNorm,
-    ClassTable,
-    DiscriminatorOutput,
-    GeneratorLabel,
-    Init,
-    Layers,
-    Logit,
-    WithClass,
-    activation,
-    channels_last,
-    crop,
-    single,
-)
+from ganforge.networks.blocks import Init, Layers, activation
+from ganforge.networks.condition import ClassTable, GeneratorLabel, WithClass
+from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
+from ganforge.networks.planes import channels_last, crop, single
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 7
@@ -41,14 +32,13 @@ class DcganSettings(Settings):
     init: Init = Init(scheme="normal", std=0.02)
 
 
-class DcganDiscriminatorSettings(DcganSettings):
+class DcganDiscriminatorSettings(DcganSettings, HeadSettings):
     """A convolutional discriminator, and how it is told the class where there are classes."""
 
-    minibatch_kernels: NonNegativeInt = 0
-    label: Literal["embedding", "projection"] = "projection"
+    label: Literal["embedding", "projection", "none"] = "projection"
 
 
-class DcganGeneratorSettings(DcganSettings):
+class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
     """A convolutional generator: its output is squashed to -1..1."""
 
     activation: Literal["relu", "leaky-relu"] = "relu"
@@ -104,7 +94,9 @@ class DcganDiscriminator(nn.Module):
     ``label = "embedding"`` gives it a learned plane of the class as one more channel of the image.
     """
 
-    def __init__(self, settings: DcganDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(
+        self, settings: DcganDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+    ) -> None:
         super().__init__()
         channels, height, width = shape
         embeds = classes > 0 and settings.label == "embedding"
@@ -118,7 +110,7 @@ class DcganDiscriminator(nn.Module):
             layers.append(activation(settings.activation, settings.slope))
             planes, height, width = after, height // 2, width // 2
         self.layers = Layers(*layers)
-        self.logit = Logit(planes * height * width, 0 if embeds else classes, settings.minibatch_kernels)
+        self.heads = Heads(planes * height * width, 0 if embeds else classes, settings, asked)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
@@ -128,4 +120,5 @@ class DcganDiscriminator(nn.Module):
             images = torch.cat([images, own.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
         features = x.permute(0, 2, 3, 1).flatten(1)
-        return DiscriminatorOutput(self.logit(features, condition), features)
+        said: DiscriminatorOutput = self.heads(features, condition)
+        return said

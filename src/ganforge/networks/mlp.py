@@ -1,22 +1,16 @@
 """Fully connected players: every pixel is a number in one long row."""
 
 import math
+from functools import partial
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import (
-    BatchNorm,
-    DiscriminatorLabel,
-    DiscriminatorOutput,
-    GeneratorLabel,
-    Init,
-    Layers,
-    Logit,
-    WithClass,
-    activation,
-)
+from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
+from ganforge.networks.condition import DiscriminatorLabel, GeneratorLabel, WithClass
+from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
 from ganforge.settings import Settings
 
 
@@ -25,16 +19,21 @@ class MlpSettings(Settings):
 
     family: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (256,)
-    activation: Literal["relu", "leaky-relu", "maxout"] = "relu"
+    activation: Literal["relu", "leaky-relu", "softplus", "maxout"] = "relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
     pieces: Annotated[int, Field(ge=2)] = 5
     batch_norm: bool = False
     deep_without_batch_norm: bool = False
     init: Init = Init()
 
+    @property
+    def normed(self) -> bool:
+        """Whether something keeps the size of what hidden layers give."""
+        return self.batch_norm
+
     @model_validator(mode="after")
     def _deep_nets_need_batch_norm(self) -> Self:
-        if len(self.hidden) >= 3 and not (self.batch_norm or self.deep_without_batch_norm):
+        if len(self.hidden) >= 3 and not (self.normed or self.deep_without_batch_norm):
             raise ValueError(
                 f"{len(self.hidden)} hidden layers need batch_norm = true"
                 " (or deep_without_batch_norm = true, to see what happens without)"
@@ -42,14 +41,31 @@ class MlpSettings(Settings):
         return self
 
 
-class MlpDiscriminatorSettings(MlpSettings):
-    """A fully connected discriminator, and how it is told the class where there are classes."""
+class MlpDiscriminatorSettings(MlpSettings, HeadSettings):
+    """A fully connected discriminator, and how it is told the class where there are classes.
 
-    minibatch_kernels: NonNegativeInt = 0
+    ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
+    while it trains; ``weight_norm`` makes its layers `NormedLinear`.
+    """
+
+    input_noise: NonNegativeFloat = 0.0
+    hidden_noise: NonNegativeFloat = 0.0
+    weight_norm: bool = False
     label: DiscriminatorLabel = "one-hot"
 
+    @property
+    def normed(self) -> bool:
+        """Batch norm, or rows of their own length."""
+        return self.batch_norm or self.weight_norm
 
-class MlpGeneratorSettings(MlpSettings):
+    @model_validator(mode="after")
+    def _one_of_two_norms(self) -> Self:
+        if self.batch_norm and self.weight_norm:
+            raise ValueError("batch_norm and weight_norm do the same work: take one of them")
+        return self
+
+
+class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all)."""
 
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
@@ -78,20 +94,24 @@ class Maxout(nn.Module):
         return greatest
 
 
-def _hidden_layers(settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0) -> list[nn.Module]:
-    """Linear, batch norm (from layer ``norm_from`` on, if at all), activation, for each width."""
+def _hidden_layers(
+    settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0, rows: bool = False, noise: float = 0.0
+) -> list[nn.Module]:
+    """Linear (``rows``: normed), batch norm (from layer ``norm_from`` on, if at all), activation, noise, each width."""
     layers: list[nn.Module] = []
+    pieces = settings.pieces if settings.activation == "maxout" else 1
     for index, width in enumerate(settings.hidden):
         normed = settings.batch_norm and index >= norm_from
         # A bias before batch normalisation would be subtracted again at once.
-        pieces = settings.pieces if settings.activation == "maxout" else 1
-        layers.append(nn.Linear(inputs, width * pieces, bias=not normed))
+        dense = NormedLinear if rows else partial(nn.Linear, bias=not normed)
+        layers.append(dense(inputs, width * pieces))
         if normed:
             layers.append(BatchNorm(width * pieces, classes))
         if settings.activation == "maxout":
             layers.append(Maxout(pieces))
         else:
             layers.append(activation(settings.activation, settings.slope))
+        layers += [GaussianNoise(noise)] if noise else []
         inputs = width
     return layers
 
@@ -126,15 +146,21 @@ class MlpDiscriminator(nn.Module):
     whole batch, such as a digit's border, would be subtracted, and the generator would never learn its colour.
     """
 
-    def __init__(self, settings: MlpDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(
+        self, settings: MlpDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+    ) -> None:
         super().__init__()
         projects = settings.label == "projection"
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
         self.pixels = WithClass(label, math.prod(shape), 0 if projects else classes)
-        self.layers = Layers(*_hidden_layers(settings, self.pixels.width, norm_from=1))
-        self.logit = Logit(settings.hidden[-1], classes if projects else 0, settings.minibatch_kernels)
+        first = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
+        rows, noise = settings.weight_norm, settings.hidden_noise
+        hidden = _hidden_layers(settings, self.pixels.width, norm_from=1, rows=rows, noise=noise)
+        self.layers = Layers(*first, *hidden)
+        self.heads = Heads(settings.hidden[-1], classes if projects else 0, settings, asked)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        return DiscriminatorOutput(self.logit(x, condition), x)
+        said: DiscriminatorOutput = self.heads(x, condition)
+        return said

@@ -4,21 +4,14 @@ import math
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import (
-    BatchNorm,
-    DiscriminatorOutput,
-    GeneratorLabel,
-    Init,
-    Layers,
-    Logit,
-    WithClass,
-    activation,
-    channels_last,
-    single,
-)
+from ganforge.networks.blocks import Init, Layers, activation
+from ganforge.networks.condition import GeneratorLabel, WithClass
+from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
+from ganforge.networks.planes import channels_last, single
 from ganforge.settings import Settings
 
 Planes = Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=4, strict=False)]
@@ -38,15 +31,14 @@ class StridedSettings(Settings):
     init: Init = Init(scheme="normal", std=0.02)
 
 
-class StridedDiscriminatorSettings(StridedSettings):
+class StridedDiscriminatorSettings(StridedSettings, HeadSettings):
     """A discriminator; ``norm_first``: batch norm on the layer that sees the pixels, too."""
 
     norm_first: bool = False
-    minibatch_kernels: NonNegativeInt = 0
-    label: Literal["projection"] = "projection"
+    label: Literal["projection", "none"] = "projection"
 
 
-class StridedGeneratorSettings(StridedSettings):
+class StridedGeneratorSettings(StridedSettings, ReferenceSettings):
     """A generator; ``last``: the image comes of one more transposed convolution, or of a plain one at full size.
 
     ``output = "tanh-of-0..1"`` squashes by tanh though real pixels are scaled to 0..1, as some published code does.
@@ -101,7 +93,9 @@ class StridedGenerator(nn.Module):
 class StridedDiscriminator(nn.Module):
     """Images [N, C, H, W] -> (convolution of stride 2, batch norm, leaky ReLU)... -> dense -> logits [N]."""
 
-    def __init__(self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(
+        self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+    ) -> None:
         super().__init__()
         before, kernel, layers = shape[0], settings.kernel, list[nn.Module]()
         for k, planes in enumerate(settings.planes):
@@ -111,9 +105,10 @@ class StridedDiscriminator(nn.Module):
             before = planes
         self.layers = Layers(*layers)
         height, width = (sides(side, len(settings.planes))[-1] for side in shape[1:])
-        self.logit = Logit(before * height * width, classes, settings.minibatch_kernels)
+        self.heads = Heads(before * height * width, classes, settings, asked)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         features = self.layers(channels_last(images)).flatten(1)
-        return DiscriminatorOutput(self.logit(features, condition), features)
+        said: DiscriminatorOutput = self.heads(features, condition)
+        return said

@@ -14,21 +14,11 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import (
-    BatchNorm,
-    DiscriminatorOutput,
-    Fold,
-    GeneratorLabel,
-    Init,
-    Layers,
-    Logit,
-    MinibatchStd,
-    Unfold,
-    WithClass,
-    activation,
-    crop,
-    single,
-)
+from ganforge.networks.blocks import Init, Layers, MinibatchStd, activation
+from ganforge.networks.condition import GeneratorLabel, WithClass
+from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
+from ganforge.networks.planes import Fold, Unfold, crop, single
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 8
@@ -50,18 +40,17 @@ class SubpixelSettings(Settings):
     init: Init = Init(scheme="normal", std=0.02)
 
 
-class SubpixelDiscriminatorSettings(SubpixelSettings):
+class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):
     """A discriminator; where there are classes it is told them by projection.
 
     ``minibatch_std``: its smallest plane is told how much the batch varies.
     """
 
     minibatch_std: bool = False
-    minibatch_kernels: NonNegativeInt = 0
-    label: Literal["projection"] = "projection"
+    label: Literal["projection", "none"] = "projection"
 
 
-class SubpixelGeneratorSettings(SubpixelSettings):
+class SubpixelGeneratorSettings(SubpixelSettings, ReferenceSettings):
     """A generator: its output is squashed to -1..1."""
 
     activation: Literal["relu", "leaky-relu"] = "relu"
@@ -117,7 +106,9 @@ class SubpixelDiscriminator(nn.Module):
     It normalises nothing: batch norm would take away how much a batch varies.
     """
 
-    def __init__(self, settings: SubpixelDiscriminatorSettings, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(
+        self, settings: SubpixelDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+    ) -> None:
         super().__init__()
         channels, height, width = shape
         # Images of an odd side get a line of middle grey: folding needs even ones.
@@ -138,11 +129,12 @@ class SubpixelDiscriminator(nn.Module):
             layers += [nn.Conv2d(planes + extra, planes, 3, padding=1), activation(settings.activation, settings.slope)]
             extra = 0
         self.layers = Layers(*layers)
-        self.logit = Logit((planes + extra) * height * width, classes, settings.minibatch_kernels)
+        self.heads = Heads((planes + extra) * height * width, classes, settings, asked)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
         features = x.permute(0, 2, 3, 1).flatten(1)
-        return DiscriminatorOutput(self.logit(features, condition), features)
+        said: DiscriminatorOutput = self.heads(features, condition)
+        return said

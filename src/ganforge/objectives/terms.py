@@ -1,40 +1,165 @@
-"""What else a generator is asked for: terms added to its adversarial loss."""
+"""What else the players are asked for: terms added to their adversarial losses."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
+import torch
 from pydantic import PositiveFloat
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from ganforge.objectives.play import Play, Turn
 from ganforge.settings import Settings
+
+LABELLED = "labelled"
+"""The stream of those images whose labels may be used."""
 
 
 class Term(Settings, ABC):
-    """A scalar term of the generator's loss, ``weight`` times."""
+    """A scalar term of a player's loss, ``weight`` times.
+
+    Attributes:
+        turns: whose losses it is added to.
+        looks_at_real: whether the generator's turn needs what the discriminator says of real images.
+        streams: which further batches it needs in the discriminator's turn.
+        remembers: whether it needs the averages of the weights.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]]
+    looks_at_real: ClassVar[bool] = False
+    streams: ClassVar[tuple[str, ...]] = ()
+    remembers: ClassVar[bool] = False
 
     weight: PositiveFloat = 1.0
 
     @abstractmethod
-    def __call__(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the term [] from the discriminator's features [N, F] of real and of generated images."""
+    def __call__(self, play: Play) -> Tensor:
+        """Return the term []."""
 
 
 class FeatureMatching(Term):
-    """The squared distance of mean features, ||E f(x) - E f(G(z))||^2 (Salimans et al. 2016, section 3.1).
+    """The squared distance of mean features, ‖E f(x) - E f(G(z))‖² (Salimans et al. 2016, section 3.1).
 
     f are the features that the discriminator's last layer makes its logits of. In the paper it takes the place of the
     adversarial loss: ``adversarial_weight = 0``.
     """
 
-    def __call__(self, real: Tensor, fake: Tensor) -> Tensor:
+    turns: ClassVar[tuple[Turn, ...]] = ("generator",)
+    looks_at_real: ClassVar[bool] = True
+
+    def __call__(self, play: Play) -> Tensor:
         """Compare the means over the batch."""
-        return (real.mean(0) - fake.mean(0)).square().sum()
+        assert play.real is not None
+        return (play.real.output.features.mean(0) - play.fake.output.features.mean(0)).square().sum()
+
+
+class HistoricalAveraging(Term):
+    """‖θ - (1/t) Σ θ[i]‖² over the steps up to now, of both players (Salimans et al. 2016, section 3.3).
+
+    It holds a player back from running in circles around an equilibrium.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
+    remembers: ClassVar[bool] = True
+
+    def __call__(self, play: Play) -> Tensor:
+        """Compare the weights with their averages."""
+        pairs = zip(play.weights, play.averages, strict=True)
+        return torch.stack([(weight - average).square().sum() for weight, average in pairs]).sum()
+
+
+class Classification(Term):
+    """-log p(class | image): the discriminator names the class, the generator draws what is named so.
+
+    L_C of Odena et al. 2017 (AC-GAN, eq. 3): both players want the class of real images (the discriminator) and of
+    generated ones (both) to be named rightly.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
+
+    def __call__(self, play: Play) -> Tensor:
+        """Average over the real and, separately, over the generated images."""
+        sides = [play.fake] if play.turn == "generator" or play.real is None else [play.real, play.fake]
+        losses = []
+        for side in sides:
+            assert side.output.class_logits is not None
+            assert side.labels is not None
+            losses.append(cross_entropy(side.output.class_logits, side.labels))
+        return torch.stack(losses).sum()
+
+
+class Supervised(Term):
+    """-log p(class | image, real) on those images whose label is known (Salimans et al. 2016, section 5, L_supervised).
+
+    Beside it the adversarial loss sees all images without labels (L_unsupervised), with the logit of "real" made of
+    the class logits (``classifier = "instead"``).
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+    streams: ClassVar[tuple[str, ...]] = (LABELLED,)
+
+    def __call__(self, play: Play) -> Tensor:
+        """Average over the labelled batch."""
+        side = play.streams[LABELLED]
+        assert side.output.class_logits is not None
+        assert side.labels is not None
+        return cross_entropy(side.output.class_logits, side.labels)
+
+
+class MutualInformation(Term):
+    """-E log Q(c | G(z, c)), which bounds the mutual information of codes and image (InfoGAN, Chen et al. 2016, eq. 5).
+
+    Q reads the codes from the discriminator's features: a softmax for each categorical code, a normal distribution of
+    variance 1 around its reading for each uniform one (constants left out). Both players want it read rightly.
+    ``uniform_weight`` is that of the uniform codes beside the categorical ones.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
+    uniform_weight: PositiveFloat = 1.0
+
+    def __call__(self, play: Play) -> Tensor:
+        """Average over the generated images, sum over the codes."""
+        assert play.fake.output.codes is not None
+        assert play.fake.latent is not None
+        categories, numbers = play.codes.split(play.fake.latent)
+        said, guesses = play.codes.split(play.fake.output.codes)
+        loss = self.uniform_weight * 0.5 * (guesses - numbers).square().sum(1).mean()
+        for logits, category in zip(said, categories, strict=True):
+            loss = loss + cross_entropy(logits, category)
+        return loss
 
 
 class Terms(Settings):
     """Which terms a recipe plays; none unless they are given."""
 
     feature_matching: FeatureMatching | None = None
+    historical_averaging: HistoricalAveraging | None = None
+    classification: Classification | None = None
+    supervised: Supervised | None = None
+    mutual_information: MutualInformation | None = None
 
     def items(self) -> list[tuple[str, Term]]:
         """Those that are played, by name."""
         return [(name, term) for name in type(self).model_fields if (term := getattr(self, name)) is not None]
+
+    @property
+    def look_at_real(self) -> bool:
+        """Whether one needs real images in the generator's turn."""
+        return any(term.looks_at_real for _, term in self.items())
+
+    @property
+    def remember(self) -> bool:
+        """Whether one needs the averages of the weights."""
+        return any(term.remembers for _, term in self.items())
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The further batches that are needed."""
+        return tuple(dict.fromkeys(name for _, term in self.items() for name in term.streams))
+
+    def add(self, loss: Tensor, play: Play) -> Tensor:
+        """Add to a player's loss what the terms say of its turn."""
+        for _, term in self.items():
+            if play.turn in term.turns:
+                loss = loss + term.weight * term(play)
+        return loss

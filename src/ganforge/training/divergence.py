@@ -2,7 +2,7 @@
 
 import torch
 
-from ganforge.data.batches import Batches
+from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import Player, State
@@ -14,13 +14,13 @@ class Diverged(Exception):
     """A statistic or a weight is NaN or infinite."""
 
 
-def trace(state: State, rule: Rule, recipe: Recipe, batches: Batches, draws: Draws, last: int) -> str:
+def trace(state: State, rule: Rule, recipe: Recipe, streams: Streams, draws: Draws, last: int) -> str:
     """Play on from a good state with a look at every tensor, and name the step, player and tensor that broke first.
 
     NaN never heals in weights, so steps need no checks while all goes well: this replays them exactly, up to ``last``.
     """
     while state.step < last:
-        stats = rule(state, recipe, batches, draws)
+        stats = rule(state, recipe, streams, draws)
         for name, player in (("discriminator", state.discriminator), ("generator", state.generator)):
             tensor = _first_broken(name, player, stats)
             if tensor:

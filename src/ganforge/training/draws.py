@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from ganforge.randomness import random_generator
-from ganforge.recipes.recipe import Recipe, UniformLatent
+from ganforge.randomness import random_generator, seed_of
+from ganforge.recipes.latents import PartsLatent, UniformLatent
+from ganforge.recipes.recipe import Recipe
 
 
 class Draws:
@@ -17,6 +18,14 @@ class Draws:
         """Return ``count`` latents [count, latent_dim], the same for the same name and position."""
         random = random_generator(self._seed, "latent", name, *position, device=self._device)
         z = torch.empty(count, self._latent.dim, device=self._device, dtype=self._dtype)
+        if isinstance(self._latent, PartsLatent):
+            noise, *categories, uniform = z.split(self._latent.widths, 1)
+            noise.normal_(generator=random)
+            for category in categories:
+                chosen = torch.randint(category.shape[1], (count, 1), device=self._device, generator=random)
+                category.zero_().scatter_(1, chosen, 1.0)
+            uniform.uniform_(-1.0, 1.0, generator=random)
+            return z
         if isinstance(self._latent, UniformLatent):
             return z.uniform_(self._latent.low, self._latent.high, generator=random)
         return z.normal_(self._latent.mean, self._latent.std, generator=random)
@@ -25,3 +34,7 @@ class Draws:
         """Return numbers from N(0, 1) of the shape of ``images``, the same for the same name and position."""
         random = random_generator(self._seed, "noise", name, *position, device=self._device)
         return torch.empty_like(images).normal_(generator=random)
+
+    def seed(self, name: str, *position: int) -> int:
+        """Return a seed for chance inside a network, the same for the same name and position."""
+        return seed_of(self._seed, "inside", name, *position)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from ganforge.data.batches import Batches
+from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.state import State
@@ -17,7 +17,7 @@ def train(
     state: State,
     rule: Rule,
     recipe: Recipe,
-    batches: Batches,
+    streams: Streams,
     draws: Draws,
     *,
     stop: Callable[[State], bool],
@@ -25,6 +25,6 @@ def train(
 ) -> None:
     """Play until ``stop`` says so; after each step every hook looks, in their order."""
     while not stop(state):
-        stats = rule(state, recipe, batches, draws)
+        stats = rule(state, recipe, streams, draws)
         for hook in hooks:
             hook(state, stats)

@@ -68,6 +68,8 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> str:
     labels = torch.arange(count) % classes if classes else torch.full((count,), -1)
     images = ImageSet(torch.randint(256, (count, *shape), dtype=torch.uint8), labels, names)
     batches = Batches(images, count, recipe.pixel_range, seed=0, labels=recipe.conditional, device=device)
+    known = Batches(images, count, recipe.pixel_range, seed=0, labels=True, device=device)
+    streams = {"real": batches, **dict.fromkeys(recipe.terms.streams, known)}
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
     players = {}
     for precision in times:
@@ -76,7 +78,7 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> str:
     for round_ in range(WARM_UP + ROUNDS):
         for precision, (changed, state) in players.items():
             started = time.perf_counter()
-            stats = adversarial(state, changed, batches, Draws(changed, 0, device))
+            stats = adversarial(state, changed, streams, Draws(changed, 0, device))
             stats["generator_loss"].item()  # waits for the device
             if round_ >= WARM_UP:
                 times[precision].append(time.perf_counter() - started)

@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganforge.networks.blocks import MIXING, normalized
+from ganforge.data.batches import Streams
+from ganforge.networks.blocks import MIXING, noise_layers
 from ganforge.networks.catalogue import build_discriminator, build_generator
+from ganforge.networks.heads import DiscriminatorOutput, Questions
+from ganforge.networks.normalisation import WithReference, normalized, settle_rows
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
+from ganforge.training.draws import Draws
 
 DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
 """In which numbers weights and statistics are kept: with bf16 only the layers' products are computed in it."""
@@ -38,6 +42,15 @@ class Player:
     def __post_init__(self) -> None:
         """List the parameters once: the step needs them every time."""
         self.parameters = list(self.module.parameters())
+        self._noise = noise_layers(self.module)
+
+    def reseed(self, seed: int) -> None:
+        """Begin the chance inside the network anew, where there is any: what follows depends on ``seed`` alone."""
+        for layer in self._noise:
+            layer.random = layer.random or torch.Generator(self.parameters[0].device)
+        for index, layer in enumerate(self._noise):
+            assert layer.random is not None
+            layer.random.manual_seed(seed + index)
 
     def __call__(self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Any:
         """Send latents or images through the network, with other ``weights`` by name where they are given."""
@@ -61,16 +74,15 @@ class Player:
         found: Tensor = self(images, condition, weights).logits
         return found
 
-    def logits_of_both(
+    def both(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, weights: dict[str, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Logits of real and of fake images: in one pass, unless that would mix their batch statistics."""
+    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
+        """What it says of real and of fake images: in one pass, unless that would mix their batch statistics."""
         if self.mixes_samples:
-            return self.logits(real, labels, weights), self.logits(fake, labels, weights)
+            return self(real, labels, weights), self(fake, labels, weights)
         both = None if labels is None else torch.cat([labels, labels])
-        logits = self.logits(torch.cat([real, fake]), both, weights)
-        half = len(logits) // 2
-        return logits[:half], logits[half:]
+        said: DiscriminatorOutput = self(torch.cat([real, fake]), both, weights)
+        return said.halves()
 
     @cached_property
     def mixes_samples(self) -> bool:
@@ -85,16 +97,26 @@ class Player:
 
 @dataclass
 class State:
-    """Both players, and how far the game has come; a step is one round of the game."""
+    """Both players, and how far the game has come; a step is one round of the game.
+
+    ``averages`` are, by player, the averages of its weights over all steps, where a term remembers them.
+    """
 
     generator: Player
     discriminator: Player
     step: int = 0
     images_seen: int = 0
+    averages: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def players(self) -> dict[str, Player]:
         """The players by name."""
         return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @torch.no_grad()
+    def begin_averages(self) -> None:
+        """Begin the averages over all steps with the weights as they are."""
+        for name, averages in self.averages.items():
+            torch._foreach_copy_(averages, [p.detach() for p in self.players()[name].parameters])
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name; the tensors are the state's own, not copies."""
@@ -105,6 +127,7 @@ class State:
                 found |= {f"{name}.ema.{key}": value for key, value in player.ema.state_dict().items()}
             for index, slots in player.optimizer.state_dict()["state"].items():
                 found |= {f"{name}.optimizer.{index}.{key}": value for key, value in slots.items()}
+            found |= {f"{name}.average.{index}": value for index, value in enumerate(self.averages.get(name, ()))}
         return found
 
     def load(self, tensors: dict[str, Tensor], step: int, images_seen: int) -> None:
@@ -118,9 +141,11 @@ class State:
                 _load_module(player.ema, _below(tensors, f"{name}.ema."))
             slots: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"{name}.optimizer.").items():
-                index, slot = key.split(".")
-                slots.setdefault(int(index), {})[slot] = value
+                number, slot = key.split(".")
+                slots.setdefault(int(number), {})[slot] = value
             player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": slots})
+            for index, average in enumerate(self.averages.get(name, ())):
+                average.copy_(tensors[f"{name}.average.{index}"])
         self.step, self.images_seen = step, images_seen
 
 
@@ -140,27 +165,49 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
     ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
     """
-    classes = classes if recipe.conditional else 0
+    told = classes if recipe.conditional else 0
     packed = (shape[0] * recipe.packing, *shape[1:])
-    generator = build_generator(recipe.generator, recipe.latent.dim, shape, classes)
-    discriminator = build_discriminator(recipe.discriminator, packed, classes)
+    asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, recipe.codes.width)
+    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told)
+    discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
     dtype = DTYPES[recipe.precision]
-    averaged = copy.deepcopy(generator).to(device, dtype).requires_grad_(False) if recipe.ema_half_life else None
-    return State(
-        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, ema=averaged),
+    state = State(
+        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged=True),
         discriminator=_player(
             discriminator.to(device, dtype),
             recipe.discriminator_lr,
             recipe,
+            averaged=recipe.average_discriminator,
             packing=recipe.packing,
             spectral=recipe.spectral_norm,
         ),
     )
+    if recipe.terms.remember:
+        state.averages = {name: [p.detach().clone() for p in x.parameters] for name, x in state.players().items()}
+    return state
 
 
-def _player(module: nn.Module, lr: float, recipe: Recipe, **more: Any) -> Player:
+@torch.no_grad()
+def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> None:
+    """Give new players what they need of data and latents before the first step; most need nothing.
+
+    A generator with a reference batch gets its latents; a discriminator whose rows have lengths of their own sets them
+    by a first batch of real images.
+    """
+    if isinstance(generator := state.generator.module, WithReference):
+        generator.latent.copy_(draws.latent(len(generator.latent), "reference"))
+    state.discriminator.reseed(draws.seed("prepare"))
+    settle_rows(state.discriminator.module, lambda: state.discriminator(*streams["real"][0]))
+    for player in state.players().values():
+        if player.ema is not None:
+            player.ema.load_state_dict(player.module.state_dict())
+    state.begin_averages()
+
+
+def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **more: Any) -> Player:
     betas = (recipe.adam.beta1, recipe.adam.beta2)
     optimizer = torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True)
-    return Player(module, optimizer, mixed=recipe.precision == "bf16", **more)
+    ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
+    return Player(module, optimizer, ema, mixed=recipe.precision == "bf16", **more)

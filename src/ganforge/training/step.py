@@ -1,12 +1,13 @@
 """One round of the adversarial game. Nothing here knows which GAN is being trained."""
 
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ganforge.data.batches import Batches
+from ganforge.data.batches import Streams
+from ganforge.objectives.play import Play, Side, Turn
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.schedule import averaging_keep, learning_rate_factor, noise_deviation
@@ -18,12 +19,12 @@ from ganforge.training.unroll import foreseen_loss, look_ahead
 class Rule(Protocol):
     """A way to play one round: changes the state, returns what it saw."""
 
-    def __call__(self, state: State, recipe: Recipe, batches: Batches, draws: Draws) -> Stats:
+    def __call__(self, state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Stats:
         """Play one round and advance ``state.step``."""
         ...
 
 
-def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) -> Stats:
+def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Stats:
     """``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of the generator.
 
     Only the weights of the player whose turn it is move: gradients are asked for its parameters alone, and no layer
@@ -36,49 +37,62 @@ def adversarial(state: State, recipe: Recipe, batches: Batches, draws: Draws) ->
     def noisy(images: Tensor, name: str, k: int) -> Tensor:
         return images + deviation * draws.noise_like(images, name, state.step, k) if deviation else images
 
+    def turn(whose: Turn, fake: Side, real: Side | None, **streams: Side) -> Play:
+        weights, averages = state.players()[whose].parameters, state.averages.get(whose, ())
+        return Play(whose, fake, real, streams, recipe.codes, weights, averages)
+
     for k in range(rounds):
-        real, labels = batches[state.step * rounds + k]
+        discriminator.reseed(draws.seed("discriminator", state.step, k))
+        real, labels = streams["real"][state.step * rounds + k]
         latent = draws.latent(size, "discriminator", state.step, k)
         keeps_graph = recipe.shared_noise and k == rounds - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
         shown = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
-        real_logits, fake_logits = discriminator.logits_of_both(*shown, labels)
-        loss = discriminator_loss = recipe.objective.discriminator_loss(real_logits, fake_logits).mean()
+        on_real, on_fake = discriminator.both(*shown, labels)
+        loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
         look = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
             if state.step % penalty.every == 0:
-                steep = penalty(look, *shown, real_logits, draws.noise_like(real, name, state.step, k))
+                steep = penalty(look, *shown, on_real.logits, draws.noise_like(real, name, state.step, k))
                 loss = loss + penalty.every * penalty.weight * steep.mean()
+        if recipe.terms.items():
+            more = {name: streams[name][state.step * rounds + k] for name in recipe.terms.streams}
+            beside = {name: Side(images, discriminator(images), known) for name, (images, known) in more.items()}
+            sides = Side(shown[1], on_fake, labels, latent), Side(shown[0], on_real, labels)
+            loss = recipe.terms.add(loss, turn("discriminator", *sides, **beside))
         update(discriminator, loss, recipe.discriminator_lr * rate, waits=together)
 
     for k in range(recipe.generator_steps):
+        discriminator.reseed(draws.seed("generator", state.step, k))
         if not recipe.shared_noise:
             latent = draws.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
             fake = generator(latent, labels)
         hoped = noisy(fake, "on hoped real", k)
-        foreseen, beside = None, cast(Any, None)
+        foreseen, real_side = None, None
         if recipe.unroll:
             game = partial(foreseen_loss, recipe, discriminator, shown[0], hoped, labels)
             foreseen = look_ahead(discriminator, game, recipe.unroll, recipe.discriminator_lr * rate)
-        said: Any = discriminator(hoped, labels, foreseen)
-        if recipe.objective.pairs or recipe.terms.items():
+        said = discriminator(hoped, labels, foreseen)
+        if recipe.objective.pairs or recipe.terms.look_at_real:
             with torch.no_grad():
-                beside = discriminator(shown[0], labels, foreseen)
-        generator_loss = recipe.objective.generator_loss(beside and beside.logits, said.logits).mean()
+                real_side = Side(shown[0], discriminator(shown[0], labels, foreseen), labels)
+        real_logits = real_side.output.logits if real_side else None
+        generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean()
         loss = recipe.adversarial_weight * generator_loss
-        for _, term in recipe.terms.items():
-            loss = loss + term.weight * term(beside.features, said.features)
+        loss = recipe.terms.add(loss, turn("generator", Side(hoped, said, labels, latent), real_side))
         update(generator, loss, recipe.generator_lr * rate)
     if together:
         discriminator.optimizer.step()
 
     state.step += 1
     state.images_seen += size * rounds
-    average(generator, averaging_keep(recipe, state.images_seen))
+    for name, player in state.players().items():
+        average(player, averaging_keep(recipe, state.images_seen))
+        remember(state.averages.get(name, []), player, state.step)
     losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
-    return losses | seen(state, recipe, (real_logits, fake_logits), (real, fake))
+    return losses | seen(state, recipe, (on_real.logits, on_fake.logits), (real, fake))
 
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:
@@ -95,3 +109,9 @@ def average(player: Player, keep: float) -> None:
     if player.ema is not None:
         averaged: list[Tensor] = list(player.ema.parameters())
         torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
+
+
+def remember(averages: list[Tensor], player: Player, steps: int) -> None:
+    """Take the weights after so many steps into their averages, in which the initial ones count as one step."""
+    if averages:
+        torch._foreach_lerp_(averages, [p.detach() for p in player.parameters], 1 / (steps + 1))

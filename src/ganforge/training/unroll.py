@@ -46,5 +46,5 @@ def foreseen_loss(
     recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
 ) -> Tensor:
     """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
-    logits = discriminator.logits_of_both(real, fake, labels, weights)
-    return recipe.objective.discriminator_loss(*logits).mean()
+    said_real, said_fake = discriminator.both(real, fake, labels, weights)
+    return recipe.objective.discriminator_loss(said_real.logits, said_fake.logits).mean()

@@ -1,0 +1,59 @@
+"""What a generator draws from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from ganforge.objectives.play import Codes
+from ganforge.settings import Settings
+
+
+class NormalLatent(Settings):
+    """Latent z of ``dim`` independent numbers from N(mean, std)."""
+
+    distribution: Literal["normal"] = "normal"
+    dim: PositiveInt
+    mean: float = 0.0
+    std: PositiveFloat = 1.0
+
+
+class UniformLatent(Settings):
+    """Latent z of ``dim`` independent numbers from U(low, high)."""
+
+    distribution: Literal["uniform"]
+    dim: PositiveInt
+    low: float = -1.0
+    high: float = 1.0
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low = {self.low} must be below high = {self.high}")
+        return self
+
+
+class PartsLatent(Settings):
+    """Latent of ``normal`` numbers from N(0, 1) and codes: one-hot ones of these widths, then ``uniform`` in -1..1.
+
+    The codes are what InfoGAN (Chen et al. 2016, section 4) lets the discriminator read from the image.
+    """
+
+    distribution: Literal["parts"]
+    normal: PositiveInt = 62
+    categorical: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False)] = (10,)
+    uniform: NonNegativeInt = 2
+
+    @property
+    def codes(self) -> Codes:
+        """How the codes lie."""
+        return Codes(self.categorical, self.uniform)
+
+    @property
+    def widths(self) -> list[int]:
+        """Numbers in each part."""
+        return [self.normal, *self.categorical, self.uniform]
+
+    @property
+    def dim(self) -> int:
+        """Numbers in all."""
+        return sum(self.widths)

@@ -1,0 +1,147 @@
+"""Recipes are read: from a built-in name or a TOML file, with changes, to a checked recipe or one line that helps."""
+
+import functools
+import re
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ganforge.errors import UserError, nearest
+from ganforge.networks.blocks import Init
+from ganforge.networks.catalogue import DISCRIMINATORS, GENERATORS
+from ganforge.objectives.adversarial import OBJECTIVES
+from ganforge.objectives.penalties import Penalties
+from ganforge.objectives.terms import Terms
+from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
+from ganforge.recipes.recipe import DEFAULT_RECIPE, Adam, DataSettings, Recipe
+from ganforge.settings import Settings
+
+TAGS = (("latent", "distribution", "normal"), ("generator", "family", "mlp"), ("discriminator", "family", "mlp"))
+"""Tables that come in several kinds, the field that names the kind, and what it is unless it is given."""
+
+
+def parse(values: dict[str, Any], where: str) -> Recipe:
+    """Check plain values and return the recipe.
+
+    Raises:
+        UserError: one line that names ``where``, the field, what is wrong and what would do.
+    """
+    values = {"objective": {"name": "non-saturating"}, **values}
+    for table, tag, default in TAGS:
+        if isinstance(values.get(table), dict):
+            values[table] = {tag: default, **values[table]}
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as invalid:
+        raise UserError(f"{where}: {'; '.join(_in_words(error, values) for error in invalid.errors()[:3])}") from None
+
+
+def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
+    """Turn one of pydantic's findings into a phrase."""
+    field = ".".join(str(part) for part in _plain(error["loc"], values))
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = re.sub("a valid dictionary or (instance|object).*", "a table of fields", message)
+    if error["type"] == "extra_forbidden":
+        message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1], values))}"
+    elif error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        message = f"{context['discriminator']} = {context['tag']!r} is none of {context['expected_tags']}"
+    elif error["type"] == "missing":
+        message = "this field is required"
+    elif not isinstance(error["input"], dict | Settings):
+        message = f"{message}, found {error['input']!r}"
+    return f"{field}: {message}" if field else message
+
+
+def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
+    """Leave out the kind of a table, which pydantic puts behind the table's name."""
+    kinds = {(table, values[table].get(tag)) for table, tag, _ in TAGS if isinstance(values.get(table), dict)}
+    return place[:1] + place[2:] if place[:2] in kinds else place
+
+
+def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str]:
+    """The field names that may stand at ``place`` in the recipe made of ``values``."""
+    if not place:
+        return list(Recipe.model_fields)
+    if place[-1] == "init":
+        return list(Init.model_fields)
+    if place[-1] == "objective":
+        return ["name", *OBJECTIVES[values["objective"]["name"]].model_fields]
+    for table, switches in (("penalties", Penalties), ("terms", Terms)):
+        if place[:-1] == (table,):
+            return list(get_args(switches.model_fields[str(place[-1])].annotation)[0].model_fields)
+    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties, "terms": Terms}
+    kinds: list[type[Settings]] = [NormalLatent, UniformLatent, PartsLatent, *GENERATORS, *DISCRIMINATORS]
+    table, kind = str(place[0]), place[1] if len(place) > 1 else None
+    for one in kinds:
+        tag = one.model_fields.get("family") or one.model_fields["distribution"]
+        side = table == "latent" or (table == "generator") == (one in GENERATORS)
+        if side and kind in (tag.default, *getattr(tag.annotation, "__args__", ())):
+            settings[table] = one
+    return list(settings[table].model_fields) if table in settings else []
+
+
+@functools.cache
+def built_in() -> dict[str, str]:
+    """The TOML text of every recipe that comes with the package, by name, in reading order."""
+    texts = [file.read_text(encoding="utf-8") for file in resources.files(__package__).iterdir() if _is_recipe(file)]
+    return dict(sorted((tomllib.loads(text)["name"], text) for text in texts))
+
+
+def _is_recipe(file: Any) -> bool:
+    return str(file.name).endswith(".toml")
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by its name, an alias, or the path of a TOML file, then apply ``field=value`` changes.
+
+    Raises:
+        UserError: unknown name (the nearest are offered), broken TOML, or a field that does not check.
+    """
+    texts = built_in()
+    names = {alias: key for key, text in texts.items() for alias in (key, *tomllib.loads(text).get("aliases", ()))}
+    names["default"] = DEFAULT_RECIPE
+    if name in names:
+        where, text = f"recipe {names[name]}", texts[names[name]]
+    else:
+        where, text = name, _read_file(name, list(names))
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{name}: not valid TOML: {error}") from None
+    for change in changes:
+        _apply(values, change)
+    return parse(values, where)
+
+
+def _read_file(name: str, names: list[str]) -> str:
+    path = Path(name)
+    if not path.suffix and not path.is_file():
+        raise UserError(f"recipe {name!r} is not known: {nearest(name, names)}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UserError(f"recipe file {name} cannot be read: {reason}; see 'ganforge recipes' for names") from None
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    """Set one field by its dotted name; the value is read as TOML, and as a plain word where it is none."""
+    place, equals, text = change.partition("=")
+    if not equals or not place.strip():
+        raise UserError(f"--set {change}: write field=value, for example --set generator_lr=1e-4")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *tables, field = place.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {change}: {table} is not a table of fields")
+    values[field] = value

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+import ganforge.experiment.few_labels as bench
+from conftest import needs_mnist, small_images
+from ganforge.data.images import Splits
+from ganforge.errors import UserError
+from ganforge.experiment.setup import Experiment
+from ganforge.networks.heads import DiscriminatorOutput
+from ganforge.recipes.reading import load_recipe
+from ganforge.runs.folder import RunFolder
+
+TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "device=cpu"]
+
+
+class Says(nn.Module):
+    """Names class 1 for images whose first pixel is bright, else class 0."""
+
+    def forward(self, images, condition):
+        bright = images[:, 0, 0, 0] > 0.5
+        return DiscriminatorOutput(bright.float(), images, torch.stack([~bright, bright], 1).float())
+
+
+def test_errors_are_counted_against_the_labels():
+    images = small_images(10)
+    pixels = torch.zeros_like(images.images)
+    pixels[:5, :, 0, 0] = 255
+    labels = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
+    found = bench.error_of(Says(), type(images)(pixels, labels, images.class_names), "0..1")
+    assert found == pytest.approx(0.3)
+
+
+def test_the_labelled_images_alone_teach_something():
+    data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
+    changes = [*TINY, "data.labels=20", "precision=fp32", "ema_ramp=0.5"]
+    experiment = Experiment(load_recipe("semi-supervised", changes), data, RunFolder("x"), 0)
+    before = bench.error_of(experiment.new_state().discriminator.published, data.test, "0..1")
+    state = bench.learn_from_labels(experiment, 60)
+    assert bench.error_of(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
+
+
+@needs_mnist
+def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
+    monkeypatch.setattr(bench, "QUICK_STEPS", 6)
+    first = bench.few_labels(20, 0, quick=True, out="bench")
+    assert first.terms == "--quick, no protocol: 1 draw, 6 of 180,000 steps"
+    assert 0 < first.draws[0].error < 1
+    second = bench.few_labels(20, 1, quick=True, out="bench")
+    assert [draw.draw for draw in second.draws] == [0, 1]
+    assert second.draws[0] == first.draws[0]
+    monkeypatch.setattr(bench, "_measure", None)  # nothing is trained again
+    assert bench.few_labels(20, 1, quick=True, out="bench") == second
+    told = json.loads(json.dumps(second.to_dict()))
+    assert not told["is_protocol"] and len(told["draws"]) == 2
+    rows = second.table()
+    assert rows[0][0].startswith("Improved GAN") and rows[-1][0] == "ours: semi-supervised"
+    assert "±" in rows[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((30, 0), "published are 20, 50, 100, 200"), ((100, -1), "must be 0 or more")],
+)
+def test_what_cannot_be_asked(arguments, words):
+    with pytest.raises(UserError, match=words):
+        bench.few_labels(*arguments)
+
+
+def test_a_recipe_that_learns_from_no_labels_is_refused():
+    with pytest.raises(UserError, match=r"data.labels keeps labels for terms.supervised"):
+        bench.few_labels(100, recipe="vanilla")

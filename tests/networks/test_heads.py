@@ -1,0 +1,137 @@
+"""What discriminators are asked besides "real?", and layers that normalise otherwise or bring chance."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganforge.networks.blocks import GaussianNoise
+from ganforge.networks.catalogue import build_discriminator, build_generator
+from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
+from ganforge.networks.heads import Heads, HeadSettings, Questions
+from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings
+from ganforge.networks.normalisation import BatchNorm, NormedLinear, settle_rows
+from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
+from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
+
+SHAPE = (1, 12, 12)
+D = {
+    "mlp": MlpDiscriminatorSettings(hidden=(9,), classifier="beside", label="none"),
+    "dcgan": DcganDiscriminatorSettings(family="dcgan", filters=4, classifier="beside", label="none"),
+    "strided": StridedDiscriminatorSettings(family="strided", planes=(4, 6), classifier="beside", label="none"),
+    "subpixel": SubpixelDiscriminatorSettings(family="subpixel", filters=4, classifier="beside", label="none"),
+}
+G = {
+    "mlp": MlpGeneratorSettings(hidden=(9,), batch_norm=True, virtual_batch_norm=5),
+    "dcgan": DcganGeneratorSettings(family="dcgan", filters=4, virtual_batch_norm=5),
+    "strided": StridedGeneratorSettings(family="strided", planes=(4, 6), virtual_batch_norm=5),
+    "subpixel": SubpixelGeneratorSettings(family="subpixel", filters=4, virtual_batch_norm=5),
+}
+
+
+@pytest.mark.parametrize("family", D)
+def test_every_family_names_classes_and_reads_codes_and_is_not_told(family):
+    net = build_discriminator(D[family], SHAPE, 7, Questions(7, 4))
+    images = torch.rand(5, *SHAPE)
+    said = net(images, torch.arange(5))
+    assert said.logits.shape == (5,) and said.class_logits.shape == (5, 7) and said.codes.shape == (5, 4)
+    assert torch.equal(said.logits, net(images, torch.zeros(5, dtype=torch.int64)).logits)
+    assert torch.equal(said.logits, net(images, None).logits)
+
+
+def test_what_is_not_asked_is_not_built():
+    said = build_discriminator(MlpDiscriminatorSettings(), SHAPE, 0)(torch.rand(5, *SHAPE))
+    assert said.class_logits is None and said.codes is None
+
+
+def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
+    heads = Heads(6, 0, HeadSettings(classifier="instead"), Questions(3)).double()
+    said = heads(torch.randn(8, 6, dtype=torch.float64))
+    every = torch.cat([said.class_logits, torch.zeros(8, 1, dtype=torch.float64)], 1)
+    of_real = every.softmax(1)[:, :3].sum(1)
+    torch.testing.assert_close(said.logits.sigmoid(), of_real)
+    assert heads.logit is None
+
+
+def test_halves_cut_every_column():
+    net = build_discriminator(D["mlp"], SHAPE, 7, Questions(7, 4))
+    one, other = torch.rand(2, 3, *SHAPE)
+    for half, whole in zip(net(torch.cat([one, other])).halves(), (net(one), net(other)), strict=True):
+        for name in ("logits", "features", "class_logits", "codes"):
+            torch.testing.assert_close(getattr(half, name), getattr(whole, name))
+
+
+def test_rows_of_their_own_length_by_hand_and_settled():
+    layer = NormedLinear(5, 3).double()
+    nn.init.normal_(layer.gain), nn.init.normal_(layer.bias), nn.init.normal_(layer.weight)
+    x = torch.randn(50, 5, dtype=torch.float64)
+    slow = torch.stack(
+        [x @ (g * v / v.norm()) + b for v, g, b in zip(layer.weight, layer.gain, layer.bias, strict=True)]
+    )
+    torch.testing.assert_close(layer(x), slow.T)
+    longer = layer(x)
+    with torch.no_grad():
+        layer.weight *= 7
+    torch.testing.assert_close(layer(x), longer)  # only the direction of a row counts
+    layer.settle(x)
+    settled = layer(x)
+    torch.testing.assert_close(settled.mean(0), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(settled.std(0), torch.ones(3, dtype=torch.float64))
+
+
+def test_rows_settle_one_after_the_other():
+    net = nn.Sequential(NormedLinear(5, 9), nn.ReLU(), NormedLinear(9, 4)).double()
+    x = torch.randn(200, 5, dtype=torch.float64)
+    settle_rows(net, lambda: net(x))
+    for layer, seen in ((net[0], x), (net[2], net[1](net[0](x)))):
+        torch.testing.assert_close(layer(seen).std(0), torch.ones(layer.out_features, dtype=torch.float64))
+    before = net(x)
+    net(5 * x)  # the hooks are gone
+    torch.testing.assert_close(net(x), before)
+
+
+def test_noise_only_in_training_and_the_same_for_the_same_seed():
+    layer, x = GaussianNoise(0.5), torch.zeros(2000, 10)
+    layer.random = torch.Generator().manual_seed(3)
+    first, second = layer(x), layer(x)
+    assert not torch.equal(first, second)
+    assert first.std().item() == pytest.approx(0.5, rel=0.03)
+    layer.random.manual_seed(3)
+    assert torch.equal(layer(x), first)
+    assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("family", G)
+@pytest.mark.parametrize("training", [True, False])
+def test_with_a_reference_batch_a_picture_does_not_depend_on_the_others(family, training):
+    net = build_generator(G[family], 6, SHAPE, 0).train(training)
+    nn.init.normal_(net.latent)
+    z = torch.randn(9, 6)
+    together = net(z)
+    assert together.shape == (9, *SHAPE)
+    for alone in (0, 4):
+        torch.testing.assert_close(net(z[alone : alone + 1])[0], together[alone], rtol=1e-3, atol=1e-5)
+
+
+def test_virtual_batch_norm_by_a_slow_loop():
+    """Each example with the mean and the variance of the reference batch and itself as one more of it."""
+    norm = BatchNorm(3).double()
+    norm.reference = 4
+    nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    x = torch.randn(7, 3, 2, 5, dtype=torch.float64)
+    found = norm(x)
+    for i in range(4, 7):
+        batch = torch.cat([x[:4], x[i : i + 1]])
+        mean, var = batch.mean((0, 2, 3)), batch.var((0, 2, 3), correction=0)
+        slow = (x[i] - mean[:, None, None]) / (var + norm.eps).sqrt()[:, None, None]
+        torch.testing.assert_close(found[i], slow * norm.weight[:, None, None] + norm.bias[:, None, None])
+    plain = BatchNorm(3).double()
+    plain.load_state_dict(norm.state_dict())
+    torch.testing.assert_close(found[:4], plain(x[:4]))
+
+
+def test_the_reference_batch_has_every_class_in_turn():
+    settings = SubpixelGeneratorSettings(family="subpixel", filters=4, label="batch-norm", virtual_batch_norm=6)
+    net = build_generator(settings, 5, SHAPE, 3)
+    assert net.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    z, labels = torch.randn(3, 5), torch.tensor([2, 0, 1])
+    torch.testing.assert_close(net(z, labels), net(z, torch.eye(3)[labels]))

@@ -1,0 +1,100 @@
+"""Terms at fixed numbers, by hand; which turns they belong to; where gradients go."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from ganforge.objectives.play import Codes, Play, Side
+from ganforge.objectives.terms import (
+    Classification,
+    FeatureMatching,
+    HistoricalAveraging,
+    MutualInformation,
+    Supervised,
+    Terms,
+)
+
+
+@dataclass
+class Said:
+    logits: torch.Tensor = None
+    features: torch.Tensor = None
+    class_logits: torch.Tensor = None
+    codes: torch.Tensor = None
+
+
+def side(labels=None, latent=None, **said):
+    return Side(None, Said(**said), labels, latent)
+
+
+def test_feature_matching_by_hand():
+    real = side(features=torch.tensor([[1.0, 2.0], [3.0, 6.0]]))
+    fake = side(features=torch.tensor([[0.0, 0.0], [2.0, 2.0]]))
+    assert FeatureMatching()(Play("generator", fake, real)) == pytest.approx(1 + 9)
+
+
+def log_softmax(row, k):
+    return row[k] - math.log(sum(math.exp(x) for x in row))
+
+
+REAL, FAKE = [[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]], [[0.5, 0.5, 0.0], [3.0, -1.0, 0.0]]
+LABELS = [0, 2]
+
+
+def test_classification_by_hand_for_either_turn():
+    labels = torch.tensor(LABELS)
+    real, fake = (side(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
+    of_real, of_fake = (
+        -sum(log_softmax(row, k) for row, k in zip(rows, LABELS, strict=True)) / 2 for rows in (REAL, FAKE)
+    )
+    assert Classification()(Play("discriminator", fake, real)) == pytest.approx(of_real + of_fake, rel=1e-6)
+    assert Classification()(Play("generator", fake, real)) == pytest.approx(of_fake, rel=1e-6)
+    assert Classification()(Play("generator", fake, None)) == pytest.approx(of_fake, rel=1e-6)
+
+
+def test_supervised_looks_at_the_labelled_batch_alone():
+    known = side(torch.tensor(LABELS), class_logits=torch.tensor(REAL))
+    other = side(torch.tensor([1, 1]), class_logits=torch.tensor(FAKE))
+    expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
+    assert Supervised()(Play("discriminator", other, other, {"labelled": known})) == pytest.approx(expected, rel=1e-6)
+
+
+def test_mutual_information_by_hand():
+    """Two numbers of noise, a code of three kinds, one of two kinds, two uniform numbers."""
+    codes = Codes((3, 2), 2)
+    latent = torch.tensor([[9.0, 9.0, 0, 1, 0, 1, 0, 0.5, -0.5], [8.0, 8.0, 1, 0, 0, 0, 1, 0.0, 1.0]])
+    said = torch.tensor([[1.0, 2.0, 0.0, 0.3, 0.1, 0.0, -0.5], [0.0, 0.0, 4.0, 0.0, 0.0, 1.0, 1.0]])
+    rows = said.tolist()
+    expected = -(log_softmax(rows[0][:3], 1) + log_softmax(rows[1][:3], 0)) / 2
+    expected -= (log_softmax(rows[0][3:5], 0) + log_softmax(rows[1][3:5], 1)) / 2
+    numbers = 0.5 * (0.25 + 0 + 1 + 0) / 2
+    play = Play("generator", side(latent=latent, codes=said), None, codes=codes)
+    assert MutualInformation()(play) == pytest.approx(expected + numbers, rel=1e-6)
+    assert MutualInformation(uniform_weight=0.1)(play) == pytest.approx(expected + 0.1 * numbers, rel=1e-6)
+
+
+def test_mutual_information_without_uniform_codes_is_finite():
+    play = Play("generator", side(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0))
+    assert MutualInformation()(play) == pytest.approx(math.log(3), rel=1e-6)
+
+
+def test_historical_averaging_by_hand():
+    weights = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
+    averages = [torch.tensor([0.0, 2.5]), torch.tensor([[1.0]])]
+    play = Play("generator", side(), None, weights=weights, averages=averages)
+    assert HistoricalAveraging()(play) == pytest.approx(1 + 0.25 + 4)
+
+
+def test_terms_are_added_to_the_turns_they_belong_to():
+    terms = Terms(feature_matching=FeatureMatching(weight=2.0), supervised=Supervised(weight=3.0))
+    real, fake = side(features=torch.ones(2, 1)), side(features=torch.zeros(2, 1))
+    known = side(torch.tensor([0, 0]), class_logits=torch.zeros(2, 4))
+    loss = torch.tensor(10.0)
+    assert terms.add(loss, Play("generator", fake, real)) == 12
+    assert terms.add(loss, Play("discriminator", fake, real, {"labelled": known})) == pytest.approx(
+        10 + 3 * math.log(4)
+    )
+    assert terms.streams == ("labelled",) and terms.look_at_real and not terms.remember
+    assert Terms().add(loss, Play("generator", fake, None)) is loss
