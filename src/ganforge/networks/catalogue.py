@@ -8,11 +8,19 @@ from torch import nn
 from ganforge.networks.dcgan import (
     DcganDiscriminator,
     DcganDiscriminatorSettings,
+    DcganEncoderSettings,
     DcganGenerator,
     DcganGeneratorSettings,
 )
-from ganforge.networks.heads import Questions
-from ganforge.networks.mlp import MlpDiscriminator, MlpDiscriminatorSettings, MlpGenerator, MlpGeneratorSettings
+from ganforge.networks.encoding import EncodingHead
+from ganforge.networks.heads import Heads, Questions
+from ganforge.networks.mlp import (
+    MlpDiscriminator,
+    MlpDiscriminatorSettings,
+    MlpEncoderSettings,
+    MlpGenerator,
+    MlpGeneratorSettings,
+)
 from ganforge.networks.normalisation import WithReference
 from ganforge.networks.strided import (
     StridedDiscriminator,
@@ -23,6 +31,7 @@ from ganforge.networks.strided import (
 from ganforge.networks.subpixel import (
     SubpixelDiscriminator,
     SubpixelDiscriminatorSettings,
+    SubpixelEncoderSettings,
     SubpixelGenerator,
     SubpixelGeneratorSettings,
 )
@@ -31,8 +40,10 @@ GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | StridedGener
 DiscriminatorSettings = (
     MlpDiscriminatorSettings | DcganDiscriminatorSettings | StridedDiscriminatorSettings | SubpixelDiscriminatorSettings
 )
+EncoderSettings = MlpEncoderSettings | DcganEncoderSettings | SubpixelEncoderSettings
 GeneratorTable = Annotated[GeneratorSettings, Field(discriminator="family")]
 DiscriminatorTable = Annotated[DiscriminatorSettings, Field(discriminator="family")]
+EncoderTable = Annotated[EncoderSettings, Field(discriminator="family")]
 
 GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
     MlpGeneratorSettings: MlpGenerator,
@@ -46,6 +57,12 @@ DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
     StridedDiscriminatorSettings: StridedDiscriminator,
     SubpixelDiscriminatorSettings: SubpixelDiscriminator,
 }
+ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
+    MlpEncoderSettings: MlpDiscriminator,
+    DcganEncoderSettings: DcganDiscriminator,
+    SubpixelEncoderSettings: SubpixelDiscriminator,
+}
+"""An encoder is a discriminator's net that ends in a latent."""
 
 NOTHING = Questions()
 
@@ -71,4 +88,17 @@ def build_discriminator(
     ``classes`` is how many it is told of, 0 for an unconditional one; ``asked`` is what else it is to say.
     """
     told = 0 if settings.label == "none" else classes
-    return DISCRIMINATORS[type(settings)](settings, shape, told, asked)
+
+    def heads(features: int, classes: int) -> nn.Module:
+        return Heads(features, classes, settings, asked)
+
+    return DISCRIMINATORS[type(settings)](settings, shape, told, heads)
+
+
+def build_encoder(settings: EncoderSettings, latent_dim: int, shape: tuple[int, int, int], spread: bool) -> nn.Module:
+    """Build an uninitialised encoder: images [N, *shape] -> Encoding; ``spread``: with variances."""
+
+    def head(features: int, classes: int) -> nn.Module:
+        return EncodingHead(features, latent_dim, spread)
+
+    return ENCODERS[type(settings)](settings, shape, 0, head)

@@ -1,7 +1,7 @@
 """Deep convolutional players (Radford et al. 2016): strided convolutions, no pooling, batch norm but at the ends."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, activation
 from ganforge.networks.condition import ClassTable, GeneratorLabel, WithClass
-from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.networks.planes import channels_last, crop, single
 from ganforge.settings import Settings
@@ -36,6 +36,12 @@ class DcganDiscriminatorSettings(DcganSettings, HeadSettings):
     """A convolutional discriminator, and how it is told the class where there are classes."""
 
     label: Literal["embedding", "projection", "none"] = "projection"
+
+
+class DcganEncoderSettings(DcganSettings):
+    """A convolutional encoder; nobody tells it the class."""
+
+    label: ClassVar[Literal["none"]] = "none"
 
 
 class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
@@ -80,11 +86,12 @@ class DcganGenerator(nn.Module):
         self.layers = Layers(*layers)
         self.squash = nn.Tanh() if settings.output == "tanh" else nn.Sigmoid()
 
-    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
-        images: Tensor = self.squash(single(crop(x, self.height, self.width)))
+        x = single(crop(x, self.height, self.width))
+        images: Tensor = self.squash(x) if squashed else x
         return images
 
 
@@ -95,7 +102,11 @@ class DcganDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, settings: DcganDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+        self,
+        settings: DcganDiscriminatorSettings | DcganEncoderSettings,
+        shape: tuple[int, int, int],
+        classes: int,
+        ends: Ends,
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -110,9 +121,9 @@ class DcganDiscriminator(nn.Module):
             layers.append(activation(settings.activation, settings.slope))
             planes, height, width = after, height // 2, width // 2
         self.layers = Layers(*layers)
-        self.heads = Heads(planes * height * width, 0 if embeds else classes, settings, asked)
+        self.heads = ends(planes * height * width, 0 if embeds else classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         if self.plane is not None:
             assert condition is not None
@@ -120,5 +131,5 @@ class DcganDiscriminator(nn.Module):
             images = torch.cat([images, own.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: DiscriminatorOutput = self.heads(features, condition)
+        said: Said = self.heads(features, condition)
         return said

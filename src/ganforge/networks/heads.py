@@ -1,5 +1,6 @@
 """The last layers of discriminators: all that they say of an image, and how near images of a batch lie."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.condition import ClassTable, class_weights
+from ganforge.networks.encoding import Encoding
 from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
@@ -56,6 +58,11 @@ class Questions:
 
     classes: int = 0
     codes: int = 0
+
+
+Said = DiscriminatorOutput | Encoding
+Ends = Callable[[int, int], nn.Module]
+"""Makes the last layers of a net that looks at images, of its number of features and of classes they are told."""
 
 
 NUMBERS = 5

@@ -2,14 +2,14 @@
 
 import math
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
 from ganforge.networks.condition import DiscriminatorLabel, GeneratorLabel, WithClass
-from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
 from ganforge.settings import Settings
 
@@ -41,8 +41,8 @@ class MlpSettings(Settings):
         return self
 
 
-class MlpDiscriminatorSettings(MlpSettings, HeadSettings):
-    """A fully connected discriminator, and how it is told the class where there are classes.
+class MlpLookSettings(MlpSettings):
+    """A fully connected net that looks at images.
 
     ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
     while it trains; ``weight_norm`` makes its layers `NormedLinear`.
@@ -51,7 +51,6 @@ class MlpDiscriminatorSettings(MlpSettings, HeadSettings):
     input_noise: NonNegativeFloat = 0.0
     hidden_noise: NonNegativeFloat = 0.0
     weight_norm: bool = False
-    label: DiscriminatorLabel = "one-hot"
 
     @property
     def normed(self) -> bool:
@@ -63,6 +62,18 @@ class MlpDiscriminatorSettings(MlpSettings, HeadSettings):
         if self.batch_norm and self.weight_norm:
             raise ValueError("batch_norm and weight_norm do the same work: take one of them")
         return self
+
+
+class MlpDiscriminatorSettings(MlpLookSettings, HeadSettings):
+    """A fully connected discriminator, and how it is told the class where there are classes."""
+
+    label: DiscriminatorLabel = "one-hot"
+
+
+class MlpEncoderSettings(MlpLookSettings):
+    """A fully connected encoder; nobody tells it the class."""
+
+    label: ClassVar[DiscriminatorLabel] = "none"
 
 
 class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
@@ -131,11 +142,13 @@ class MlpGenerator(nn.Module):
         own = classes if settings.label == "batch-norm" else 0
         last = nn.Linear(settings.hidden[-1], math.prod(shape))
         hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=own)
-        self.layers = Layers(*hidden, last, SQUASHES[settings.output]())
+        self.layers = Layers(*hidden, last)
+        self.squash = SQUASHES[settings.output]()
 
-    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
-        images: Tensor = self.layers(self.latent(latent, condition), condition)
+        x: Tensor = self.layers(self.latent(latent, condition), condition)
+        images: Tensor = self.squash(x) if squashed else x
         return images.view(-1, *self.shape)
 
 
@@ -147,7 +160,11 @@ class MlpDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, settings: MlpDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+        self,
+        settings: MlpDiscriminatorSettings | MlpEncoderSettings,
+        shape: tuple[int, int, int],
+        classes: int,
+        ends: Ends,
     ) -> None:
         super().__init__()
         projects = settings.label == "projection"
@@ -157,10 +174,10 @@ class MlpDiscriminator(nn.Module):
         rows, noise = settings.weight_norm, settings.hidden_noise
         hidden = _hidden_layers(settings, self.pixels.width, norm_from=1, rows=rows, noise=noise)
         self.layers = Layers(*first, *hidden)
-        self.heads = Heads(settings.hidden[-1], classes if projects else 0, settings, asked)
+        self.heads = ends(settings.hidden[-1], classes if projects else 0)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        said: DiscriminatorOutput = self.heads(x, condition)
+        said: Said = self.heads(x, condition)
         return said

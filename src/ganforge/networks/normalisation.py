@@ -88,7 +88,9 @@ def measure_batch_statistics(module: nn.Module, run: Callable[[int], object], ba
             sums[layer][1].add_(var)
 
         hooks = [layer.register_forward_pre_hook(record) for layer in layers]
-        module.train()
+        module.eval()  # no noise
+        for layer in layers:
+            layer.train()
         for index in range(batches):
             run(index)
         for hook in hooks:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, activation
 from ganforge.networks.condition import GeneratorLabel, WithClass
-from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.networks.planes import channels_last, single
 from ganforge.settings import Settings
@@ -83,18 +83,18 @@ class StridedGenerator(nn.Module):
             layers.append(nn.Conv2d(planes[-1], channels, kernel, padding=kernel // 2))
         self.layers = Layers(*layers)
 
-    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition)).view(-1, *self.start)
-        images: Tensor = torch.tanh(single(self.layers(channels_last(x), condition)))
-        return images
+        x = single(self.layers(channels_last(x), condition))
+        return torch.tanh(x) if squashed else x
 
 
 class StridedDiscriminator(nn.Module):
     """Images [N, C, H, W] -> (convolution of stride 2, batch norm, leaky ReLU)... -> dense -> logits [N]."""
 
     def __init__(
-        self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+        self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int, ends: Ends
     ) -> None:
         super().__init__()
         before, kernel, layers = shape[0], settings.kernel, list[nn.Module]()
@@ -105,10 +105,10 @@ class StridedDiscriminator(nn.Module):
             before = planes
         self.layers = Layers(*layers)
         height, width = (sides(side, len(settings.planes))[-1] for side in shape[1:])
-        self.heads = Heads(before * height * width, classes, settings, asked)
+        self.heads = ends(before * height * width, classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         features = self.layers(channels_last(images)).flatten(1)
-        said: DiscriminatorOutput = self.heads(features, condition)
+        said: Said = self.heads(features, condition)
         return said

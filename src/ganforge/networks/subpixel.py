@@ -7,7 +7,7 @@ the backward pass; those that only prepare an unfolding are 1x1.
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, MinibatchStd, activation
 from ganforge.networks.condition import GeneratorLabel, WithClass
-from ganforge.networks.heads import DiscriminatorOutput, Heads, HeadSettings, Questions
+from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.networks.planes import Fold, Unfold, crop, single
 from ganforge.settings import Settings
@@ -48,6 +48,13 @@ class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):
 
     minibatch_std: bool = False
     label: Literal["projection", "none"] = "projection"
+
+
+class SubpixelEncoderSettings(SubpixelSettings):
+    """An encoder; nobody tells it the class, and it looks at every image alone."""
+
+    minibatch_std: ClassVar[bool] = False
+    label: ClassVar[Literal["none"]] = "none"
 
 
 class SubpixelGeneratorSettings(SubpixelSettings, ReferenceSettings):
@@ -92,12 +99,12 @@ class SubpixelGenerator(nn.Module):
         layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), Unfold()]
         self.layers = Layers(*layers)
 
-    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
-        images: Tensor = torch.tanh(single(crop(x, self.height, self.width)))
-        return images
+        x = single(crop(x, self.height, self.width))
+        return torch.tanh(x) if squashed else x
 
 
 class SubpixelDiscriminator(nn.Module):
@@ -107,7 +114,11 @@ class SubpixelDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, settings: SubpixelDiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions
+        self,
+        settings: SubpixelDiscriminatorSettings | SubpixelEncoderSettings,
+        shape: tuple[int, int, int],
+        classes: int,
+        ends: Ends,
     ) -> None:
         super().__init__()
         channels, height, width = shape
@@ -129,12 +140,12 @@ class SubpixelDiscriminator(nn.Module):
             layers += [nn.Conv2d(planes + extra, planes, 3, padding=1), activation(settings.activation, settings.slope)]
             extra = 0
         self.layers = Layers(*layers)
-        self.heads = Heads((planes + extra) * height * width, classes, settings, asked)
+        self.heads = ends((planes + extra) * height * width, classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: DiscriminatorOutput = self.heads(features, condition)
+        said: Said = self.heads(features, condition)
         return said
