@@ -12,6 +12,7 @@ FLOORS = {
     "recipes": 2,
     "training": 3,
     "sampling": 4, "judge": 4, "diagnosis": 4,
+    "encoding": 4.5,
     "evaluation": 5, "benchmarks": 5, "reports": 5,
     "experiment": 6,
     "commands": 7,

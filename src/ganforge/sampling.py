@@ -3,7 +3,7 @@
 import copy
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,13 +154,24 @@ def _great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def publish(state: State, recipe: Recipe, draws: Draws, note: dict[str, Any], *, batches: int = 20) -> Generator:
-    """Copy the generator (its average, where there is one) and fix its batch statistics on so many fixed batches."""
+def publish(
+    state: State,
+    recipe: Recipe,
+    draws: Draws,
+    note: dict[str, Any],
+    *,
+    batches: int = 20,
+    latents: Callable[[int], Tensor] | None = None,
+) -> Generator:
+    """Copy the generator (its average, where there is one) and fix its batch statistics on so many fixed batches.
+
+    ``latents``: the k-th of them, where it was not trained on latents that are drawn.
+    """
     module = copy.deepcopy(state.generator.published).requires_grad_(False)
     classes = len(note["class_names"])
 
     def run(index: int) -> None:
-        z = draws.latent(recipe.batch_size, "statistics", index)
+        z = latents(index) if latents else draws.latent(recipe.batch_size, "statistics", index)
         labels = torch.arange(recipe.batch_size, device=z.device) % classes if recipe.conditional else None
         module(z, labels)
 
@@ -189,17 +200,31 @@ def load_generator(path: Path | str, device: str = "cpu") -> Generator:
         raise UserError(
             f"{where}: give a run's folder ('ganforge runs' lists them), a generator file, or one that ships: {names}"
         )
+    return Generator(*load_module(file, _build, device))
+
+
+def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    return build_generator(recipe.generator, recipe.latent.dim, shape, classes)
+
+
+def load_module(
+    file: Path, build: Callable[[Recipe, tuple[int, int, int], int], nn.Module], device: str = "cpu"
+) -> tuple[nn.Module, Recipe, dict[str, Any]]:
+    """Read a published net with its recipe and its note; ``build`` makes it of recipe, image shape and classes.
+
+    Raises:
+        UserError: the file is damaged, or of something else.
+    """
     try:
         tensors, note = read_tensors(file)
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
-        classes = len(note["class_names"]) if recipe.conditional else 0
-        module = build_generator(recipe.generator, recipe.latent.dim, (channels, height, width), classes)
+        module = build(recipe, (channels, height, width), len(note["class_names"]) if recipe.conditional else 0)
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
     except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"
         raise UserError(f"{file} cannot be used: {reason}") from None
-    return Generator(module.eval().requires_grad_(False), recipe, note)
+    return module.eval().requires_grad_(False), recipe, note
 
 
 def sheet(

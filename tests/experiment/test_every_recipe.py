@@ -10,14 +10,15 @@ from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
-from ganforge.training.step import adversarial
+from ganforge.training.rules import rule_of
 
 CHANGES = ["batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
 
 
 def changes_for(name):
     recipe = load_recipe(name)
-    small = [f"{player}.filters=4" for player in ("generator", "discriminator") if hasattr(recipe.generator, "filters")]
+    players = ["generator", *(name for name in ("discriminator", "encoder") if getattr(recipe, name))]
+    small = [f"{player}.filters=4" for player in players if hasattr(recipe.generator, "filters")]
     if recipe.generator.family == "strided":
         small = ["generator.planes=[6, 4]", "discriminator.planes=[4, 6]"]
     small.append("latent.normal=6" if recipe.codes.width else "latent.dim=6")
@@ -46,7 +47,7 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     experiment = Experiment(recipe, load(bars_file, images=recipe.data.images), RunFolder("bare"), 0)
     state = experiment.new_state()
     stop = lambda state: state.step >= 14  # noqa: E731
-    loop.train(state, adversarial, experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
+    loop.train(state, rule_of(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
     save_state(experiment, state)
     experiment.publish(state).save(RunFolder("bare").generator)

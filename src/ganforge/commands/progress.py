@@ -117,7 +117,10 @@ class TerminalWatcher(Watcher):
             f"step {state.step:,} · epoch {state.step / self._experiment.steps_per_epoch:.1f}"
             f" · {speed:,.0f} images/s · {_clock(left)} left"
         )
-        game = f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f}"
+        losses = (f"{name[0].upper()} {value:.3f}" for name, value in values.items() if name.endswith("_loss"))
+        game = f"loss {' '.join(losses)}"
+        if "kl" in values:
+            game += f" · KL {values['kl']:.1f} nats"
         if "value" in values:
             game += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
             game += f" · V {values['value']:.2f} (even: {NASH:.2f})"

@@ -23,9 +23,10 @@ from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
+from ganforge.training.averages import average
 from ganforge.training.schedule import averaging_keep
 from ganforge.training.state import State
-from ganforge.training.step import average, update
+from ganforge.training.step import update
 
 METHOD = "semi-supervised"
 SUPERVISED_STEPS, QUICK_STEPS = 5_000, 300

@@ -136,7 +136,7 @@ def save_state(experiment: Experiment, state: State) -> None:
 
 
 class CheckpointHook:
-    """Writes a checkpoint, and the generator as it is, every ``checkpoint_seconds``."""
+    """Writes a checkpoint, and the generator as it is (and its encoder), every ``checkpoint_seconds``."""
 
     def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
         self._experiment, self._seconds = experiment, seconds
@@ -152,5 +152,7 @@ class CheckpointHook:
         folder = self._experiment.folder
         save_state(self._experiment, state)
         self._experiment.publish(state).save(folder.generator)
+        if "encoder" in state.others:
+            self._experiment.publish_encoder(state).save(folder.encoder)
         folder.update_run(step=state.step, seconds=round(self._seconds(), 1))
         self._saved_at = time.perf_counter()

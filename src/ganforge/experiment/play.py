@@ -21,8 +21,8 @@ from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
 from ganforge.training.draws import Draws
+from ganforge.training.rules import rule_of
 from ganforge.training.state import State
-from ganforge.training.step import adversarial
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
                 evolution(state, {})
             loop.train(
                 state,
-                adversarial,
+                rule_of(experiment.recipe),
                 experiment.recipe,
                 streams,
                 draws,
@@ -128,10 +128,10 @@ def _explain(experiment: Experiment, last: int, streams: Streams, draws: Draws) 
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    where = trace(state, adversarial, experiment.recipe, streams, draws, last)
+    where = trace(state, rule_of(experiment.recipe), experiment.recipe, streams, draws, last)
     return (
         f"diverged at {where}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
-        "train again with a lower --set generator_lr=... and discriminator_lr=..."
+        f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in experiment.recipe.rates)}"
     )
 
 

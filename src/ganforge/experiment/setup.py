@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from ganforge.data.batches import Batches, Streams
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.labelled import at_least, labelled
+from ganforge.encoding import Encoder, publish_encoder
 from ganforge.errors import UserError
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
@@ -96,7 +98,18 @@ class Experiment:
 
     def publish(self, state: State, *, batches: int = 20) -> Generator:
         """The generator as it is now, ready to draw; ``batches`` is the care taken with its batch statistics."""
-        return publish(state, self.recipe, self.draws(), self.note, batches=batches)
+        latents = None
+        if "encoder" in state.others:
+            latents = self.publish_encoder(state, batches=batches).as_met(self._real, self.draws())
+        return publish(state, self.recipe, self.draws(), self.note, batches=batches, latents=latents)
+
+    def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
+        """The encoder as it is now, in a game that has one."""
+        return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
+
+    @cached_property
+    def _real(self) -> Batches:
+        return self._stream("real", self.splits.train, self.recipe.conditional)
 
 
 class Watcher:

@@ -15,7 +15,7 @@ WEIGHTLESS = ("activation", "slope", "output", "init", "deep_without_batch_norm"
 
 
 def take_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFolder) -> None:
-    """Give both players the weights of the newest checkpoint of a run; optimisers and steps start afresh.
+    """Give the players the weights of the newest checkpoint of a run; optimisers and steps start afresh.
 
     Raises:
         UserError: this is no run, it has no whole checkpoint, or its networks, image shape or classes are others.
@@ -63,7 +63,13 @@ def _other_data(note: dict[str, Any], recipe: Recipe, images: ImageSet) -> Itera
 
 def _other_fields(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
     places = [("", "conditional"), ("latent", "dim")]
-    for player in ("generator", "discriminator"):
+    for player in ("generator", "discriminator", "encoder"):
+        if player in there and player not in here:
+            yield f"its {player} has no place here"
+        if player in here and player not in there:
+            yield f"the {player} that is needed here is not there"
+        if player not in there or player not in here:
+            continue
         same_family = there[player]["family"] == here[player]["family"]
         fields = there[player] | here[player] if same_family else ("family",)
         places += [(player, field) for field in fields if field not in WEIGHTLESS]

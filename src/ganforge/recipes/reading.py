@@ -3,7 +3,7 @@
 import functools
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -13,15 +13,17 @@ from pydantic_core import ErrorDetails
 
 from ganforge.errors import UserError, nearest
 from ganforge.networks.blocks import Init
-from ganforge.networks.catalogue import DISCRIMINATORS, GENERATORS
+from ganforge.networks.catalogue import DISCRIMINATORS, ENCODERS, GENERATORS
 from ganforge.objectives.adversarial import OBJECTIVES
 from ganforge.objectives.penalties import Penalties
+from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Adam, DataSettings, Recipe
 from ganforge.settings import Settings
 
-TAGS = (("latent", "distribution", "normal"), ("generator", "family", "mlp"), ("discriminator", "family", "mlp"))
+NETS: dict[str, Mapping[Any, type]] = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "encoder": ENCODERS}
+TAGS = (("latent", "distribution", "normal"), *((net, "family", "mlp") for net in NETS))
 """Tables that come in several kinds, the field that names the kind, and what it is unless it is given."""
 
 
@@ -31,7 +33,8 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
     Raises:
         UserError: one line that names ``where``, the field, what is wrong and what would do.
     """
-    values = {"objective": {"name": "non-saturating"}, **values}
+    if "reconstruction" not in values:
+        values = {"objective": {"name": "non-saturating"}, **values}
     for table, tag, default in TAGS:
         if isinstance(values.get(table), dict):
             values[table] = {tag: default, **values[table]}
@@ -76,12 +79,12 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
         if place[:-1] == (table,):
             return list(get_args(switches.model_fields[str(place[-1])].annotation)[0].model_fields)
     settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties, "terms": Terms}
-    kinds: list[type[Settings]] = [NormalLatent, UniformLatent, PartsLatent, *GENERATORS, *DISCRIMINATORS]
+    settings["reconstruction"] = Reconstruction
     table, kind = str(place[0]), place[1] if len(place) > 1 else None
+    kinds: list[type[Settings]] = [*NETS[table]] if table in NETS else [NormalLatent, UniformLatent, PartsLatent]
     for one in kinds:
         tag = one.model_fields.get("family") or one.model_fields["distribution"]
-        side = table == "latent" or (table == "generator") == (one in GENERATORS)
-        if side and kind in (tag.default, *getattr(tag.annotation, "__args__", ())):
+        if table in (*NETS, "latent") and kind in (tag.default, *getattr(tag.annotation, "__args__", ())):
             settings[table] = one
     return list(settings[table].model_fields) if table in settings else []
 

@@ -1,4 +1,4 @@
-"""Recipes: what a GAN is made of, as names and numbers, checked field by field."""
+"""Recipes: what a method is made of, as names and numbers, checked field by field."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -15,10 +15,11 @@ from pydantic import (
 )
 
 from ganforge.errors import nearest
-from ganforge.networks.catalogue import DiscriminatorTable, GeneratorTable
+from ganforge.networks.catalogue import DiscriminatorTable, EncoderTable, GeneratorTable
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.play import Codes
+from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import LABELLED, Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
 from ganforge.settings import Settings
@@ -28,6 +29,12 @@ DEFAULT_RECIPE = "forge-1"
 
 DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
 """What it takes instead where the images have no labels, or all the same one."""
+
+OF_THE_GAME = (
+    *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
+    *("adversarial_weight", "unroll", "shared_noise", "order", "average_discriminator", "penalties", "terms"),
+)
+"""Fields that say how a generator and a discriminator play."""
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -63,6 +70,8 @@ class Recipe(Settings):
     ("simultaneous"). Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
     one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging;
     ``average_discriminator`` averages its weights as the generator's.
+    The generator plays against ``discriminator`` by ``objective``; or ``encoder`` makes its latents of images, and both
+    learn by ``reconstruction``, at the rate ``generator_lr``, without an adversary.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
@@ -101,11 +110,42 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     latent: Annotated[NormalLatent | UniformLatent | PartsLatent, Field(discriminator="distribution")]
     generator: GeneratorTable
-    discriminator: DiscriminatorTable
-    objective: SerializeAsAny[Objective]
+    discriminator: DiscriminatorTable | None = None
+    objective: SerializeAsAny[Objective] | None = None
+    encoder: EncoderTable | None = None
+    reconstruction: Reconstruction | None = None
     penalties: Penalties = Penalties()
     terms: Terms = Terms()
     adam: Adam = Adam()
+
+    @model_validator(mode="after")
+    def _one_partner(self) -> Self:
+        if self.reconstruction is None:
+            if self.encoder is not None:
+                raise ValueError("an encoder learns by reconstruction: add a table [reconstruction]")
+            if self.discriminator is None or self.objective is None:
+                raise ValueError("give a table [discriminator], or [encoder] and [reconstruction]")
+            return self
+        if self.encoder is None or self.discriminator is not None or self.objective is not None:
+            raise ValueError("[reconstruction] needs an [encoder], and takes neither [discriminator] nor [objective]")
+        for name in OF_THE_GAME:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is of the game with a discriminator, and [reconstruction] has none")
+        if self.conditional:
+            raise ValueError("[reconstruction] takes no labels: conditional = false")
+        return self
+
+    @model_validator(mode="after")
+    def _latents_can_be_made_of_images(self) -> Self:
+        if self.reconstruction is None:
+            return self
+        if self.latent != NormalLatent(dim=self.latent.dim):
+            raise ValueError("[reconstruction] needs latents from N(0, 1), which the codes are to be like")
+        if self.generator.output not in ("sigmoid", "tanh"):
+            raise ValueError(f'generator.output = "{self.generator.output}" has no grey levels for [reconstruction]')
+        if self.generator.virtual_batch_norm:
+            raise ValueError("virtual_batch_norm draws its reference batch from noise, [reconstruction] plays without")
+        return self
 
     @model_validator(mode="after")
     def _real_ones_beside_need_classes(self) -> Self:
@@ -135,6 +175,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
+        if self.discriminator is None:
+            return self
         terms, classifier = self.terms, self.discriminator.classifier
         if terms.classification and not (self.conditional and classifier == "beside"):
             raise ValueError('terms.classification needs conditional = true and discriminator.classifier = "beside"')
@@ -192,6 +234,11 @@ class Recipe(Settings):
         return "0..1" if self.generator.output in ("sigmoid", "tanh-of-0..1") else "-1..1"
 
     @property
+    def rates(self) -> tuple[str, ...]:
+        """The fields with the players' learning rates."""
+        return ("generator_lr",) if self.discriminator is None else ("generator_lr", "discriminator_lr")
+
+    @property
     def codes(self) -> Codes:
         """How codes lie in the latent; there are none in most."""
         return self.latent.codes if isinstance(self.latent, PartsLatent) else Codes()
@@ -200,7 +247,8 @@ class Recipe(Settings):
         """Return plain values, as TOML and JSON take them; ``parse`` reads them back to an equal recipe."""
         values = self.model_dump(mode="json", exclude_none=True)
         names = {type_: name for name, type_ in OBJECTIVES.items()}
-        values["objective"] = {"name": names[type(self.objective)], **values["objective"]}
+        if self.objective is not None:
+            values["objective"] = {"name": names[type(self.objective)], **values["objective"]}
         return values
 
     def to_toml(self) -> str:

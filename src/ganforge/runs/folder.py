@@ -25,6 +25,7 @@ class RunFolder:
         self.evolution = self.path / "evolution.webp"
         self.checkpoints = self.path / "checkpoints"
         self.generator = self.path / "generator.safetensors"
+        self.encoder = self.path / "encoder.safetensors"
         self.best = self.path / "best.safetensors"
         self.quality = self.path / "quality.png"
 

@@ -21,7 +21,7 @@ def trace(state: State, rule: Rule, recipe: Recipe, streams: Streams, draws: Dra
     """
     while state.step < last:
         stats = rule(state, recipe, streams, draws)
-        for name, player in (("discriminator", state.discriminator), ("generator", state.generator)):
+        for name, player in reversed(state.players().items()):  # the generator moves last
             tensor = _first_broken(name, player, stats)
             if tensor:
                 return f"step {state.step}: {tensor} of the {name} is not finite"

@@ -14,8 +14,8 @@ from ganforge.errors import RunFailed
 from ganforge.files import cache_folder, write_atomically
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
+from ganforge.training.rules import rule_of
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
 
 WARM_UP, ROUNDS = 2, 3
 
@@ -78,7 +78,7 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> str:
     for round_ in range(WARM_UP + ROUNDS):
         for precision, (changed, state) in players.items():
             started = time.perf_counter()
-            stats = adversarial(state, changed, streams, Draws(changed, 0, device))
+            stats = rule_of(changed)(state, changed, streams, Draws(changed, 0, device))
             stats["generator_loss"].item()  # waits for the device
             if round_ >= WARM_UP:
                 times[precision].append(time.perf_counter() - started)

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from ganforge.data.batches import Streams
 from ganforge.networks.blocks import MIXING, noise_layers
-from ganforge.networks.catalogue import build_discriminator, build_generator
+from ganforge.networks.catalogue import build_discriminator, build_encoder, build_generator
 from ganforge.networks.heads import DiscriminatorOutput, Questions
 from ganforge.networks.normalisation import WithReference, normalized, settle_rows
 from ganforge.randomness import random_generator
@@ -52,20 +52,27 @@ class Player:
             assert layer.random is not None
             layer.random.manual_seed(seed + index)
 
-    def __call__(self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None) -> Any:
-        """Send latents or images through the network, with other ``weights`` by name where they are given."""
+    def __call__(
+        self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None, **ways: Any
+    ) -> Any:
+        """Send latents or images through the network, with other ``weights`` by name where they are given.
+
+        ``ways``: what else the network takes.
+        """
         if self.packing > 1:
             x = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:])
         weights = dict(weights or {})
         if self.spectral:
             weights |= normalized(weights or dict(self.module.named_parameters()))
         if not self.mixed:
-            return self._play(weights, x, condition)
+            return self._play(weights, x, condition, ways)
         with torch.autocast(x.device.type, torch.bfloat16):
-            return self._play(weights, x, condition)
+            return self._play(weights, x, condition, ways)
 
-    def _play(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None) -> Any:
-        return functional_call(self.module, weights, (x, condition)) if weights else self.module(x, condition)
+    def _play(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None, ways: dict[str, Any]) -> Any:
+        if weights:
+            return functional_call(self.module, weights, (x, condition), ways)
+        return self.module(x, condition, **ways)
 
     def logits(
         self, images: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None
@@ -97,20 +104,31 @@ class Player:
 
 @dataclass
 class State:
-    """Both players, and how far the game has come; a step is one round of the game.
+    """The players, and how far the game has come; a step is one round of the game.
 
+    ``others`` are, by name, those that the generator plays with: a discriminator against it, or an encoder for it.
     ``averages`` are, by player, the averages of its weights over all steps, where a term remembers them.
     """
 
     generator: Player
-    discriminator: Player
+    others: dict[str, Player]
     step: int = 0
     images_seen: int = 0
     averages: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def players(self) -> dict[str, Player]:
         """The players by name."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
+        return {"generator": self.generator, **self.others}
+
+    @property
+    def discriminator(self) -> Player:
+        """The one that tells real images from generated ones, in a game that has it."""
+        return self.others["discriminator"]
+
+    @property
+    def encoder(self) -> Player:
+        """The one that makes latents of images, in a game that has it."""
+        return self.others["encoder"]
 
     @torch.no_grad()
     def begin_averages(self) -> None:
@@ -166,24 +184,28 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
     ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
     """
     told = classes if recipe.conditional else 0
-    packed = (shape[0] * recipe.packing, *shape[1:])
-    asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, recipe.codes.width)
-    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told)
-    discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
-    recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
-    recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
     dtype = DTYPES[recipe.precision]
-    state = State(
-        generator=_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged=True),
-        discriminator=_player(
+    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told)
+    recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
+    others = {}
+    if recipe.discriminator:
+        packed = (shape[0] * recipe.packing, *shape[1:])
+        asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, recipe.codes.width)
+        discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
+        recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
+        others["discriminator"] = _player(
             discriminator.to(device, dtype),
             recipe.discriminator_lr,
             recipe,
             averaged=recipe.average_discriminator,
             packing=recipe.packing,
             spectral=recipe.spectral_norm,
-        ),
-    )
+        )
+    if recipe.encoder and recipe.reconstruction:
+        encoder = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
+        recipe.encoder.init.draw(encoder, random_generator(seed, "init", "encoder"))
+        others["encoder"] = _player(encoder.to(device, dtype), recipe.generator_lr, recipe, averaged=True)
+    state = State(_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged=True), others)
     if recipe.terms.remember:
         state.averages = {name: [p.detach().clone() for p in x.parameters] for name, x in state.players().items()}
     return state
@@ -193,13 +215,14 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> None:
     """Give new players what they need of data and latents before the first step; most need nothing.
 
-    A generator with a reference batch gets its latents; a discriminator whose rows have lengths of their own sets them
-    by a first batch of real images.
+    A generator with a reference batch gets its latents; who looks at images with rows of their own length sets these
+    by a first batch of real ones.
     """
     if isinstance(generator := state.generator.module, WithReference):
         generator.latent.copy_(draws.latent(len(generator.latent), "reference"))
-    state.discriminator.reseed(draws.seed("prepare"))
-    settle_rows(state.discriminator.module, lambda: state.discriminator(*streams["real"][0]))
+    for player in state.others.values():
+        player.reseed(draws.seed("prepare"))
+        settle_rows(player.module, partial(player, *streams["real"][0]))
     for player in state.players().values():
         if player.ema is not None:
             player.ema.load_state_dict(player.module.state_dict())

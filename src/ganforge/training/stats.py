@@ -12,13 +12,12 @@ Stats = dict[str, Tensor]
 
 
 @torch.no_grad()
-def seen(state: State, recipe: Recipe, logits: tuple[Tensor, Tensor], images: tuple[Tensor, Tensor]) -> Stats:
-    """What the discriminator said and how far gradients and images spread; ``logits`` and ``images``: real, fake."""
+def seen(state: State, real: Tensor, fake: Tensor) -> Stats:
+    """How long the players' gradients were, and how far real images and those that were made spread."""
     return {
-        **outputs(recipe, *logits),
         **{f"{name}_gradient": torch.nn.utils.get_total_norm(gradients(p)) for name, p in state.players().items()},
-        "real_spread": spread(images[0]),
-        "fake_spread": spread(images[1]),
+        "real_spread": spread(real),
+        "fake_spread": spread(fake),
     }
 
 
@@ -34,8 +33,10 @@ def gradients(player: Player) -> list[Tensor]:
     return [parameter.grad for parameter in player.parameters if parameter.grad is not None]
 
 
+@torch.no_grad()
 def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
     """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
+    assert recipe.objective is not None
     stats = {"real_logit": real.mean(), "fake_logit": fake.mean()}
     stats |= {"real_logit_std": real.std(), "fake_logit_std": fake.std()}
     if recipe.objective.probabilistic:

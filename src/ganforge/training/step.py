@@ -9,10 +9,11 @@ from torch import Tensor
 from ganforge.data.batches import Streams
 from ganforge.objectives.play import Play, Side, Turn
 from ganforge.recipes.recipe import Recipe
+from ganforge.training.averages import advance
 from ganforge.training.draws import Draws
-from ganforge.training.schedule import averaging_keep, learning_rate_factor, noise_deviation
+from ganforge.training.schedule import learning_rate_factor, noise_deviation
 from ganforge.training.state import Player, State
-from ganforge.training.stats import Stats, seen
+from ganforge.training.stats import Stats, outputs, seen
 from ganforge.training.unroll import foreseen_loss, look_ahead
 
 
@@ -31,6 +32,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
     keeps anything from a forward pass. In the simultaneous order both move at the end, by gradients at the old weights.
     """
     generator, discriminator = state.generator, state.discriminator
+    assert recipe.objective is not None
     rounds, size, together = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
     rate, deviation = learning_rate_factor(recipe, state.images_seen), noise_deviation(recipe, state.images_seen)
 
@@ -86,13 +88,9 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
     if together:
         discriminator.optimizer.step()
 
-    state.step += 1
-    state.images_seen += size * rounds
-    for name, player in state.players().items():
-        average(player, averaging_keep(recipe, state.images_seen))
-        remember(state.averages.get(name, []), player, state.step)
+    advance(state, recipe)
     losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
-    return losses | seen(state, recipe, (on_real.logits, on_fake.logits), (real, fake))
+    return losses | outputs(recipe, on_real.logits, on_fake.logits) | seen(state, real, fake)
 
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:
@@ -102,16 +100,3 @@ def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = 
     loss.backward(inputs=player.parameters)
     if not waits:
         player.optimizer.step()
-
-
-def average(player: Player, keep: float) -> None:
-    """Move the averaged weights towards the present ones, keeping so much of what they were."""
-    if player.ema is not None:
-        averaged: list[Tensor] = list(player.ema.parameters())
-        torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
-
-
-def remember(averages: list[Tensor], player: Player, steps: int) -> None:
-    """Take the weights after so many steps into their averages, in which the initial ones count as one step."""
-    if averages:
-        torch._foreach_lerp_(averages, [p.detach() for p in player.parameters], 1 / (steps + 1))

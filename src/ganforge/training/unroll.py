@@ -46,5 +46,6 @@ def foreseen_loss(
     recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
 ) -> Tensor:
     """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
+    assert recipe.objective is not None
     said_real, said_fake = discriminator.both(real, fake, labels, weights)
     return recipe.objective.discriminator_loss(said_real.logits, said_fake.logits).mean()

@@ -1,0 +1,84 @@
+"""Latents of pictures: a trained encoder, beside the generator that it was trained with."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.data.batches import Batches
+from ganforge.data.images import scale
+from ganforge.errors import UserError
+from ganforge.networks.catalogue import build_encoder
+from ganforge.networks.encoding import Encoding
+from ganforge.networks.normalisation import measure_batch_statistics
+from ganforge.recipes.recipe import Recipe
+from ganforge.runs.checkpoint import write_tensors
+from ganforge.sampling import BLOCK, load_module
+from ganforge.training.draws import Draws
+from ganforge.training.state import DTYPES, State
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder ready to use: its weights are fixed, and no latent depends on the other images of its batch.
+
+    ``note`` is that of its generator.
+    """
+
+    module: nn.Module
+    recipe: Recipe
+    note: dict[str, Any]
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Turn uint8 images [N, C, H, W] into latents [N, latent_dim]; of a distribution, its mean."""
+        device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.precision]
+        blocks = [scale(block.to(device), self.recipe.pixel_range, dtype) for block in images.split(BLOCK)]
+        return torch.cat([self.module(block).mean for block in blocks])
+
+    def as_met(self, real: Batches, draws: Draws) -> Callable[[int], Tensor]:
+        """Return latents as the generator meets them in training: those of the k-th batch, drawn where training draws.
+
+        A generator's batch statistics are those of what it was trained on: noise from N(0, 1) would give others.
+        """
+
+        @torch.no_grad()
+        def latents(k: int) -> Tensor:
+            code: Encoding = self.module(real[k].images)
+            return code.latent(draws.noise_like(code.mean, "statistics", k))
+
+        return latents
+
+    def save(self, path: Path) -> None:
+        """Write the weights with the generator's note; the same run gives the same bytes."""
+        write_tensors(path, dict(self.module.state_dict()), self.note)
+
+
+def publish_encoder(state: State, recipe: Recipe, real: Batches, note: dict[str, Any], *, batches: int = 20) -> Encoder:
+    """Copy the encoder (its average, where there is one) and fix its batch statistics on so many batches of images."""
+    module = copy.deepcopy(state.encoder.published).requires_grad_(False)
+    measure_batch_statistics(module, lambda k: module(real[k].images), batches)
+    weights = "ema" if state.encoder.ema is not None else "raw"
+    return Encoder(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
+
+
+def load_encoder(folder: Path | str) -> Encoder:
+    """Read the encoder of a run.
+
+    Raises:
+        UserError: it has none, or it is damaged.
+    """
+    file = Path(folder) / "encoder.safetensors"
+    if not file.exists():
+        raise UserError(f"{folder} has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one")
+    return Encoder(*load_module(file, _build))
+
+
+def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    if recipe.encoder is None or recipe.reconstruction is None:
+        raise ValueError("no encoder in its recipe")
+    return build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)

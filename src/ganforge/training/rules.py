@@ -1,0 +1,10 @@
+"""Which rule a recipe is played by."""
+
+from ganforge.recipes.recipe import Recipe
+from ganforge.training.reconstruction import reconstruction
+from ganforge.training.step import Rule, adversarial
+
+
+def rule_of(recipe: Recipe) -> Rule:
+    """Return how one round of the recipe goes."""
+    return adversarial if recipe.reconstruction is None else reconstruction
