@@ -152,3 +152,27 @@ def test_a_judge_that_reads_four_fifths_of_real_pictures_asks_no_more_of_the_gen
     assert names(**{**fair, "label_agreement": 0.6}) == ["label-half-followed"]
     assert names(**{**fair, "confident": 0.25}) == ["not-yet-readable"]
     assert "sure of 25% of them, and of 60% of real ones" in find({**HEALTHY, **fair, "confident": 0.25}, EVEN)[0].text
+
+
+COPIED = [{"epoch": 20.0, "encoder_loss": 60.0, "generator_loss": 60.0}] * 10
+DRAWN = [{"epoch": 20.0, "encoder_loss": 100.0, "generator_loss": 75.0, "kl": 25.0}] * 10
+
+
+def test_an_autoencoder_is_not_blamed_for_noise_that_it_never_saw():
+    """Whatever the pictures look like, the cause is one; a decoder whose noise does give digits is judged as any."""
+    assert names(COPIED, confident=0.1, classes_present=0, total_spread=0.01) == ["never-drew"]
+    assert names(COPIED) == names(DRAWN) == ["healthy"]
+    assert names(DRAWN, confident=0.1) == ["not-yet-readable"]
+
+
+def test_codes_that_say_nothing_are_named_before_what_follows_from_them():
+    silent = [{**line, "kl": 0.1} for line in DRAWN]
+    found = find({**HEALTHY, "total_spread": 0.001, "within_class_spread": None}, silent)
+    assert [finding.name for finding in found] == ["posterior-collapse"]
+    assert "kl_weight" in found[0].remedy and "0.10 nats" in found[0].text
+    assert names([{**DRAWN[0], "kl": 0.1}] * 5 + DRAWN[:5]) == ["healthy"]
+
+
+def test_nobody_is_told_to_slow_a_discriminator_that_is_not_there():
+    (found,) = find({**HEALTHY, "within_class_spread": 0.01}, DRAWN)
+    assert found.name == "mode-collapse" and "discriminator" not in found.remedy

@@ -21,6 +21,9 @@ LOWER_RATES = (
     "lower the learning rates, the discriminator's first: a fifth of what they are (--set discriminator_lr=... "
     "--set generator_lr=...)"
 )
+LOWER_RATE = "lower the learning rate: a fifth of what it is (--set generator_lr=...)"
+SILENT = 0.5
+"""Codes that lie less than so many nats from N(0, 1), all together, tell a generator nothing."""
 YOUNG, OLD = 10, 200
 """Epochs before which one picture for all noise may be a slow start, and after which more of them hardly help."""
 PRESENT = 0.3
@@ -57,6 +60,8 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
         measured: the judge's measurement, as a mapping (see ganforge.judge.measure.Measurement).
         log: the lines of the run's log, in order.
     """
+    if untaught := _without_adversary(measured, log):
+        return [untaught]
     # One picture for every noise has no share of classes and follows no label: to say so too would only hide the cause.
     collapse = _collapse(measured, log)
     looks = (
@@ -72,6 +77,28 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
+def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    """Look at what an encoder makes of a generator: codes that say nothing, or codes that noise is not like."""
+    last = log[-max(1, len(log) // 5) :]
+    if not last or "encoder_loss" not in last[-1]:
+        return None
+    if "kl" in last[-1]:
+        if (kl := mean(line["kl"] for line in last)) >= SILENT:
+            return None
+        text = f"the codes say nothing: {kl:.2f} nats of every image, so that all get one picture (posterior collapse)"
+        return Finding("posterior-collapse", 2, text, "a lower --set reconstruction.kl_weight=...")
+    if _readable(measured):
+        return None
+    text = (
+        "an autoencoder learns to give images back, not to draw: noise is like no code it was trained on, and the "
+        f"judge is sure of {measured['confident']:.0%} of what comes of it, and of {measured['confident_on_real']:.0%} "
+        "of real ones"
+    )
+    return Finding(
+        "never-drew", 1, text, "'ganforge sample RUN --reconstruct' to see what it learned; the recipe vae draws"
+    )
+
+
 def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
     return float(log[-1].get("epoch", 0.0)) if log else 0.0
 
@@ -84,6 +111,10 @@ def _longer(log: Sequence[Mapping[str, Any]]) -> str:
     if _epochs(log) < OLD:
         return "train longer"
     return "more epochs will hardly help: try another recipe, or more images"
+
+
+def _slower(log: Sequence[Mapping[str, Any]]) -> str:
+    return LOWER_RATE if log and "encoder_loss" in log[-1] else LOWER_RATES
 
 
 def _how_rough(measured: Mapping[str, Any]) -> str:
@@ -101,11 +132,11 @@ def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> 
         first = ": the first digits take about five epochs of MNIST" if measured["noun"] == "digit" else ""
         return Finding("not-started", 2, text, f"train longer{first}")
     if total is not None and total < COLLAPSED:
-        return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", LOWER_RATES)
+        return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", _slower(log))
     if within is not None and within < COLLAPSED:
         kind = "kind of digit" if measured["noun"] == "digit" else "class"
         text = f"there is one picture for each {kind}, whatever the noise: mode collapse"
-        return Finding("mode-collapse", 2, text, LOWER_RATES)
+        return Finding("mode-collapse", 2, text, _slower(log))
     if within is not None and within < NARROW:
         return Finding(
             "narrow",
