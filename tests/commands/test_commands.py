@@ -37,7 +37,9 @@ FLAGS = {
         *("--resize", "--skip-bad", "--seeds", "--evaluate-every"),
     },
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
-    "sample": {"--n", "--labels", "--digits", "--morph", "--codes", "--model", "--seed", "--out", "--json"},
+    "sample": {
+        *("--n", "--labels", "--digits", "--morph", "--codes", "--reconstruct", "--model", "--seed", "--out", "--json"),
+    },
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},
@@ -457,3 +459,32 @@ def test_several_seeds_are_told_as_one_object(run_command, bars_file):
     assert "seed 1 (2 of 2)" in err
     _, out, _ = run_command("runs", ".", "--json")
     assert {run["run"] for run in json.loads(out)["runs"]} == {"f/seed-0", "f/seed-1"}
+
+
+def test_sample_reconstruct_shows_test_images_again_and_the_way_between_them(run_command, bars_file, tmp_path):
+    small = ["batch_size=8", "latent.dim=4", "generator.filters=4", "encoder.filters=4", "precision=fp32"]
+    changes = [part for change in small for part in ("--set", change)]
+    assert run_command("train", "vae", "--data", bars_file, "--steps", 3, "--out", "run", *changes)[0] == 0
+    assert (tmp_path / "run" / "encoder.safetensors").exists()
+    code, out, err = run_command("sample", "run", "--reconstruct")
+    assert code == 0, err
+    assert "run/reconstructions.png" in out and (tmp_path / "run" / "reconstructions.png").exists()
+    code, out, _ = run_command("sample", "run", "--reconstruct", "--morph", "--n", 7, "--json")
+    assert code == 0 and json.loads(out) == {"file": "run/way.webp", "n": 7, "seed": 0}
+    assert run_command("sample", "run", "--n", 3)[0] == 0  # and it draws as any run
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--labels", "1"), "takes a run's folder, and no --model"),
+        (("--codes",), "takes a run's folder, and no --model"),
+        (("--out", "x.npz"), "reconstructions are a sheet"),
+        (("--out", "x.webp"), "reconstructions are a sheet"),
+        ((), "run has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one"),
+    ],
+)
+def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, words):
+    trained()
+    code, _, err = run_command("sample", "run", "--reconstruct", *flags)
+    assert code == 2 and words in err and len(err.strip().splitlines()) == 1

@@ -1,7 +1,7 @@
 """``ganforge sample`` and ``ganforge write``: draw with a trained generator."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +44,14 @@ def sample(
         ),
     ] = False,
     codes: Annotated[bool, typer.Option("--codes", help="A sheet of what each code does (infogan).")] = False,
+    reconstruct: Annotated[
+        bool,
+        typer.Option(
+            "--reconstruct",
+            help="Real test images, and what an autoencoder or a vae makes of them; with --morph, the way from one to "
+            "the next through their codes.",
+        ),
+    ] = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, which ships with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
     out: Annotated[
@@ -62,9 +70,14 @@ def sample(
     if (run is None) == (model is None):
         both = "not both" if run else "for the generator that ships with ganforge"
         raise UserError(f"give a run's folder, or --model mnist, {both}")
-    generator = load_generator(run or str(model))
+    if reconstruct:
+        if run is None or labels is not None or digits is not None or codes:
+            raise UserError("--reconstruct takes a run's folder, and no --model, --labels, --digits or --codes")
+        _reconstruct(run, n, morph, seed, out, as_json)
+        return
     if digits is not None and (labels is not None or n is not None):
         raise UserError("--digits says which and how many: give neither --labels nor --n beside it")
+    generator = load_generator(run or str(model))
     wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
     folder = Path() if run is None else run if run.is_dir() else run.parent
     if codes:
@@ -101,6 +114,32 @@ def sample(
     if as_json:
         give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
+
+
+def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.reconstructing import STOPS, in_pairs, load_copyist, lot_of_test_images
+    from ganforge.sampling import sheet
+
+    target = out or run / ("way.webp" if morph else "reconstructions.png")
+    if target.suffix.lower() not in (".png", *((".webp", ".gif") if morph else ())):
+        raise UserError(f"--out {target}: reconstructions are a sheet, .png; with --morph also .webp or .gif")
+    if n is not None and n > LARGEST_SHEET:
+        raise UserError(f"--n {n:,} is too much to look at: at most {LARGEST_SHEET:,}")
+    copyist = load_copyist(run, TerminalWatcher(as_json=as_json))
+    caption = f"{copyist.generator.recipe.name} · step {copyist.generator.note['step']} · test images · seed {seed}"
+    reals = lot_of_test_images(copyist.splits, STOPS if morph else n, seed).images
+    names: Sequence[str] = ()
+    if morph:
+        images = copyist.way(reals, n or 32)
+    else:
+        images, names = in_pairs(reals, copyist.again(reals), 10)
+    columns = 8 if morph else 10
+    _write(images, None, target, lambda: sheet(images, columns, caption=caption, row_names=names))
+    if as_json:
+        give({"file": str(target), "n": len(images), "seed": seed})
+    what = f"pictures on the way between {len(reals)} test images" if morph else "test images and their reconstructions"
+    say(f"{len(images)} {what} -> {target}", as_json=as_json)
 
 
 def write(

@@ -65,7 +65,7 @@ def evaluate(
     generator, folder = _generator_of(source)
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
-        splits = _reals(data, generator, folder, resize, watcher)
+        splits = reals_of(data, generator, folder, resize, watcher)
         fakes = load_whole(source, reading=watcher.reading) if generator is None else None
         reals = splits.test if split == "test" else splits.validation
         _refuse_other_shape(what, generator, fakes, reals)
@@ -132,7 +132,7 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
     return None, None
 
 
-def _reals(
+def reals_of(
     data: Any, generator: Generator | None, folder: RunFolder | None, resize: str | int | None, watcher: Watcher
 ) -> Splits:
     """Load the reals: those that are named, else those of the run, else those of the generator's name, else MNIST."""
