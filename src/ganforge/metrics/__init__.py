@@ -5,6 +5,7 @@
 """
 
 from ganforge.metrics.clusters import clustering_accuracy
+from ganforge.metrics.detail import lost_variance, sharpness
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
@@ -34,6 +35,7 @@ __all__ = [
     "frechet_distance",
     "interval_of_splits",
     "kernel_distance",
+    "lost_variance",
     "mean_spread",
     "mode_coverage",
     "nearer_share",
@@ -45,6 +47,7 @@ __all__ = [
     "recall",
     "repetition",
     "reverse_kl",
+    "sharpness",
     "split_interval",
     "total_spread",
     "within_class_spread",
