@@ -82,3 +82,19 @@ def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Modu
     if recipe.encoder is None or recipe.reconstruction is None:
         raise ValueError("no encoder in its recipe")
     return build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
+
+
+def fitted(codes: Tensor, noise: Tensor) -> Tensor:
+    """Turn noise from N(0, 1) [M, D] into latents of the normal distribution with the codes' mean and covariance.
+
+    What one can draw from where training drew nothing.
+
+    Args:
+        codes: [N, D], N ≥ 2.
+        noise: [M, D].
+    """
+    exact = codes.double()
+    values, vectors = torch.linalg.eigh(torch.atleast_2d(torch.cov(exact.T)))
+    scaled = noise.double() * values.clamp_min(0).sqrt()
+    latents: Tensor = exact.mean(0) + scaled @ vectors.T
+    return latents.to(noise.dtype)

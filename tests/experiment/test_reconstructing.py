@@ -5,7 +5,7 @@ import torch
 
 import ganforge
 from conftest import needs_mnist
-from ganforge.encoding import load_encoder
+from ganforge.encoding import fitted, load_encoder
 from ganforge.errors import UserError
 from ganforge.experiment.reconstructing import in_pairs, load_copyist, lot_of_test_images
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
@@ -71,6 +71,16 @@ def test_changed_data_are_noticed(run, bars_file):
     bars_file.unlink()
     with pytest.raises(UserError):
         load_copyist(run)
+
+
+def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
+    random = torch.Generator().manual_seed(0)
+    mix = torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]])  # the third number never changes
+    codes = torch.randn(5000, 3, generator=random) @ mix.T + torch.tensor([1.0, -2.0, 7.0])
+    latents = fitted(codes, torch.randn(100_000, 3, generator=random))
+    assert torch.allclose(latents.mean(0), codes.mean(0), atol=0.02)
+    assert torch.allclose(torch.cov(latents.T), torch.cov(codes.T), atol=0.05)
+    assert latents[:, 2].tolist() == pytest.approx([7.0] * 100_000, abs=1e-5)
 
 
 def test_test_images_by_lot(run):

@@ -10,13 +10,11 @@ import typer
 from ganforge.commands.console import JsonFlag, give, say, table
 
 PLAIN_EVERY_SECONDS = 10.0
-FEW_LABELS, CLUSTERS = "few-labels", "clusters"
+FEW_LABELS, CLUSTERS, AUTOENCODERS = "few-labels", "clusters", "autoencoders"
 
 
 def benchmark(
-    name: Annotated[
-        str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn, train-on-generated, few-labels.")
-    ],
+    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn, few-labels, ...: see above.")],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[int, typer.Option(help="Train seeds 0 to K-1; those that are finished are kept.")] = 1,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
@@ -30,6 +28,7 @@ def benchmark(
 
     ring, grid, stacked-mnist, stacked-mnist-tiny: which modes are found. one-nn, train-on-generated: what a
     generator's digits teach. few-labels: digits told apart after a few labels. clusters: after none.
+    autoencoders: an autoencoder and a VAE beside a GAN with the same generator.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
@@ -38,6 +37,9 @@ def benchmark(
     from ganforge.errors import UserError, nearest
     from ganforge.experiment.lessons import LESSONS
 
+    if name == AUTOENCODERS:
+        _autoencoders(recipe, seeds, steps, quick, out, as_json)
+        return
     if name == CLUSTERS:
         _clusters(recipe, seeds, steps, quick, out, as_json)
         return
@@ -48,7 +50,7 @@ def benchmark(
         _teach(name, recipe, seeds, steps, quick, out, as_json)
         return
     if name not in PROTOCOLS:
-        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS]
+        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS, AUTOENCODERS]
         raise UserError(f"no benchmark is called {name!r}; {nearest(name, known)}")
     with BenchmarkProgress() as progress:
         report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
@@ -113,6 +115,23 @@ def _clusters(recipe: str | None, seeds: int, steps: int | None, quick: bool, ou
     say("clusters: MNIST's test digits sorted without labels; accuracy after the best one-to-one naming of clusters")
     table(report.table(), ("method", "accuracy", "how"))
     say(f"what each code does: {report.folder}/seed-*/codes.png")
+
+
+def _autoencoders(
+    recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool
+) -> None:
+    from ganforge.commands.progress import TerminalWatcher
+    from ganforge.experiment.autoencoders import autoencoders
+
+    watcher = TerminalWatcher(as_json=as_json)
+    report = autoencoders(recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
+    if as_json:
+        give(report.to_dict())
+        return
+    say(f"autoencoders: who copies, who invents, who blurs; {report.terms}, n = {report.n:,}")
+    table(report.table(), report.header())
+    say("lost: squared error of reconstructions beside the variance of test images; sharpness: 1 is that of real ones")
+    say(f"equal images, not equal time: {report.seconds()}; look at {report.folder}/seed-*.png")
 
 
 class BenchmarkProgress:
