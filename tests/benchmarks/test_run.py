@@ -125,6 +125,8 @@ def test_other_benchmarks_do_not_share_a_folder():
         benchmark("gird")
     with pytest.raises(UserError, match="stacked digits"):
         benchmark("stacked-mnist", SMALL)
+    with pytest.raises(UserError, match="vae cannot draw stacked digits"):
+        benchmark("stacked-mnist", "vae")
 
 
 def test_a_divergence_is_no_result(tmp_path):

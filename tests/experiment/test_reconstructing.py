@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,9 +7,10 @@ import torch
 import ganforge
 from conftest import needs_mnist
 from ganforge.encoding import fitted, load_encoder
-from ganforge.errors import UserError
+from ganforge.errors import RunFailed, UserError
 from ganforge.experiment.reconstructing import in_pairs, load_copyist, lot_of_test_images
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
+from ganforge.training.reconstruction import reconstruction
 
 SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters=4", "precision=fp32"]
 SMALL += ["lr_decay_start=0.0", "generator_lr=1e-2"]
@@ -109,6 +111,41 @@ def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run,
         UserError, match="the discriminator that is needed here is not there; its encoder has no place here"
     ):
         ganforge.train("forge-1-unconditional", data=bars_file, steps=1, out="y", changes=gan, start_from=run)
+
+
+def test_the_encoder_file_is_the_same_bytes_after_a_stop(run, bars_file):
+    ganforge.train("autoencoder", data=bars_file, steps=70, out="stopped", changes=SMALL)
+    ganforge.resume("stopped", steps=150)
+    files = [(folder / "encoder.safetensors").read_bytes() for folder in (run, Path("stopped"))]
+    assert files[0] == files[1]
+
+
+def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_file):
+    """Nothing inside it may depend on anything but the run."""
+    encoder = 'encoder={family="mlp", hidden=[8, 8], batch_norm=true, input_noise=0.5, hidden_noise=0.5}'
+    changes = [*SMALL[:2], "generator.filters=4", "precision=fp32", encoder]
+    for out in ("one", "other"):
+        ganforge.train("vae", data=bars_file, steps=4, out=out, changes=changes)
+    for name in ("encoder.safetensors", "generator.safetensors"):
+        assert (Path("one") / name).read_bytes() == (Path("other") / name).read_bytes()
+    images = load_copyist(Path("one")).splits.test.images
+    again = load_copyist(Path("one")).again(images)
+    assert torch.equal(again[:2], load_copyist(Path("other")).again(images[:2]))
+
+
+def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_file, monkeypatch):
+    from ganforge.experiment import play
+
+    def breaks_at_9(state, recipe, streams, draws):
+        stats = reconstruction(state, recipe, streams, draws)
+        if state.step == 9:
+            state.encoder.parameters[0].data[0] = float("inf")
+        return stats
+
+    monkeypatch.setattr(play, "rule_of", lambda recipe: breaks_at_9)
+    words = r"step 9: the weight layers.* of the encoder is not finite.* lower --set generator_lr=\.\.\.$"
+    with pytest.raises(RunFailed, match=words):
+        ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
 
 
 @needs_mnist

@@ -176,7 +176,7 @@ def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
             state.generator.parameters[1].data[2] = float("inf")
         return stats
 
-    monkeypatch.setattr(play, "adversarial", breaks_at_13)
+    monkeypatch.setattr(play, "rule_of", lambda recipe: breaks_at_13)
     with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
         ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
 

@@ -171,9 +171,9 @@ class StackedDigits(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Stacks are shown without their number."""
-        if recipe.conditional or recipe.generator.output == "linear":
+        if recipe.conditional or recipe.generator.output == "linear" or recipe.discriminator is None:
             raise UserError(
-                f"{recipe.name} cannot draw stacked digits: take an unconditional recipe for pictures, such as dcgan"
+                f"{recipe.name} cannot draw stacked digits: take an unconditional GAN for pictures, such as dcgan"
             )
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:
