@@ -488,3 +488,19 @@ def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, wor
     trained()
     code, _, err = run_command("sample", "run", "--reconstruct", *flags)
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("vae", ("loss E ", " G ", " · KL ")), ("autoencoder", ("loss E ",)), ("vanilla", ("loss D ",))]
+)
+def test_the_progress_line_tells_the_losses_of_whoever_plays(run_command, bars_file, monkeypatch, name, words):
+    from ganforge.commands import progress
+
+    monkeypatch.setattr(progress, "PLAIN_EVERY_SECONDS", 0.0)
+    small = ["batch_size=8", "latent.dim=4", "precision=fp32", "device=cpu"]
+    changes = [part for change in small for part in ("--set", change)]
+    code, _, err = run_command("train", name, "--data", bars_file, "--steps", 3, *changes)
+    lines = [line for line in err.splitlines() if line.startswith("step 3 ")]
+    assert code == 0 and len(lines) == 1
+    assert all(word in lines[0] for word in words)
+    assert ("KL" in lines[0]) == (name == "vae") and ("D(x)" in lines[0]) == (name == "vanilla")

@@ -171,6 +171,7 @@ def test_codes_that_say_nothing_are_named_before_what_follows_from_them():
     assert [finding.name for finding in found] == ["posterior-collapse"]
     assert "kl_weight" in found[0].remedy and "0.10 nats" in found[0].text
     assert names([{**DRAWN[0], "kl": 0.1}] * 5 + DRAWN[:5]) == ["healthy"]
+    assert names([{**line, "epoch": 0.5} for line in silent]) == ["healthy"]  # too early to say
 
 
 def test_nobody_is_told_to_slow_a_discriminator_that_is_not_there():

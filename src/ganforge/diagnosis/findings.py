@@ -83,7 +83,7 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     if not last or "encoder_loss" not in last[-1]:
         return None
     if "kl" in last[-1]:
-        if (kl := mean(line["kl"] for line in last)) >= SILENT:
+        if (kl := mean(line["kl"] for line in last)) >= SILENT or _epochs(log) < 1:
             return None
         text = f"the codes say nothing: {kl:.2f} nats of every image, so that all get one picture (posterior collapse)"
         return Finding("posterior-collapse", 2, text, "a lower --set reconstruction.kl_weight=...")
