@@ -23,6 +23,7 @@ from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
 from ganforge.training.draws import Draws
+from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
@@ -101,6 +102,7 @@ class Trial:
         """Play up to the plan's step and write the result."""
         plan, problem = self.plan, self.plan.protocol.problem
         self._since = self._saved = self._told = time.perf_counter()
+        keep_freed_memory()
         far = lambda state: state.step >= plan.steps  # noqa: E731
         loop.train(self.state, adversarial, plan.recipe, self.streams, self.draws, stop=far, hooks=[self._look])
         self._save()
