@@ -90,7 +90,9 @@ class Trial:
     ``tell`` is told how many steps of ``total`` are played, where so many were played ``before`` this seed.
     """
 
-    def __init__(self, plan: Plan, seed: int, tell: Tell, before: int, total: int) -> None:
+    def __init__(
+        self, plan: Plan, seed: int, tell: Tell = lambda done, total, found: None, before: int = 0, total: int = 0
+    ) -> None:
         recipe, problem = plan.recipe, plan.protocol.problem
         device = torch.device(recipe.device)
         self.plan, self.seed, self.folder = plan, seed, plan.result(seed).parent
