@@ -3,7 +3,7 @@ import pytest
 from ganforge.benchmarks.cost import FREE, cost_of, measure_cost
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES
-from ganforge.recipes.recipe import load_recipe
+from ganforge.recipes.reading import load_recipe
 
 SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu"]
 
