@@ -24,7 +24,7 @@ def benchmark(
         typer.Option(help="Train seeds 0 to K-1; those that are finished are kept. [1; techniques: 3]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A look within three minutes; no protocol.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A look within minutes; no protocol.")] = False,
     data: Annotated[
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas; all unless given.")
     ] = None,

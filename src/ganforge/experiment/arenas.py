@@ -205,7 +205,7 @@ ON_PICTURES = Base(
         "lr_decay_start=0",
         "precision=fp32",
     ),
-    3_200,
+    3_000,
 )
 
 ARENAS = {
