@@ -114,6 +114,17 @@ TECHNIQUES = (
         ("generator.batch_norm=true",),
     ),
     Technique(
+        "virtual-batch-norm",
+        "G is normalised over a fixed reference batch instead of its own (Salimans et al. 2016, section 3.5)",
+        ("generator.virtual_batch_norm=32",),
+        {"ring": ("generator.batch_norm=true", "generator.virtual_batch_norm=100")},
+    ),
+    Technique(
+        "historical-averaging",
+        "both players are held near the average of their past (Salimans et al. 2016, section 3.3, without a weight)",
+        ("terms.historical_averaging.weight=1e-3",),
+    ),
+    Technique(
         "feature-matching",
         "G matches mean features of D instead of fooling it (Salimans et al. 2016, section 3.1)",
         ("terms.feature_matching.weight=1", "adversarial_weight=0"),
