@@ -1,6 +1,6 @@
 """Where a step of a recipe spends its time: python speed/profile_step.py forge-1 [field=value ...]
 
-Prints images/s of the bare step (no hooks), processor time and page faults of a step, and the operations that take most.
+Prints images/s of the bare step (no hooks), processor time and page faults of a step, and what takes most of it.
 """
 
 import resource
