@@ -14,10 +14,7 @@ FEW_LABELS, CLUSTERS, TECHNIQUES = "few-labels", "clusters", "techniques"
 
 
 def benchmark(
-    name: Annotated[
-        str,
-        typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn, train-on-generated, few-labels, techniques."),
-    ],
+    name: Annotated[str, typer.Argument(help="One of those above.")],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[
         int | None,
