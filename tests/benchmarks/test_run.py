@@ -36,7 +36,7 @@ def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_p
     state = new_state(SMALL, (2, 1, 1), 0, 0, torch.device("cpu"))
     batches = PROTOCOLS["ring"].problem.batches(SMALL, 0)
     draws = Draws(SMALL, 0, torch.device("cpu"))
-    loop.train(state, adversarial, SMALL, batches, draws, stop=lambda state: state.step >= 110)
+    loop.train(state, adversarial, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
     assert saved.keys() == state.tensors().keys()
     assert all(torch.equal(value, saved[name]) for name, value in state.tensors().items())
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,3 +42,37 @@ def test_quick_calls_itself_no_protocol(run_command, small):
     assert code == 0
     assert "--quick, no protocol: 1 seed of 10, 100 of 400,000 steps" in out
     assert "runs/benchmark-grid-gan-2d-quick/seed-*" in out
+
+
+def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
+    import ganforge.experiment.techniques as room
+
+    for name, arena in list(room.ARENAS.items()):
+        changes = (*arena.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")
+        monkeypatch.setitem(room.ARENAS, name, replace(arena, changes=changes))
+    call = ("benchmark", "techniques", "--data", "ring", "--only", "r1,packing", "--quick", "--steps", 4)
+    code, out, err = run_command(*call)
+    assert code == 0, err
+    assert "--quick: a look, and no more" in out and "4 steps, where" in out
+    rows = {line.split(" | ")[0]: line for line in out.splitlines() if line.startswith("| ")}
+    assert {"| base", "| r1", "| packing", "| *real data*"} <= set(rows)
+    assert "cannot tell with 1 seed: 3 or more would" in rows["| r1"]
+    code, out, _ = run_command(*call, "--json")
+    assert code == 0
+    assert [row["technique"] for row in json.loads(out)["data"]["ring"]["rows"]] == ["base", "r1", "packing"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ring", "--data", "ring"), "--data ring: goes with 'ganforge benchmark techniques' alone"),
+        (("one-nn", "--only", "r1"), "--only r1: goes with"),
+        (("techniques", "--recipe", "dcgan"), "bases of their own"),
+        (("techniques", "--only", "packs"), "--only packs: did you mean packing?"),
+        (("techniqes",), "did you mean techniques?"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(run_command, arguments, words, tmp_path):
+    code, _, err = run_command("benchmark", *arguments)
+    assert code == 2 and words in err
+    assert not list(tmp_path.iterdir())

@@ -63,7 +63,9 @@ FLAGS = {
     "compare": {"--json"},
     "judge": {"--json"},
     "judge show": {"--json"},
-    "benchmark": {"--recipe", "--seeds", "--steps", "--quick", "--out", "--labels", "--draw", "--json"},
+    "benchmark": {
+        *("--recipe", "--seeds", "--steps", "--quick", "--out", "--labels", "--draw", "--data", "--only", "--json"),
+    },
     "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
 }
 

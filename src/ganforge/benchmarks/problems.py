@@ -95,7 +95,7 @@ class Points(Problem):
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:
         """Points drawn with the seed, in a fresh order every epoch."""
-        return _batches(self.mixture.points(self.count, seed), recipe, seed, "shuffled")
+        return batches_of(self.mixture.points(self.count, seed), recipe, seed, "shuffled")
 
     def figures(self, samples: Tensor) -> Figures:
         """Count as Lin et al. 2018 do, by the points of high quality alone.
@@ -179,8 +179,8 @@ class StackedDigits(Problem):
     def batches(self, recipe: Recipe, seed: int) -> Batches:
         """Stacks that were drawn once, in their order, or every batch anew."""
         if self.kept:
-            return _batches(self._stacks.some(self.kept, seed), recipe, seed, "fixed")
-        return _batches(self._stacks, recipe, seed, "drawn")
+            return batches_of(self._stacks.some(self.kept, seed), recipe, seed, "fixed")
+        return batches_of(self._stacks, recipe, seed, "drawn")
 
     def figures(self, samples: Tensor) -> Figures:
         """Modes that the judge reads at least once, and their reverse KL beside even shares, after N samples."""
@@ -205,7 +205,8 @@ class StackedDigits(Problem):
         return {"data": digits.name, "fingerprint": digits.fingerprint, "kept": self.kept, "judge": load_judge().hash}
 
 
-def _batches(source: Source, recipe: Recipe, seed: int, order: Order) -> Batches:
+def batches_of(source: Source, recipe: Recipe, seed: int, order: Order) -> Batches:
+    """Make a stream of a problem's examples, without labels."""
     return Batches(
         source,
         recipe.batch_size,

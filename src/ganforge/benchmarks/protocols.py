@@ -46,7 +46,7 @@ class Protocol:
         steps: how many rounds of the game.
         seeds: how many trials the published rows are the means of.
         samples: how many the published figures were measured on.
-        curve: how many each point of a curve is measured on.
+        curve: how many each point of a curve is measured on; 0 for no curve.
         quick_steps: a length that leaves ``--quick`` within three minutes on two cores.
         published: rows by the name of the recipe whose nets they had.
         claim: how many our own claims are measured on, besides.
@@ -161,6 +161,10 @@ class Plan:
         """The protocol's number, and that of our own claims; fewer where it is to be quick."""
         wanted = [n for n in (self.protocol.samples, self.protocol.claim) if n]
         return tuple(dict.fromkeys(min(n, QUICK_SAMPLES) if self.quick else n for n in wanted))
+
+    def result(self, seed: int) -> Path:
+        """Where the figures of a seed are, once it is finished."""
+        return self.folder / f"seed-{seed}" / f"step-{self.steps}.json"
 
     @property
     def is_open(self) -> bool:

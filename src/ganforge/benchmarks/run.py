@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
 from ganforge.training.draws import Draws
+from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
@@ -61,13 +62,13 @@ def benchmark(
         if value < 1:
             raise UserError(f"--{flag} {value}: must be more than 0")
     protocol.problem.refuse(recipe)
-    recipe = choose_precision(_on_a_device(recipe), protocol.problem.shape, 0)
+    recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
     folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
     plan = Plan(protocol, recipe, steps, quick, folder)
-    _claim(plan)
+    claim(plan)
     with RunFolder(folder).locked():
-        floor = _floor(plan)
-        wanted = [seed for seed in range(seeds) if not _result(plan, seed).exists()]
+        floor = floor_of(plan)
+        wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
         for k, seed in enumerate(wanted):
             trial = Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps)
             try:
@@ -76,7 +77,11 @@ def benchmark(
                 at = f"seed {seed} at step {trial.state.step:,}"
                 raise Interrupted(f"stopped in {at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
-        return Report(plan, floor, [_read(file) for file in found])
+        return Report(plan, floor, [read_kept(file) for file in found])
+
+
+class SeedDiverged(RunFailed):
+    """A weight or a sample of one seed is not a number."""
 
 
 class Trial:
@@ -85,10 +90,12 @@ class Trial:
     ``tell`` is told how many steps of ``total`` are played, where so many were played ``before`` this seed.
     """
 
-    def __init__(self, plan: Plan, seed: int, tell: Tell, before: int, total: int) -> None:
+    def __init__(
+        self, plan: Plan, seed: int, tell: Tell = lambda done, total, found: None, before: int = 0, total: int = 0
+    ) -> None:
         recipe, problem = plan.recipe, plan.protocol.problem
         device = torch.device(recipe.device)
-        self.plan, self.seed, self.folder = plan, seed, _result(plan, seed).parent
+        self.plan, self.seed, self.folder = plan, seed, plan.result(seed).parent
         self.state = new_state(recipe, problem.shape, 0, seed, device)
         self.draws = Draws(recipe, seed, device, DTYPES[recipe.precision])
         self.streams = {"real": problem.batches(recipe, seed)}
@@ -101,8 +108,7 @@ class Trial:
         """Play up to the plan's step and write the result."""
         plan, problem = self.plan, self.plan.protocol.problem
         self._since = self._saved = self._told = time.perf_counter()
-        far = lambda state: state.step >= plan.steps  # noqa: E731
-        loop.train(self.state, adversarial, plan.recipe, self.streams, self.draws, stop=far, hooks=[self._look])
+        self.go_on(lambda state: state.step >= plan.steps, [self._look])
         self._save()
         samples = self.samples(max(plan.samples))
         result = {
@@ -118,7 +124,12 @@ class Trial:
             "device": plan.recipe.device,
         }
         write_atomically(self.folder / f"step-{plan.steps}.png", png(problem.picture(samples)))
-        write_atomically(_result(plan, self.seed), json.dumps(result, indent=2).encode())
+        write_atomically(plan.result(self.seed), json.dumps(result, indent=2).encode())
+
+    def go_on(self, stop: Callable[[State], bool], hooks: Sequence[loop.Hook] = ()) -> None:
+        """Play the library's own loop from where this seed is."""
+        keep_freed_memory()
+        loop.train(self.state, adversarial, self.plan.recipe, self.streams, self.draws, stop=stop, hooks=hooks)
 
     @torch.no_grad()
     def samples(self, count: int) -> Tensor:
@@ -144,7 +155,7 @@ class Trial:
         """Measure at the marks of the curve, save, and tell; none of it counts as time of training."""
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
-        if is_curve_step(state.step):
+        if self.plan.protocol.curve and is_curve_step(state.step):
             count = min(self.plan.protocol.curve, min(self.plan.samples))
             figures = self.plan.protocol.problem.figures(self.samples(count))
             line = {"step": state.step, "seconds": round(self.seconds, 2), "n": count, **figures}
@@ -181,8 +192,8 @@ class Trial:
             cut_back(self.curve, note["step"])
         return float(note["seconds"])
 
-    def _diverged(self) -> RunFailed:
-        return RunFailed(
+    def _diverged(self) -> SeedDiverged:
+        return SeedDiverged(
             f"seed {self.seed} diverged before step {self.state.step:,}: a weight or a sample is not a number; "
             f"its last good checkpoint is in {self.folder}"
         )
@@ -193,7 +204,7 @@ def is_curve_step(step: int) -> bool:
     return step >= 100 and step / 10 ** (len(str(step)) - 1) in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 
-def _on_a_device(recipe: Recipe) -> Recipe:
+def on_a_device(recipe: Recipe) -> Recipe:
     """Settle where to train: on a GPU where there is one, unless the recipe says where."""
     device = recipe.device
     if device == "auto":
@@ -207,11 +218,7 @@ def _on_a_device(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"device": device})
 
 
-def _result(plan: Plan, seed: int) -> Path:
-    return plan.folder / f"seed-{seed}" / f"step-{plan.steps}.json"
-
-
-def _claim(plan: Plan) -> None:
+def claim(plan: Plan) -> None:
     """Make the folder this plan's, or see that it is.
 
     Raises:
@@ -229,22 +236,27 @@ def _claim(plan: Plan) -> None:
     except (OSError, RunFailed) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
-    there, here = _read(file), json.loads(json.dumps(plan.identity))
+    there, here = read_kept(file), json.loads(json.dumps(plan.identity))
     other = [key for key in here if there.get(key) != here[key]]
     if other:
         raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
 
 
-def _floor(plan: Plan) -> dict[str, dict[str, float | None]]:
+def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
     """Measure real data as the samples are; once, the figures are kept."""
     file, problem = plan.folder / "floor.json", plan.protocol.problem
     if not file.exists():
         figures = {str(n): problem.floor(n) for n in plan.samples}
         write_atomically(file, json.dumps(figures, indent=2).encode())
-    return _read(file)
+    return read_kept(file)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_kept(file: Path) -> dict[str, Any]:
+    """Return what a benchmark wrote.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

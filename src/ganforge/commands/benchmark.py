@@ -10,15 +10,23 @@ import typer
 from ganforge.commands.console import JsonFlag, give, say, table
 
 PLAIN_EVERY_SECONDS = 10.0
-FEW_LABELS, CLUSTERS, AUTOENCODERS = "few-labels", "clusters", "autoencoders"
+FEW_LABELS, CLUSTERS, TECHNIQUES = "few-labels", "clusters", "techniques"
+AUTOENCODERS = "autoencoders"
 
 
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ring, grid, stacked-mnist[-tiny], one-nn, few-labels, ...: see above.")],
+    name: Annotated[str, typer.Argument(help="One of those above.")],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
-    seeds: Annotated[int, typer.Option(help="Train seeds 0 to K-1; those that are finished are kept.")] = 1,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Train seeds 0 to K-1; those that are finished are kept. [1; techniques: 3]"),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Fewer steps than the protocol's, and the report says so.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A look within three minutes; no protocol.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A look within minutes; no protocol.")] = False,
+    data: Annotated[
+        str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas; all unless given.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="techniques: names with commas; all unless given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
     labels: Annotated[int, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200.")] = 100,
     draw: Annotated[int, typer.Option(help="few-labels: which lot of labels; one a call, results add up.")] = 0,
@@ -28,6 +36,7 @@ def benchmark(
 
     ring, grid, stacked-mnist, stacked-mnist-tiny: which modes are found. one-nn, train-on-generated: what a
     generator's digits teach. few-labels: digits told apart after a few labels. clusters: after none.
+    techniques: what each buys, alone, at equal compute.
     autoencoders: an autoencoder and a VAE beside a GAN with the same generator.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
@@ -37,6 +46,15 @@ def benchmark(
     from ganforge.errors import UserError, nearest
     from ganforge.experiment.lessons import LESSONS
 
+    for flag, value in (("data", data), ("only", only)):
+        if value is not None and name != TECHNIQUES:
+            raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {TECHNIQUES}' alone")
+    if name == TECHNIQUES:
+        if recipe is not None:
+            raise UserError(f"--recipe {recipe}: techniques are tried over bases of their own")
+        _try_techniques(data, only, seeds, steps, quick, out, as_json)
+        return
+    seeds = 1 if seeds is None else seeds
     if name == AUTOENCODERS:
         _autoencoders(recipe, seeds, steps, quick, out, as_json)
         return
@@ -50,7 +68,7 @@ def benchmark(
         _teach(name, recipe, seeds, steps, quick, out, as_json)
         return
     if name not in PROTOCOLS:
-        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS, AUTOENCODERS]
+        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS, TECHNIQUES, AUTOENCODERS]
         raise UserError(f"no benchmark is called {name!r}; {nearest(name, known)}")
     with BenchmarkProgress() as progress:
         report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
@@ -134,10 +152,41 @@ def _autoencoders(
     say(f"equal images, not equal time: {report.seconds()}; look at {report.folder}/seed-*.png")
 
 
+def _try_techniques(
+    data: str | None,
+    only: str | None,
+    seeds: int | None,
+    steps: int | None,
+    quick: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from ganforge.experiment.arenas import SEEDS
+    from ganforge.experiment.techniques import techniques
+
+    names = [[name.strip() for name in given.split(",")] if given else () for given in (data, only)]
+    seeds = (1 if quick else SEEDS) if seeds is None else seeds
+    with BenchmarkProgress("tasks") as progress:
+        report = techniques(*names, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
+    if as_json:
+        give(report.to_dict())
+        return
+    if quick:
+        say("--quick: a look, and no more")
+    say(report.markdown())
+    say("")
+    say("figures: mean ± standard deviation over seeds; cost: of a step, the base's is 1; s: seconds of training")
+    say("gain: the part of the way from the base to real data; 100 % is all of it, and below 0 it leads away")
+    say(
+        "verdict: by that figure, at 5 % over all rows of a table (Welch's test, Holm's correction); docs/techniques.md"
+    )
+    say(f"samples and figures of every seed: {report.folder}")
+
+
 class BenchmarkProgress:
     """A bar with the time left on a terminal, a line every ten seconds in a file or a pipe; all on stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "steps") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -146,7 +195,9 @@ class BenchmarkProgress:
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("preparing", total=None)
         self._began = self._told = time.perf_counter()
-        self._first: int | None = None
+        self._unit = unit
+        self._first: float | None = None
+        self._total = 0
 
     def __enter__(self) -> "BenchmarkProgress":
         self._bar.start()
@@ -155,13 +206,13 @@ class BenchmarkProgress:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def __call__(self, done: int, total: int, found: str) -> None:
-        """Take in how far the steps of this call are, all seeds together."""
+    def __call__(self, done: float, total: int, found: str) -> None:
+        """Take in how far this call is, all seeds together."""
         self._bar.update(self._task, completed=done, total=total, description=found)
         now = time.perf_counter()
-        if self._first is None:
-            self._began, self._first = now, done
+        if self._first is None or total != self._total or done < self._first:  # other work than before
+            self._began, self._first, self._total = now, done, total
         if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS and done > self._first:
             self._told = now
             left = (now - self._began) / (done - self._first) * (total - done)
-            print(f"{found} · {done:,} of {total:,} steps · {left:,.0f} s left", file=sys.stderr, flush=True)
+            print(f"{found} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", file=sys.stderr, flush=True)

@@ -85,7 +85,11 @@ def _summary(figure: str, group: Group) -> Summary:
 
 def badness(figure: str, value: float) -> float:
     """How far a figure is from where it should be: the larger, the worse."""
-    better = KINDS[figure].better
+    return shortfall(KINDS[figure].better, value)
+
+
+def shortfall(better: str, value: float) -> float:
+    """How far a value is from where it should be, ``low``, ``high``, at ``1`` or ``half``: the larger, the worse."""
     return {"low": value, "high": -value, "1": abs(value - 1), "half": abs(value - 0.5)}[better]
 
 
@@ -98,7 +102,7 @@ def _words(figure: str, one: Group, other: Group) -> str:
     few = min(len(a), len(b))
     if few < FEWEST_SEEDS:
         return f"cannot tell with {few} seed{'s' * (few > 1)}: {ahead} is ahead; {FEWEST_SEEDS} or more would tell"
-    chance = _chance(a, b)
+    chance = welch(a, b)
     if chance == 0:
         return f"{ahead} is better: every seed says so"
     if chance < LEVEL:
@@ -107,21 +111,15 @@ def _words(figure: str, one: Group, other: Group) -> str:
 
 
 def _best(figure: str, groups: Sequence[Group]) -> str:
-    """Name the first of three or more, and the others that it is ahead of by more than seeds differ.
-
-    Several tests find a difference by chance more often than one: Holm's correction (1979) keeps that at 5 % in all.
-    """
+    """Name the first of three or more, and the others that it is ahead of by more than seeds differ."""
     first, *others = sorted(groups, key=lambda group: float(np.mean(_badnesses(figure, group))))
     few = min(len(group.evaluations) for group in groups)
     if few < FEWEST_SEEDS:
         return f"{first.name} is ahead; cannot tell with {few} seed{'s' * (few > 1)}: {FEWEST_SEEDS} or more would"
     best = _badnesses(figure, first)
-    chances = sorted((_chance(best, _badnesses(figure, other)), other.name) for other in others)
-    beaten: list[str] = []
-    for tests, (chance, name) in zip(range(len(chances), 0, -1), chances, strict=True):
-        if chance * tests >= LEVEL:
-            break
-        beaten.append(name)
+    chances = sorted((welch(best, _badnesses(figure, other)), other.name) for other in others)
+    held = holm([chance for chance, _ in chances])
+    beaten = [name for (_, name), sure in zip(chances, held, strict=True) if sure]
     unsure = [group.name for group in others if group.name not in beaten]
     if not beaten:
         return f"{first.name} is ahead, of none by more than noise"
@@ -133,11 +131,26 @@ def _badnesses(figure: str, group: Group) -> list[float]:
     return [badness(figure, value) for value in group.values(figure)]
 
 
-def _chance(one: Sequence[float], other: Sequence[float]) -> float:
+def holm(chances: Sequence[float]) -> list[bool]:
+    """Say which of several tests hold.
+
+    Several tests find a difference by chance more often than one: Holm's correction (1979) keeps that at 5 % in all.
+    """
+    held = [False] * len(chances)
+    for tests, index in zip(range(len(chances), 0, -1), np.argsort(chances, kind="stable"), strict=True):
+        if chances[index] * tests >= LEVEL:
+            break
+        held[index] = True
+    return held
+
+
+def welch(one: Sequence[float], other: Sequence[float]) -> float:
     """Welch's t-test: the chance of such a difference between seeds of one method; 0 or 1 where no seeds differ."""
     if np.ptp(one) == 0 and np.ptp(other) == 0:
         return float(one[0] == other[0])
-    chance = float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+    # from moments: scipy's test of samples warns where those of one method are all the same
+    moments = [number for values in (one, other) for number in (np.mean(values), np.std(values, ddof=1), len(values))]
+    chance = float(stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue)
     return chance if math.isfinite(chance) else 1.0
 
 

@@ -11,7 +11,7 @@ from ganforge.experiment.setup import Experiment
 from ganforge.files import write_atomically
 from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
-from ganforge.sampling import animation, png, sheet
+from ganforge.sampling import animation, code_sheet, png, sheet
 from ganforge.training.cadence import is_mark, is_sheet_epoch
 from ganforge.training.divergence import Diverged
 from ganforge.training.state import State
@@ -85,6 +85,8 @@ class SheetHook:
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
             picture = sheet(images, len(real), caption=f"above: real, below: asked for the same · {caption}")
+        elif recipe.codes.width:
+            picture = code_sheet(generator, columns=columns, seed=experiment.seed)
         else:
             picture = sheet(generator.draw(latent), columns, caption=caption)
         write_atomically(experiment.folder.samples / file, png(picture))

@@ -21,6 +21,7 @@ from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
 from ganforge.training.draws import Draws
+from ganforge.training.memory import keep_freed_memory
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 
@@ -45,6 +46,7 @@ class Run:
 
 def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
     """Play until the length is reached or somebody says stop; save; judge."""
+    keep_freed_memory()
     folder, started = experiment.folder, time.perf_counter()
     streams, draws = experiment.streams(), experiment.draws()
 

@@ -1,0 +1,62 @@
+import pytest
+from scipy import stats
+
+from ganforge.evaluation.compare import holm
+from ganforge.evaluation.effects import effects
+
+BASE = [10.0, 10.2, 9.8]
+
+
+def effect(values, base=BASE, better="low", floor=0.0, **others):
+    return effects(base, {"it": values, **others}, better, floor)["it"]
+
+
+def test_what_is_more_than_noise_helps_or_harms():
+    assert effect([5.0, 5.1, 4.9]).word == "helps"
+    assert effect([15.0, 15.1, 14.9]).word == "harms"
+    assert effect([15.0, 15.1, 14.9], better="high", floor=20.0).word == "helps"
+    assert effect([1.0, 1.01, 0.99], base=[0.5, 0.51, 0.52], better="1", floor=1.0).word == "helps"
+    assert effect([0.9, 0.91, 0.92], base=[0.5, 0.51, 0.52], better="half", floor=0.5).word == "harms"
+
+
+def test_gain_is_the_part_of_the_way_to_real_data():
+    found = effect([6.0, 6.2, 5.8], floor=2.0)
+    assert found.gain == pytest.approx(0.5)
+    low, high = stats.ttest_ind(BASE, [6.0, 6.2, 5.8], equal_var=False).confidence_interval()
+    assert found.interval == pytest.approx((low / 8, high / 8))
+    assert found.interval.low < 0.5 < found.interval.high
+    assert effect([18.0, 18.2, 17.8], floor=2.0).gain == pytest.approx(-1)
+    at_the_floor = effect([6.0, 6.2, 5.8], floor=10.0)
+    assert (at_the_floor.word, at_the_floor.gain, at_the_floor.interval) == ("helps", None, None)
+
+
+def test_nothing_is_only_said_where_nothing_can_be_missed():
+    assert effect([10.1, 9.9, 10.0]).word == "does nothing"
+    assert effect([10.0, 14.0, 6.0]).word == "cannot tell"
+    assert effect([10.1, 9.9, 10.0], floor=9.9).word == "cannot tell"  # the same difference, beside so short a way
+    assert effect([8.0, 8.0, 8.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "does nothing"
+    assert effect([7.0, 7.0, 7.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "harms"
+
+
+def test_few_seeds_never_tell():
+    for few in ([1.0], [1.0, 1.1]):
+        found = effect(few)
+        assert (found.word, found.chance, found.interval) == ("cannot tell", None, None)
+        assert found.gain == pytest.approx(0.9, abs=0.02)
+    assert effect([5.0, 5.1, 4.9], base=[10.0, 10.1]).word == "cannot tell"
+    assert effect([5.0, 5.1, 4.9], base=[]).word == "cannot tell"
+
+
+def test_many_changes_must_be_surer_than_one():
+    lucky = [9.3, 9.6, 9.5]
+    assert effect(lucky).word == "helps"
+    others = {f"other {k}": [9.0, 11.0, 10.0 + k / 100] for k in range(20)}
+    assert effect(lucky, **others).word != "helps"
+
+
+def test_holm_by_hand():
+    assert holm([0.04]) == [True]
+    assert holm([0.04, 0.03]) == [False, False]  # .03 · 2 is too much, and that ends it
+    assert holm([0.04, 0.02]) == [True, True]
+    assert holm([0.2, 0.001, 0.02, 0.03]) == [False, True, False, False]  # .001 · 4 holds, .02 · 3 does not
+    assert holm([]) == []
