@@ -140,7 +140,8 @@ def test_repetition_is_half_for_reals_and_one_for_pictures_shown_again():
     assert repetition(HELD_OUT, OTHERS[np.arange(len(OTHERS)) // 2]) > 0.99  # each twice
     half = OTHERS.copy()
     half[::2] = half[0]
-    assert 0.7 < repetition(HELD_OUT, half) < 0.85
+    # the repeated half is nearer than any real; the others are half as many, so their neighbours lie further apart
+    assert 0.6 < repetition(HELD_OUT, half) < 0.75
     assert repetition(HELD_OUT, 5 * OTHERS) < 0.1  # scattered
 
 
