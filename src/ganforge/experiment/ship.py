@@ -89,7 +89,9 @@ same number for other real images.
 | asked and read, share | {each(m.class_agreement)} |
 | spread of real | {each(m.class_spread)} |
 | recall as part of real against real | {each(recalls)} |
-| `ganforge write` read rightly, of {SEEDS} seeds | {" | ".join(map(str, right))} |
+| drawn calmly as `ganforge write` does, read rightly, of {SEEDS} seeds | {" | ".join(map(str, right))} |
+
+The last row is the generator's own; `ganforge write` draws anew what the judge does not read as asked.
 
 ## Limits
 
