@@ -168,3 +168,12 @@ def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments
         run_command("train", "vanilla", "--data", "digits", "--steps", 2, "--out", "run")
     code, _, err = run_command("compare", *arguments)
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run_command):
+    arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
+    assert run_command("train", "vanilla", *arguments)[0] == 0
+    code, out, err = run_command("evaluate", "run", "--n", 100)
+    assert code == 0 and "real test images of digits" in out, err
+    code, _, err = run_command("evaluate", "run", "--n", 100, "--split", "validation")
+    assert code == 2 and "trained on the validation images too" in err and err.count("\n") == 1

@@ -63,6 +63,8 @@ def evaluate(
     if n is not None and n < FEWEST:
         raise UserError(f"--n {n}: at least {FEWEST}, or every interval is wider than what it bounds")
     generator, folder = _generator_of(source)
+    if split == "validation" and generator and generator.recipe.data.images == "all":
+        raise UserError(f"--split validation: {source} was trained on the validation images too; take the test images")
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
         splits = reals_of(data, generator, folder, resize, watcher)
@@ -147,7 +149,11 @@ def reals_of(
         source = generator.note["data"] if generator else "mnist"
     splits = load(source, report=watcher.downloading, reading=watcher.reading, **wishes)
     watcher.say(f"real images: {splits.train.name}, {splits.origin}")
-    if data is None and folder is not None and generator and generator.note["fingerprint"] != splits.fingerprint:
+    if data is not None or folder is None or generator is None:
+        return splits
+    seen = generator.recipe.data.images
+    known = splits if seen == "train" else load(source, images=seen, **wishes)
+    if generator.note["fingerprint"] != known.fingerprint:
         raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
     return splits
 
