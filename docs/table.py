@@ -1,6 +1,6 @@
-"""The table of all systems in docs/systems.md: three seeds of each, the same time for all, every figure over the seeds.
+"""The README's table of all systems: three seeds of each, the same time for all, every figure over the seeds.
 
-    make table                      # 2 minutes for each seed on one core: about 70 minutes with two at a time
+    make table MINUTES=1            # a minute for each seed on one core: about 30 minutes with two at a time
     python docs/table.py --minutes 2 --out runs/table [--only dcgan,lsgan]
 
 A run that is complete in the folder is neither trained nor measured again.
