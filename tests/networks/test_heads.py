@@ -52,10 +52,10 @@ def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
     assert heads.logit is None
 
 
-def test_halves_cut_every_column():
+def test_what_is_said_of_several_batches_is_cut_in_every_column():
     net = build_discriminator(D["mlp"], SHAPE, 7, Questions(7, 4))
-    one, other = torch.rand(2, 3, *SHAPE)
-    for half, whole in zip(net(torch.cat([one, other])).halves(), (net(one), net(other)), strict=True):
+    one, other = torch.rand(3, *SHAPE), torch.rand(5, *SHAPE)
+    for half, whole in zip(net(torch.cat([one, other])).split([3, 5]), (net(one), net(other)), strict=True):
         for name in ("logits", "features", "class_logits", "codes"):
             torch.testing.assert_close(getattr(half, name), getattr(whole, name))
 

@@ -132,6 +132,11 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["terms.classification.weight=1"], "needs conditional = true"),
         ("cgan", ["terms.classification.weight=1"], "classifier = .beside"),
         ("acgan", ["terms={}"], "taught by nobody"),
+        (
+            "acgan",
+            ["terms={supervised={weight=1}}", "data.labels=100", "discriminator.label=embedding"],
+            "that the discriminator is told",
+        ),
         ("cgan", ["discriminator.label=none"], "nobody would notice"),
         ("semi-supervised", ["discriminator.classifier=none"], "classifier = .instead"),
         ("semi-supervised", ["terms.feature_matching=1"], "terms.feature_matching: must be"),

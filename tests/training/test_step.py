@@ -369,7 +369,7 @@ def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
             fake = state.generator(draws.latent(8, "test", played), labels)
 
         def loss(weights, real=real, fake=fake):
-            one, other = player.both(real, fake, None, weights)
+            one, other = player.each([(real, None), (fake, None)], weights)
             return recipe.objective.discriminator_loss(one.logits, other.logits).mean()
 
         before = weights(player)

@@ -1,6 +1,6 @@
 """The last layers of discriminators: all that they say of an image, and how near images of a batch lie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,12 +31,11 @@ class DiscriminatorOutput:
     class_logits: Tensor | None = None
     codes: Tensor | None = None
 
-    def halves(self) -> "tuple[DiscriminatorOutput, DiscriminatorOutput]":
-        """Cut what was said of two batches together into what was said of each."""
+    def split(self, sizes: Sequence[int]) -> "list[DiscriminatorOutput]":
+        """Cut what was said of several batches together into what was said of each; ``sizes``: of logits."""
         columns = (self.logits, self.features, self.class_logits, self.codes)
-        pairs = [(None, None) if column is None else column.chunk(2) for column in columns]
-        one, other = (DiscriminatorOutput(*side) for side in zip(*pairs, strict=True))
-        return one, other
+        pieces = [[None] * len(sizes) if column is None else column.split(list(sizes)) for column in columns]
+        return [DiscriminatorOutput(*of_one) for of_one in zip(*pieces, strict=True)]
 
 
 class HeadSettings(Settings):

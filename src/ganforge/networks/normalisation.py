@@ -141,7 +141,8 @@ class WithReference(nn.Module):
 class NormedLinear(nn.Linear):
     """A dense layer whose rows have a length of their own (weight normalisation, Salimans and Kingma 2016, eq. 2).
 
-    w = g·v / ‖v‖ for each output. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1
+    w = g·v / ‖v‖ for each output; here the outputs are scaled instead of the rows, which is the same and touches fewer
+    numbers. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1
     over a batch (section 3), without which narrow rows start too quiet to be heard above noise.
     """
 
@@ -151,7 +152,9 @@ class NormedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give [N, outputs]."""
-        return F.linear(x, self.weight * (self.gain / self.weight.norm(dim=1))[:, None], self.bias)
+        said = F.linear(x, self.weight)
+        scale = self.gain / self.weight.norm(dim=1)
+        return torch.addcmul(self.bias.to(said.dtype), said, scale.to(said.dtype))
 
     @torch.no_grad()
     def settle(self, x: Tensor) -> None:

@@ -182,6 +182,10 @@ class Recipe(Settings):
             raise ValueError('terms.classification needs conditional = true and discriminator.classifier = "beside"')
         if terms.supervised and classifier == "none":
             raise ValueError('terms.supervised needs discriminator.classifier = "instead" (or "beside")')
+        if terms.supervised and self.conditional and self.discriminator.label != "none":
+            raise ValueError(
+                'terms.supervised asks for a class that the discriminator is told: discriminator.label = "none"'
+            )
         if classifier != "none" and not (terms.classification or terms.supervised):
             raise ValueError(
                 f'discriminator.classifier = "{classifier}" is taught by nobody: add terms.classification'

@@ -1,6 +1,7 @@
 """Everything that training changes, and nothing else: what a checkpoint must hold."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -81,15 +82,20 @@ class Player:
         found: Tensor = self(images, condition, weights).logits
         return found
 
-    def both(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, weights: dict[str, Tensor] | None = None
-    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
-        """What it says of real and of fake images: in one pass, unless that would mix their batch statistics."""
+    def each(
+        self, batches: Sequence[tuple[Tensor, Tensor | None]], weights: dict[str, Tensor] | None = None
+    ) -> list[DiscriminatorOutput]:
+        """What a discriminator says of each of several batches, told their labels, all of them or none.
+
+        In one pass, which is faster, unless that would mix their batch statistics.
+        """
         if self.mixes_samples:
-            return self(real, labels, weights), self(fake, labels, weights)
-        both = None if labels is None else torch.cat([labels, labels])
-        said: DiscriminatorOutput = self(torch.cat([real, fake]), both, weights)
-        return said.halves()
+            return [self(images, labels, weights) for images, labels in batches]
+        known = [labels for _, labels in batches if labels is not None]
+        said: DiscriminatorOutput = self(
+            torch.cat([images for images, _ in batches]), torch.cat(known) if known else None, weights
+        )
+        return said.split([len(images) // self.packing for images, _ in batches])
 
     @cached_property
     def mixes_samples(self) -> bool:

@@ -51,7 +51,13 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
         shown = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
-        on_real, on_fake = discriminator.both(*shown, labels)
+        more = {name: streams[name][state.step * rounds + k] for name in recipe.terms.streams}
+        looks = [
+            (shown[0], labels),
+            (shown[1], labels),
+            *((images, known if recipe.conditional else None) for images, known in more.values()),
+        ]
+        on_real, on_fake, *on_more = discriminator.each(looks)
         loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
         look = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
@@ -59,8 +65,8 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
                 steep = penalty(look, *shown, on_real.logits, draws.noise_like(real, name, state.step, k))
                 loss = loss + penalty.every * penalty.weight * steep.mean()
         if recipe.terms.items():
-            more = {name: streams[name][state.step * rounds + k] for name in recipe.terms.streams}
-            beside = {name: Side(images, discriminator(images), known) for name, (images, known) in more.items()}
+            found = zip(more.items(), on_more, strict=True)
+            beside = {name: Side(images, output, known) for (name, (images, known)), output in found}
             sides = Side(shown[1], on_fake, labels, latent), Side(shown[0], on_real, labels)
             loss = recipe.terms.add(loss, turn("discriminator", *sides, **beside))
         update(discriminator, loss, recipe.discriminator_lr * rate, waits=together)

@@ -47,5 +47,5 @@ def foreseen_loss(
 ) -> Tensor:
     """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
     assert recipe.objective is not None
-    said_real, said_fake = discriminator.both(real, fake, labels, weights)
+    said_real, said_fake = discriminator.each([(real, labels), (fake, labels)], weights)
     return recipe.objective.discriminator_loss(said_real.logits, said_fake.logits).mean()
