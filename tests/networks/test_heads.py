@@ -62,7 +62,7 @@ def test_what_is_said_of_several_batches_is_cut_in_every_column():
 
 def test_rows_of_their_own_length_by_hand_and_settled():
     layer = NormedLinear(5, 3).double()
-    nn.init.normal_(layer.gain), nn.init.normal_(layer.bias), nn.init.normal_(layer.weight)
+    layer.gain.normal_(), nn.init.normal_(layer.bias), nn.init.normal_(layer.weight)
     x = torch.randn(50, 5, dtype=torch.float64)
     slow = torch.stack(
         [x @ (g * v / v.norm()) + b for v, g, b in zip(layer.weight, layer.gain, layer.bias, strict=True)]
@@ -72,6 +72,7 @@ def test_rows_of_their_own_length_by_hand_and_settled():
     with torch.no_grad():
         layer.weight *= 7
     torch.testing.assert_close(layer(x), longer)  # only the direction of a row counts
+    assert "gain" not in dict(layer.named_parameters())  # learned, it would outgrow the noise
     layer.settle(x)
     settled = layer(x)
     torch.testing.assert_close(settled.mean(0), torch.zeros(3, dtype=torch.float64))

@@ -1,6 +1,7 @@
 """Fully connected players: every pixel is a number in one long row."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
 from ganforge.networks.condition import DiscriminatorLabel, GeneratorLabel, WithClass
+from ganforge.networks.encoding import Encoding
 from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
 from ganforge.settings import Settings
@@ -45,7 +47,7 @@ class MlpLookSettings(MlpSettings):
     """A fully connected net that looks at images.
 
     ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
-    while it trains; ``weight_norm`` makes its layers `NormedLinear`.
+    while it trains; features are taken before it. ``weight_norm`` makes its layers `NormedLinear`.
     """
 
     input_noise: NonNegativeFloat = 0.0
@@ -108,13 +110,17 @@ class Maxout(nn.Module):
 def _hidden_layers(
     settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0, rows: bool = False, noise: float = 0.0
 ) -> list[nn.Module]:
-    """Linear (``rows``: normed), batch norm (from layer ``norm_from`` on, if at all), activation, noise, each width."""
+    """Linear (``rows``: normed), batch norm (from layer ``norm_from`` on, if at all), activation for each width.
+
+    ``noise``: before every layer but the first.
+    """
     layers: list[nn.Module] = []
     pieces = settings.pieces if settings.activation == "maxout" else 1
     for index, width in enumerate(settings.hidden):
         normed = settings.batch_norm and index >= norm_from
         # A bias before batch normalisation would be subtracted again at once.
         dense = NormedLinear if rows else partial(nn.Linear, bias=not normed)
+        layers += [GaussianNoise(noise)] if noise and index else []
         layers.append(dense(inputs, width * pieces))
         if normed:
             layers.append(BatchNorm(width * pieces, classes))
@@ -122,7 +128,6 @@ def _hidden_layers(
             layers.append(Maxout(pieces))
         else:
             layers.append(activation(settings.activation, settings.slope))
-        layers += [GaussianNoise(noise)] if noise else []
         inputs = width
     return layers
 
@@ -174,10 +179,11 @@ class MlpDiscriminator(nn.Module):
         rows, noise = settings.weight_norm, settings.hidden_noise
         hidden = _hidden_layers(settings, self.pixels.width, norm_from=1, rows=rows, noise=noise)
         self.layers = Layers(*first, *hidden)
+        self.noise = GaussianNoise(noise) if noise else nn.Identity()
         self.heads = ends(settings.hidden[-1], classes if projects else 0)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        said: Said = self.heads(x, condition)
-        return said
+        said: Said = self.heads(self.noise(x), condition)
+        return said if isinstance(said, Encoding) else replace(said, features=x)

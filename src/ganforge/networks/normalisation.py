@@ -139,16 +139,19 @@ class WithReference(nn.Module):
 
 
 class NormedLinear(nn.Linear):
-    """A dense layer whose rows have a length of their own (weight normalisation, Salimans and Kingma 2016, eq. 2).
+    """A dense layer whose rows keep the length that ``settle`` gave them (Salimans and Kingma 2016, eq. 2, g fixed).
 
     w = g·v / ‖v‖ for each output; here the outputs are scaled instead of the rows, which is the same and touches fewer
-    numbers. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1
-    over a batch (section 3), without which narrow rows start too quiet to be heard above noise.
+    numbers. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1 over a batch (section
+    3), without which narrow rows start too quiet to be heard above noise. g is not learned, as in the published code
+    of Salimans et al. 2016: a discriminator that could scale its rows up would do so until its noise is not heard.
     """
+
+    gain: Tensor
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs)
-        self.gain = nn.Parameter(torch.ones(outputs))
+        self.register_buffer("gain", torch.ones(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Give [N, outputs]."""
@@ -159,9 +162,8 @@ class NormedLinear(nn.Linear):
     @torch.no_grad()
     def settle(self, x: Tensor) -> None:
         """Set gains and biases by a batch of inputs."""
-        std, mean = torch.std_mean(
-            self.forward(x) - self.bias, 0
-        )  # not self(x): that would call the hook of settle_rows
+        said = self.forward(x) - self.bias  # not self(x): that would call the hook of settle_rows
+        std, mean = torch.std_mean(said, 0)
         self.gain.div_(std.clamp_min(1e-6))
         self.bias.copy_(-mean / std.clamp_min(1e-6))
 

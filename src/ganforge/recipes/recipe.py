@@ -197,8 +197,8 @@ class Recipe(Settings):
             )
         if self.packing > 1 and (classifier != "none" or terms.mutual_information):
             raise ValueError("packing judges several images at once, and each has a class or codes of its own")
-        if bool(terms.mutual_information) != (self.codes.width > 0):
-            raise ValueError('terms.mutual_information and latent.distribution = "parts" need each other')
+        if terms.mutual_information and not self.codes.width:
+            raise ValueError('terms.mutual_information needs codes: latent.distribution = "parts"')
         if self.conditional and self.discriminator.label == "none" and classifier == "none":
             raise ValueError(
                 'discriminator.label = "none" with no classifier: nobody would notice a picture of another class'

@@ -196,7 +196,8 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
     others = {}
     if recipe.discriminator:
         packed = (shape[0] * recipe.packing, *shape[1:])
-        asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, recipe.codes.width)
+        codes = recipe.codes.width if recipe.terms.mutual_information else 0
+        asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, codes)
         discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
         recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
         others["discriminator"] = _player(
