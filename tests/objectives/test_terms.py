@@ -11,9 +11,11 @@ from ganforge.objectives.terms import (
     Classification,
     FeatureMatching,
     HistoricalAveraging,
+    InvariantInformation,
     MutualInformation,
     Supervised,
     Terms,
+    mutual_information,
 )
 
 
@@ -78,6 +80,26 @@ def test_mutual_information_by_hand():
 def test_mutual_information_without_uniform_codes_is_finite():
     play = Play("generator", side(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0))
     assert MutualInformation()(play) == pytest.approx(math.log(3), rel=1e-6)
+
+
+def test_information_of_two_readings_by_hand():
+    one, other = torch.tensor([[0.3, 1.1], [2.0, 0.0], [0.0, 0.4]]), torch.tensor([[0.0, 0.2], [1.0, 0.0], [0.5, 2.0]])
+    p, q = ([[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in rows.tolist()] for rows in (one, other))
+    joint = [[sum(p[n][i] * q[n][j] + p[n][j] * q[n][i] for n in range(3)) / 6 for j in range(2)] for i in range(2)]
+    margin = [sum(row) for row in joint]
+    expected = sum(joint[i][j] * math.log(joint[i][j] / margin[i] / margin[j]) for i in range(2) for j in range(2))
+    assert mutual_information(one, other) == pytest.approx(expected, rel=1e-5)
+    codes = Codes((2,), 1)
+    here, there = (side(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
+    play = Play("discriminator", side(), here, {"moved": there}, codes=codes)
+    assert InvariantInformation()(play) == pytest.approx(-expected, rel=1e-5)
+
+
+def test_information_is_greatest_for_sure_and_even_readings_and_nothing_for_unsure_or_equal_ones():
+    sure = 50 * torch.eye(4)
+    assert mutual_information(sure, sure) == pytest.approx(math.log(4), rel=1e-5)
+    assert mutual_information(torch.zeros(4, 4), torch.zeros(4, 4)) == pytest.approx(0, abs=1e-6)
+    assert mutual_information(sure[:1].expand(4, 4), sure[:1].expand(4, 4)) == pytest.approx(0, abs=1e-6)
 
 
 def test_historical_averaging_by_hand():

@@ -36,7 +36,15 @@ class Source(Protocol):
         ...
 
 
-Streams = Mapping[str, "Batches"]
+class Stream(Protocol):
+    """Batches without end, by number."""
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return batch number ``index``."""
+        ...
+
+
+Streams = Mapping[str, Stream]
 """The streams of one game by name: "real" always, others as terms declare them."""
 
 Order = Literal["shuffled", "fixed", "drawn"]

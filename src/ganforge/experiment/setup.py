@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
-from ganforge.data.batches import Batches, Streams
+from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.labelled import at_least, labelled
+from ganforge.data.moved import Moved
 from ganforge.encoding import Encoder, publish_encoder
 from ganforge.errors import UserError
+from ganforge.objectives.terms import LABELLED, MOVED
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, publish
@@ -80,12 +82,15 @@ class Experiment:
         return Draws(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
 
     def streams(self) -> Streams:
-        """This run's streams of real images, those whose labels may be used among them where a term asks for it."""
+        """This run's streams of real images: all of them, and those that terms ask for."""
         train, recipe = self.splits.train, self.recipe
-        streams = {"real": self._stream("real", train, recipe.conditional)}
-        for name in recipe.terms.streams:
+        real = self._stream("real", train, recipe.conditional)
+        streams: dict[str, Stream] = {"real": real}
+        if LABELLED in recipe.terms.streams:
             known = labelled(train, recipe.data.labels, recipe.data.draw)
-            streams[name] = self._stream(name, at_least(known, recipe.batch_size), True)
+            streams[LABELLED] = self._stream(LABELLED, at_least(known, recipe.batch_size), True)
+        if alike := recipe.terms.invariant_information:
+            streams[MOVED] = Moved(real, self.seed, degrees=alike.degrees, shift=alike.shift, zoom=alike.zoom)
         return streams
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
@@ -148,7 +153,7 @@ def fit(recipe: Recipe, splits: Splits) -> None:
         raise UserError(
             f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
         )
-    if recipe.terms.streams:
+    if LABELLED in recipe.terms.streams:
         labelled(train, recipe.data.labels, recipe.data.draw)
     if recipe.conditional and len(train.labels.unique()) < 2:
         raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")

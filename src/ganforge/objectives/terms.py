@@ -1,10 +1,10 @@
 """What else the players are asked for: terms added to their adversarial losses."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -13,6 +13,8 @@ from ganforge.settings import Settings
 
 LABELLED = "labelled"
 """The stream of those images whose labels may be used."""
+MOVED = "moved"
+"""The stream of the real images of the step, each a little turned, shifted and zoomed."""
 
 
 class Term(Settings, ABC):
@@ -129,6 +131,42 @@ class MutualInformation(Term):
         return loss
 
 
+class InvariantInformation(Term):
+    """-I(c; c') of the categorical codes read from a real image and from the same image moved a little.
+
+    P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and I = Σ P_ij ln(P_ij / (P_i P_j)), for each code (IIC, Ji et al.
+    2019, arXiv:1807.06653, eq. 3): the discriminator is to read the same from both, to be sure of it, and to use all
+    values alike.
+
+    Args:
+        degrees, shift, zoom: how far images are moved at most; the shift in parts of the side.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+    streams: ClassVar[tuple[str, ...]] = (MOVED,)
+
+    degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.15
+
+    def __call__(self, play: Play) -> Tensor:
+        """Average over the batch, sum over the codes."""
+        assert play.real is not None
+        said, said_again = play.real.output.codes, play.streams[MOVED].output.codes
+        assert said is not None
+        assert said_again is not None
+        (here, _), (there, _) = play.codes.split(said), play.codes.split(said_again)
+        return -torch.stack([mutual_information(*pair) for pair in zip(here, there, strict=True)]).sum()
+
+
+def mutual_information(one: Tensor, other: Tensor) -> Tensor:
+    """Return I [] in nats of two readings of N images, logits [N, K] each, symmetric in both."""
+    joint = one.softmax(1).T @ other.softmax(1) / len(one)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-12)
+    logs = joint.log() - joint.sum(1, keepdim=True).log() - joint.sum(0, keepdim=True).log()
+    return (joint * logs).sum()
+
+
 class Terms(Settings):
     """Which terms a recipe plays; none unless they are given."""
 
@@ -137,6 +175,7 @@ class Terms(Settings):
     classification: Classification | None = None
     supervised: Supervised | None = None
     mutual_information: MutualInformation | None = None
+    invariant_information: InvariantInformation | None = None
 
     def items(self) -> list[tuple[str, Term]]:
         """Those that are played, by name."""

@@ -197,6 +197,10 @@ class Recipe(Settings):
             )
         if self.packing > 1 and (classifier != "none" or terms.mutual_information):
             raise ValueError("packing judges several images at once, and each has a class or codes of its own")
+        if terms.invariant_information and not (terms.mutual_information and self.codes.categorical):
+            raise ValueError(
+                "terms.invariant_information needs categorical codes and terms.mutual_information, which has them read"
+            )
         if terms.mutual_information and not self.codes.width:
             raise ValueError('terms.mutual_information needs codes: latent.distribution = "parts"')
         if self.conditional and self.discriminator.label == "none" and classifier == "none":
