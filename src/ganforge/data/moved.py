@@ -13,36 +13,40 @@ from ganforge.randomness import random_generator
 class Moved:
     """The batches of another stream, each image moved by a lot of its own, which depends on (seed, index) alone.
 
-    ``degrees``: turned by as much at most, to either side; ``shift``: by this part of the side at most, along both
-    axes; ``zoom`` z: in size between 1 - z and 1 + z. Beyond the edge an image goes on as at the edge.
+    ``degrees``: turned by as much at most, to either side; ``slant`` s: upright lines lean by as much as s sideways for
+    1 upwards; ``shift``: by this part of the side at most, along both axes; ``zoom`` z: between 1 - z and 1 + z times as
+    wide, and as high. Beyond the edge an image goes on as at the edge.
     """
 
-    def __init__(self, batches: Batches, seed: int, *, degrees: float, shift: float, zoom: float) -> None:
+    def __init__(self, batches: Batches, seed: int, *, degrees: float, slant: float, shift: float, zoom: float) -> None:
         self._batches, self._seed = batches, seed
-        self._degrees, self._shift, self._zoom = degrees, shift, zoom
+        self._degrees, self._slant, self._shift, self._zoom = degrees, slant, shift, zoom
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch number ``index`` of the stream, moved."""
         images, labels = self._batches[index]
-        lots = torch.rand(4, len(images), generator=random_generator(self._seed, "moved", index)) * 2 - 1
-        return Batch(move(images, *self._amounts(lots.to(images))), labels)
-
-    def _amounts(self, lots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        angle, right, down, size = lots
-        return angle * math.radians(self._degrees), torch.stack([right, down], 1) * self._shift, 1 + size * self._zoom
+        lots = torch.rand(len(images), 6, generator=random_generator(self._seed, "moved", index)) * 2 - 1
+        angle, slant, shift, size = lots.to(images).split([1, 1, 2, 2], 1)
+        matrix = shapes(angle[:, 0] * math.radians(self._degrees), slant[:, 0] * self._slant, 1 + size * self._zoom)
+        return Batch(move(images, matrix, shift * self._shift), labels)
 
 
-def move(images: Tensor, angle: Tensor, shift: Tensor, size: Tensor) -> Tensor:
-    """Turn images [N, C, H, W] by angles [N] (radians, clockwise), shift them by parts of their sides [N, 2], and zoom.
+def shapes(angle: Tensor, slant: Tensor, size: Tensor) -> Tensor:
+    """Return matrices [N, 2, 2] that zoom by ``size`` [N, 2], then slant [N], then turn by ``angle`` [N], clockwise.
 
-    ``size`` [N]: what a length of 1 becomes.
+    Of coordinates (to the right, downwards), in pixels.
     """
+    one, zero, cos, sin = torch.ones_like(angle), torch.zeros_like(angle), angle.cos(), angle.sin()
+    turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    lean = torch.stack([torch.stack([one, -slant], 1), torch.stack([zero, one], 1)], 1)
+    return turn @ lean @ torch.diag_embed(size)
+
+
+def move(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Move images [N, C, H, W] about their middle by matrices [N, 2, 2], then by parts of their sides [N, 2]."""
     height, width = images.shape[2:]
-    cos, sin = angle.cos() / size, angle.sin() / size
-    # where each pixel is taken from: the way back, in units of half a side
-    right, down = (-2 * shift).unbind(1)
-    wide = width / height
-    turn = torch.stack([torch.stack([cos, sin / wide], 1), torch.stack([-sin * wide, cos], 1)], 1)
-    back = turn @ torch.stack([right, down], 1)[:, :, None]
-    grid = F.affine_grid(torch.cat([turn, back], 2), list(images.shape), align_corners=False)
+    sides = matrix.new_tensor([width, height])
+    # where each pixel is taken from, in units of half a side
+    back = torch.linalg.inv(matrix) * sides[None, None, :] / sides[None, :, None]
+    grid = F.affine_grid(torch.cat([back, -back @ (2 * shift)[:, :, None]], 2), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

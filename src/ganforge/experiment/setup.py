@@ -90,7 +90,8 @@ class Experiment:
             known = labelled(train, recipe.data.labels, recipe.data.draw)
             streams[LABELLED] = self._stream(LABELLED, at_least(known, recipe.batch_size), True)
         if alike := recipe.terms.invariant_information:
-            streams[MOVED] = Moved(real, self.seed, degrees=alike.degrees, shift=alike.shift, zoom=alike.zoom)
+            far = alike.model_dump(include={"degrees", "slant", "shift", "zoom"})
+            streams[MOVED] = Moved(real, self.seed, **far)
         return streams
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:

@@ -139,15 +139,16 @@ class InvariantInformation(Term):
     values alike.
 
     Args:
-        degrees, shift, zoom: how far images are moved at most; the shift in parts of the side.
+        degrees, slant, shift, zoom: how far images are moved at most (`ganforge.data.moved.Moved`).
     """
 
     turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
     streams: ClassVar[tuple[str, ...]] = (MOVED,)
 
     degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+    slant: Annotated[float, Field(ge=0, le=2)] = 0.3
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
     def __call__(self, play: Play) -> Tensor:
         """Average over the batch, sum over the codes."""

@@ -33,13 +33,14 @@ class UniformLatent(Settings):
 
 
 class PartsLatent(Settings):
-    """Latent of ``normal`` numbers from N(0, 1) and codes: one-hot ones of these widths, then ``uniform`` in -1..1.
+    """Latent of ``normal`` numbers from N(0, std) and codes: one-hot ones of these widths, then ``uniform`` in -1..1.
 
     The codes are what InfoGAN (Chen et al. 2016, section 4) lets the discriminator read from the image.
     """
 
     distribution: Literal["parts"]
     normal: PositiveInt = 62
+    std: PositiveFloat = 1.0
     categorical: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False)] = (10,)
     uniform: NonNegativeInt = 2
 

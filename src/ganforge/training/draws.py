@@ -20,7 +20,7 @@ class Draws:
         z = torch.empty(count, self._latent.dim, device=self._device, dtype=self._dtype)
         if isinstance(self._latent, PartsLatent):
             noise, *categories, uniform = z.split(self._latent.widths, 1)
-            noise.normal_(generator=random)
+            noise.normal_(0.0, self._latent.std, generator=random)
             for category in categories:
                 chosen = torch.randint(category.shape[1], (count, 1), device=self._device, generator=random)
                 category.zero_().scatter_(1, chosen, 1.0)
