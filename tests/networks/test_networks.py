@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -6,7 +8,7 @@ from ganforge.networks.blocks import MIXING, Init, MinibatchStd
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.heads import Logit, MinibatchDiscrimination
-from ganforge.networks.mlp import Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.mlp import Frequencies, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
 from ganforge.networks.planes import Fold, Unfold
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
@@ -33,6 +35,15 @@ def players(shape=(1, 28, 28), classes=0, family="mlp", g_label=None, d_label=No
     for player, drawn in zip(built, (generator, discriminator), strict=True):
         drawn.init.draw(player, random_generator("test", family))
     return built
+
+
+def test_frequencies_by_hand_and_in_front_of_a_discriminator():
+    said = Frequencies(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
+    waves = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
+    assert said == pytest.approx([0.5, -2.0, *map(math.sin, waves), *map(math.cos, waves)])
+    net = build_discriminator(MlpDiscriminatorSettings(hidden=(8,), frequencies=3), (2, 1, 1), 0)
+    assert net.layers[1].in_features == 14
+    assert net(torch.rand(5, 2, 1, 1)).logits.shape == (5,)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
@@ -47,12 +48,15 @@ class MlpLookSettings(MlpSettings):
     """A fully connected net that looks at images.
 
     ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
-    while it trains; features are taken before it. ``weight_norm`` makes its layers `NormedLinear`.
+    while it trains; features are taken before it. ``weight_norm`` makes its layers `NormedLinear`. ``frequencies`` F:
+    the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features", Tancik
+    et al. 2020, arXiv:2006.10739), without which a net learns fine structure of few inputs last, if at all.
     """
 
     input_noise: NonNegativeFloat = 0.0
     hidden_noise: NonNegativeFloat = 0.0
     weight_norm: bool = False
+    frequencies: NonNegativeInt = 0
 
     @property
     def normed(self) -> bool:
@@ -92,6 +96,21 @@ class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
 
 
 SQUASHES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
+
+
+class Frequencies(nn.Module):
+    """Numbers with their sines and cosines at doubling frequencies, [N, D] -> [N, D (1 + 2 · count)]."""
+
+    scales: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("scales", 2.0 ** torch.arange(count), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Append them."""
+        waves = (x[:, :, None] * self.scales).flatten(1)
+        return torch.cat([x, waves.sin(), waves.cos()], 1)
 
 
 class Maxout(nn.Module):
@@ -175,9 +194,11 @@ class MlpDiscriminator(nn.Module):
         projects = settings.label == "projection"
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
         self.pixels = WithClass(label, math.prod(shape), 0 if projects else classes)
-        first = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
+        first: list[nn.Module] = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
+        first += [Frequencies(settings.frequencies)] if settings.frequencies else []
+        inputs = self.pixels.width * (1 + 2 * settings.frequencies)
         rows, noise = settings.weight_norm, settings.hidden_noise
-        hidden = _hidden_layers(settings, self.pixels.width, norm_from=1, rows=rows, noise=noise)
+        hidden = _hidden_layers(settings, inputs, norm_from=1, rows=rows, noise=noise)
         self.layers = Layers(*first, *hidden)
         self.noise = GaussianNoise(noise) if noise else nn.Identity()
         self.heads = ends(settings.hidden[-1], classes if projects else 0)
