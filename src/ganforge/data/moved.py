@@ -13,9 +13,9 @@ from ganforge.randomness import random_generator
 class Moved:
     """The batches of another stream, each image moved by a lot of its own, which depends on (seed, index) alone.
 
-    ``degrees``: turned by as much at most, to either side; ``slant`` s: upright lines lean by as much as s sideways for
-    1 upwards; ``shift``: by this part of the side at most, along both axes; ``zoom`` z: between 1 - z and 1 + z times as
-    wide, and as high. Beyond the edge an image goes on as at the edge.
+    ``degrees``: turned by as much at most, to either side; ``slant`` s: upright lines lean by up to s sideways for 1
+    upwards; ``shift``: by this part of the side at most, along both axes; ``zoom`` z: between 1 - z and 1 + z times
+    as wide, and as high. Beyond the edge an image goes on as at the edge.
     """
 
     def __init__(self, batches: Batches, seed: int, *, degrees: float, slant: float, shift: float, zoom: float) -> None:
