@@ -23,6 +23,7 @@ from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
 from ganforge.training.draws import Draws
+from ganforge.training.ensemble import CrewDraws, ensemble, together, why_not
 from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
@@ -69,15 +70,44 @@ def benchmark(
     with RunFolder(folder).locked():
         floor = floor_of(plan)
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
-        for k, seed in enumerate(wanted):
-            trial = Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps)
-            try:
+        trials = [Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps) for k, seed in enumerate(wanted)]
+        level = len({trial.state.step for trial in trials}) == 1
+        try:
+            if level and len(trials) > 1 and not why_not(recipe):
+                play_together(trials)
+            for trial in trials:
                 trial.play()
-            except KeyboardInterrupt:
-                at = f"seed {seed} at step {trial.state.step:,}"
-                raise Interrupted(f"stopped in {at}; the same command goes on from the last checkpoint") from None
+        except KeyboardInterrupt:
+            at = ", ".join(f"seed {trial.seed} at step {trial.state.step:,}" for trial in trials)
+            raise Interrupted(f"stopped: {at}; the same command goes on from the last checkpoints") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
         return Report(plan, floor, [read_kept(file) for file in found])
+
+
+def play_together(trials: Sequence["Trial"]) -> None:
+    """Play seeds that have come equally far up to the plan's step as one computation; each looks as if it were alone.
+
+    One that diverges stops all, as it would stop those after it.
+    """
+    plan, company = trials[0].plan, len(trials)
+    state = ensemble([trial.state for trial in trials], plan.recipe)
+    streams, draws = together([trial.streams for trial in trials]), CrewDraws([trial.draws for trial in trials])
+
+    def look(crew: State, stats: Stats) -> None:
+        for trial in trials:
+            trial.stop_clock()
+            trial.state.step, trial.state.images_seen = crew.step, crew.images_seen
+        for trial in trials:
+            trial.look()
+        for trial in trials:
+            trial.start_clock()
+
+    keep_freed_memory()
+    for trial in trials:
+        trial.begin(company)
+    loop.train(state, adversarial, plan.recipe, streams, draws, stop=lambda s: s.step >= plan.steps, hooks=[look])
+    for trial in trials:
+        trial.save()
 
 
 class SeedDiverged(RunFailed):
@@ -101,15 +131,15 @@ class Trial:
         self.streams = {"real": problem.batches(recipe, seed)}
         prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
-        self.seconds = self._load()
+        self.seconds, self._company = self._load(), 1
         self._tell, self._before, self._total, self._found = tell, before, total, f"seed {seed}"
 
     def play(self) -> None:
         """Play up to the plan's step and write the result."""
         plan, problem = self.plan, self.plan.protocol.problem
-        self._since = self._saved = self._told = time.perf_counter()
+        self.begin()
         self.go_on(lambda state: state.step >= plan.steps, [self._look])
-        self._save()
+        self.save()
         samples = self.samples(max(plan.samples))
         result = {
             "benchmark": plan.protocol.name,
@@ -151,10 +181,28 @@ class Trial:
             drawn.append((output if recipe.generator.output == "linear" else unscale(output, recipe.pixel_range)).cpu())
         return torch.cat(drawn)[:count]
 
+    def begin(self, company: int = 1) -> None:
+        """Start the clocks; of seeds that are played together each is counted its share of the time."""
+        self._since = self._saved = self._told = time.perf_counter()
+        self._company = company
+
     def _look(self, state: State, stats: Stats) -> None:
-        """Measure at the marks of the curve, save, and tell; none of it counts as time of training."""
-        now = time.perf_counter()
-        self.seconds, self._since = self.seconds + now - self._since, now
+        """Measure, save, tell; none of it counts as time of training."""
+        self.stop_clock()
+        self.look()
+        self.start_clock()
+
+    def stop_clock(self) -> None:
+        """Count the time since the clock was started as time of training."""
+        self.seconds += (time.perf_counter() - self._since) / self._company
+
+    def start_clock(self) -> None:
+        """Go on counting."""
+        self._since = time.perf_counter()
+
+    def look(self) -> None:
+        """Measure at the marks of the curve, save when it is time, and tell."""
+        state, now = self.state, time.perf_counter()
         if self.plan.protocol.curve and is_curve_step(state.step):
             count = min(self.plan.protocol.curve, min(self.plan.samples))
             figures = self.plan.protocol.problem.figures(self.samples(count))
@@ -162,14 +210,19 @@ class Trial:
             append_line(self.curve, line)
             self._found = f"seed {self.seed} · step {state.step:,}: {figures['modes']} modes after {count:,} samples"
         if now - self._saved >= self.plan.recipe.checkpoint_seconds:
-            self._save()
+            self.save()
             self._saved = now
         if now - self._told >= 0.1:
-            self._tell(self._before + state.step, self._total, self._found)
+            done = self._before + state.step if self._company == 1 else self._company * state.step
+            self._tell(done, self._total, self._found)
             self._told = now
-        self._since = time.perf_counter()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            RunFailed: a weight is not a number.
+        """
         state, tensors = self.state, self.state.tensors()
         if not all_finite(tensors):
             raise self._diverged()
