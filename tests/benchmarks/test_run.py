@@ -113,7 +113,7 @@ def test_seeds_that_were_stopped_together_go_on(tmp_path):
     def impatient(done, total, found):
         raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="seed 0 at step .*, seed 1 at step"):
+    with pytest.raises(Interrupted, match=r"seed 0 at step .*, seed 1 at step"):
         ring(steps=100_000, recipe=often, seeds=2, tell=impatient)
     reached = newest_checkpoint(tmp_path / "out" / "seed-0" / "checkpoints")[1]["step"]
     assert 0 < reached < 100_000
