@@ -32,7 +32,7 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 
 # Our training step beside the same step in plain PyTorch, in turn; on a machine that does nothing else.
 speed: $(BIN)/ganforge
-	$(BIN)/python speed/vanilla.py
+	$(BIN)/python speed/step.py vanilla
 
 # Trains the judge of handwritten digits anew, as the one that is shipped was made.
 judge: $(BIN)/ganforge

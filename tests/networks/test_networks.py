@@ -37,6 +37,19 @@ def players(shape=(1, 28, 28), classes=0, family="mlp", g_label=None, d_label=No
     return built
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_planes_of_a_discriminator_lie_pixel_by_pixel_also_after_one_channel(channels, dtype):
+    """Else every layer behind the first one works plane by plane or copies: half the speed."""
+    net = build_discriminator(DcganDiscriminatorSettings(filters=4), (channels, 28, 28), 0)
+    seen = []
+    for layer in net.layers:
+        layer.register_forward_hook(lambda _, __, out: seen.append(out.stride(1)))
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        net(torch.rand(5, channels, 28, 28))
+    assert set(seen) == {1}
+
+
 def test_frequencies_by_hand_and_in_front_of_a_discriminator():
     said = Frequencies(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
     waves = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
