@@ -41,7 +41,7 @@ def players(shape=(1, 28, 28), classes=0, family="mlp", g_label=None, d_label=No
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_planes_of_a_discriminator_lie_pixel_by_pixel_also_after_one_channel(channels, dtype):
     """Else every layer behind the first one works plane by plane or copies: half the speed."""
-    net = build_discriminator(DcganDiscriminatorSettings(filters=4), (channels, 28, 28), 0)
+    net = build_discriminator(DcganDiscriminatorSettings(family="dcgan", filters=4), (channels, 28, 28), 0)
     seen = []
     for layer in net.layers:
         layer.register_forward_hook(lambda _, __, out: seen.append(out.stride(1)))

@@ -32,8 +32,8 @@ class Unfold(nn.Module):
 def channels_last(images: Tensor) -> Tensor:
     """Lay images [N, C, H, W] out pixel by pixel: what convolutions are fastest with, on processors and on GPUs.
 
-    One channel lies so in either layout, and a convolution takes it for the other one and gives its planes in that, plane
-    by plane, unless the strides say what is meant.
+    One channel lies so in either layout, and a convolution takes it for the other one and gives its planes in that,
+    plane by plane, unless the strides say what is meant.
     """
     if images.shape[1] > 1:
         return images.contiguous(memory_format=torch.channels_last)
