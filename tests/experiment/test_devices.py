@@ -1,0 +1,64 @@
+"""What holds on every device that this machine has: the processor always, a GPU where there is one."""
+
+import pytest
+import torch
+
+import ganforge
+from ganforge.benchmarks.run import benchmark
+from ganforge.recipes.reading import load_recipe
+from ganforge.runs.checkpoint import newest_checkpoint
+from ganforge.runs.folder import RunFolder
+from ganforge.training.draws import Draws
+
+CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
+DEVICES = ["cpu", CUDA]
+SMALL = {
+    "vanilla": ["generator.hidden=[16]", "discriminator.hidden=[16]", "ema_half_life=100"],
+    "forge-1": ["generator.filters=4", "discriminator.filters=4", "precision=bf16"],
+    "dcgan": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
+    "infogan-iic": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
+    "semi-supervised": ["data.labels=8", "precision=fp32"],
+}
+
+
+def close(one, other, device):
+    """Equal to the last bit on the processor; a GPU adds in any order."""
+    near = {"rtol": 0, "atol": 0} if device == "cpu" else {"rtol": 2e-2, "atol": 2e-3}
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, **near, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def weights(run):
+    return newest_checkpoint(RunFolder(run).checkpoints)[0]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", SMALL)
+def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
+    changes = ["batch_size=8", *SMALL[name]]
+    ganforge.train(name, data=bars_file, out="straight", steps=6, changes=changes, device=device)
+    ganforge.train(name, data=bars_file, out="stopped", steps=3, changes=changes, device=device)
+    ganforge.resume("stopped", steps=6)
+    assert load_recipe("straight/recipe.toml").device == device
+    close(weights("straight"), weights("stopped"), device)
+    generator = ganforge.load("straight")  # on the processor, wherever it was trained
+    pictures = generator.sample(5)
+    assert pictures.device.type == "cpu"
+    assert pictures.shape == (5, 1, 8, 8)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
+    recipe = load_recipe("infogan-iic")
+    first, again, other = (Draws(recipe, seed, torch.device(device)) for seed in (1, 1, 2))
+    z = first.latent(7, "discriminator", 3)
+    assert z.device.type == device
+    assert torch.equal(z, again.latent(7, "discriminator", 3))
+    assert not torch.equal(z, other.latent(7, "discriminator", 3))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_points_of_several_seeds_at_once(device):
+    small = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", f"device={device}"]
+    report = benchmark("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
+    assert [result["device"] for result in report.results] == [device, device]
