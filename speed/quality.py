@@ -1,0 +1,96 @@
+"""How fast forge-1 gets good: speed/quality.py [SEEDS] [SECONDS].
+
+The curve of the Fréchet distance (n = 10,000, MNIST's test images; nothing is chosen by them) over seconds of the
+clock, start-up included, measuring not; when it is below that of the tutorial's GAN after its 100 epochs (S1: 18.2,
+README), the first of two measurements in a row.
+"""
+
+import time
+
+BEGAN = time.perf_counter()  # before torch is imported: a learner waits for that too
+
+import statistics  # noqa: E402
+import sys  # noqa: E402
+
+from ganforge.data.catalogue import load  # noqa: E402
+from ganforge.evaluation.figures import plain_values  # noqa: E402
+from ganforge.evaluation.measure import drawn, some  # noqa: E402
+from ganforge.evaluation.view import Eye  # noqa: E402
+from ganforge.experiment.setup import Experiment  # noqa: E402
+from ganforge.judge.digits import load_judge  # noqa: E402
+from ganforge.recipes.reading import load_recipe  # noqa: E402
+from ganforge.runs.folder import RunFolder  # noqa: E402
+from ganforge.training import loop  # noqa: E402
+from ganforge.training.memory import keep_freed_memory  # noqa: E402
+from ganforge.training.precision import choose_precision  # noqa: E402
+from ganforge.training.rules import rule_of  # noqa: E402
+from ganforge.training.state import State  # noqa: E402
+from ganforge.training.stats import Stats  # noqa: E402
+
+N, S1, FLOOR = 10_000, 18.2, 0.197
+MARKS = (4, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
+"""Seconds after which it is measured."""
+
+
+class Curve:
+    """Measures at the marks, with the clock stopped."""
+
+    def __init__(self, experiment: Experiment, eye: Eye, started: float) -> None:
+        self._experiment, self._eye, self._started, self._lost = experiment, eye, started, 0.0
+        test = some(experiment.splits.test, N, "reals")
+        self._real, self._marks = eye.look(test.images, test.labels), list(MARKS)
+        self.points: list[tuple[float, float, float]] = []
+
+    def seconds(self) -> float:
+        """Since the start, without measuring."""
+        return time.perf_counter() - self._started - self._lost
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Measure, if a mark has passed."""
+        now = self.seconds()
+        if not self._marks or now < self._marks[0]:
+            return
+        began = time.perf_counter()
+        self._marks = [mark for mark in self._marks if mark > now]
+        images = drawn(self._experiment.publish(state), N, seed=0)
+        values = plain_values(self._real, self._eye.look(images.images, images.labels), 10)
+        self.points.append((now, values["frechet_distance"], values["label_agreement"]))
+        print(
+            f"{now:6.1f} s, step {state.step:,}: Fréchet {self.points[-1][1]:.2f}, "
+            f"{self.points[-1][1] / FLOOR:.1f} times the floor, agreement {self.points[-1][2]:.1%}",
+            flush=True,
+        )
+        self._lost += time.perf_counter() - began
+
+
+def main() -> None:
+    """Train and print."""
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
+    splits, eye = load("mnist"), Eye(load_judge())
+    recipe = choose_precision(load_recipe("forge-1", ["device=cpu"]), splits.train.shape, 10)
+    keep_freed_memory()
+    start_up, reached = time.perf_counter() - BEGAN, []
+    print(f"start-up {start_up:.1f} s, counted for every seed")
+    for seed in range(seeds):
+        experiment = Experiment(recipe, splits, RunFolder("."), seed)
+        curve = Curve(experiment, eye, time.perf_counter() - start_up)
+        state = experiment.new_state()
+        loop.train(
+            state,
+            rule_of(recipe),
+            recipe,
+            experiment.streams(),
+            experiment.draws(),
+            stop=lambda _, curve=curve: curve.seconds() > limit,
+            hooks=[curve],
+        )
+        low = [point[1] <= S1 for point in curve.points]
+        first = next((curve.points[k][0] for k in range(len(low) - 1) if low[k] and low[k + 1]), None)
+        print(f"seed {seed}: S1's {S1} " + (f"reached after {first:.1f} s" if first else "not reached"))
+        reached.append(first if first is not None else float("inf"))
+    print(f"median of {seeds} seeds: {statistics.median(reached):.1f} s")
+
+
+if __name__ == "__main__":
+    main()
