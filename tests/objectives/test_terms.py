@@ -89,6 +89,8 @@ def test_information_of_two_readings_by_hand():
     margin = [sum(row) for row in joint]
     expected = sum(joint[i][j] * math.log(joint[i][j] / margin[i] / margin[j]) for i in range(2) for j in range(2))
     assert mutual_information(one, other) == pytest.approx(expected, rel=1e-5)
+    entropy = -sum(share * math.log(share) for share in margin)
+    assert mutual_information(one, other, 2.5) == pytest.approx(expected + 1.5 * 2 * entropy, rel=1e-5)
     codes = Codes((2,), 1)
     here, there = (side(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
     play = Play("discriminator", side(), here, {"moved": there}, codes=codes)

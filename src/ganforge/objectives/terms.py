@@ -136,7 +136,8 @@ class InvariantInformation(Term):
 
     P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and I = Σ P_ij ln(P_ij / (P_i P_j)), for each code (IIC, Ji et al.
     2019, arXiv:1807.06653, eq. 3): the discriminator is to read the same from both, to be sure of it, and to use all
-    values alike.
+    values alike. ``balance`` λ weighs that last wish, I + (λ - 1)(H(c) + H(c')): with 1 two similar classes may share a
+    value while a third is split (``lamb`` in that paper's published code).
 
     Args:
         degrees, slant, shift, zoom: how far images are moved at most (`ganforge.data.moved.Moved`).
@@ -145,6 +146,7 @@ class InvariantInformation(Term):
     turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
     streams: ClassVar[tuple[str, ...]] = (MOVED,)
 
+    balance: Annotated[float, Field(ge=1)] = 1.0
     degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
     slant: Annotated[float, Field(ge=0, le=2)] = 0.3
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -157,14 +159,15 @@ class InvariantInformation(Term):
         assert said is not None
         assert said_again is not None
         (here, _), (there, _) = play.codes.split(said), play.codes.split(said_again)
-        return -torch.stack([mutual_information(*pair) for pair in zip(here, there, strict=True)]).sum()
+        pairs = zip(here, there, strict=True)
+        return -torch.stack([mutual_information(one, other, self.balance) for one, other in pairs]).sum()
 
 
-def mutual_information(one: Tensor, other: Tensor) -> Tensor:
-    """Return I [] in nats of two readings of N images, logits [N, K] each, symmetric in both."""
+def mutual_information(one: Tensor, other: Tensor, balance: float = 1.0) -> Tensor:
+    """Return I + (λ - 1)(H + H') [] in nats of two readings of N images, logits [N, K] each, symmetric in both."""
     joint = one.softmax(1).T @ other.softmax(1) / len(one)
     joint = ((joint + joint.T) / 2).clamp_min(1e-12)
-    logs = joint.log() - joint.sum(1, keepdim=True).log() - joint.sum(0, keepdim=True).log()
+    logs = joint.log() - balance * (joint.sum(1, keepdim=True).log() + joint.sum(0, keepdim=True).log())
     return (joint * logs).sum()
 
 
