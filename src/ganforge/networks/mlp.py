@@ -83,9 +83,13 @@ class MlpEncoderSettings(MlpLookSettings):
 
 
 class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
-    """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all)."""
+    """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all).
+
+    ``weight_norm``: the rows of its last layer are `NormedLinear`, of learned lengths, so that pixels saturate slowly.
+    """
 
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
+    weight_norm: bool = False
     label: GeneratorLabel = "one-hot"
 
     @model_validator(mode="after")
@@ -164,7 +168,8 @@ class MlpGenerator(nn.Module):
         self.shape = shape
         self.latent = WithClass(settings.label, latent_dim, classes)
         own = classes if settings.label == "batch-norm" else 0
-        last = nn.Linear(settings.hidden[-1], math.prod(shape))
+        dense = partial(NormedLinear, learned=True) if settings.weight_norm else nn.Linear
+        last = dense(settings.hidden[-1], math.prod(shape))
         hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=own)
         self.layers = Layers(*hidden, last)
         self.squash = SQUASHES[settings.output]()

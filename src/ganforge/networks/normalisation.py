@@ -139,19 +139,23 @@ class WithReference(nn.Module):
 
 
 class NormedLinear(nn.Linear):
-    """A dense layer whose rows keep the length that ``settle`` gave them (Salimans and Kingma 2016, eq. 2, g fixed).
+    """A dense layer whose rows have a length of their own (weight normalisation, Salimans and Kingma 2016, eq. 2).
 
     w = g·v / ‖v‖ for each output; here the outputs are scaled instead of the rows, which is the same and touches fewer
     numbers. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1 over a batch (section
-    3), without which narrow rows start too quiet to be heard above noise. g is not learned, as in the published code
-    of Salimans et al. 2016: a discriminator that could scale its rows up would do so until its noise is not heard.
+    3), without which narrow rows start too quiet to be heard above noise. g is learned only where ``learned``, as in
+    the published code of Salimans et al. 2016: a discriminator that could scale its rows up would do so until its noise
+    is not heard.
     """
 
     gain: Tensor
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, learned: bool = False) -> None:
         super().__init__(inputs, outputs)
-        self.register_buffer("gain", torch.ones(outputs))
+        if learned:
+            self.gain = nn.Parameter(torch.ones(outputs))
+        else:
+            self.register_buffer("gain", torch.ones(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Give [N, outputs]."""
