@@ -135,5 +135,18 @@ def test_what_it_cannot_play_is_named(name, word):
     assert word in why_not(load_recipe(name))
 
 
+def test_what_each_member_has_of_its_own_besides_weights_is_refused():
+    recipe = load_recipe("vanilla", ["discriminator.weight_norm=true"])
+    assert "first batch" in why_not(recipe)
+    stored = {
+        key
+        for key, _ in new_state(load_recipe("udacity-deep"), (1, 8, 8), 0, 0, CPU).discriminator.module.named_buffers()
+    }
+    assert {key.rsplit(".", 1)[1] for key in stored} <= {
+        "mean",
+        "var",
+    }  # those of batch norm, which training never reads
+
+
 def test_it_can_play_the_recipes_for_points_and_the_plain_ones():
     assert not any(why_not(load_recipe(name.split(" with")[0])) for name in SMALL)

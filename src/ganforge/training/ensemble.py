@@ -128,6 +128,7 @@ def why_not(recipe: Recipe) -> str:
         "spectral norm": recipe.spectral_norm,
         "a reference batch": recipe.generator.virtual_batch_norm > 0,
         "a gradient penalty between images": recipe.penalties.gradient_penalty is not None,
+        "rows set by a first batch": bool(getattr(recipe.discriminator, "weight_norm", False)),
         "noise inside the discriminator": bool(
             getattr(recipe.discriminator, "input_noise", 0) or getattr(recipe.discriminator, "hidden_noise", 0)
         ),
