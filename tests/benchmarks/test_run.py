@@ -58,7 +58,7 @@ def test_an_interrupted_seed_goes_on(tmp_path):
     def impatient(done, total, found):
         raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="seed 0 at step"):
+    with pytest.raises(Interrupted, match="stopped in seed 0"):
         ring(recipe=often, tell=impatient, steps=100_000)
     folder = tmp_path / "out" / "seed-0" / "checkpoints"
     steps = newest_checkpoint(folder)[1]["step"] + 20
@@ -113,7 +113,7 @@ def test_seeds_that_were_stopped_together_go_on(tmp_path):
     def impatient(done, total, found):
         raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match=r"seed 0 at step .*, seed 1 at step"):
+    with pytest.raises(Interrupted, match="stopped; the same command goes on"):
         ring(steps=100_000, recipe=often, seeds=2, tell=impatient)
     reached = newest_checkpoint(tmp_path / "out" / "seed-0" / "checkpoints")[1]["step"]
     assert 0 < reached < 100_000
@@ -154,6 +154,21 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
         ring(**{"steps": 5, **arguments})
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])
+def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_path):
+    with pytest.raises(UserError, match=f"asks for batches that stacked-mnist does not have .{stream}"):
+        benchmark("stacked-mnist", name, steps=1, out="out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_seeds_that_have_not_come_equally_far_are_played_one_after_the_other(tmp_path):
+    often = SMALL.model_copy(update={"checkpoint_seconds": 0.0, "precision": "fp64"})
+    ring(steps=20, recipe=often)
+    ring(steps=50, recipe=often, seeds=2)
+    ring(steps=50, recipe=often, seeds=2, out="straight")
+    same(tmp_path / "out", tmp_path / "straight", 2)
 
 
 def test_other_benchmarks_do_not_share_a_folder():

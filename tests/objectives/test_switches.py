@@ -140,6 +140,7 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("cgan", ["discriminator.label=none"], "nobody would notice"),
         ("semi-supervised", ["discriminator.classifier=none"], "classifier = .instead"),
         ("semi-supervised", ["terms.feature_matching=1"], "terms.feature_matching: must be"),
+        ("vanilla", ["discriminator.frequencies=200"], "less than or equal to 16"),
         ("vanilla", ["data.labels=100"], "terms.supervised, which this recipe does not play"),
         ("vanilla", ["average_discriminator=true"], "ema_half_life above 0"),
         ("vanilla", ["terms.mutual_information.weight=1"], "needs codes"),

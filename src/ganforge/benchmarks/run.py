@@ -63,6 +63,11 @@ def benchmark(
         if value < 1:
             raise UserError(f"--{flag} {value}: must be more than 0")
     protocol.problem.refuse(recipe)
+    if recipe.terms.streams:
+        raise UserError(
+            f"{recipe.name} asks for batches that {name} does not have ({', '.join(recipe.terms.streams)}): "
+            "take a recipe without such terms"
+        )
     recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
     folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
     plan = Plan(protocol, recipe, steps, quick, folder)
@@ -70,30 +75,34 @@ def benchmark(
     with RunFolder(folder).locked():
         floor = floor_of(plan)
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
-        trials = [Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps) for k, seed in enumerate(wanted)]
-        level = len({trial.state.step for trial in trials}) == 1
+        at = ""
         try:
-            if level and len(trials) > 1 and not why_not(recipe):
-                play_together(trials)
-            for trial in trials:
-                trial.play()
+            if len(wanted) > 1 and not why_not(recipe) and play_together(plan, wanted, tell):
+                wanted = []
+            for k, seed in enumerate(wanted):
+                at = f" in seed {seed}"
+                Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps).play()
         except KeyboardInterrupt:
-            at = ", ".join(f"seed {trial.seed} at step {trial.state.step:,}" for trial in trials)
-            raise Interrupted(f"stopped: {at}; the same command goes on from the last checkpoints") from None
+            raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
         return Report(plan, floor, [read_kept(file) for file in found])
 
 
-def play_together(trials: Sequence["Trial"]) -> None:
-    """Play seeds that have come equally far up to the plan's step as one computation; each looks as if it were alone.
+def play_together(plan: Plan, seeds: Sequence[int], tell: Tell) -> bool:
+    """Play seeds as one computation up to the plan's step, if they have come equally far; return whether they had.
 
-    One that diverges stops all, as it would stop those after it.
+    Each is measured, saved and written down as if it were alone. One that diverges stops all, as it would stop those
+    after it.
     """
-    plan, company = trials[0].plan, len(trials)
+    total, company = len(seeds) * plan.steps, len(seeds)
+    trials = [Trial(plan, seed, tell, total=total) for seed in seeds]
+    if len({trial.state.step for trial in trials}) > 1:
+        return False
     state = ensemble([trial.state for trial in trials], plan.recipe)
     streams, draws = together([trial.streams for trial in trials]), CrewDraws([trial.draws for trial in trials])
 
     def look(crew: State, stats: Stats) -> None:
+        """Let every seed look, with all their clocks stopped."""
         for trial in trials:
             trial.stop_clock()
             trial.state.step, trial.state.images_seen = crew.step, crew.images_seen
@@ -107,7 +116,8 @@ def play_together(trials: Sequence["Trial"]) -> None:
         trial.begin(company)
     loop.train(state, adversarial, plan.recipe, streams, draws, stop=lambda s: s.step >= plan.steps, hooks=[look])
     for trial in trials:
-        trial.save()
+        trial.finish()
+    return True
 
 
 class SeedDiverged(RunFailed):
@@ -136,9 +146,13 @@ class Trial:
 
     def play(self) -> None:
         """Play up to the plan's step and write the result."""
-        plan, problem = self.plan, self.plan.protocol.problem
         self.begin()
-        self.go_on(lambda state: state.step >= plan.steps, [self._look])
+        self.go_on(lambda state: state.step >= self.plan.steps, [self._look])
+        self.finish()
+
+    def finish(self) -> None:
+        """Save, measure, and write the result."""
+        plan, problem = self.plan, self.plan.protocol.problem
         self.save()
         samples = self.samples(max(plan.samples))
         result = {

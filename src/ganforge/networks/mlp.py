@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
@@ -56,7 +56,7 @@ class MlpLookSettings(MlpSettings):
     input_noise: NonNegativeFloat = 0.0
     hidden_noise: NonNegativeFloat = 0.0
     weight_norm: bool = False
-    frequencies: NonNegativeInt = 0
+    frequencies: Annotated[int, Field(ge=0, le=16)] = 0
 
     @property
     def normed(self) -> bool:

@@ -1,8 +1,8 @@
 """Several seeds of one recipe as one batched computation ("model ensembling" of torch.func).
 
 Every weight of a player, every batch and every latent gets the members as its first axis, and the step is played on
-these: the rule, the objectives and the penalties are those of a single run. Small nets wait for the interpreter and
-for the start of every operation more than for arithmetic; here all members wait for them once.
+these: the rule, the objectives and the penalties are those of a single run. The interpreter and the start of every
+operation are waited for once; how little that is on a processor stands in docs/performance.md.
 """
 
 from collections.abc import Sequence
@@ -56,6 +56,7 @@ class Crew(Player):
         fields: list[str] = []
 
         def one(own: dict[str, Tensor], x: Tensor, condition: Tensor | None) -> Any:
+            """Play one member; vmap takes tensors, so what a discriminator says goes through it field by field."""
             said = functional_call(self.net, own, (x, condition), ways)
             if isinstance(said, Tensor):
                 return said
