@@ -83,44 +83,6 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
     assert len({(tmp_path / "out" / f"seed-{k}" / "step-120.png").read_bytes() for k in range(3)}) == 3
 
 
-def last(folder):
-    return newest_checkpoint(folder / "checkpoints")[0]
-
-
-def same(folder, other, seeds):
-    for seed in range(seeds):
-        there = last(other / f"seed-{seed}")
-        for name, value in last(folder / f"seed-{seed}").items():
-            torch.testing.assert_close(there[name], value, msg=lambda text, name=name: f"{name}: {text}")
-
-
-def test_seeds_that_start_together_are_played_as_one_and_come_to_the_same(tmp_path, monkeypatch):
-    exact = SMALL.model_copy(update={"precision": "fp64"})
-    results = ring(steps=110, recipe=exact, seeds=3, out="joined").results
-    assert [(result["seed"], result["step"]) for result in results] == [(0, 110), (1, 110), (2, 110)]
-    monkeypatch.setattr("ganforge.benchmarks.run.why_not", lambda recipe: "said so")
-    ring(steps=110, recipe=exact, seeds=3, out="alone")
-    same(tmp_path / "joined", tmp_path / "alone", 3)
-    weights = [last(tmp_path / "joined" / f"seed-{k}")["generator.module.layers.0.weight"] for k in (0, 1)]
-    assert not torch.equal(*weights)
-    for out in ("joined", "alone"):
-        assert [line["step"] for line in read_lines(tmp_path / out / "seed-2" / "curve.jsonl")] == [100]
-
-
-def test_seeds_that_were_stopped_together_go_on(tmp_path):
-    often = SMALL.model_copy(update={"checkpoint_seconds": 0.0, "precision": "fp64"})
-
-    def impatient(done, total, found):
-        raise KeyboardInterrupt
-
-    with pytest.raises(Interrupted, match="stopped; the same command goes on"):
-        ring(steps=100_000, recipe=often, seeds=2, tell=impatient)
-    reached = newest_checkpoint(tmp_path / "out" / "seed-0" / "checkpoints")[1]["step"]
-    assert 0 < reached < 100_000
-    ring(steps=reached + 20, recipe=often, seeds=2)
-    ring(steps=reached + 20, recipe=often, seeds=2, out="straight")
-    same(tmp_path / "out", tmp_path / "straight", 2)
-
 
 def test_the_points_of_the_ring_are_found_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
@@ -161,14 +123,6 @@ def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_
     with pytest.raises(UserError, match=f"asks for batches that stacked-mnist does not have .{stream}"):
         benchmark("stacked-mnist", name, steps=1, out="out")
     assert not (tmp_path / "out").exists()
-
-
-def test_seeds_that_have_not_come_equally_far_are_played_one_after_the_other(tmp_path):
-    often = SMALL.model_copy(update={"checkpoint_seconds": 0.0, "precision": "fp64"})
-    ring(steps=20, recipe=often)
-    ring(steps=50, recipe=often, seeds=2)
-    ring(steps=50, recipe=often, seeds=2, out="straight")
-    same(tmp_path / "out", tmp_path / "straight", 2)
 
 
 def test_other_benchmarks_do_not_share_a_folder():

@@ -23,7 +23,6 @@ from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
 from ganforge.training.draws import Draws
-from ganforge.training.ensemble import CrewDraws, ensemble, together, why_not
 from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
@@ -77,8 +76,6 @@ def benchmark(
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
         at = ""
         try:
-            if len(wanted) > 1 and not why_not(recipe) and play_together(plan, wanted, tell):
-                wanted = []
             for k, seed in enumerate(wanted):
                 at = f" in seed {seed}"
                 Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps).play()
@@ -86,38 +83,6 @@ def benchmark(
             raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
         return Report(plan, floor, [read_kept(file) for file in found])
-
-
-def play_together(plan: Plan, seeds: Sequence[int], tell: Tell) -> bool:
-    """Play seeds as one computation up to the plan's step, if they have come equally far; return whether they had.
-
-    Each is measured, saved and written down as if it were alone. One that diverges stops all, as it would stop those
-    after it.
-    """
-    total, company = len(seeds) * plan.steps, len(seeds)
-    trials = [Trial(plan, seed, tell, total=total) for seed in seeds]
-    if len({trial.state.step for trial in trials}) > 1:
-        return False
-    state = ensemble([trial.state for trial in trials], plan.recipe)
-    streams, draws = together([trial.streams for trial in trials]), CrewDraws([trial.draws for trial in trials])
-
-    def look(crew: State, stats: Stats) -> None:
-        """Let every seed look, with all their clocks stopped."""
-        for trial in trials:
-            trial.stop_clock()
-            trial.state.step, trial.state.images_seen = crew.step, crew.images_seen
-        for trial in trials:
-            trial.look()
-        for trial in trials:
-            trial.start_clock()
-
-    keep_freed_memory()
-    for trial in trials:
-        trial.begin(company)
-    loop.train(state, adversarial, plan.recipe, streams, draws, stop=lambda s: s.step >= plan.steps, hooks=[look])
-    for trial in trials:
-        trial.finish()
-    return True
 
 
 class SeedDiverged(RunFailed):
@@ -141,17 +106,13 @@ class Trial:
         self.streams = {"real": problem.batches(recipe, seed)}
         prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
-        self.seconds, self._company = self._load(), 1
+        self.seconds = self._load()
         self._tell, self._before, self._total, self._found = tell, before, total, f"seed {seed}"
 
     def play(self) -> None:
         """Play up to the plan's step and write the result."""
-        self.begin()
+        self._since = self._saved = self._told = time.perf_counter()
         self.go_on(lambda state: state.step >= self.plan.steps, [self._look])
-        self.finish()
-
-    def finish(self) -> None:
-        """Save, measure, and write the result."""
         plan, problem = self.plan, self.plan.protocol.problem
         self.save()
         samples = self.samples(max(plan.samples))
@@ -195,28 +156,10 @@ class Trial:
             drawn.append((output if recipe.generator.output == "linear" else unscale(output, recipe.pixel_range)).cpu())
         return torch.cat(drawn)[:count]
 
-    def begin(self, company: int = 1) -> None:
-        """Start the clocks; of seeds that are played together each is counted its share of the time."""
-        self._since = self._saved = self._told = time.perf_counter()
-        self._company = company
-
     def _look(self, state: State, stats: Stats) -> None:
-        """Measure, save, tell; none of it counts as time of training."""
-        self.stop_clock()
-        self.look()
-        self.start_clock()
-
-    def stop_clock(self) -> None:
-        """Count the time since the clock was started as time of training."""
-        self.seconds += (time.perf_counter() - self._since) / self._company
-
-    def start_clock(self) -> None:
-        """Go on counting."""
-        self._since = time.perf_counter()
-
-    def look(self) -> None:
-        """Measure at the marks of the curve, save when it is time, and tell."""
-        state, now = self.state, time.perf_counter()
+        """Measure at the marks of the curve, save when it is time, and tell; none of it counts as time of training."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
         if self.plan.protocol.curve and is_curve_step(state.step):
             count = min(self.plan.protocol.curve, min(self.plan.samples))
             figures = self.plan.protocol.problem.figures(self.samples(count))
@@ -227,9 +170,9 @@ class Trial:
             self.save()
             self._saved = now
         if now - self._told >= 0.1:
-            done = self._before + state.step if self._company == 1 else self._company * state.step
-            self._tell(done, self._total, self._found)
+            self._tell(self._before + state.step, self._total, self._found)
             self._told = now
+        self._since = time.perf_counter()
 
     def save(self) -> None:
         """Write a checkpoint.

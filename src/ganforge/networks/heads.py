@@ -31,10 +31,10 @@ class DiscriminatorOutput:
     class_logits: Tensor | None = None
     codes: Tensor | None = None
 
-    def split(self, sizes: Sequence[int], axis: int = 0) -> "list[DiscriminatorOutput]":
+    def split(self, sizes: Sequence[int]) -> "list[DiscriminatorOutput]":
         """Cut what was said of several batches together into what was said of each; ``sizes``: of logits."""
         columns = (self.logits, self.features, self.class_logits, self.codes)
-        pieces = [[None] * len(sizes) if column is None else column.split(list(sizes), axis) for column in columns]
+        pieces = [[None] * len(sizes) if column is None else column.split(list(sizes)) for column in columns]
         return [DiscriminatorOutput(*of_one) for of_one in zip(*pieces, strict=True)]
 
 

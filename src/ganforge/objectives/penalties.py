@@ -92,7 +92,7 @@ def squared_gradient(logits: Logits, images: Tensor) -> Tensor:
     images = images.detach().requires_grad_()
     said = logits(images)
     (gradient,) = torch.autograd.grad(said.sum(), images, create_graph=True)
-    return gradient.reshape(*said.shape, -1).square().sum(-1)
+    return gradient.reshape(len(said), -1).square().sum(1)
 
 
 class Penalties(Settings):

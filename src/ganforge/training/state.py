@@ -91,24 +91,16 @@ class Player:
         """
         if self.mixes_samples:
             return [self(images, labels, weights) for images, labels in batches]
-        axis, known = self.batch_axis, [labels for _, labels in batches if labels is not None]
-        images = torch.cat([images for images, _ in batches], axis)
-        said: DiscriminatorOutput = self(images, torch.cat(known, axis) if known else None, weights)
-        return said.split([images.shape[axis] // self.packing for images, _ in batches], axis)
-
-    @property
-    def batch_axis(self) -> int:
-        """Which axis of images and logits counts the images of a batch."""
-        return 0
+        known = [labels for _, labels in batches if labels is not None]
+        said: DiscriminatorOutput = self(
+            torch.cat([images for images, _ in batches]), torch.cat(known) if known else None, weights
+        )
+        return said.split([len(images) // self.packing for images, _ in batches])
 
     @cached_property
     def mixes_samples(self) -> bool:
         """Whether what the network says of one image depends on the others of its batch."""
         return any(isinstance(layer, MIXING) for layer in self.module.modules())
-
-    def gradient_norm(self) -> Tensor:
-        """How long the gradient is that the last update used, []."""
-        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
 
     @property
     def published(self) -> nn.Module:
@@ -245,11 +237,7 @@ def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Non
 
 
 def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **more: Any) -> Player:
-    optimizer = adam(list(module.parameters()), lr, recipe)
+    betas = (recipe.adam.beta1, recipe.adam.beta2)
+    optimizer = torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True)
     ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
     return Player(module, optimizer, ema, mixed=recipe.precision == "bf16", **more)
-
-
-def adam(parameters: list[nn.Parameter], lr: float, recipe: Recipe) -> torch.optim.Adam:
-    """The optimizer of a player's weights."""
-    return torch.optim.Adam(parameters, lr, (recipe.adam.beta1, recipe.adam.beta2), recipe.adam.eps, fused=True)

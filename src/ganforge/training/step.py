@@ -58,13 +58,12 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
             *((images, known if recipe.conditional else None) for images, known in more.values()),
         ]
         on_real, on_fake, *on_more = discriminator.each(looks)
-        discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean(-1)
-        loss = discriminator_loss.sum()  # of one run, or of all members of an ensemble, whose weights are their own
+        loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
         look = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
             if state.step % penalty.every == 0:
                 steep = penalty(look, *shown, on_real.logits, draws.noise_like(real, name, state.step, k))
-                loss = loss + penalty.every * penalty.weight * steep.mean(-1).sum()
+                loss = loss + penalty.every * penalty.weight * steep.mean()
         if recipe.terms.items():
             found = zip(more.items(), on_more, strict=True)
             beside = {name: Side(images, output, known) for (name, (images, known)), output in found}
@@ -88,8 +87,8 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
             with torch.no_grad():
                 real_side = Side(shown[0], discriminator(shown[0], labels, foreseen), labels)
         real_logits = real_side.output.logits if real_side else None
-        generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean(-1)
-        loss = recipe.adversarial_weight * generator_loss.sum()
+        generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean()
+        loss = recipe.adversarial_weight * generator_loss
         loss = recipe.terms.add(loss, turn("generator", Side(hoped, said, labels, latent), real_side))
         update(generator, loss, recipe.generator_lr * rate)
     if together:
