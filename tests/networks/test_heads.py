@@ -90,6 +90,19 @@ def test_rows_settle_one_after_the_other():
     torch.testing.assert_close(net(x), before)
 
 
+def test_a_net_of_normed_rows_names_classes_by_normed_rows_of_learned_lengths():
+    settings = MlpDiscriminatorSettings(hidden=(9, 8), weight_norm=True, classifier="instead", label="none")
+    net = build_discriminator(settings, SHAPE, 0, Questions(4))
+    images = torch.rand(60, *SHAPE)
+    settle_rows(net, lambda: net(images))
+    said = net(images).class_logits
+    torch.testing.assert_close(said.std(0), torch.ones(4), atol=1e-4, rtol=1e-4)
+    assert isinstance(net.heads.classifier, NormedLinear)
+    assert {name for name, _ in net.named_parameters() if name.endswith("gain")} == {"heads.classifier.gain"}
+    plain = build_discriminator(settings.model_copy(update={"weight_norm": False}), SHAPE, 0, Questions(4))
+    assert type(plain.heads.classifier) is nn.Linear
+
+
 def test_noise_only_in_training_and_the_same_for_the_same_seed():
     layer, x = GaussianNoise(0.5), torch.zeros(2000, 10)
     layer.random = torch.Generator().manual_seed(3)

@@ -90,7 +90,8 @@ def build_discriminator(
     told = 0 if settings.label == "none" else classes
 
     def heads(features: int, classes: int) -> nn.Module:
-        return Heads(features, classes, settings, asked)
+        rows = settings.family == "mlp" and settings.weight_norm
+        return Heads(features, classes, settings, asked, rows=rows)
 
     return DISCRIMINATORS[type(settings)](settings, shape, told, heads)
 

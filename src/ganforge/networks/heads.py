@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.condition import ClassTable, class_weights
 from ganforge.networks.encoding import Encoding
+from ganforge.networks.normalisation import NormedLinear
 from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
@@ -114,16 +116,24 @@ CODE_WIDTH = 128
 
 
 class Heads(nn.Module):
-    """The last layers of a discriminator: features [N, F] -> all that it says, in single precision."""
+    """The last layers of a discriminator: features [N, F] -> all that it says, in single precision.
 
-    def __init__(self, features: int, told: int, settings: HeadSettings, asked: Questions) -> None:
+    ``rows``: who names classes does so by `NormedLinear` rows of learned lengths. Without, Adam turns the few rows as
+    much at the end as in the beginning, and classes of which few images are known run into each other after some 20,000
+    steps (docs/decisions.md).
+    """
+
+    def __init__(
+        self, features: int, told: int, settings: HeadSettings, asked: Questions, *, rows: bool = False
+    ) -> None:
         super().__init__()
         kernels = settings.minibatch_kernels
         self.closeness = MinibatchDiscrimination(features, kernels) if kernels else None
         features += kernels
         self.instead = settings.classifier == "instead"
         self.logit = None if self.instead else Logit(features, told)
-        self.classifier = nn.Linear(features, asked.classes) if settings.classifier != "none" else None
+        dense = partial(NormedLinear, learned=True) if rows else nn.Linear
+        self.classifier = dense(features, asked.classes) if settings.classifier != "none" else None
         self.codes: nn.Sequential | None = None
         if asked.codes:
             last = nn.Linear(CODE_WIDTH, asked.codes)
