@@ -30,13 +30,13 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@ $(BIN)/ganforge
 
-# Our training step beside the same step in plain PyTorch, in turn; several seeds at once; what a run costs beyond its steps;
+# Our training step beside the same step in plain PyTorch, in turn; several seeds beside one plain run; what a run costs beyond its steps;
 # drawing and measuring; how fast forge-1 gets good. About 20 minutes, on a machine that does nothing else.
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
 	$(BIN)/python speed/step.py vanilla
 	$(BIN)/python speed/seeds.py vanilla
-	$(BIN)/python speed/seeds.py gan-2d
+	$(BIN)/python speed/seeds.py ring 8 1000
 	$(BIN)/python speed/overhead.py
 	$(BIN)/python speed/sampling.py
 	$(BIN)/python speed/quality.py

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
     from ganforge.experiment.evaluating import evaluate
-    from ganforge.experiment.verbs import resume, train, train_seeds
+    from ganforge.experiment.seeds import train_seeds
+    from ganforge.experiment.verbs import resume, train
     from ganforge.recipes.reading import load_recipe
     from ganforge.sampling import load_generator as load
 
@@ -37,7 +38,7 @@ _HOMES = {
     "load_recipe": ("ganforge.recipes.reading", "load_recipe"),
     "resume": ("ganforge.experiment.verbs", "resume"),
     "train": ("ganforge.experiment.verbs", "train"),
-    "train_seeds": ("ganforge.experiment.verbs", "train_seeds"),
+    "train_seeds": ("ganforge.experiment.seeds", "train_seeds"),
 }
 
 

@@ -83,7 +83,6 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
     assert len({(tmp_path / "out" / f"seed-{k}" / "step-120.png").read_bytes() for k in range(3)}) == 3
 
 
-
 def test_the_points_of_the_ring_are_found_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
     changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "device=cpu"]
@@ -123,6 +122,29 @@ def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_
     with pytest.raises(UserError, match=f"asks for batches that stacked-mnist does not have .{stream}"):
         benchmark("stacked-mnist", name, steps=1, out="out")
     assert not (tmp_path / "out").exists()
+
+
+def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
+    told = []
+    in_turn = ring(steps=110, seeds=2, out="turn").results
+    monkeypatch.setattr("ganforge.benchmarks.run.runs_at_once", lambda *_: 2)
+    beside = ring(steps=110, seeds=2, out="beside", tell=lambda *what: told.append(what)).results
+    assert [result["seed"] for result in beside] == [0, 1]
+    assert [result["figures"] for result in beside] == [result["figures"] for result in in_turn]
+    for seed in (0, 1):
+        one, other = (
+            newest_checkpoint(tmp_path / out / f"seed-{seed}" / "checkpoints")[0] for out in ("turn", "beside")
+        )
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert {total for _, total, _ in told} == {220} and all(found.startswith("seed ") for *_, found in told)
+    assert ring(steps=110, seeds=1, out="beside").results == beside  # both are kept
+
+
+def test_one_that_diverges_beside_others_is_named_once(monkeypatch):
+    wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
+    monkeypatch.setattr("ganforge.benchmarks.run.runs_at_once", lambda *_: 2)
+    with pytest.raises(RunFailed, match=r"^seed [01] diverged before step"):
+        ring(recipe=wild, seeds=2)
 
 
 def test_other_benchmarks_do_not_share_a_folder():

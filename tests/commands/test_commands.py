@@ -34,7 +34,7 @@ def trained(run_command, bars_file):
 FLAGS = {
     "train": {
         *("--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"),
-        *("--resize", "--skip-bad", "--seeds", "--evaluate-every"),
+        *("--resize", "--skip-bad", "--seeds", "--at-once", "--evaluate-every"),
     },
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
     "sample": {
@@ -75,7 +75,8 @@ def verbs():
 
     def walk(command, prefix):
         for name, sub in getattr(command, "commands", {}).items():
-            yield " ".join([*prefix, name]), sub
+            if not sub.hidden:  # what only the program itself calls
+                yield " ".join([*prefix, name]), sub
             yield from walk(sub, [*prefix, name])
 
     return dict(walk(typer.main.get_command(app), []))

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
+from ganforge.files import cache_folder
 from ganforge.recipes.reading import load_recipe
 from ganforge.training import precision
 from ganforge.training.draws import Draws
@@ -32,7 +33,7 @@ def test_a_damaged_memory_is_measured_again(monkeypatch):
     recipe = load_recipe("forge-1", SMALL)
     monkeypatch.setattr(precision, "_faster", lambda *_: "bf16")
     choose_precision(recipe, (1, 8, 8), 4)
-    for file in (precision.cache_folder() / "precision").iterdir():
+    for file in (cache_folder() / "precision").iterdir():
         file.write_text("{")
     monkeypatch.setattr(precision, "_faster", lambda *_: "fp32")
     assert choose_precision(recipe, (1, 8, 8), 4).precision == "fp32"

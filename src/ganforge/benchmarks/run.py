@@ -15,6 +15,7 @@ from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.files import write_atomically
+from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
@@ -22,6 +23,7 @@ from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
+from ganforge.training.cores import runs_at_once, threads_each
 from ganforge.training.draws import Draws
 from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
@@ -76,6 +78,10 @@ def benchmark(
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
         at = ""
         try:
+            together = runs_at_once(recipe, protocol.problem.shape, 0, len(wanted), steps)
+            if together > 1:
+                _side_by_side(plan, wanted, together, tell)
+                wanted = []
             for k, seed in enumerate(wanted):
                 at = f" in seed {seed}"
                 Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps).play()
@@ -83,6 +89,36 @@ def benchmark(
             raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
         return Report(plan, floor, [read_kept(file) for file in found])
+
+
+def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) -> None:
+    """Let processes play the seeds (`play_seed`), and tell how far they are together."""
+    steps, found = dict.fromkeys(seeds, 0), ""
+    jobs = {f"seed {seed}": seed for seed in seeds}
+
+    def hear(name: str, line: str) -> None:
+        nonlocal found
+        try:
+            steps[jobs[name]], found = json.loads(line)
+        except (ValueError, TypeError):
+            return  # a warning of some library, say
+        tell(sum(steps.values()), len(seeds) * plan.steps, found)
+
+    arguments = [("play-seed", str(plan.folder), str(seed), str(plan.steps), "--json") for seed in seeds]
+    side_by_side([Job(*job) for job in zip(jobs, arguments, strict=True)], at_once, threads_each(at_once), hear)
+
+
+def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
+    """Play one seed of a benchmark that was begun in ``folder``; return the file of its figures.
+
+    Raises:
+        UserError: there is no benchmark.
+        RunFailed: the seed diverged, or the disk is full.
+    """
+    kept = read_kept(folder / "benchmark.json")
+    plan = Plan(find(kept["benchmark"]), load_recipe(str(folder / "recipe.toml")), steps, kept["quick"], folder)
+    Trial(plan, seed, tell, total=steps).play()
+    return plan.result(seed)
 
 
 class SeedDiverged(RunFailed):

@@ -1,5 +1,6 @@
 """``ganforge benchmark``: published protocols whose truth is known."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
 
-PLAIN_EVERY_SECONDS = 10.0
+EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.5, 10.0
 FEW_LABELS, CLUSTERS, TECHNIQUES = "few-labels", "clusters", "techniques"
 AUTOENCODERS = "autoencoders"
 
@@ -87,6 +88,21 @@ def benchmark(
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
     )
     say(f"curves (curve.jsonl) and pictures of samples: {plan.folder}/seed-*")
+
+
+def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) -> None:
+    """Play one seed of a benchmark that was begun; ``ganforge benchmark --seeds`` lets processes do this."""
+    from ganforge.benchmarks.run import play_seed as play
+
+    told = 0.0
+
+    def tell(done: float, total: int, found: str) -> None:
+        nonlocal told
+        if time.perf_counter() - told >= EVERY_SECONDS or done == total:
+            told = time.perf_counter()
+            print(json.dumps([done, found]), file=sys.stderr, flush=True)
+
+    give({"result": str(play(folder, seed, steps, tell))})
 
 
 def _teach(

@@ -43,6 +43,7 @@ class TerminalWatcher(Watcher):
         self._judging: Progress | None = None
         self._reading: Progress | None = None
         self._files: dict[str, TaskID] = {}
+        self._heard: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Print one sentence."""
@@ -133,6 +134,20 @@ class TerminalWatcher(Watcher):
         else:
             print(f"{where} · {game}", file=sys.stderr, flush=True)
 
+    def hear(self, name: str, line: str) -> None:
+        """Show the last line of each run on a terminal, every line in a file or a pipe."""
+        if not self._console.is_terminal:
+            print(f"{name} · {line}", file=sys.stderr, flush=True)
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._heard[name] = line
+        lines = Table.grid(padding=(0, 1))
+        for each in sorted(self._heard, key=lambda name: (len(name), name)):
+            lines.add_row(Text(each), Text(self._heard[each]))
+        self._live.update(lines, refresh=True)
+
     def end(self) -> None:
         """Take the bars away."""
         if self._live is not None:
@@ -140,7 +155,8 @@ class TerminalWatcher(Watcher):
         for progress in (self._downloads, self._judging, self._reading):
             if progress is not None:
                 progress.stop()
-        self._live, self._downloads, self._judging, self._reading, self._files = None, None, None, None, {}
+        self._live, self._downloads, self._judging, self._reading = None, None, None, None
+        self._files, self._heard = {}, {}
 
     def _how_far(self, state: State, now: float) -> tuple[float, float]:
         """The share of the way that is done, and the seconds that are left: by steps, by the clock, or the sooner."""

@@ -28,7 +28,10 @@ def train(
     seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Train so many seeds, one after the other, into one folder; again: goes on.")
+        int | None, typer.Option(help="Train so many seeds into one folder; the same command again goes on.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(help="With --seeds: so many side by side; 1: in turn. What is faster unless given.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     evaluate_every: Annotated[
@@ -44,8 +47,9 @@ def train(
     Example: ganforge train vanilla --data mnist --minutes 2
     """
     from ganforge.commands.progress import TerminalWatcher
+    from ganforge.errors import UserError
+    from ganforge.experiment.seeds import train_seeds
     from ganforge.experiment.verbs import train as train_gan
-    from ganforge.experiment.verbs import train_seeds
 
     watcher = TerminalWatcher(as_json=as_json)
     wishes: dict[str, Any] = {
@@ -64,9 +68,11 @@ def train(
         "watcher": watcher,
     }
     if seeds is None:
+        if at_once is not None:
+            raise UserError(f"--at-once {at_once}: goes with --seeds")
         _show(train_gan(recipe, **wishes), watcher, as_json)
         return
-    runs = train_seeds(recipe, seeds, **wishes)
+    runs = train_seeds(recipe, seeds, at_once=at_once, **wishes)
     folder = runs[0].folder.parent
     if as_json:
         give({"folder": str(folder), "runs": [_told(run) for run in runs]})

@@ -22,8 +22,9 @@ from ganforge.evaluation.report import shown
 from ganforge.evaluation.view import Eye
 from ganforge.experiment.play import Run
 from ganforge.experiment.reconstructing import load_copyist
+from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.experiment.verbs import RUNS, train_seeds
+from ganforge.experiment.verbs import RUNS
 from ganforge.files import write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals

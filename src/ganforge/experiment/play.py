@@ -1,14 +1,9 @@
 """One run from its first step to its verdict: the loop, the hooks, saving, stopping, and what to do when it breaks."""
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
@@ -16,7 +11,9 @@ from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, Sh
 from ganforge.experiment.quality import QualityHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.experiment.verdict import Verdict, judge_run
+from ganforge.processes import stop_signals
 from ganforge.runs.checkpoint import newest_checkpoint
+from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
@@ -65,13 +62,8 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         hooks.insert(-1, quality)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
-    folder.update_run(
-        status="running",
-        judged=False,
-        target_step=length.step,
-        target_seconds=None if math.isinf(length.seconds) else done + length.seconds,
-    )
-    with _stop_signals() as stopped:
+    note_length(folder, "running", length, done)
+    with stop_signals() as stopped:
         try:
             watcher.begin(experiment, length)
             if state.step == 0:
@@ -108,6 +100,18 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     return conclude(experiment, state, seconds(), watcher)
 
 
+def complete_run(folder: RunFolder) -> Run:
+    """Return what is known of a run that was trained before."""
+    saved = folder.read_run()
+    return Run(folder.path, saved["step"], saved["step"] / saved["steps_per_epoch"], saved["seconds"])
+
+
+def note_length(folder: RunFolder, status: str, length: Length, done: float = 0.0) -> None:
+    """Write down that a run is not at its end, and where that is, for whoever goes on with it."""
+    seconds = None if math.isinf(length.seconds) else done + length.seconds
+    folder.update_run(status=status, judged=False, target_step=length.step, target_seconds=seconds)
+
+
 def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:
     """Judge a run that has come to its end; where no judge knows its data, ``resume`` asks again.
 
@@ -135,19 +139,3 @@ def _explain(experiment: Experiment, last: int, streams: Streams, draws: Draws) 
         f"diverged at {where}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in experiment.recipe.rates)}"
     )
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into a flag that the loop reads between two steps."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    handler: Callable[[int, Any], None] = lambda number, frame: stopped.set()  # noqa: E731
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -139,6 +139,9 @@ class Watcher:
     def look(self, state: State, stats: Stats) -> None:
         """Look at a step that was just played."""
 
+    def hear(self, name: str, line: str) -> None:
+        """Take a line that one of several runs, side by side, says of itself."""
+
     def end(self) -> None:
         """Learn that loading or training ended, for whatever reason."""
 

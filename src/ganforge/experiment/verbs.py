@@ -16,7 +16,7 @@ from ganforge.data.entries import ENTRIES
 from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.play import Run, conclude, play
+from ganforge.experiment.play import Run, complete_run, conclude, note_length, play
 from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
@@ -91,41 +91,6 @@ def train(
     return order.begin(seed, RunFolder(out) if out is not None else None)
 
 
-def train_seeds(
-    recipe: str | Recipe = "default", seeds: int = 3, *, seed: int = 0, out: str | Path | None = None, **wishes: Any
-) -> list[Run]:
-    """Train a method ``seeds`` times, with ``seed``, ``seed`` + 1, ...: one run after the other, all in one folder.
-
-    Args:
-        recipe: as `train`.
-        seeds: how many.
-        seed: the first one.
-        out: the folder, in which each run is ``seed-0``, ``seed-1``, ...; ``runs/<recipe>-<data>-<k>`` unless given.
-            In a folder that was begun before, what is finished is left alone and what was interrupted goes on.
-        wishes: all else that `train` takes.
-
-    Raises:
-        UserError: as `train`.
-        RunFailed: as `train`; the runs before are complete.
-        Interrupted: as `train`; the same call goes on.
-    """
-    order = prepare(recipe, **wishes)
-    if seeds < 1:
-        raise UserError(f"--seeds {seeds}: must be 1 or more")
-    if out is not None:
-        place = Path(out)
-        if RunFolder(place).exists:
-            raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
-    else:
-        place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
-    runs = []
-    for each in range(seed, seed + seeds):
-        folder = RunFolder(place / f"seed-{each}")
-        order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
-        runs.append(order.go_on(folder) if folder.exists else order.begin(each, folder))
-    return runs
-
-
 @dataclass(frozen=True)
 class Order:
     """A training that is checked and ready to begin: all of it but the seed and the folder.
@@ -148,7 +113,44 @@ class Order:
 
     def begin(self, seed: int, folder: RunFolder | None) -> Run:
         """Train with this seed; without a folder in the first free one."""
-        recipe, splits, watcher = self.recipe, self.splits, self.watcher
+        experiment, state = self._ready(seed, folder)
+        self.watcher.say(f"data: {self.splits.train.name}, {self.splits.origin}")
+        with experiment.folder.locked():
+            self._write(experiment, state, torch.get_num_threads())
+            return play(experiment, state, self.length_of(experiment), 0.0, self.watcher)
+
+    def lay_out(self, seed: int, folder: RunFolder, threads: int) -> None:
+        """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
+        experiment, state = self._ready(seed, folder)
+        with folder.locked():
+            self._write(experiment, state, threads)
+            note_length(folder, "interrupted", self.length_of(experiment))
+
+    def is_complete(self, folder: RunFolder) -> bool:
+        """Whether a run of this order is there, at its end and judged; False also where nothing is there."""
+        if not folder.exists:
+            return False
+        if folder.recipe.exists() and _saved_recipe(folder) != self.recipe:
+            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+        saved = folder.read_run()
+        return saved.get("status") == "finished" and bool(saved.get("judged") or saved.get("no_judge"))
+
+    def go_on(self, folder: RunFolder) -> Run:
+        """Go on with a run of this order that was begun before; leave it alone if it is complete."""
+        if not self.is_complete(folder):
+            return resume(folder.path, data=self.splits, watcher=self.watcher)
+        self.watcher.say(f"{folder.path} is complete")
+        return complete_run(folder)
+
+    def length_of(self, experiment: Experiment) -> Length:
+        """When its runs are at their end."""
+        if not self.length:
+            return Length(experiment.usual_steps)
+        return _length(experiment, **self.length)
+
+    def _ready(self, seed: int, folder: RunFolder | None) -> tuple[Experiment, State]:
+        """Make players and folder: everything is checked before anything is written."""
+        recipe, splits = self.recipe, self.splits
         if folder is not None:
             _refuse_used(folder, recipe)
         images = splits.train
@@ -156,42 +158,26 @@ class Order:
         state = experiment.new_state()
         if self.start_from is not None:
             take_weights(state, recipe, images, self.start_from)
-        # Everything is checked: only now is anything written.
         folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
-        experiment = replace(experiment, folder=folder)
         folder.create()
-        watcher.say(f"data: {images.name}, {splits.origin}")
-        with folder.locked():
-            _refuse_used(folder, recipe)
-            write_atomically(folder.recipe, recipe.to_toml().encode())
-            save_state(experiment, state)  # before run.json: whatever is a run can go on
-            folder.update_run(
-                recipe=recipe.name,
-                seed=seed,
-                data=self.data,
-                fingerprint=splits.fingerprint,
-                steps_per_epoch=experiment.steps_per_epoch,
-                evaluate_every=self.evaluate_every,
-                versions=versions(),
-                threads=torch.get_num_threads(),
-            )
-            return play(experiment, state, self._length(experiment), 0.0, watcher)
+        return replace(experiment, folder=folder), state
 
-    def go_on(self, folder: RunFolder) -> Run:
-        """Go on with a run of this order that was begun before; leave it alone if it is complete."""
-        if folder.recipe.exists() and _saved_recipe(folder) != self.recipe:
-            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-        saved = folder.read_run()
-        if saved.get("status") != "finished" or not (saved.get("judged") or saved.get("no_judge")):
-            return resume(folder.path, data=self.splits, watcher=self.watcher)
-        self.watcher.say(f"{folder.path} is complete")
-        epoch = saved["step"] / saved["steps_per_epoch"]
-        return Run(folder.path, saved["step"], epoch, saved["seconds"])
-
-    def _length(self, experiment: Experiment) -> Length:
-        if not self.length:
-            return Length(experiment.usual_steps)
-        return _length(experiment, **self.length)
+    def _write(self, experiment: Experiment, state: State, threads: int) -> None:
+        """Write down what makes a folder a run."""
+        folder, splits = experiment.folder, self.splits
+        _refuse_used(folder, self.recipe)
+        write_atomically(folder.recipe, self.recipe.to_toml().encode())
+        save_state(experiment, state)  # before run.json: whatever is a run can go on
+        folder.update_run(
+            recipe=self.recipe.name,
+            seed=experiment.seed,
+            data=self.data,
+            fingerprint=splits.fingerprint,
+            steps_per_epoch=experiment.steps_per_epoch,
+            evaluate_every=self.evaluate_every,
+            versions=versions(),
+            threads=threads,
+        )
 
 
 def prepare(

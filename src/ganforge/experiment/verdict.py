@@ -68,6 +68,11 @@ class Verdict:
             "findings": [dataclasses.asdict(finding) for finding in self.findings],
         }
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Verdict":
+        """Return what `to_dict` was made of."""
+        return cls(Measurement(**values["measured"]), tuple(Finding(**finding) for finding in values["findings"]))
+
 
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
