@@ -30,7 +30,7 @@ def test_the_step_uses_the_rate_of_its_moment(bars):
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
         adversarial(state, changed, streams, Draws(changed, 0, cpu))
-        rates = [player.optimizer.param_groups[0]["lr"] for player in (state.generator, state.discriminator)]
+        rates = [player.optimizer.rate for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 
 

@@ -145,8 +145,8 @@ def test_several_discriminator_steps_see_different_images_and_noise(bars):
 
 def test_separate_learning_rates_reach_their_player(bars):
     state, *_ = game(bars, changes=["generator_lr=0.5", "discriminator_lr=0.25"])
-    assert state.generator.optimizer.param_groups[0]["lr"] == 0.5
-    assert state.discriminator.optimizer.param_groups[0]["lr"] == 0.25
+    assert state.generator.optimizer.rate == 0.5
+    assert state.discriminator.optimizer.rate == 0.25
 
 
 def test_ema_halves_its_distance_every_half_life(bars):

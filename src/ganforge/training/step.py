@@ -101,8 +101,8 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:
     """Descend on ``loss`` with one player's parameters, or wait with the gradient; nothing else gets one."""
-    player.optimizer.zero_grad()
-    player.optimizer.param_groups[0]["lr"] = learning_rate
+    player.optimizer.forget_gradients()
+    player.optimizer.rate = learning_rate
     loss.backward(inputs=player.parameters)
     if not waits:
         player.optimizer.step()

@@ -21,14 +21,11 @@ def look_ahead(player: Player, loss: Callable[[Weights], Tensor], times: int, ra
     The player itself does not move: weights, moments and step count are those of its optimiser, continued on paper.
     The generator's gradient goes through the steps (Metz et al. 2017, eq. 6 to 8); without any it is the plain one.
     """
-    group = player.optimizer.param_groups[0]
-    (beta1, beta2), eps = group["betas"], group["eps"]
+    adam = player.optimizer
+    (beta1, beta2), eps = adam.betas, adam.eps
     weights: Weights = dict(player.module.named_parameters())
-    slots = [player.optimizer.state.get(weight, {}) for weight in weights.values()]
-    first = [slot.get("exp_avg", torch.zeros_like(w)) for slot, w in zip(slots, weights.values(), strict=True)]
-    second = [slot.get("exp_avg_sq", torch.zeros_like(w)) for slot, w in zip(slots, weights.values(), strict=True)]
-    # a tensor on the device: nothing waits for it
-    done = slots[0].get("step", torch.zeros((), device=first[0].device))
+    first, second = adam.averages["exp_avg"], adam.averages["exp_avg_sq"]
+    done = adam.steps.clone()  # a tensor on the device: nothing waits for it
     for k in range(1, times + 1):
         slopes = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True)
         first = [beta1 * m + (1 - beta1) * g for m, g in zip(first, slopes, strict=True)]

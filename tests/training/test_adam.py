@@ -1,0 +1,87 @@
+"""Ours is torch's Adam, bit by bit, without torch's compiler."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from ganforge.training.adam import Adam
+
+SHAPES = [(3, 4), (4,), (2, 3, 3, 3)]
+
+
+def weights(dtype):
+    random = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(shape, generator=random, dtype=dtype)) for shape in SHAPES]
+
+
+def gradient(weight, step):
+    return (weight.detach() * (1 + step)).sin()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("betas", "eps"), [((0.9, 0.999), 1e-8), ((0.5, 0.99), 2e-4), ((0.0, 0.99), 1e-8)])
+def test_it_is_torchs_adam_bit_by_bit(dtype, betas, eps):
+    own, torchs = weights(dtype), weights(dtype)
+    ours, theirs = Adam(own, 1e-2, betas, eps), torch.optim.Adam(torchs, 1e-2, betas, eps, fused=True)
+    for step in range(5):
+        ours.rate = theirs.param_groups[0]["lr"] = 1e-2 / (1 + step)
+        for one, other in zip(own, torchs, strict=True):
+            one.grad, other.grad = gradient(one, step), gradient(other, step)
+        ours.step()
+        theirs.step()
+        for one, other in zip(own, torchs, strict=True):
+            assert torch.equal(one, other)
+    kept = theirs.state_dict()["state"]
+    for name, tensor in ours.tensors().items():
+        index, slot = name.split(".")
+        assert torch.equal(tensor, kept[int(index)][slot]), name
+    assert len(ours.tensors()) == 9
+
+
+def test_by_hand():
+    (weight,) = (nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64)),)
+    adam = Adam([weight], 0.1, (0.5, 0.75), 0.01)
+    for slope in (2.0, -1.0):
+        weight.grad = torch.full((2,), slope, dtype=torch.float64)
+        adam.step()
+    # m: 1, then .5*1 - .5 = 0; v: 1, then .75 + .25 = 1; corrected by 1-.25 and 1-.5625
+    first = 0.1 * (1 / 0.5) / ((1 / 0.25) ** 0.5 + 0.01)
+    torch.testing.assert_close(weight.detach(), torch.tensor([1.0, -2.0], dtype=torch.float64) - first)
+
+
+def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
+    def play(steps, saved=None):
+        own = weights(torch.float64)
+        adam = Adam(own, 1e-2, (0.9, 0.99), 1e-8)
+        if saved:
+            adam.load(saved[1])
+            with torch.no_grad():
+                for weight, value in zip(own, saved[0], strict=True):
+                    weight.copy_(value)
+        for step in steps:
+            adam.forget_gradients()
+            for weight in own[:2]:
+                weight.grad = gradient(weight, step)
+            adam.step()
+        return [weight.detach().clone() for weight in own], {k: v.clone() for k, v in adam.tensors().items()}
+
+    straight, halfway = play(range(6)), play(range(3))
+    resumed = play(range(3, 6), halfway)
+    assert all(torch.equal(one, other) for one, other in zip(straight[0], resumed[0], strict=True))
+    assert torch.equal(straight[0][2], weights(torch.float64)[2])
+    assert play([])[1] == {}
+
+
+def test_a_run_begins_without_torchs_compiler():
+    code = (
+        "import sys, torch; from ganforge.recipes.reading import load_recipe\n"
+        "from ganforge.training import trial\n"
+        "recipe = load_recipe('forge-1', ['generator.filters=4', 'discriminator.filters=4', 'device=cpu', 'precision=fp32'])\n"
+        "trial.timed_step(recipe, (1, 8, 8), 4)()\n"
+        "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
