@@ -32,6 +32,14 @@ def generator(request, bars):
     return trained(bars, request.param, "ema_half_life=50.0")[1]
 
 
+def test_bf16_draws_nearly_the_same_pictures():
+    exact, fast = (load_generator("mnist", precision=p).sample(200, seed=3).int() for p in ("fp32", "bf16"))
+    levels = (exact - fast).abs().float()
+    assert 0 < levels.mean() < 1 and levels.flatten(1).mean(1).max() < 4
+    with pytest.raises(UserError, match="precision 'int8' is not known"):
+        load_generator("mnist", precision="int8")
+
+
 def test_the_file_alone_draws_the_same_pictures_anywhere(generator, tmp_path):
     generator.save(tmp_path / "g.safetensors")
     again = load_generator(tmp_path / "g.safetensors")

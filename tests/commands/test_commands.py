@@ -39,6 +39,7 @@ FLAGS = {
     "resume": {"--steps", "--epochs", "--minutes", "--json"},
     "sample": {
         *("--n", "--labels", "--digits", "--morph", "--codes", "--reconstruct", "--model", "--seed", "--out", "--json"),
+        "--precision",
     },
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
@@ -318,6 +319,8 @@ BAD = [
     (("data", "fetch", "mnits"), "mnist"),
     (("benchmark", "rings"), "did you mean ring"),
     (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
+    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
+    (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
     (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
     (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
     (("benchmark", "ring", "--recipe", "cgan"), "cannot draw the points of ring"),

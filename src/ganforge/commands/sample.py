@@ -54,6 +54,9 @@ def sample(
     ] = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, which ships with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels off.")
+    ] = "fp32",
     out: Annotated[
         Path | None, typer.Option(help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder.")
     ] = None,
@@ -77,7 +80,7 @@ def sample(
         return
     if digits is not None and (labels is not None or n is not None):
         raise UserError("--digits says which and how many: give neither --labels nor --n beside it")
-    generator = load_generator(run or str(model))
+    generator = load_generator(run or str(model), precision=precision)  # type: ignore[arg-type]  # it looks itself
     wanted = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
     folder = Path() if run is None else run if run.is_dir() else run.parent
     if codes:
