@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from PIL import Image
 
+from ganforge.data.images import unscale
 from ganforge.experiment.setup import Experiment
 from ganforge.files import write_atomically
 from ganforge.runs.checkpoint import all_finite, write_checkpoint
@@ -93,7 +94,10 @@ class SheetHook:
 
 
 class EvolutionHook:
-    """Keeps a frame of one fixed noise at every mark of the time scale; together they are ``evolution.webp``."""
+    """Keeps a frame of one fixed noise at every mark of the time scale; together they are ``evolution.webp``.
+
+    Frames follow closely at first, so they are drafts: measured batch statistics would cost a step each.
+    """
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
@@ -108,7 +112,7 @@ class EvolutionHook:
         labels = None
         if experiment.recipe.conditional:
             labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
-        images = experiment.publish(state, batches=2).draw(latent, labels)  # early frames follow closely: two must do
+        images = unscale(state.generator.draft(latent, labels), experiment.recipe.pixel_range).cpu()
         picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture))
 
