@@ -416,12 +416,12 @@ def test_divergence_exits_with_three(run_command, bars_file):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monkeypatch, number):
-    from ganforge.experiment import verbs
+    from ganforge.experiment import order
 
     def interrupted(*_, **__):
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(verbs, "load_data", interrupted)
+    monkeypatch.setattr(order, "load_data", interrupted)
     code, _, err = run_command("train", "vanilla", "--data", bars_file)
     assert code == 130
     assert err.count("\n") == 1

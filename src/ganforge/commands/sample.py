@@ -68,7 +68,7 @@ def sample(
     """
     import torch
 
-    from ganforge.sampling import class_sheet, code_sheet, load_generator, sheet
+    from ganforge.sampling import class_sheet, load_generator, sheet
 
     if (run is None) == (model is None):
         both = "not both" if run else "for the generator that ships with ganforge"
@@ -86,12 +86,7 @@ def sample(
     if codes:
         if n is not None or wanted or morph or (out is not None and out.suffix.lower() != ".png"):
             raise UserError("--codes draws one sheet: give no --n, --labels, --digits or --morph, and --out FILE.png")
-        picture = code_sheet(generator, seed=seed)
-        target = out or folder / "codes.png"
-        _write(torch.empty(0), None, target, lambda: picture)
-        if as_json:
-            give({"file": str(target), "seed": seed})
-        say(f"what each code does -> {target}", as_json=as_json)
+        _show_codes(generator, seed, out or folder / "codes.png", as_json)
         return
     target = out or folder / ("morph.webp" if morph else "sample.png")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
@@ -117,6 +112,18 @@ def sample(
     if as_json:
         give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
+
+
+def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) -> None:
+    import torch
+
+    from ganforge.sampling import code_sheet
+
+    picture = code_sheet(generator, seed=seed)
+    _write(torch.empty(0), None, target, lambda: picture)
+    if as_json:
+        give({"file": str(target), "seed": seed})
+    say(f"what each code does -> {target}", as_json=as_json)
 
 
 def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:

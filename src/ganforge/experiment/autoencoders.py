@@ -20,11 +20,11 @@ from ganforge.evaluation.figures import KINDS
 from ganforge.evaluation.measure import Yardstick, some
 from ganforge.evaluation.report import shown
 from ganforge.evaluation.view import Eye
+from ganforge.experiment.order import RUNS
 from ganforge.experiment.play import Run
 from ganforge.experiment.reconstructing import load_copyist
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.experiment.verbs import RUNS
 from ganforge.files import write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals

@@ -15,10 +15,10 @@ import ganforge
 from ganforge.data.catalogue import load
 from ganforge.data.images import scale
 from ganforge.errors import UserError
+from ganforge.experiment.order import RUNS
 from ganforge.experiment.play import Run
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.experiment.verbs import RUNS
 from ganforge.files import write_atomically
 from ganforge.metrics.clusters import clustering_accuracy
 from ganforge.recipes.reading import load_recipe

@@ -15,8 +15,9 @@ from torch import nn
 
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
+from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.experiment.verbs import RUNS, Order, prepare
+from ganforge.experiment.verbs import go_on
 from ganforge.files import write_atomically
 from ganforge.objectives.play import Play, Side
 from ganforge.objectives.terms import LABELLED
@@ -177,7 +178,7 @@ def few_labels(
 def _measure(experiment: Experiment, order: Order, labels: int, quick: bool, watcher: Watcher) -> Draw:
     place, draw = experiment.folder, experiment.seed
     watcher.say(f"draw {draw}: {labels} labels of {len(order.splits.train):,} images")
-    run = order.go_on(place) if place.exists else order.begin(draw, place)
+    run = go_on(order, place) if place.exists else order.begin(draw, place)
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(place.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])

@@ -16,9 +16,9 @@ from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
 from ganforge.evaluation.learners import EPOCHS, hits, nearest_neighbour_hits, train_classifier
 from ganforge.evaluation.measure import drawn, some
+from ganforge.experiment.order import RUNS
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.experiment.verbs import RUNS
 from ganforge.files import cache_folder, write_atomically
 from ganforge.metrics.intervals import Interval, proportion_interval
 from ganforge.recipes.reading import load_recipe

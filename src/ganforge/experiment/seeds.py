@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.errors import UserError
+from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
 from ganforge.experiment.setup import Experiment
-from ganforge.experiment.verbs import RUNS, Order, prepare
+from ganforge.experiment.verbs import go_on
 from ganforge.experiment.verdict import Verdict
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.recipe import Recipe
@@ -63,7 +64,7 @@ def train_seeds(
     runs = []
     for each, folder in folders.items():
         order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
-        runs.append(order.go_on(folder) if folder.exists else order.begin(each, folder))
+        runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
     return runs
 
 

@@ -1,36 +1,30 @@
 """The verbs that train: what ``ganforge train`` and ``ganforge resume`` do, as functions."""
 
 import math
-import platform
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import ganforge
-from ganforge.data.catalogue import load as load_data
-from ganforge.data.entries import ENTRIES
-from ganforge.data.images import Splits
 from ganforge.errors import UserError
-from ganforge.experiment.hooks import save_state
-from ganforge.experiment.play import Run, complete_run, conclude, note_length, play
-from ganforge.experiment.quality import judge_for_validation
-from ganforge.experiment.setup import Experiment, Length, Watcher, fit
-from ganforge.experiment.start import take_weights
-from ganforge.files import write_atomically
-from ganforge.recipes.reading import load_recipe, parse
-from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe
+from ganforge.experiment.order import (
+    Order,
+    check_length,
+    choose_device,
+    given_length,
+    load,
+    prepare,
+    saved_recipe,
+    versions,
+)
+from ganforge.experiment.play import Run, complete_run, conclude, play
+from ganforge.experiment.setup import Experiment, Length, Watcher
+from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
-from ganforge.runs.folder import RunFolder, claim_folder
+from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import cut_back
-from ganforge.training.precision import choose_precision
 from ganforge.training.state import State
-
-RUNS = Path("runs")
-"""Where runs go when no folder is named."""
 
 
 def train(
@@ -91,142 +85,6 @@ def train(
     return order.begin(seed, RunFolder(out) if out is not None else None)
 
 
-@dataclass(frozen=True)
-class Order:
-    """A training that is checked and ready to begin: all of it but the seed and the folder.
-
-    Attributes:
-        recipe: fitted to the data, settled for this machine.
-        data: where the data came from, as ``run.json`` keeps it.
-        length: ``steps``, ``epochs`` or ``minutes``, by name, as they were asked for.
-        evaluate_every: see `train`.
-        start_from: see `train`.
-    """
-
-    recipe: Recipe
-    splits: Splits
-    data: dict[str, Any]
-    length: dict[str, Any]
-    evaluate_every: int | None
-    start_from: RunFolder | None
-    watcher: Watcher
-
-    def begin(self, seed: int, folder: RunFolder | None) -> Run:
-        """Train with this seed; without a folder in the first free one."""
-        experiment, state = self._ready(seed, folder)
-        self.watcher.say(f"data: {self.splits.train.name}, {self.splits.origin}")
-        with experiment.folder.locked():
-            self._write(experiment, state, torch.get_num_threads())
-            return play(experiment, state, self.length_of(experiment), 0.0, self.watcher)
-
-    def lay_out(self, seed: int, folder: RunFolder, threads: int) -> None:
-        """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
-        experiment, state = self._ready(seed, folder)
-        with folder.locked():
-            self._write(experiment, state, threads)
-            note_length(folder, "interrupted", self.length_of(experiment))
-
-    def is_complete(self, folder: RunFolder) -> bool:
-        """Whether a run of this order is there, at its end and judged; False also where nothing is there."""
-        if not folder.exists:
-            return False
-        if folder.recipe.exists() and _saved_recipe(folder) != self.recipe:
-            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-        saved = folder.read_run()
-        return saved.get("status") == "finished" and bool(saved.get("judged") or saved.get("no_judge"))
-
-    def go_on(self, folder: RunFolder) -> Run:
-        """Go on with a run of this order that was begun before; leave it alone if it is complete."""
-        if not self.is_complete(folder):
-            return resume(folder.path, data=self.splits, watcher=self.watcher)
-        self.watcher.say(f"{folder.path} is complete")
-        return complete_run(folder)
-
-    def length_of(self, experiment: Experiment) -> Length:
-        """When its runs are at their end."""
-        if not self.length:
-            return Length(experiment.usual_steps)
-        return _length(experiment, **self.length)
-
-    def _ready(self, seed: int, folder: RunFolder | None) -> tuple[Experiment, State]:
-        """Make players and folder: everything is checked before anything is written."""
-        recipe, splits = self.recipe, self.splits
-        if folder is not None:
-            _refuse_used(folder, recipe)
-        images = splits.train
-        experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
-        state = experiment.new_state()
-        if self.start_from is not None:
-            take_weights(state, recipe, images, self.start_from)
-        folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
-        folder.create()
-        return replace(experiment, folder=folder), state
-
-    def _write(self, experiment: Experiment, state: State, threads: int) -> None:
-        """Write down what makes a folder a run."""
-        folder, splits = experiment.folder, self.splits
-        _refuse_used(folder, self.recipe)
-        write_atomically(folder.recipe, self.recipe.to_toml().encode())
-        save_state(experiment, state)  # before run.json: whatever is a run can go on
-        folder.update_run(
-            recipe=self.recipe.name,
-            seed=experiment.seed,
-            data=self.data,
-            fingerprint=splits.fingerprint,
-            steps_per_epoch=experiment.steps_per_epoch,
-            evaluate_every=self.evaluate_every,
-            versions=versions(),
-            threads=threads,
-        )
-
-
-def prepare(
-    recipe: str | Recipe,
-    *,
-    data: Any = "auto",
-    steps: int | None = None,
-    epochs: float | None = None,
-    minutes: float | None = None,
-    changes: Sequence[str] = (),
-    device: str = "auto",
-    evaluate_every: int | None = None,
-    start_from: str | Path | None = None,
-    resize: str | int | None = None,
-    skip_bad: bool = False,
-    watcher: Watcher | None = None,
-) -> Order:
-    """Check everything that a training needs but its seed and its folder; the arguments are those of `train`.
-
-    Raises:
-        UserError: something cannot be used.
-    """
-    watcher = watcher or Watcher()
-    checked = load_recipe(recipe, changes) if isinstance(recipe, str) else recipe
-    chosen_device = _choose_device(device, checked)
-    _check_length(steps, epochs, minutes)
-    if evaluate_every is not None and evaluate_every < 1:
-        raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
-    wishes = {"resize": resize, "skip_bad": skip_bad}
-    splits = _load(data, checked, wishes, watcher)
-    if recipe == "default":
-        checked = _default_recipe(splits, changes, watcher)
-    fit(checked, splits)
-    if evaluate_every is not None:
-        judge_for_validation(splits)
-    checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
-    name = splits.train.name
-    lengths = {"steps": steps, "epochs": epochs, "minutes": minutes}
-    return Order(
-        checked,
-        splits,
-        {"source": _source(data, name), "name": name, **wishes},
-        {key: value for key, value in lengths.items() if value is not None},
-        evaluate_every,
-        RunFolder(start_from) if start_from is not None else None,
-        watcher,
-    )
-
-
 def resume(
     run: str | Path,
     *,
@@ -252,24 +110,24 @@ def resume(
         Interrupted: as ``train``.
     """
     watcher = watcher or Watcher()
-    _check_length(steps, epochs, minutes)
+    check_length(steps, epochs, minutes)
     folder = RunFolder(run)
     saved = folder.read_run()
     with folder.locked():
         saved = folder.read_run()
-        recipe = _saved_recipe(folder)
-        _choose_device(recipe.device, recipe)
+        recipe = saved_recipe(folder)
+        choose_device(recipe.device, recipe)
         source = data if data is not None else saved["data"]["source"]
         if source is None:
             raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-        splits = _load(source, recipe, saved["data"], watcher)
+        splits = load(source, recipe, saved["data"], watcher)
         if splits.fingerprint != saved["fingerprint"]:
             raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
         experiment = Experiment(recipe, splits, folder, saved["seed"])
         _warn_of_changes(saved, watcher)
         state = experiment.new_state()
         _load_newest(experiment, state, watcher)
-        length = _length(experiment, steps, epochs, minutes)
+        length = given_length(experiment, steps, epochs, minutes)
         done = float(saved.get("seconds", 0.0))
         if length.step is None and minutes is None:
             length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
@@ -289,108 +147,12 @@ def resume(
         return play(experiment, state, length, done, watcher)
 
 
-def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) -> Recipe:
-    """Choose by the data: with classes to ask for, or without."""
-    classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
-    name = DEFAULT_RECIPE if classes > 1 else DEFAULT_WITHOUT_LABELS
-    why = f"the images have labels, {classes} classes" if classes > 1 else "the images have no labels to ask for"
-    watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
-    recipe = load_recipe(name, changes)
-    few = len(splits.train)
-    if recipe.batch_size > few:
-        size = max(2, few // 2)
-        watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are {few} training images only")
-        recipe = recipe.model_copy(update={"batch_size": size})
-    return recipe
-
-
-def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
-    """Settle what depends on this machine: the resolved recipe has no ``auto`` left."""
-    settled = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
-    if settled != recipe:
-        watcher.say(f"precision: {settled.precision}, the faster one here (--set precision=... takes another)")
-    return settled
-
-
-def _load(data: Any, recipe: Recipe, wishes: dict[str, Any], watcher: Watcher) -> Splits:
-    """Load the data, unless they are; ``wishes`` are those of `train` on pictures, as run.json keeps them."""
-    if isinstance(data, Splits):
-        return data
-    try:
-        return load_data(
-            data,
-            images=recipe.data.images,
-            report=watcher.downloading,
-            resize=wishes.get("resize"),
-            skip_bad=wishes.get("skip_bad", False),
-            reading=watcher.reading,
-        )
-    finally:
-        watcher.end()
-
-
-def _source(data: Any, name: str) -> str | None:
-    """What to load again on resume: a catalogue name, an absolute path, or nothing for data from Python."""
-    if not isinstance(data, str | Path):
-        return None
-    return name if data == "auto" else data if data in ENTRIES else str(Path(data).expanduser().resolve())
-
-
-def versions() -> dict[str, str]:
-    """What a run's exact result depends on besides recipe, data and seed."""
-    return {"ganforge": ganforge.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def _choose_device(device: str, recipe: Recipe) -> str:
-    wanted = device if device != "auto" else recipe.device
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return "cuda" if there["cuda"] else "cpu"
-    if wanted not in there:
-        raise UserError(f"device {wanted!r} is not known: auto, cpu, cuda or mps")
-    if not there[wanted]:
-        raise UserError(
-            f"this machine has no {wanted} device that torch {torch.__version__} can use; try --device auto"
-        )
-    return wanted
-
-
-def _check_length(steps: int | None, epochs: float | None, minutes: float | None) -> None:
-    flags = {"steps": steps, "epochs": epochs, "minutes": minutes}
-    given = {name: value for name, value in flags.items() if value is not None}
-    if len(given) > 1:
-        raise UserError(f"give one of {' and '.join(f'--{name}' for name in given)}, not both")
-    for name, value in given.items():
-        if not value > 0 or math.isinf(value):
-            raise UserError(f"--{name} {value:g}: must be more than 0")
-
-
-def _length(
-    experiment: Experiment, steps: int | None = None, epochs: float | None = None, minutes: float | None = None
-) -> Length:
-    if epochs is not None:
-        steps = max(1, round(epochs * experiment.steps_per_epoch))
-    return Length(steps, minutes * 60 if minutes is not None else math.inf)
-
-
-def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
-    if not folder.exists:
-        return
-    if folder.recipe.exists() and _saved_recipe(folder) != recipe:
-        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-    raise UserError(
-        f"{folder.path} holds this run already: 'ganforge resume {folder.path}' goes on, or choose another --out"
-    )
-
-
-def _saved_recipe(folder: RunFolder) -> Recipe:
-    try:
-        values = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise UserError(
-            f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
-        ) from None
-    return parse(values, str(folder.recipe))
+def go_on(order: Order, folder: RunFolder) -> Run:
+    """Go on with a run of this order that was begun before; leave it alone if it is complete."""
+    if not order.is_complete(folder):
+        return resume(folder.path, data=order.splits, watcher=order.watcher)
+    order.watcher.say(f"{folder.path} is complete")
+    return complete_run(folder)
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:
