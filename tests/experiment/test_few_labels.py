@@ -60,6 +60,17 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     assert "±" in rows[-1][1]
 
 
+@needs_mnist
+def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
+    short, long = (bench.few_labels(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
+    assert (short.draws[0].step, long.draws[0].step) == (4, 9)
+    assert RunFolder("bench/draw-0").read_run()["step"] == 9
+    straight = bench.few_labels(20, 0, quick=True, steps=9, out="straight")
+    assert straight.draws[0].error == long.draws[0].error
+    with pytest.raises(UserError, match="at step 9 already"):
+        bench.few_labels(20, 0, quick=True, steps=7, out="bench")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [((30, 0), "published are 20, 50, 100, 200"), ((100, -1), "must be 0 or more")],
