@@ -35,7 +35,7 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
 	$(BIN)/python speed/step.py vanilla
-	$(BIN)/python speed/seeds.py vanilla
+	$(BIN)/python speed/seeds.py vanilla 8 6000 --bf16
 	$(BIN)/python speed/seeds.py ring 8 1000
 	$(BIN)/python speed/overhead.py
 	$(BIN)/python speed/sampling.py

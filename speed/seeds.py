@@ -2,7 +2,8 @@
 
 Both are whole programs on made-up digits, or on the ring, with all cores of the machine: start-up, saving and, for
 points, measuring count on both sides, and plain PyTorch is given only torch and its steps. Prints how many runs of
-plain PyTorch the seeds take: in turn, side by side, and in the way that is chosen here.
+plain PyTorch (float32) the seeds take, played as they are played here. ``--bf16``: vanilla in bf16, which its recipe
+does not ask for; ``--in-turn``: one seed after the other as well.
 """
 
 import statistics
@@ -34,7 +35,7 @@ def took(*command: str) -> float:
 
 def main() -> None:
     """Print the ratios, round by round, then their medians."""
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     name = words[0] if words else "vanilla"
     count = int(words[1]) if len(words) > 1 else 8
     steps = int(words[2]) if len(words) > 2 else 6_000
@@ -46,7 +47,8 @@ def main() -> None:
             np.savez(data, images=np.random.default_rng(0).integers(0, 256, (60_000, 28, 28), dtype=np.uint8))
             plain = ("-c", PLAIN.format(here=str(here), steps=steps))
             ours = ("-m", "ganforge", "train", "vanilla", "--data", str(data), "--seeds", str(count))
-            ways = {"in turn": ("--at-once", "1"), "side by side": ("--at-once", "2"), "as chosen here": ()}
+            ours += ("--set", "precision=bf16") if "--bf16" in sys.argv else ()
+            ways = {"as chosen here": (), **({"in turn": ("--at-once", "1")} if "--in-turn" in sys.argv else {})}
         else:
             plain = (str(here / "points_plain.py"), name, str(steps), str(place / "plain"), "0")
             ours = ("-m", "ganforge", "benchmark", name, "--seeds", str(count))
