@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -254,6 +255,7 @@ def test_runs_lists_them(run_command, trained):
     trained(out="runs/a")
     code, out, _ = run_command("runs")
     assert code == 0 and "runs/a" in out and "finished" in out
+    Path("empty").mkdir()
     assert "no runs" in run_command("runs", "empty")[1]
 
 
@@ -321,6 +323,11 @@ BAD = [
     (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
     (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
     (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
+    (("benchmark", "ring", "--labels", "50"), "--labels 50: goes with 'ganforge benchmark few-labels' alone"),
+    (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
+    (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels does one draw of the labels a call"),
+    (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 a file"),
+    (("runs", "nowhere"), "nowhere: there is no such folder"),
     (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
     (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
     (("benchmark", "ring", "--recipe", "cgan"), "cannot draw the points of ring"),

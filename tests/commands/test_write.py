@@ -44,7 +44,7 @@ def test_a_long_text_gets_a_short_name_of_its_own(run_command, tmp_path):
 
 def test_json(run_command):
     code, out, _ = run_command("write", "7", "--json")
-    assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0, "redrawn": 0}
+    assert code == 0 and json.loads(out) == {"file": "7.png", "text": "7", "seed": 0, "redrawn": 0, "unread": 0}
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,16 @@ def test_several_seeds_are_single_runs_in_a_folder(tmp_path, bars_file):
     assert {run.path.name for run in find_runs(tmp_path)} == {"alone", "seed-3", "seed-4"}
     with pytest.raises(UserError, match="not evaluated yet"):
         read_group(tmp_path / "both")
+    with pytest.raises(UserError, match="seed-3 is at step 8 already: ask for at least as many"):
+        ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=5, out="both")
     before = weights("both/seed-3")
     again = ganforge.train_seeds("udacity", 3, seed=3, data=bars_file, changes=SMALL, steps=8, out="both")
     assert [run.step for run in again] == [8, 8, 8]
     assert weights("both/seed-3") == before
+    longer = ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=12, out="both")
+    assert [run.step for run in longer] == [12, 12]
+    small(out="straight", steps=12, seed=4, data=bars_file)
+    assert weights("both/seed-4") == weights("straight")
 
 
 def test_seeds_are_refused_where_they_do_not_fit(tmp_path, bars_file):

@@ -66,7 +66,7 @@ def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=stop, daemon=True).start()
     try:
-        with pytest.raises(Interrupted, match="the same command goes on"):
+        with pytest.raises(Interrupted, match="the same command with --out both goes on"):
             seeds(data=bars_file, steps=10**7, at_once=2)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -29,8 +29,12 @@ def benchmark(
     ] = None,
     only: Annotated[str | None, typer.Option(help="techniques: names with commas; all unless given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
-    labels: Annotated[int, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200.")] = 100,
-    draw: Annotated[int, typer.Option(help="few-labels: which lot of labels; one a call, results add up.")] = 0,
+    labels: Annotated[
+        int | None, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200. [100]")
+    ] = None,
+    draw: Annotated[
+        int | None, typer.Option(help="few-labels: which lot of labels; one a call, results add up. [0]")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Do a published benchmark, beside published rows and real data.
@@ -47,9 +51,12 @@ def benchmark(
     from ganforge.errors import UserError, nearest
     from ganforge.experiment.lessons import LESSONS
 
-    for flag, value in (("data", data), ("only", only)):
-        if value is not None and name != TECHNIQUES:
-            raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {TECHNIQUES}' alone")
+    owners = {"data": (data, TECHNIQUES), "only": (only, TECHNIQUES), "labels": (labels, FEW_LABELS)}
+    for flag, (value, owner) in {**owners, "draw": (draw, FEW_LABELS)}.items():
+        if value is not None and name != owner:
+            raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {owner}' alone")
+    if seeds is not None and name == FEW_LABELS:
+        raise UserError(f"--seeds {seeds}: {FEW_LABELS} does one draw of the labels a call: --draw K")
     if name == TECHNIQUES:
         if recipe is not None:
             raise UserError(f"--recipe {recipe}: techniques are tried over bases of their own")
@@ -63,7 +70,7 @@ def benchmark(
         _clusters(recipe, seeds, steps, quick, out, as_json)
         return
     if name == FEW_LABELS:
-        _few_labels(labels, draw, recipe, steps, quick, out, as_json)
+        _few_labels(100 if labels is None else labels, draw or 0, recipe, steps, quick, out, as_json)
         return
     if name in LESSONS:
         _teach(name, recipe, seeds, steps, quick, out, as_json)

@@ -167,6 +167,8 @@ def runs(
     from ganforge.runs.folder import find_runs
     from ganforge.runs.log import read_lines
 
+    if not folder.exists() and folder != Path("runs"):
+        raise UserError(f"{folder}: there is no such folder")
     rows = []
     for run in find_runs(folder):
         try:

@@ -60,8 +60,8 @@ ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 our bug, 2 the input, 3 the run failed, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _terminate)  # outside of training it is as good as Ctrl-C
     try:
+        signal.signal(signal.SIGTERM, _terminate)  # outside of training it is as good as Ctrl-C
         # typer turns Ctrl-C into an exit code of its own
         code = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
         if code == INTERRUPTED:

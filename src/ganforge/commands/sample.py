@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganforge.sampling import Generator
 
 
-LARGEST_SHEET = 10_000
+LARGEST_SHEET, LARGEST_STOCK = 10_000, 1_000_000
 LONGEST_LINE = 1_000
 LONGEST_STEM = 100
 """Bytes of a text that still make a file's name; names of 255 bytes are the most that file systems take."""
@@ -89,6 +89,8 @@ def sample(
         _show_codes(generator, seed, out or folder / "codes.png", as_json)
         return
     target = out or folder / ("morph.webp" if morph else "sample.png")
+    if n is not None and n > LARGEST_STOCK:
+        raise UserError(f"--n {n:,}: at most {LARGEST_STOCK:,} a file")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
     row_names: tuple[str, ...] = ()
@@ -170,15 +172,17 @@ def write(
 
     if len(text) > LONGEST_LINE:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
-    images, redrawn = write_text(load_generator(model), text, seed=seed)
+    images, redrawn, unread = write_text(load_generator(model), text, seed=seed)
     target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
     _write(images, None, target, lambda: line(images))
     if as_json:
-        give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn})
+        give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})
     again = f" ({redrawn} drawn anew, because the judge could not read it)" if redrawn else ""
     say(f"{text} -> {target}{again}", as_json=as_json)
+    if unread:
+        say(f"the judge still does not surely read {unread} of {len(text)} as asked: look at them", as_json=as_json)
 
 
 def _stem(text: str) -> str:

@@ -28,7 +28,7 @@ def train(
     seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Train so many seeds into one folder; the same command again goes on.")
+        int | None, typer.Option(help="Train so many seeds into one folder; again with --out FOLDER: goes on.")
     ] = None,
     at_once: Annotated[
         int | None, typer.Option(help="With --seeds: so many side by side; 1: in turn. What is faster unless given.")
@@ -78,6 +78,8 @@ def train(
         give({"folder": str(folder), "runs": [_told(run) for run in runs]})
     for run in runs:
         watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
+        if run.verdict:
+            watcher.say(f"verdict: {run.verdict.words}")
     watcher.say(
         f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' sets them beside others"
     )

@@ -92,11 +92,17 @@ def evaluate(
 
 
 def runs_in(path: Path) -> list[RunFolder]:
-    """Return the run that a folder is, or the runs in it, one for each seed; none where it is something else."""
+    """Return the run that a folder is, or the runs in it, one for each seed; none where it is something else.
+
+    Raises:
+        UserError: the runs lie deeper.
+    """
     alone = RunFolder(path)
     if alone.exists:
         return [alone]
     kept = sorted(path.glob("*/run.json"), key=lambda file: (len(file.parent.name), file.parent.name))
+    if not kept and (below := sorted({file.parent.parent for file in path.glob("*/*/run.json")})):
+        raise UserError(f"{path} holds several folders of runs: name one of them, {below[0]} for one")
     return [RunFolder(file.parent) for file in kept]
 
 

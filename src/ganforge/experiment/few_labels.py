@@ -16,9 +16,8 @@ from torch import nn
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.experiment.order import RUNS, Order, prepare
-from ganforge.experiment.play import Run, complete_run
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.experiment.verbs import go_on, resume
+from ganforge.experiment.verbs import go_on
 from ganforge.files import write_atomically
 from ganforge.objectives.play import Play, Side
 from ganforge.objectives.terms import LABELLED
@@ -158,6 +157,8 @@ def few_labels(
         raise UserError(f"--labels {labels}: published are {', '.join(map(str, PUBLISHED))}")
     if draw < 0:
         raise UserError(f"--draw {draw}: must be 0 or more")
+    if load_recipe(recipe or METHOD).terms.supervised is None:
+        raise UserError(f"{recipe} learns from no labels: take a recipe with terms.supervised, as {METHOD} has")
     changes = [f"data.labels={labels}", f"data.draw={draw}", "data.images=all"]
     checked = load_recipe(recipe or METHOD, changes)
     if quick:
@@ -169,17 +170,17 @@ def few_labels(
     wanted = steps or experiment.usual_steps
     kept = folder / f"draw-{draw}-{wanted}.json"
     if not kept.exists():
-        found = _measure(experiment, order, wanted, quick, watcher)
+        found = _measure(experiment, order, quick, watcher)
         write_atomically(kept, json.dumps(asdict(found)).encode())
     draws = [Draw(**json.loads(file.read_text())) for file in sorted(folder.glob(f"draw-*-{wanted}.json"))]
     draws.sort(key=lambda found: found.draw)
     return FewLabelsReport(labels, checked.name, folder, quick, experiment.usual_steps, tuple(draws))
 
 
-def _measure(experiment: Experiment, order: Order, steps: int, quick: bool, watcher: Watcher) -> Draw:
+def _measure(experiment: Experiment, order: Order, quick: bool, watcher: Watcher) -> Draw:
     place, draw = experiment.folder, experiment.seed
     watcher.say(f"draw {draw}: {experiment.recipe.data.labels} labels of {len(order.splits.train):,} images")
-    run = _trained(order, place, draw, steps)
+    run = go_on(order, place) if place.exists else order.begin(draw, place)
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(place.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
@@ -189,21 +190,6 @@ def _measure(experiment: Experiment, order: Order, steps: int, quick: bool, watc
     alone = learn_from_labels(experiment, QUICK_STEPS if quick else SUPERVISED_STEPS)
     supervised = error_of(alone.discriminator.published, test, pixels)
     return Draw(draw, error, supervised, run.step, round(run.seconds, 1))
-
-
-def _trained(order: Order, place: RunFolder, draw: int, steps: int) -> Run:
-    """Begin the run, or go on with it up to so many steps, which may lie beyond its first end."""
-    if not place.exists:
-        return order.begin(draw, place)
-    done = place.read_run().get("step", 0)
-    if done > steps:
-        raise UserError(
-            f"{place.path} is at step {done:,} already: give --steps of at least that, or choose another --out"
-        )
-    complete = order.is_complete(place)  # looks whether it is the same recipe, too
-    if done == steps:
-        return complete_run(place) if complete else go_on(order, place)
-    return resume(place.path, steps=steps, data=order.splits, watcher=order.watcher)
 
 
 def learn_from_labels(experiment: Experiment, steps: int) -> State:

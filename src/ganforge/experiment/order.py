@@ -66,14 +66,29 @@ class Order:
             self._write(experiment, state, threads)
             note_length(folder, "interrupted", self.length_of(experiment))
 
+    @property
+    def steps(self) -> int | None:
+        """How many steps each of its runs takes; None where the clock decides."""
+        return self.length_of(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0)).step
+
     def is_complete(self, folder: RunFolder) -> bool:
-        """Whether a run of this order is there, at its end and judged; False also where nothing is there."""
+        """Whether a run of this order is there, at its end and judged; False also where nothing is there.
+
+        Raises:
+            UserError: a run of another recipe is there, or one that is beyond this order's end.
+        """
         if not folder.exists:
             return False
         if folder.recipe.exists() and saved_recipe(folder) != self.recipe:
             raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
         saved = folder.read_run()
-        return saved.get("status") == "finished" and bool(saved.get("judged") or saved.get("no_judge"))
+        done, wanted = saved.get("step", 0), self.steps
+        if wanted is not None and done > wanted:
+            raise UserError(
+                f"{folder.path} is at step {done:,} already: ask for at least as many, or choose another --out"
+            )
+        at_its_end = saved.get("status") == "finished" and (wanted is None or done == wanted)
+        return at_its_end and bool(saved.get("judged") or saved.get("no_judge"))
 
     def length_of(self, experiment: Experiment) -> Length:
         """When its runs are at their end."""

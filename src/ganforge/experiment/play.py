@@ -14,6 +14,7 @@ from ganforge.experiment.verdict import Verdict, judge_run
 from ganforge.processes import stop_signals
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import read_lines
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
@@ -103,7 +104,9 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
 def complete_run(folder: RunFolder) -> Run:
     """Return what is known of a run that was trained before."""
     saved = folder.read_run()
-    return Run(folder.path, saved["step"], saved["step"] / saved["steps_per_epoch"], saved["seconds"])
+    verdicts = [line for line in read_lines(folder.metrics) if "findings" in line and line["step"] == saved["step"]]
+    verdict = Verdict.from_dict(verdicts[-1]) if verdicts else None
+    return Run(folder.path, saved["step"], saved["step"] / saved["steps_per_epoch"], saved["seconds"], verdict)
 
 
 def note_length(folder: RunFolder, status: str, length: Length, done: float = 0.0) -> None:

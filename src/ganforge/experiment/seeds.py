@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from ganforge.errors import UserError
+from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
 from ganforge.experiment.setup import Experiment
-from ganforge.experiment.verbs import go_on
+from ganforge.experiment.verbs import go_on, steps_left
 from ganforge.experiment.verdict import Verdict
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.recipe import Recipe
@@ -59,13 +59,16 @@ def train_seeds(
     left = [each for each, folder in folders.items() if not order.is_complete(folder)]
     if at_once is None:
         at_once = 1 if why_alone else _faster(order, len(left))
-    if at_once > 1 and len(left) > 1:
-        return _side_by_side(order, folders, left, at_once)
-    runs = []
-    for each, folder in folders.items():
-        order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
-        runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
-    return runs
+    try:
+        if at_once > 1 and len(left) > 1:
+            return _side_by_side(order, folders, left, min(at_once, len(left)))
+        runs = []
+        for each, folder in folders.items():
+            order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
+            runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
+        return runs
+    except Interrupted:
+        raise Interrupted(f"stopped, everything is saved; the same command with --out {place} goes on") from None
 
 
 def _faster(order: Order, runs: int) -> int:
@@ -82,17 +85,22 @@ def _side_by_side(order: Order, folders: dict[int, RunFolder], left: list[int], 
     for each in left:
         if not folders[each].exists:
             order.lay_out(each, folders[each], threads)
-    jobs = {each: Job(f"seed {each}", ("resume", str(folders[each].path), "--json")) for each in left}
+    jobs = [_job(order, each, folders[each]) for each in left]
     watcher.say(
         f"{len(left)} seeds, {at_once} at a time in processes of their own, threads for each: {threads}"
         " (--at-once 1: one after the other)"
     )
     try:
-        results = side_by_side(list(jobs.values()), at_once, threads, watcher.hear)
+        results = side_by_side(jobs, at_once, threads, watcher.hear)
     finally:
         watcher.end()
     told = dict(zip(left, results, strict=True))
     return [_told(told[each]) if each in told else complete_run(folder) for each, folder in folders.items()]
+
+
+def _job(order: Order, seed: int, folder: RunFolder) -> Job:
+    steps = steps_left(order, folder)
+    return Job(f"seed {seed}", ("resume", str(folder.path), "--json", *(("--steps", str(steps)) if steps else ())))
 
 
 def _told(result: dict[str, Any]) -> Run:

@@ -140,7 +140,8 @@ def resume(
         if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
-        watcher.say(f"going on at step {state.step}")
+        if state.step:
+            watcher.say(f"going on at step {state.step}")
         for file in (folder.log, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
@@ -150,9 +151,14 @@ def resume(
 def go_on(order: Order, folder: RunFolder) -> Run:
     """Go on with a run of this order that was begun before; leave it alone if it is complete."""
     if not order.is_complete(folder):
-        return resume(folder.path, data=order.splits, watcher=order.watcher)
+        return resume(folder.path, steps=steps_left(order, folder), data=order.splits, watcher=order.watcher)
     order.watcher.say(f"{folder.path} is complete")
     return complete_run(folder)
+
+
+def steps_left(order: Order, folder: RunFolder) -> int | None:
+    """Return the step up to which to resume a run of this order; None where it is there and wants its verdict only."""
+    return order.steps if folder.read_run().get("step", 0) != order.steps else None
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:

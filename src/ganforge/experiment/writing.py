@@ -15,10 +15,11 @@ SURE = 0.8
 
 
 class Written(NamedTuple):
-    """Images uint8 [len(text), C, H, W], and how many of them are second or later tries."""
+    """Images uint8 [len(text), C, H, W], how many of them are later tries, and how many are still not read as asked."""
 
     images: Tensor
     redrawn: int
+    unread: int
 
 
 def write(generator: Generator, text: str, *, seed: int = 0) -> Written:
@@ -33,7 +34,7 @@ def write(generator: Generator, text: str, *, seed: int = 0) -> Written:
     images = generator.write(text, seed=seed)
     judge = _proofreader(generator)
     if judge is None:
-        return Written(images, 0)
+        return Written(images, 0, 0)
     wrong = _misread(judge, images, text)
     redrawn = len(wrong)
     for attempt in range(1, TRIES):
@@ -41,7 +42,7 @@ def write(generator: Generator, text: str, *, seed: int = 0) -> Written:
             break
         images[wrong] = generator.write("".join(text[place] for place in wrong), seed=seed, attempt=attempt)
         wrong = wrong[_misread(judge, images[wrong], "".join(text[place] for place in wrong))]
-    return Written(images, redrawn)
+    return Written(images, redrawn, len(wrong))
 
 
 def _proofreader(generator: Generator) -> Judge | None:
