@@ -1,9 +1,9 @@
 import json
 import os
 import signal
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
