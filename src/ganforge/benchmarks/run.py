@@ -149,6 +149,7 @@ class Trial:
         """Play up to the plan's step and write the result."""
         self._since = self._saved = self._told = time.perf_counter()
         self.go_on(lambda state: state.step >= self.plan.steps, [self._look])
+        self._tell(self._before + self.state.step, self._total, self._found)
         plan, problem = self.plan, self.plan.protocol.problem
         self.save()
         samples = self.samples(max(plan.samples))
