@@ -90,13 +90,19 @@ def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) ->
     Raises:
         UserError, RunFailed, Interrupted: as the job that failed.
     """
-    waiting, working = list(jobs), list[_Process]()
+    waiting, working, one_at_a_time = list(jobs), list[_Process](), threading.Lock()
+
+    def hear_in_turn(name: str, line: str) -> None:
+        """Let whoever hears be called by one reader at a time."""
+        with one_at_a_time:
+            hear(name, line)
+
     results: dict[str, dict[str, Any]] = {}
     with stop_signals() as stopped:
         try:
             while waiting or working:
                 while waiting and len(working) < at_once:
-                    working.append(_start(waiting.pop(0), threads, hear))
+                    working.append(_start(waiting.pop(0), threads, hear_in_turn))
                 if stopped.wait(LOOK):
                     at = ", ".join(one.job.name for one in working)
                     raise Interrupted(f"stopped at {at}; what was saved is safe, the same command goes on")

@@ -6,6 +6,7 @@ import torch
 from ganforge.recipes.reading import load_recipe
 from ganforge.training import cores
 from ganforge.training.cores import runs_at_once, threads_each
+from ganforge.training.trial import timed_step
 
 RECIPE = load_recipe("vanilla", ["device=cpu", "generator.hidden=[8]", "discriminator.hidden=[8]"])
 SHAPE = (1, 8, 8)
@@ -21,15 +22,15 @@ def asked(monkeypatch, runs, steps, every, share):
     return runs_at_once(RECIPE, SHAPE, 0, runs, steps)
 
 
-# by hand: one by one runs * steps * all; side by side 6 + turns * steps * 1.2 * share
+# by hand: one by one runs * steps * all; side by side 2 + turns * steps * 1.1 * share
 @pytest.mark.parametrize(
     ("runs", "steps", "every", "share", "answer"),
     [
-        (2, 10_000, 0.01, 0.01, 2),  # 200 s; 126 s
-        (2, 10_000, 0.01, 0.02, 1),  # 200 s; 246 s
-        (3, 10_000, 0.01, 0.012, 2),  # 300 s; two turns: 294 s
-        (3, 10_000, 0.01, 0.013, 1),  # 300 s; 318 s
-        (2, 500, 0.01, 0.01, 1),  # 10 s; 12 s: the second process would not have begun
+        (2, 10_000, 0.01, 0.01, 2),  # 200 s; 112 s
+        (2, 10_000, 0.01, 0.02, 1),  # 200 s; 222 s
+        (3, 10_000, 0.01, 0.012, 2),  # 300 s; two turns: 266 s
+        (3, 10_000, 0.01, 0.014, 1),  # 300 s; 310 s
+        (2, 100, 0.01, 0.01, 1),  # 2 s; 3.1 s: the second process would not have begun
         (1, 10_000, 0.01, 0.001, 1),
     ],
 )
@@ -55,6 +56,11 @@ def test_the_real_step_is_measured_once_and_the_threads_are_as_before(monkeypatc
         assert runs_at_once(RECIPE, SHAPE, 0, 2, 10**7) == answer
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
+def test_a_step_can_be_timed_in_every_precision(precision):
+    assert timed_step(RECIPE.model_copy(update={"precision": precision}), SHAPE, 0)() > 0
 
 
 def test_short_runs_are_not_measured(two_cores, monkeypatch):

@@ -97,6 +97,7 @@ def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) ->
     jobs = {f"seed {seed}": seed for seed in seeds}
 
     def hear(name: str, line: str) -> None:
+        """Take how far one has come, and add up."""
         nonlocal found
         try:
             steps[jobs[name]], found = json.loads(line)

@@ -98,7 +98,10 @@ def benchmark(
 
 
 def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) -> None:
-    """Play one seed of a benchmark that was begun; ``ganforge benchmark --seeds`` lets processes do this."""
+    """Play one seed of a benchmark that was begun; ``ganforge benchmark --seeds`` lets processes do this.
+
+    ``--json`` is looked at where errors are told.
+    """
     from ganforge.benchmarks.run import play_seed as play
 
     told = 0.0

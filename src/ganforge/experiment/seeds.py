@@ -6,7 +6,6 @@ from typing import Any
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
-from ganforge.experiment.setup import Experiment
 from ganforge.experiment.verbs import go_on, steps_left
 from ganforge.experiment.verdict import Verdict
 from ganforge.processes import Job, side_by_side
@@ -74,9 +73,8 @@ def train_seeds(
 def _faster(order: Order, runs: int) -> int:
     """Return how many runs to play at once so that all are done soonest."""
     train = order.splits.train
-    steps = order.length_of(Experiment(order.recipe, order.splits, RunFolder(RUNS), 0)).step
-    assert steps is not None
-    return runs_at_once(order.recipe, train.shape, len(train.class_names), runs, steps)
+    assert order.steps is not None
+    return runs_at_once(order.recipe, train.shape, len(train.class_names), runs, order.steps)
 
 
 def _side_by_side(order: Order, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:

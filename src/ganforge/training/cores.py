@@ -5,10 +5,10 @@ import torch
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.trial import Shape, fastest_steps, memory_of, recall, remember, timed_step
 
-START = 6.0
+START = 2.0
 """Seconds after which a process of its own plays its first step: torch, the data and the checkpoint are loaded."""
-DISTURBANCE = 1.2
-"""How much slower a step is beside others than alone, as measured with two (docs/performance.md)."""
+DISTURBANCE = 1.1
+"""How many times as long a step takes beside others as alone (docs/performance.md)."""
 TOO_SHORT = 100
 """Steps of all runs together for which nothing is measured: they are over before another process has begun."""
 

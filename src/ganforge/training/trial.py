@@ -5,6 +5,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ganforge.files import cache_folder, write_atomically
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.rules import rule_of
-from ganforge.training.state import new_state
+from ganforge.training.state import DTYPES, new_state
 
 Shape = tuple[int, int, int]
 WARM_UP, ROUNDS = 2, 3
@@ -34,15 +35,15 @@ def fastest_steps(ways: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float]:
     """Return what plays the next step of a game on made-up images and says how many seconds it took."""
-    device = torch.device(recipe.device)
+    device, dtype = torch.device(recipe.device), DTYPES[recipe.precision]
     names = tuple(map(str, range(classes)))
     count = recipe.batch_size
     labels = torch.arange(count) % classes if classes else torch.full((count,), -1)
     images = ImageSet(torch.randint(256, (count, *shape), dtype=torch.uint8), labels, names)
-    batches = Batches(images, count, recipe.pixel_range, seed=0, labels=recipe.conditional, device=device)
-    known = Batches(images, count, recipe.pixel_range, seed=0, labels=True, device=device)
+    stream = partial(Batches, images, count, recipe.pixel_range, seed=0, device=device, dtype=dtype)
+    batches, known = stream(labels=recipe.conditional), stream(labels=True)
     streams = {"real": batches, **dict.fromkeys(recipe.terms.streams, known)}
-    state, draws = new_state(recipe, shape, classes, 0, device), Draws(recipe, 0, device)
+    state, draws = new_state(recipe, shape, classes, 0, device), Draws(recipe, 0, device, dtype)
 
     def play() -> float:
         started = time.perf_counter()
