@@ -70,7 +70,8 @@ def test_only_the_end_of_the_run_counts():
 
 
 def test_the_gravest_comes_first():
-    found = names(LOST, total_spread=0.0, within_class_spread=None, confident=0.0, label_agreement=0.1)
+    lost = [{**line, "epoch": 12.0} for line in LOST]
+    found = names(lost, total_spread=0.0, within_class_spread=None, confident=0.0, label_agreement=0.1)
     assert found == ["mode-collapse", "discriminator-won"]
     assert names(LOST, label_agreement=0.1, confident=0.1) == ["discriminator-won", "label-ignored", "not-yet-readable"]
 
@@ -83,11 +84,25 @@ def test_no_log_is_no_reason_to_fail():
     assert names([]) == ["healthy"]
 
 
-def test_a_blob_after_half_an_epoch_is_no_collapse_yet_unless_the_game_is_lost():
-    young = [{**line, "epoch": 0.5} for line in EVEN]
+def test_a_blob_after_half_an_epoch_is_no_collapse_yet_and_what_to_do_if_it_stays_is_said():
+    young, lost = ([{**line, "epoch": 0.5} for line in lines] for lines in (EVEN, LOST))
     assert names(young, total_spread=0.0, within_class_spread=0.0) == ["not-started"]
-    lost = [{**line, "epoch": 0.5} for line in LOST]
-    assert names(lost, total_spread=0.0, within_class_spread=0.0)[0] == "mode-collapse"
+    assert names(lost, total_spread=0.0, within_class_spread=0.0) == ["not-started"]
+    blob = {**HEALTHY, "total_spread": 0.0, "within_class_spread": 0.0}
+    assert "learning rates" not in find(blob, young)[0].remedy
+    assert "train longer" in find(blob, lost)[0].remedy and "learning rates" in find(blob, lost)[0].remedy
+    old = [{**line, "epoch": 12.0} for line in LOST]
+    assert names(old, total_spread=0.0, within_class_spread=0.0) == ["mode-collapse", "discriminator-won"]
+
+
+def test_blots_of_the_first_epochs_are_neither_a_collapse_nor_a_label_ignored():
+    young, old = ([{**line, "epoch": epoch} for line in EVEN] for epoch in (2.7, 12.0))
+    blots = {"within_class_spread": 0.03, "confident": 0.1, "label_agreement": 0.3}
+    assert names(young, **blots) == ["not-started"]
+    assert names(old, **blots)[0] == "mode-collapse"
+    early = {"confident": 0.1, "label_agreement": 0.3}
+    assert names(young, **early) == ["not-yet-readable"]
+    assert names(old, **early) == ["label-ignored", "not-yet-readable"]
 
 
 def test_after_very_many_epochs_more_of_them_are_not_the_advice():

@@ -1,6 +1,6 @@
 """What a run's numbers mean, in words for someone whose first GAN this is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
@@ -53,6 +53,9 @@ class Finding:
     remedy: str = ""
 
 
+Look = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], Finding | None]
+
+
 def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Say what the numbers mean, the gravest first; never empty.
 
@@ -64,11 +67,9 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
         return [untaught]
     # One picture for every noise has no share of classes and follows no label: to say so too would only hide the cause.
     collapse = _collapse(measured, log)
-    looks = (
-        (_discriminator_won,)
-        if collapse and collapse.severity == 2
-        else (_discriminator_won, _not_yet, _classes, _label)
-    )
+    looks: tuple[Look, ...] = (_discriminator_won, _not_yet, _classes, _label)
+    if collapse and collapse.severity == 2:
+        looks = () if collapse.name == "not-started" else (_discriminator_won,)
     if collapse is None and _readable(measured):
         looks = (*looks, _handwritings)
     findings = [finding for finding in (collapse, *(look(measured, log) for look in looks)) if finding]
@@ -103,6 +104,10 @@ def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
     return float(log[-1].get("epoch", 0.0)) if log else 0.0
 
 
+def _young(log: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(log) and _epochs(log) < YOUNG
+
+
 def _readable(measured: Mapping[str, Any]) -> bool:
     return bool(measured["confident"] >= CONFIDENT * measured["confident_on_real"])
 
@@ -127,13 +132,18 @@ def _how_rough(measured: Mapping[str, Any]) -> str:
 
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     total, within = measured["total_spread"], measured["within_class_spread"]
-    if total is not None and total < COLLAPSED and _epochs(log) < YOUNG and not _discriminator_won(measured, log):
-        text = f"every noise vector still gives the same picture, after {_epochs(log):.2g} epochs"
+    same, alike = (spread is not None and spread < COLLAPSED for spread in (total, within))
+    if _young(log) and (same or (alike and not _readable(measured))):
+        lost = _discriminator_won(measured, log) is not None
+        what = "every noise vector still gives the same picture" if same else "the pictures are still much alike"
+        text = f"{what}, after {_epochs(log):.2g} epochs"
+        text += ", and the discriminator takes none of them for real" if lost else ""
         first = ": the first digits take about five epochs of MNIST" if measured["noun"] == "digit" else ""
-        return Finding("not-started", 2, text, f"train longer{first}")
-    if total is not None and total < COLLAPSED:
+        later = f"; if it is still so after {YOUNG}, {_slower(log)}" if lost else ""
+        return Finding("not-started", 2, text, f"train longer{first}{later}")
+    if same:
         return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", _slower(log))
-    if within is not None and within < COLLAPSED:
+    if alike:
         kind = "kind of digit" if measured["noun"] == "digit" else "class"
         text = f"there is one picture for each {kind}, whatever the noise: mode collapse"
         return Finding("mode-collapse", 2, text, _slower(log))
@@ -222,7 +232,7 @@ def _handwritings(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]])
 def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     agreement = measured["label_agreement"]
     reads = measured["agreement_on_real"] or 1.0
-    if agreement is None or agreement >= LABEL_FOLLOWED * reads:
+    if agreement is None or agreement >= LABEL_FOLLOWED * reads or (_young(log) and not _readable(measured)):
         return None
     if agreement < LABEL_IGNORED * reads:
         return Finding(
