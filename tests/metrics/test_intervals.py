@@ -24,6 +24,15 @@ def test_splits_follow_student_by_hand():
     assert interval_of_splits(10.0, [4.0, 4.0]) == Interval(10, 10)
 
 
+def test_an_interval_stays_where_the_figure_can_lie_and_holds_the_estimate():
+    parts = [0.9, 1.0, 0.96]
+    free = interval_of_splits(0.98, parts)
+    assert free.high > 1
+    assert interval_of_splits(0.98, parts, (0.0, 1.0)) == (free.low, 1.0)
+    assert interval_of_splits(0.01, parts, (0.0, 1.0)).low == 0.0
+    assert interval_of_splits(1 + 1e-12, parts, (0.0, 1.0)).high == 1 + 1e-12
+
+
 @pytest.mark.parametrize("shape", ["normal", "exponential"])
 def test_the_interval_of_a_mean_holds_the_truth_19_times_of_20(shape):
     random = draws(1)

@@ -23,39 +23,66 @@ FEWEST = 100
 """Pictures on a side below which nothing is measured: ten splits of ten."""
 FEWEST_FOR_RECALL = 50
 CONFIDENT, PRESENT = 0.8, 0.3
+SHARE = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a figure is called, where it should be, and which hopeless fakes give its ceiling."""
+    """What a figure is called, where it should be, which hopeless fakes give its ceiling, and where it can lie."""
 
     title: str
     better: str
     bad: str = "noise"
     about: str = ""
+    within: tuple[float, float] = (0.0, math.inf)
 
 
 KINDS = {
     "frechet_distance": Kind("Fréchet distance", "low", about="how far the cloud of fakes lies from that of reals"),
-    "kernel_distance": Kind("kernel distance", "low", about="the same without assuming a Gaussian; unbiased"),
-    "precision": Kind("precision", "high", about="fakes that could be real ones"),
+    "kernel_distance": Kind(
+        "kernel distance", "low", about="the same without assuming a Gaussian; unbiased", within=(-math.inf, math.inf)
+    ),
+    "precision": Kind("precision", "high", about="fakes that could be real ones", within=SHARE),
     "density": Kind("density", "high", about="precision that a stray real cannot lift"),
-    "recall": Kind("recall", "high", "one picture of each class", "reals that could be fakes"),
-    "coverage": Kind("coverage", "high", "one picture of each class", "recall that a stray fake cannot lift"),
-    "confident": Kind("read surely", "high", about="pictures of which the judge is at least 80 % sure"),
+    "recall": Kind("recall", "high", "one picture of each class", "reals that could be fakes", within=SHARE),
+    "coverage": Kind(
+        "coverage", "high", "one picture of each class", "recall that a stray fake cannot lift", within=SHARE
+    ),
+    "confident": Kind("read surely", "high", about="pictures of which the judge is at least 80 % sure", within=SHARE),
     "class_spread": Kind("spread in a class", "1", "one picture of each class", "variance beside that of reals"),
     "classes_present": Kind("classes present", "high", about="with at least .3 of their share among reals"),
     "class_reverse_kl": Kind("class reverse KL", "low", about="how uneven the classes come, as the judge reads them"),
-    "label_agreement": Kind("label agreement", "high", about="pictures read as the class that was asked for"),
-    "swap_changed": Kind("label swap: changed", "high", about="same noise, other label: read as both were asked"),
-    "swap_kept": Kind("label swap: style kept", "high", about="correlation of ink, width, height, slant of the two"),
-    "copying": Kind("copying", "half", "training images", "chance that a fake lies nearer to training than a real"),
-    "copies": Kind("exact copies", "low", "training images", "fakes with the features of a training image"),
-    "repetition": Kind(
-        "repetition", "half", "one picture of each class", "chance that two fakes lie nearer than two reals"
+    "label_agreement": Kind(
+        "label agreement", "high", about="pictures read as the class that was asked for", within=SHARE
     ),
-    "train_on_generated": Kind("trained on fakes", "high", about="accuracy on reals of a net that learned from fakes"),
-    "test_on_generated": Kind("tested on fakes", "high", about="accuracy on fakes of a net that learned from reals"),
+    "swap_changed": Kind(
+        "label swap: changed", "high", about="same noise, other label: read as both were asked", within=SHARE
+    ),
+    "swap_kept": Kind(
+        "label swap: style kept",
+        "high",
+        about="correlation of ink, width, height, slant of the two",
+        within=(-1.0, 1.0),
+    ),
+    "copying": Kind(
+        "copying", "half", "training images", "chance that a fake lies nearer to training than a real", within=SHARE
+    ),
+    "copies": Kind(
+        "exact copies", "low", "training images", "fakes with the features of a training image", within=SHARE
+    ),
+    "repetition": Kind(
+        "repetition",
+        "half",
+        "one picture of each class",
+        "chance that two fakes lie nearer than two reals",
+        within=SHARE,
+    ),
+    "train_on_generated": Kind(
+        "trained on fakes", "high", about="accuracy on reals of a net that learned from fakes", within=SHARE
+    ),
+    "test_on_generated": Kind(
+        "tested on fakes", "high", about="accuracy on fakes of a net that learned from reals", within=SHARE
+    ),
 }
 """Every figure by name, in the order of the table."""
 
@@ -119,7 +146,7 @@ def plain_figures(real: View, fake: View, classes: int) -> Found:
             continue
         of_parts = [part[name] for part in parts]
         known = name != "classes_present" and all(math.isfinite(part) for part in of_parts)
-        found[name] = value, interval_of_splits(value, of_parts) if known else None
+        found[name] = value, interval_of_splits(value, of_parts, KINDS[name].within) if known else None
     for name in {"label_agreement", "confident"} & found.keys():
         share = found[name][0]
         found[name] = share, proportion_interval(round(share * len(fake)), len(fake))
@@ -133,7 +160,7 @@ def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Found:
     nearer = nearer_share(distances, held)
     exact = int((distances == 0).sum())
     return {
-        "copying": (nearer, interval_of_splits(nearer, [nearer_share(*part) for part in parts])),
+        "copying": (nearer, interval_of_splits(nearer, [nearer_share(*part) for part in parts], SHARE)),
         "copies": (exact / len(distances), proportion_interval(exact, len(distances))),
     }
 

@@ -34,7 +34,7 @@ def label_swap(generator: Generator, eye: Eye, report: Report | None = None) -> 
     parts = zip(*(rows.split(PAIRS // SPLITS) for rows in traits), strict=True)
     return {
         "swap_changed": (hits / PAIRS, proportion_interval(hits, PAIRS)),
-        "swap_kept": (kept, interval_of_splits(kept, [style_correlation(*part) for part in parts])),
+        "swap_kept": (kept, interval_of_splits(kept, [style_correlation(*part) for part in parts], (-1.0, 1.0))),
     }
 
 

@@ -6,6 +6,7 @@ split into disjoint parts, the figure is taken of each, and from how much these 
 differs.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -60,7 +61,9 @@ def split_interval(
     return interval_of_splits(figure(*groups) if estimate is None else estimate, of_splits)
 
 
-def interval_of_splits(estimate: float, of_splits: Sequence[float]) -> Interval:
+def interval_of_splits(
+    estimate: float, of_splits: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)
+) -> Interval:
     """Interval around the estimate of all samples, from the same figure of k equal disjoint parts of them.
 
     estimate ± t·s/√k, with the parts' standard deviation s and the 97.5 % quantile t of Student's distribution with
@@ -70,6 +73,8 @@ def interval_of_splits(estimate: float, of_splits: Sequence[float]) -> Interval:
     differ with other samples of equal number, not how far it is from that of infinitely many. Where two clouds are
     alike, distances vary less than that with n, and the interval is too wide rather than too narrow.
 
+    Where the figure can only lie ``within`` two bounds, so do the interval's ends.
+
     Politis, Romano & Wolf 1999, "Subsampling".
 
     Raises:
@@ -78,8 +83,10 @@ def interval_of_splits(estimate: float, of_splits: Sequence[float]) -> Interval:
     parts = np.asarray(of_splits, dtype=np.float64)
     if len(parts) < 2 or not np.isfinite([*parts, estimate]).all():
         raise ValueError(f"an interval needs at least two splits and finite figures: {estimate} of {parts.tolist()}")
-    half = special.stdtrit(len(parts) - 1, (1 + LEVEL) / 2) * parts.std(ddof=1) / np.sqrt(len(parts))
-    return Interval(estimate - float(half), estimate + float(half))
+    half = float(special.stdtrit(len(parts) - 1, (1 + LEVEL) / 2) * parts.std(ddof=1) / np.sqrt(len(parts)))
+    # rounding may put an estimate beyond its bounds, and the interval holds it
+    low, high = max(estimate - half, within[0]), min(estimate + half, within[1])
+    return Interval(min(low, estimate), max(high, estimate))
 
 
 def proportion_interval(hits: int, n: int) -> Interval:
