@@ -92,7 +92,7 @@ def test_both_players_move_at_once_only_where_each_moves_once():
 
 
 def test_label_smoothing_is_refused_where_the_objective_has_no_target():
-    with pytest.raises(UserError, match="label_smoothing: no such field"):
+    with pytest.raises(UserError, match="label_smoothing: minimax has no such field; it belongs to non-saturating"):
         load_recipe("minimax", ["objective.label_smoothing=0.1"])
 
 

@@ -93,9 +93,11 @@ class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     label: GeneratorLabel = "one-hot"
 
     @model_validator(mode="after")
-    def _class_gains_need_batch_norm(self) -> Self:
+    def _what_needs_batch_norm(self) -> Self:
         if self.label == "batch-norm" and not self.batch_norm:
             raise ValueError('label = "batch-norm" needs batch_norm = true')
+        if self.virtual_batch_norm and not self.batch_norm:
+            raise ValueError("virtual_batch_norm is another way to take batch norm's statistics: batch_norm = true")
         return self
 
 

@@ -50,7 +50,7 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     message = re.sub("a valid dictionary or (instance|object).*", "a table of fields", message)
     if error["type"] == "extra_forbidden":
-        message = f"no such field; {nearest(str(error['loc'][-1]), _fields_at(error['loc'][:-1], values))}"
+        message = _no_such_field(str(error["loc"][-1]), error["loc"][:-1], values)
     elif error["type"] == "union_tag_invalid":
         context = error["ctx"]
         message = f"{context['discriminator']} = {context['tag']!r} is none of {context['expected_tags']}"
@@ -59,6 +59,13 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     elif not isinstance(error["input"], dict | Settings):
         message = f"{message}, found {error['input']!r}"
     return f"{field}: {message}" if field else message
+
+
+def _no_such_field(name: str, place: tuple[int | str, ...], values: dict[str, Any]) -> str:
+    elsewhere = [known for known, objective in OBJECTIVES.items() if name in objective.model_fields]
+    if place == ("objective",) and elsewhere:
+        return f"{values['objective']['name']} has no such field; it belongs to {', '.join(elsewhere)}"
+    return f"no such field; {nearest(name, _fields_at(place, values))}"
 
 
 def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
