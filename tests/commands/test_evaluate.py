@@ -1,6 +1,7 @@
 """The commands evaluate and compare: what they show, and what they refuse in one line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -67,6 +68,9 @@ def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_comma
         code, out, err = run_command("evaluate", recipe, "--json")
         assert code == 0, err
         assert [run["seed"] for run in json.loads(out)["runs"]] == [0, 1]
+    out = run_command("evaluate", "vanilla")[1]
+    assert "vanilla: mean ± standard deviation over 2 seeds" in out
+    assert len(re.findall(r"Fréchet distance +[\d.]+ ± [\d.]+ \([\d.]+\)", out)) == 1
     code, out, err = run_command("compare", "vanilla", "udacity")
     assert code == 0, err
     assert "vanilla (2)" in out and "cannot tell with 2 seeds" in out

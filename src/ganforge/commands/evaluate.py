@@ -37,6 +37,7 @@ def evaluate(
     """
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.errors import UserError
+    from ganforge.evaluation.compare import Group, summary_rows
     from ganforge.evaluation.inception import inception as inception_features
     from ganforge.experiment.evaluating import evaluate as evaluate_source
     from ganforge.experiment.evaluating import runs_in
@@ -72,6 +73,10 @@ def evaluate(
         return
     for found in each:
         _show(found)
+    methods = {run.read_run()["recipe"] for run in runs}
+    if len(methods) == 1 and not any(each[0].protocol.difference(found.protocol) for found in each):
+        say(f"{source}: mean ± standard deviation over {len(runs)} seeds (the worst seed)")
+        table(summary_rows(Group(source, tuple(each))), ("figure", "over seeds"))
 
 
 def _show(found: "Evaluation") -> None:

@@ -68,8 +68,11 @@ def compare(groups: Sequence[Group]) -> list[Comparison]:
                     f"{first.what} and {evaluation.what} were not measured alike: {difference}; evaluate them anew "
                     "with the same --data, --judge, --split and --n"
                 )
-    shared = [name for name in KINDS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
-    return [_compare(name, groups) for name in shared]
+    return [_compare(name, groups) for name in _shared(groups)]
+
+
+def _shared(groups: Sequence[Group]) -> list[str]:
+    return [name for name in KINDS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
 
 
 def _compare(figure: str, groups: Sequence[Group]) -> Comparison:
@@ -152,6 +155,11 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
     moments = [number for values in (one, other) for number in (np.mean(values), np.std(values, ddof=1), len(values))]
     chance = float(stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue)
     return chance if math.isfinite(chance) else 1.0
+
+
+def summary_rows(group: Group) -> list[tuple[str, str]]:
+    """The table of one method over its seeds: each figure that all of them have, mean ± deviation (worst)."""
+    return [(KINDS[name].title, _summarised(name, _summary(name, group))) for name in _shared([group])]
 
 
 def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
