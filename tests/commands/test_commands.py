@@ -454,7 +454,7 @@ def test_a_killed_run_is_not_called_running(run_command, trained):
 
     trained()
     RunFolder("run").update_run(status="running")
-    assert "stopped" in run_command("runs", ".")[1]
+    assert "goes on with one that was interrupted" in run_command("runs", ".")[1]
     with RunFolder("run").locked():
         assert "running" in run_command("runs", ".")[1]
 

@@ -174,7 +174,7 @@ def runs(
         try:
             saved = run.read_run()
             if saved["status"] == "running" and not run.has_trainer():
-                saved["status"] = "stopped"
+                saved["status"] = "interrupted"
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "damaged run.json"}
         verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
@@ -189,10 +189,12 @@ def runs(
             (r["run"], r["recipe"], r["data"]["name"], r["status"], f"{r.get('step', 0):,}", _verdict(r)) for r in rows
         ]
         table(cells, ("run", "recipe", "data", "status", "step", "verdict"))
+        if unfinished := [r["run"] for r in rows if r["status"] == "interrupted"]:
+            say(f"'ganforge resume {unfinished[0]}' goes on with one that was interrupted")
 
 
 def _verdict(row: dict[str, Any]) -> str:
     """Name the findings of a run, or say that it ended without any."""
     if row["status"] != "finished" or (row.get("judged") and row["findings"]):
-        return ", ".join(row["findings"])
+        return ", ".join(row["findings"]).replace("-", " ")
     return "not judged (no judge)" if row.get("no_judge") else "not judged"
