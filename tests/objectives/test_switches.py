@@ -145,9 +145,10 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["average_discriminator=true"], "ema_half_life above 0"),
         ("vanilla", ["terms.mutual_information.weight=1"], "needs codes"),
         ("infogan", ["packing=2"], "codes of its own"),
-        ("vanilla", ["terms.invariant_information.weight=1"], "needs categorical codes"),
+        ("vanilla", ["terms.invariant_information.weight=1"], "needs something to be read"),
         ("dcgan", ["generator.virtual_batch_norm=100", "packing=2"], "take one"),
         ("dcgan", ["generator.virtual_batch_norm=1"], "two images or more"),
+        ("vanilla", ["generator.virtual_batch_norm=100"], "batch_norm = true"),
         ("semi-supervised", ["discriminator.batch_norm=true"], "same work"),
     ],
 )
