@@ -4,7 +4,7 @@ import torch
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.data.moved import Moved, move, shapes
+from ganforge.data.moved import Moved, cut_out, move, shapes
 
 
 def shaped(angle=0.0, slant=0.0, size=(1.0, 1.0)):
@@ -60,6 +60,26 @@ def test_twice_as_wide_and_as_high_as_before():
     moved = move(images, shaped(size=(2.0, 1.0)), at())
     assert moved[0, 0, 3:5, 3:5].min() == 1
     torch.testing.assert_close(moved[0, 0].sum(1), torch.tensor([0, 0, 0, 4, 4, 0, 0, 0.0]))
+
+
+def test_a_square_is_covered_with_the_commonest_level_wherever_it_lies():
+    images = torch.full((2, 1, 8, 10), -1.0)
+    images[:, :, 2:6, :4] = 1
+    covered = cut_out(images, torch.tensor([[0.45, 0.5], [0.02, 0.25]]), 0.5)  # 5 wide, 4 high; the second half outside
+    expected = images.clone()
+    expected[0, :, 2:6, 2:7] = -1
+    expected[1, :, 0:4, 0:3] = -1
+    assert torch.equal(covered, expected)
+
+
+def test_labelled_and_other_images_are_moved_by_lots_of_their_own_and_cutout_leaves_the_lots_of_moving():
+    data = ImageSet(torch.randint(256, (40, 1, 16, 16), dtype=torch.uint8), torch.arange(40) % 4, ("a", "b", "c", "d"))
+    real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
+    far = {"degrees": 20, "slant": 0.2, "shift": 0.1, "zoom": 0.1}
+    plain, other, cut = Moved(real, 3, **far), Moved(real, 3, "labelled", **far), Moved(real, 3, cutout=0.25, **far)
+    assert not torch.equal(plain[1].images, other[1].images)
+    changed = (plain[1].images != cut[1].images).flatten(1).float().mean(1)
+    assert 0 < changed.mean() <= 0.25**2 and changed.max() <= (5 / 16) ** 2
 
 
 def test_the_same_images_moved_by_the_same_lots_for_the_same_seed_and_number():

@@ -17,6 +17,7 @@ SMALL = {
     "forge-1": ["generator.filters=4", "discriminator.filters=4", "precision=bf16"],
     "dcgan": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
     "infogan-iic": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
+    "semi-supervised-iic": ["generator.filters=4", "discriminator.filters=4", "data.labels=8", "precision=fp32"],
     "semi-supervised": ["data.labels=8", "precision=fp32"],
 }
 

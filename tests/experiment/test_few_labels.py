@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     monkeypatch.setattr(bench, "_measure", None)  # nothing is trained again
     assert bench.few_labels(20, 1, quick=True, out="bench") == second
     told = json.loads(json.dumps(second.to_dict()))
-    assert not told["is_protocol"] and len(told["draws"]) == 2
+    assert not told["is_protocol"] and len(told["draws"]) == 2 and not told["knows_pictures"]
     rows = second.table()
     assert rows[0][0].startswith("Improved GAN") and rows[-1][0] == "ours: semi-supervised"
     assert "±" in rows[-1][1]
@@ -69,6 +70,15 @@ def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
     assert straight.draws[0].error == long.draws[0].error
     with pytest.raises(UserError, match="at step 9 already"):
         bench.few_labels(20, 0, quick=True, steps=7, out="bench")
+
+
+@needs_mnist
+def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypatch):
+    monkeypatch.setattr(bench, "QUICK_STEPS", 3)
+    report = bench.few_labels(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
+    assert report.knows_pictures and not report.is_protocol and report.terms.endswith("knows what pictures are")
+    assert not replace(report, quick=False, protocol_steps=3).is_protocol
+    assert replace(report, quick=False, protocol_steps=3, knows_pictures=False).is_protocol
 
 
 @pytest.mark.parametrize(

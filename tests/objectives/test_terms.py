@@ -95,6 +95,13 @@ def test_information_of_two_readings_by_hand():
     here, there = (side(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
     play = Play("discriminator", side(), here, {"moved": there}, codes=codes)
     assert InvariantInformation()(play) == pytest.approx(-expected, rel=1e-5)
+    here, there = (side(class_logits=rows) for rows in (one, other))
+    assert InvariantInformation()(Play("discriminator", side(), here, {"moved": there})) == pytest.approx(
+        -expected, rel=1e-5
+    )
+    here, there = (side(class_logits=rows, codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
+    play = Play("discriminator", side(), here, {"moved": there}, codes=codes)
+    assert InvariantInformation()(play) == pytest.approx(-2 * expected, rel=1e-5)
 
 
 def test_information_is_greatest_for_sure_and_even_readings_and_nothing_for_unsure_or_equal_ones():

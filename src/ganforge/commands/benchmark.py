@@ -142,7 +142,7 @@ def _few_labels(
     if as_json:
         give(report.to_dict())
         return
-    say(f"few-labels: MNIST's test digits told apart after {labels} labels, pixels in no order")
+    say(f"few-labels: MNIST's test digits told apart after {labels} labels; the published rows see pixels in no order")
     table(report.table(), ("learned by", "test error", "how"))
     say(f"another draw of the labels: --draw {max(draw.draw for draw in report.draws) + 1}; the runs: {report.folder}")
 

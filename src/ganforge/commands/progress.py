@@ -94,8 +94,9 @@ class TerminalWatcher(Watcher):
         self._looked_step = self._began_step = -1
         recipe = experiment.recipe
         train = experiment.splits.train
+        few = f" with {recipe.data.labels} labels" if recipe.data.labels else ""
         self.say(
-            f"training {recipe.name} on {len(train):,} images of {train.name}"
+            f"training {recipe.name} on {len(train):,} images of {train.name}{few}"
             f" ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
         )
         if self._console.is_terminal:

@@ -22,6 +22,7 @@ from ganforge.files import write_atomically
 from ganforge.objectives.play import Play, Side
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.training.averages import average
@@ -77,10 +78,15 @@ class Draw:
 
 @dataclass(frozen=True)
 class FewLabelsReport:
-    """All draws of a folder beside published rows."""
+    """All draws of a folder beside published rows.
+
+    ``knows_pictures``: the recipe is told which pixels are neighbours, or that a picture moved a little shows the same;
+    the published methods are not.
+    """
 
     labels: int
     recipe: str
+    knows_pictures: bool
     folder: Path
     quick: bool
     protocol_steps: int
@@ -90,12 +96,17 @@ class FewLabelsReport:
     def terms(self) -> str:
         """How ours was done, and what of it is not the protocol."""
         count = len(self.draws)
-        shortened = "" if self.is_protocol else f", {self.draws[0].step:,} of {self.protocol_steps:,} steps"
-        return f"{'--quick, no protocol: ' if self.quick else ''}{count} draw{'s' * (count != 1)}{shortened}"
+        shortened = "" if self._is_whole else f", {self.draws[0].step:,} of {self.protocol_steps:,} steps"
+        more = ", knows what pictures are" if self.knows_pictures else ""
+        return f"{'--quick, no protocol: ' if self.quick else ''}{count} draw{'s' * (count != 1)}{shortened}{more}"
 
     @property
     def is_protocol(self) -> bool:
-        """Whether every draw was trained as long as the paper's."""
+        """Whether every draw was trained as long as the recipe asks for, and knew no more than the paper's."""
+        return self._is_whole and not self.knows_pictures
+
+    @property
+    def _is_whole(self) -> bool:
         return not self.quick and all(draw.step >= self.protocol_steps for draw in self.draws)
 
     def table(self) -> list[tuple[str, ...]]:
@@ -119,6 +130,7 @@ class FewLabelsReport:
             "recipe": self.recipe,
             "folder": str(self.folder),
             "is_protocol": self.is_protocol,
+            "knows_pictures": self.knows_pictures,
             "terms": self.terms,
             "published": [
                 {"method": method, "error": mean / 100, "sd": sd and sd / 100}
@@ -174,7 +186,14 @@ def few_labels(
         write_atomically(kept, json.dumps(asdict(found)).encode())
     draws = [Draw(**json.loads(file.read_text())) for file in sorted(folder.glob(f"draw-*-{wanted}.json"))]
     draws.sort(key=lambda found: found.draw)
-    return FewLabelsReport(labels, checked.name, folder, quick, experiment.usual_steps, tuple(draws))
+    knows = knows_pictures(checked)
+    return FewLabelsReport(labels, checked.name, knows, folder, quick, experiment.usual_steps, tuple(draws))
+
+
+def knows_pictures(recipe: Recipe) -> bool:
+    """Return whether a recipe is told more of images than their pixels in no order (permutation-invariant MNIST)."""
+    assert recipe.discriminator is not None
+    return recipe.discriminator.family != "mlp" or recipe.terms.invariant_information is not None
 
 
 def _measure(experiment: Experiment, order: Order, quick: bool, watcher: Watcher) -> Draw:

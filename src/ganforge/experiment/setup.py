@@ -90,8 +90,10 @@ class Experiment:
             known = labelled(train, recipe.data.labels, recipe.data.draw)
             streams[LABELLED] = self._stream(LABELLED, at_least(known, recipe.batch_size), True)
         if alike := recipe.terms.invariant_information:
-            far = alike.model_dump(include={"degrees", "slant", "shift", "zoom"})
+            far = alike.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
             streams[MOVED] = Moved(real, self.seed, **far)
+            if LABELLED in streams:
+                streams[LABELLED] = Moved(streams[LABELLED], self.seed, "moved labelled", **far)
         return streams
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganforge.objectives.play import Play, Turn
+from ganforge.objectives.play import Codes, Output, Play, Turn
 from ganforge.settings import Settings
 
 LABELLED = "labelled"
@@ -132,15 +132,17 @@ class MutualInformation(Term):
 
 
 class InvariantInformation(Term):
-    """-I(c; c') of the categorical codes read from a real image and from the same image moved a little.
+    """-I(c; c') of what is read from a real image and from the same image moved a little: its class, categorical codes.
 
     P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and I = Σ P_ij ln(P_ij / (P_i P_j)), for each code (IIC, Ji et al.
     2019, arXiv:1807.06653, eq. 3): the discriminator is to read the same from both, to be sure of it, and to use all
     values alike. ``balance`` λ weighs that last wish, I + (λ - 1)(H(c) + H(c')): with 1 two similar classes may share a
-    value while a third is split (``lamb`` in that paper's published code).
+    value while a third is split (``lamb`` in that paper's published code). Images whose labels are known
+    (``terms.supervised``) are moved as far, each time anew.
 
     Args:
-        degrees, slant, shift, zoom: how far images are moved at most (`ganforge.data.moved.Moved`).
+        degrees, slant, shift, zoom, cutout: how far images are moved at most, how much is covered
+            (`ganforge.data.moved.Moved`).
     """
 
     turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
@@ -151,16 +153,21 @@ class InvariantInformation(Term):
     slant: Annotated[float, Field(ge=0, le=2)] = 0.3
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def __call__(self, play: Play) -> Tensor:
-        """Average over the batch, sum over the codes."""
+        """Average over the batch, sum over what is read."""
         assert play.real is not None
-        said, said_again = play.real.output.codes, play.streams[MOVED].output.codes
-        assert said is not None
-        assert said_again is not None
-        (here, _), (there, _) = play.codes.split(said), play.codes.split(said_again)
+        here, there = (readings(side.output, play.codes) for side in (play.real, play.streams[MOVED]))
         pairs = zip(here, there, strict=True)
         return -torch.stack([mutual_information(one, other, self.balance) for one, other in pairs]).sum()
+
+
+def readings(said: Output, codes: Codes) -> list[Tensor]:
+    """Return all that a discriminator reads as one of several values: logits [N, K] of the class, of each such code."""
+    of_class = [] if said.class_logits is None else [said.class_logits]
+    of_codes = [] if said.codes is None else codes.split(said.codes)[0]
+    return of_class + of_codes
 
 
 def mutual_information(one: Tensor, other: Tensor, balance: float = 1.0) -> Tensor:

@@ -198,9 +198,11 @@ class Recipe(Settings):
             )
         if self.packing > 1 and (classifier != "none" or terms.mutual_information):
             raise ValueError("packing judges several images at once, and each has a class or codes of its own")
-        if terms.invariant_information and not (terms.mutual_information and self.codes.categorical):
+        reads_codes = terms.mutual_information and self.codes.categorical
+        if terms.invariant_information and not (reads_codes or classifier != "none"):
             raise ValueError(
-                "terms.invariant_information needs categorical codes and terms.mutual_information, which has them read"
+                "terms.invariant_information needs something to be read: categorical codes with"
+                ' terms.mutual_information, or a class (discriminator.classifier = "instead" or "beside")'
             )
         if terms.mutual_information and not self.codes.width:
             raise ValueError('terms.mutual_information needs codes: latent.distribution = "parts"')
