@@ -66,9 +66,7 @@ def sample(
 
     Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
     """
-    import torch
-
-    from ganforge.sampling import class_sheet, load_generator, sheet
+    from ganforge.sampling import load_generator
 
     if (run is None) == (model is None):
         both = "not both" if run else "for the generator that ships with ganforge"
@@ -93,26 +91,45 @@ def sample(
         raise UserError(f"--n {n:,}: at most {LARGEST_STOCK:,} a file")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
-    row_names: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
         images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
     else:
-        if wanted is None and generator.class_names:  # class by class, as many of each as n allows
-            wanted = sorted(k % len(generator.class_names) for k in range(n or 10 * len(generator.class_names)))
-            row_names = generator.class_names if len(wanted) >= len(generator.class_names) else ()
+        if wanted is None and (names := generator.class_names):  # class by class, as many of each as n allows
+            wanted = sorted(k % len(names) for k in range(n or 10 * len(names)))
+            rows = names if len(wanted) >= len(names) else ()
         images = generator.sample(n, labels=wanted, seed=seed)
+    columns = len(images) if digits is not None else 10 if wanted else 8
+    _hand_over(generator, images, wanted, target, seed, as_json, columns=columns, rows=rows)
+
+
+def _hand_over(
+    generator: "Generator",
+    images: "Tensor",
+    labels: list[int] | None,
+    target: Path,
+    seed: int,
+    as_json: bool,
+    *,
+    columns: int,
+    rows: Sequence[str] = (),
+) -> None:
+    """Write what was drawn and say where it lies; ``rows`` are the names of classes that are a row each of a sheet."""
+    import torch
+
+    from ganforge.sampling import class_sheet, sheet
+
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
 
     def draw() -> "Image":
-        if row_names:
-            return class_sheet(images, torch.tensor(wanted), row_names, caption=caption)
-        columns = len(images) if digits is not None else 10 if wanted else 8
+        if rows:
+            return class_sheet(images, torch.tensor(labels), rows, caption=caption)
         return sheet(images, columns, caption=caption)
 
-    _write(images, wanted, target, draw)
+    _write(images, labels, target, draw)
     if as_json:
-        give({"file": str(target), "n": len(images), "seed": seed, "labels": wanted})
+        give({"file": str(target), "n": len(images), "seed": seed, "labels": labels})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
 
 
