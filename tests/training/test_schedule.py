@@ -21,8 +21,6 @@ def test_learning_rates_stay_unless_told_to_fall():
 def test_learning_rates_fall_as_one_over_images_seen():
     falling = recipe("lr_decay_start=1000.0")
     assert [learning_rate_factor(falling, seen) for seen in (0, 1000, 2000, 10_000)] == [1, 1, 0.5, 0.1]
-    steeper = recipe("lr_decay_start=1000.0", "lr_decay_power=3")
-    assert [learning_rate_factor(steeper, seen) for seen in (0, 1000, 2000)] == [1, 1, 0.125]
 
 
 def test_the_step_uses_the_rate_of_its_moment(bars):

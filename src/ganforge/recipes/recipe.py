@@ -96,7 +96,6 @@ class Recipe(Settings):
     shared_noise: bool = True
     order: Literal["alternating", "simultaneous"] = "alternating"
     lr_decay_start: NonNegativeFloat = 0.0
-    lr_decay_power: PositiveFloat = 1.0
     ema_half_life: NonNegativeFloat = 0.0
     ema_ramp: NonNegativeFloat = 0.0
     average_discriminator: bool = False

@@ -4,13 +4,13 @@ from ganforge.recipes.recipe import Recipe
 
 
 def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
-    """Return 1 up to t0 = ``lr_decay_start`` images, then (t0 / t)^``lr_decay_power``; 1 throughout where t0 is 0.
+    """Return 1 up to t0 = ``lr_decay_start`` images, then t0 / t; 1 throughout where t0 is 0.
 
     It suits a run of any length, where a decay to zero at the end would have to know the end.
     """
     if not recipe.lr_decay_start or images_seen <= recipe.lr_decay_start:
         return 1.0
-    return float((recipe.lr_decay_start / images_seen) ** recipe.lr_decay_power)
+    return recipe.lr_decay_start / images_seen
 
 
 def averaging_keep(recipe: Recipe, images_seen: int) -> float:
