@@ -26,6 +26,8 @@ SILENT = 0.5
 """Codes that lie less than so many nats from N(0, 1), all together, tell a generator nothing."""
 YOUNG, OLD = 10, 200
 """Epochs before which one picture for all noise may be a slow start, and after which more of them hardly help."""
+LOST = 1
+"""Epochs after which a discriminator that nobody fools has not just begun well, but won."""
 PRESENT = 0.3
 """Part of its share among real images, read with confidence, from which a class appears: about 0.03 of ten classes."""
 CLASSES_HEALTHY = 0.8
@@ -112,6 +114,10 @@ def _readable(measured: Mapping[str, Any]) -> bool:
     return bool(measured["confident"] >= CONFIDENT * measured["confident_on_real"])
 
 
+def _many_classes(measured: Mapping[str, Any]) -> bool:
+    return bool(measured["classes_present"] >= CLASSES_HEALTHY * len(measured["class_names"]))
+
+
 def _longer(log: Sequence[Mapping[str, Any]]) -> str:
     if _epochs(log) < OLD:
         return "train longer"
@@ -133,14 +139,14 @@ def _how_rough(measured: Mapping[str, Any]) -> str:
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     total, within = measured["total_spread"], measured["within_class_spread"]
     same, alike = (spread is not None and spread < COLLAPSED for spread in (total, within))
-    if _young(log) and (same or (alike and not _readable(measured))):
-        lost = _discriminator_won(measured, log) is not None
+    lost = _discriminator_won(measured, log) is not None
+    blots = alike and not (_readable(measured) and _many_classes(measured))
+    if _young(log) and not (lost and _epochs(log) >= LOST) and (same or blots):
         what = "every noise vector still gives the same picture" if same else "the pictures are still much alike"
         text = f"{what}, after {_epochs(log):.2g} epochs"
         text += ", and the discriminator takes none of them for real" if lost else ""
         first = ": the first digits take about five epochs of MNIST" if measured["noun"] == "digit" else ""
-        later = f"; if it is still so after {YOUNG}, {_slower(log)}" if lost else ""
-        return Finding("not-started", 2, text, f"train longer{first}{later}")
+        return Finding("not-started", 2, text, f"train longer{first}; if it is so after {YOUNG} too, {_slower(log)}")
     if same:
         return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", _slower(log))
     if alike:
@@ -190,7 +196,7 @@ def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
 def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     rows = zip(measured["class_names"], measured["class_shares"], measured["real_class_shares"], strict=True)
     missing = [name for name, share, real in rows if share < PRESENT * real]
-    if measured["classes_present"] < CLASSES_HEALTHY * len(measured["class_names"]) and _readable(measured):
+    if not _many_classes(measured) and _readable(measured):
         return Finding(
             "missing-classes",
             1,
