@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, activation
 from ganforge.networks.condition import ClassTable, GeneratorLabel, WithClass
+from ganforge.networks.convolutions import Convolution, TransposedConvolution
 from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.networks.planes import channels_last, crop, single
@@ -81,7 +82,7 @@ class DcganGenerator(nn.Module):
             layers += [BatchNorm(planes, own)] if normed else []
             layers.append(activation(settings.activation, settings.slope))
             after = settings.filters * 2 ** (k - 1) if k else channels
-            layers.append(nn.ConvTranspose2d(planes, after, 4, 2, 1, bias=not normed or k == 0))
+            layers.append(TransposedConvolution(planes, after, 4, 2, 1, bias=not normed or k == 0))
             planes = after
         self.layers = Layers(*layers)
         self.squash = nn.Tanh() if settings.output == "tanh" else nn.Sigmoid()
@@ -116,7 +117,7 @@ class DcganDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for k in range(halvings(height, width)):
             after, normed = settings.filters * 2**k, settings.batch_norm and k > 0
-            layers.append(nn.Conv2d(planes, after, 4, 2, 1, bias=not normed))
+            layers.append(Convolution(planes, after, 4, 2, 1, bias=not normed))
             layers += [BatchNorm(after)] if normed else []
             layers.append(activation(settings.activation, settings.slope))
             planes, height, width = after, height // 2, width // 2

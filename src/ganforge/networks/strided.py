@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, activation
 from ganforge.networks.condition import GeneratorLabel, WithClass
+from ganforge.networks.convolutions import Convolution, TransposedConvolution
 from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.networks.planes import channels_last, single
@@ -77,7 +78,7 @@ class StridedGenerator(nn.Module):
             layers += [BatchNorm(planes[k - 1], own), activation(settings.activation, settings.slope)]
             # From a side n the transposed convolution alone makes 2n - 1.
             more = (heights[k] - 2 * heights[k - 1] + 1, widths[k] - 2 * widths[k - 1] + 1)
-            layers.append(nn.ConvTranspose2d(planes[k - 1], planes[k], kernel, 2, kernel // 2, more))
+            layers.append(TransposedConvolution(planes[k - 1], planes[k], kernel, 2, kernel // 2, more))
         if settings.last == "plain":
             layers += [BatchNorm(planes[-1], own), activation(settings.activation, settings.slope)]
             layers.append(nn.Conv2d(planes[-1], channels, kernel, padding=kernel // 2))
@@ -99,7 +100,7 @@ class StridedDiscriminator(nn.Module):
         super().__init__()
         before, kernel, layers = shape[0], settings.kernel, list[nn.Module]()
         for k, planes in enumerate(settings.planes):
-            layers.append(nn.Conv2d(before, planes, kernel, 2, kernel // 2))
+            layers.append(Convolution(before, planes, kernel, 2, kernel // 2))
             layers += [BatchNorm(planes)] if k or settings.norm_first else []
             layers.append(activation(settings.activation, settings.slope))
             before = planes
