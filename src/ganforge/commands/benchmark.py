@@ -3,16 +3,19 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
 
 EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.5, 10.0
-FEW_LABELS, CLUSTERS, TECHNIQUES = "few-labels", "clusters", "techniques"
-AUTOENCODERS = "autoencoders"
+FEW_LABELS, CLUSTERS, TECHNIQUES, AUTOENCODERS = "few-labels", "clusters", "techniques", "autoencoders"
+OWNERS = {"data": TECHNIQUES, "only": TECHNIQUES, "labels": FEW_LABELS, "draw": FEW_LABELS}
+"""Flags that only one benchmark has a use for."""
 
 
 def benchmark(
@@ -46,45 +49,88 @@ def benchmark(
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
+    asked = Asked(name, recipe, seeds, steps, quick, out, as_json, data, only, labels, draw)
+    player = _player(name)
+    asked.refuse_foreign_flags()
+    player(asked)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a benchmark; None where it says nothing."""
+
+    name: str
+    recipe: str | None
+    seeds: int | None
+    steps: int | None
+    quick: bool
+    out: Path | None
+    as_json: bool
+    data: str | None
+    only: str | None
+    labels: int | None
+    draw: int | None
+
+    def refuse_foreign_flags(self) -> None:
+        """Refuse what this benchmark has no use for.
+
+        Raises:
+            UserError: with the benchmark that has.
+        """
+        from ganforge.errors import UserError
+
+        for flag, owner in OWNERS.items():
+            value = getattr(self, flag)
+            if value is not None and self.name != owner:
+                raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {owner}' alone")
+        if self.seeds is not None and self.name == FEW_LABELS:
+            raise UserError(f"--seeds {self.seeds}: {FEW_LABELS} does one draw of the labels a call: --draw K")
+        if self.recipe is not None and self.name == TECHNIQUES:
+            raise UserError(f"--recipe {self.recipe}: techniques are tried over bases of their own")
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How to train, in the words of every benchmark that trains one recipe, and who watches."""
+        from ganforge.commands.progress import TerminalWatcher
+
+        ways = {"recipe": self.recipe, "steps": self.steps, "quick": self.quick, "out": self.out}
+        return {**ways, "watcher": TerminalWatcher(as_json=self.as_json)}
+
+
+def _player(name: str) -> Callable[[Asked], None]:
+    """Find who does a benchmark.
+
+    Raises:
+        UserError: nobody does.
+    """
     from ganforge.benchmarks.protocols import PROTOCOLS
-    from ganforge.benchmarks.run import benchmark as run_benchmark
     from ganforge.errors import UserError, nearest
     from ganforge.experiment.lessons import LESSONS
 
-    owners = {"data": (data, TECHNIQUES), "only": (only, TECHNIQUES), "labels": (labels, FEW_LABELS)}
-    for flag, (value, owner) in {**owners, "draw": (draw, FEW_LABELS)}.items():
-        if value is not None and name != owner:
-            raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {owner}' alone")
-    if seeds is not None and name == FEW_LABELS:
-        raise UserError(f"--seeds {seeds}: {FEW_LABELS} does one draw of the labels a call: --draw K")
-    if name == TECHNIQUES:
-        if recipe is not None:
-            raise UserError(f"--recipe {recipe}: techniques are tried over bases of their own")
-        _try_techniques(data, only, seeds, steps, quick, out, as_json)
-        return
-    seeds = 1 if seeds is None else seeds
-    if name == AUTOENCODERS:
-        _autoencoders(recipe, seeds, steps, quick, out, as_json)
-        return
-    if name == CLUSTERS:
-        _clusters(recipe, seeds, steps, quick, out, as_json)
-        return
-    if name == FEW_LABELS:
-        _few_labels(100 if labels is None else labels, draw or 0, recipe, steps, quick, out, as_json)
-        return
-    if name in LESSONS:
-        _teach(name, recipe, seeds, steps, quick, out, as_json)
-        return
-    if name not in PROTOCOLS:
-        known = [*PROTOCOLS, *LESSONS, FEW_LABELS, CLUSTERS, TECHNIQUES, AUTOENCODERS]
+    known: dict[str, Callable[[Asked], None]] = {
+        **dict.fromkeys(PROTOCOLS, _find_modes),
+        **dict.fromkeys(LESSONS, _teach),
+        FEW_LABELS: _few_labels,
+        CLUSTERS: _clusters,
+        TECHNIQUES: _try_techniques,
+        AUTOENCODERS: _autoencoders,
+    }
+    if name not in known:
         raise UserError(f"no benchmark is called {name!r}; {nearest(name, known)}")
+    return known[name]
+
+
+def _find_modes(asked: Asked) -> None:
+    from ganforge.benchmarks.run import benchmark as run_benchmark
+
+    ways: dict[str, Any] = {"seeds": _seeds(asked), "steps": asked.steps, "quick": asked.quick, "out": asked.out}
     with BenchmarkProgress() as progress:
-        report = run_benchmark(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
-    if as_json:
+        report = run_benchmark(asked.name, asked.recipe, **ways, tell=progress)
+    if asked.as_json:
         give(report.to_dict())
         return
     plan, first = report.plan, report.results[0]
-    say(f"{name}: {plan.protocol.about}")
+    say(f"{asked.name}: {plan.protocol.about}")
     header, rows = report.table()
     table(rows, header)
     say("ours: mean ± standard deviation over seeds (the worst seed); the floor is real data, measured in the same way")
@@ -115,31 +161,24 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
     give({"result": str(play(folder, seed, steps, tell))})
 
 
-def _teach(
-    name: str, recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool
-) -> None:
-    from ganforge.commands.progress import TerminalWatcher
+def _teach(asked: Asked) -> None:
     from ganforge.experiment.lessons import teach
 
-    watcher = TerminalWatcher(as_json=as_json)
-    report = teach(name, recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
-    if as_json:
+    report = teach(asked.name, seeds=_seeds(asked), **asked.training)
+    if asked.as_json:
         give(report.to_dict())
         return
-    say(f"{name}: {report.lesson.about}")
+    say(f"{asked.name}: {report.lesson.about}")
     table(report.table(), ("learned from", "test error", "n", "how"))
     say(f"the runs: {report.folder}/seed-*; the interval of one seed is over the test digits, ± of several over seeds")
 
 
-def _few_labels(
-    labels: int, draw: int, recipe: str | None, steps: int | None, quick: bool, out: Path | None, as_json: bool
-) -> None:
-    from ganforge.commands.progress import TerminalWatcher
+def _few_labels(asked: Asked) -> None:
     from ganforge.experiment.few_labels import few_labels
 
-    watcher = TerminalWatcher(as_json=as_json)
-    report = few_labels(labels, draw, recipe=recipe, steps=steps, quick=quick, out=out, watcher=watcher)
-    if as_json:
+    labels = 100 if asked.labels is None else asked.labels
+    report = few_labels(labels, asked.draw or 0, **asked.training)
+    if asked.as_json:
         give(report.to_dict())
         return
     say(f"few-labels: MNIST's test digits told apart after {labels} labels; the published rows see pixels in no order")
@@ -147,13 +186,11 @@ def _few_labels(
     say(f"another draw of the labels: --draw {max(draw.draw for draw in report.draws) + 1}; the runs: {report.folder}")
 
 
-def _clusters(recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool) -> None:
-    from ganforge.commands.progress import TerminalWatcher
+def _clusters(asked: Asked) -> None:
     from ganforge.experiment.clusters import clusters
 
-    watcher = TerminalWatcher(as_json=as_json)
-    report = clusters(recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
-    if as_json:
+    report = clusters(seeds=_seeds(asked), **asked.training)
+    if asked.as_json:
         give(report.to_dict())
         return
     say("clusters: MNIST's test digits sorted without labels; accuracy after the best one-to-one naming of clusters")
@@ -161,15 +198,11 @@ def _clusters(recipe: str | None, seeds: int, steps: int | None, quick: bool, ou
     say(f"what each code does: {report.folder}/seed-*/codes.png")
 
 
-def _autoencoders(
-    recipe: str | None, seeds: int, steps: int | None, quick: bool, out: Path | None, as_json: bool
-) -> None:
-    from ganforge.commands.progress import TerminalWatcher
+def _autoencoders(asked: Asked) -> None:
     from ganforge.experiment.autoencoders import autoencoders
 
-    watcher = TerminalWatcher(as_json=as_json)
-    report = autoencoders(recipe, seeds=seeds, steps=steps, quick=quick, out=out, watcher=watcher)
-    if as_json:
+    report = autoencoders(seeds=_seeds(asked), **asked.training)
+    if asked.as_json:
         give(report.to_dict())
         return
     say(f"autoencoders: who copies, who invents, who blurs; {report.terms}, n = {report.n:,}")
@@ -178,26 +211,18 @@ def _autoencoders(
     say(f"equal images, not equal time: {report.seconds()}; look at {report.folder}/seed-*.png")
 
 
-def _try_techniques(
-    data: str | None,
-    only: str | None,
-    seeds: int | None,
-    steps: int | None,
-    quick: bool,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+def _try_techniques(asked: Asked) -> None:
     from ganforge.experiment.arenas import SEEDS
     from ganforge.experiment.techniques import techniques
 
-    names = [[name.strip() for name in given.split(",")] if given else () for given in (data, only)]
-    seeds = (1 if quick else SEEDS) if seeds is None else seeds
+    names = [[name.strip() for name in given.split(",")] if given else () for given in (asked.data, asked.only)]
+    seeds = (1 if asked.quick else SEEDS) if asked.seeds is None else asked.seeds
     with BenchmarkProgress("tasks") as progress:
-        report = techniques(*names, seeds=seeds, steps=steps, quick=quick, out=out, tell=progress)
-    if as_json:
+        report = techniques(*names, seeds=seeds, steps=asked.steps, quick=asked.quick, out=asked.out, tell=progress)
+    if asked.as_json:
         give(report.to_dict())
         return
-    if quick:
+    if asked.quick:
         say("--quick: a look, and no more")
     say(report.markdown())
     say("")
@@ -207,6 +232,10 @@ def _try_techniques(
         "verdict: by that figure, at 5 % over all rows of a table (Welch's test, Holm's correction); docs/techniques.md"
     )
     say(f"samples and figures of every seed: {report.folder}")
+
+
+def _seeds(asked: Asked) -> int:
+    return 1 if asked.seeds is None else asked.seeds
 
 
 class BenchmarkProgress:
