@@ -38,6 +38,20 @@ def test_nothing_is_only_said_where_nothing_can_be_missed():
     assert effect([7.0, 7.0, 7.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "harms"
 
 
+def test_what_would_be_sure_alone_is_probable_among_many():
+    """p = .02: under 5 % for one comparison, above 5 % / 3 for the least of three."""
+    like_base = {"b": [10.1, 9.9, 10.3], "c": [9.7, 10.3, 10.0]}
+    for values, alone, among in (
+        ([7.9, 6.4, 7.1], "helps", "probably helps"),
+        ([12.1, 13.6, 12.9], "harms", "probably harms"),
+    ):
+        found = effect(values, **like_base)
+        assert 0.05 / 3 < found.chance < 0.05
+        assert (effect(values).word, found.word) == (alone, among)
+    small = effect([9.5, 9.4, 9.6], **{name: [10.0, 10.1, 9.9] for name in "bcd"})
+    assert 0.05 / 4 < small.chance < 0.05 and small.word == "does nothing"  # more than noise, and still nothing
+
+
 def test_few_seeds_never_tell():
     for few in ([1.0], [1.0, 1.1]):
         found = effect(few)

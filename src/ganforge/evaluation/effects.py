@@ -1,4 +1,4 @@
-"""What a change does to a figure, beside the same method without it: helps, harms, does nothing, or cannot be told."""
+"""What a change does to a figure, beside the same method without it: does it help, harm, or nothing to speak of?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from ganforge.evaluation.compare import FEWEST_SEEDS, holm, shortfall, welch
+from ganforge.evaluation.compare import FEWEST_SEEDS, LEVEL, holm, shortfall, welch
 from ganforge.metrics.intervals import Interval
 
 NOTHING = 0.2
 """What moves a figure by less than this part of the way from the base to real data does nothing to speak of."""
 
-Word = Literal["helps", "harms", "does nothing", "cannot tell"]
+Word = Literal["helps", "harms", "probably helps", "probably harms", "does nothing", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def effects(
 
     *helps* and *harms*: the difference is more than noise at 5 % over all changes together (Welch's test, Holm's
     correction). *does nothing*: it is not, and the whole interval lies within a fifth of the way to real data, so
-    that there is nothing to be missed. Otherwise, and below three seeds, these seeds *cannot tell*.
+    that there is nothing to be missed. *probably helps* and *probably harms*: taken alone the difference would be more
+    than noise at 5 %, but among so many comparisons some are so by luck. Otherwise, and below three seeds, these seeds
+    *cannot tell*.
 
     Args:
         base: the figure of every seed of the base.
@@ -68,6 +70,8 @@ def _effect(start: Sequence[float], end: Sequence[float], way: float, chance: fl
         word = "helps" if went > 0 else "harms"
     elif interval and (interval == (0, 0) or (interval.low > -NOTHING * way and interval.high < NOTHING * way)):
         word = "does nothing"
+    elif chance is not None and chance < LEVEL:
+        word = "probably helps" if went > 0 else "probably harms"
     if way <= 0:
         return Effect(word, chance=chance)
     return Effect(word, went / way, Interval(interval.low / way, interval.high / way) if interval else None, chance)
