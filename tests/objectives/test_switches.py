@@ -128,6 +128,7 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["terms.feature_matching.wieght=1"], "did you mean weight"),
         ("vanilla", ["terms.features.weight=1"], "feature_matching"),
         ("vanilla", ["instance_noise=-1"], "instance_noise"),
+        ("vanilla", ["generator_lr_decay_power=2"], "needs lr_decay_start"),
         ("vanilla", ["discriminator.classifier=beside"], "taught by nobody"),
         ("vanilla", ["terms.classification.weight=1"], "needs conditional = true"),
         ("cgan", ["terms.classification.weight=1"], "classifier = .beside"),

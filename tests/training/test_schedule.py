@@ -23,6 +23,17 @@ def test_learning_rates_fall_as_one_over_images_seen():
     assert [learning_rate_factor(falling, seen) for seen in (0, 1000, 2000, 10_000)] == [1, 1, 0.5, 0.1]
 
 
+def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
+    changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2", "generator_lr_decay_power=3.0")
+    cpu = torch.device("cpu")
+    state = new_state(changed, bars.shape, 0, 0, cpu)
+    streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
+    for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
+        adversarial(state, changed, streams, Draws(changed, 0, cpu))
+        assert state.generator.optimizer.rate == pytest.approx(generator)
+        assert state.discriminator.optimizer.rate == pytest.approx(discriminator)
+
+
 def test_the_step_uses_the_rate_of_its_moment(bars):
     changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
     cpu = torch.device("cpu")

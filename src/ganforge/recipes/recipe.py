@@ -32,7 +32,16 @@ DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
 
 OF_THE_GAME = (
     *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
-    *("adversarial_weight", "unroll", "shared_noise", "order", "average_discriminator", "penalties", "terms"),
+    *(
+        "generator_lr_decay_power",
+        "adversarial_weight",
+        "unroll",
+        "shared_noise",
+        "order",
+        "average_discriminator",
+        "penalties",
+        "terms",
+    ),
 )
 """Fields that say how a generator and a discriminator play."""
 
@@ -69,6 +78,7 @@ class Recipe(Settings):
     otherwise on fresh ones. ``order``: "alternating", or both move at once by gradients at the same old weights
     ("simultaneous"). Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
     one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging;
+    the generator's rate falls as the discriminator's to the power ``generator_lr_decay_power``;
     ``average_discriminator`` averages its weights as the generator's.
     The generator plays against ``discriminator`` by ``objective``; or ``encoder`` makes its latents of images, and both
     learn by ``reconstruction``, at the rate ``generator_lr``, without an adversary.
@@ -96,6 +106,7 @@ class Recipe(Settings):
     shared_noise: bool = True
     order: Literal["alternating", "simultaneous"] = "alternating"
     lr_decay_start: NonNegativeFloat = 0.0
+    generator_lr_decay_power: PositiveFloat = 1.0
     ema_half_life: NonNegativeFloat = 0.0
     ema_ramp: NonNegativeFloat = 0.0
     average_discriminator: bool = False
@@ -157,6 +168,14 @@ class Recipe(Settings):
     def _at_once_means_once(self) -> Self:
         if self.order == "simultaneous" and (self.discriminator_steps, self.generator_steps) != (1, 1):
             raise ValueError('order = "simultaneous" needs discriminator_steps = 1 and generator_steps = 1')
+        return self
+
+    @model_validator(mode="after")
+    def _rates_fall(self) -> Self:
+        if self.generator_lr_decay_power != 1 and not self.lr_decay_start:
+            raise ValueError(
+                "generator_lr_decay_power says how fast the generator's rate falls: it needs lr_decay_start"
+            )
         return self
 
     @model_validator(mode="after")

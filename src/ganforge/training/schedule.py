@@ -13,6 +13,17 @@ def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
     return recipe.lr_decay_start / images_seen
 
 
+def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
+    """Return the rates of generator and discriminator; p is ``generator_lr_decay_power``.
+
+    The discriminator's is ``discriminator_lr`` · f and the generator's ``generator_lr`` · fᵖ, f being
+    ``learning_rate_factor``. With p > 1 the generator becomes ever slower beside its discriminator, which so keeps up
+    with it: two time scales, a(n) = o(b(n)) (Heusel et al. 2017, section 2, assumption A2).
+    """
+    factor = learning_rate_factor(recipe, images_seen)
+    return recipe.generator_lr * factor**recipe.generator_lr_decay_power, recipe.discriminator_lr * factor
+
+
 def averaging_keep(recipe: Recipe, images_seen: int) -> float:
     """Return the share that the averaged weights keep in this step.
 

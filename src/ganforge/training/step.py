@@ -11,7 +11,7 @@ from ganforge.objectives.play import Play, Side, Turn
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.averages import advance
 from ganforge.training.draws import Draws
-from ganforge.training.schedule import learning_rate_factor, noise_deviation
+from ganforge.training.schedule import learning_rates, noise_deviation
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats, outputs, seen
 from ganforge.training.unroll import foreseen_loss, look_ahead
@@ -34,7 +34,8 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
     generator, discriminator = state.generator, state.discriminator
     assert recipe.objective is not None
     rounds, size, together = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
-    rate, deviation = learning_rate_factor(recipe, state.images_seen), noise_deviation(recipe, state.images_seen)
+    generator_rate, discriminator_rate = learning_rates(recipe, state.images_seen)
+    deviation = noise_deviation(recipe, state.images_seen)
 
     def noisy(images: Tensor, name: str, k: int) -> Tensor:
         return images + deviation * draws.noise_like(images, name, state.step, k) if deviation else images
@@ -69,7 +70,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
             beside = {name: Side(images, output, known) for (name, (images, known)), output in found}
             sides = Side(shown[1], on_fake, labels, latent), Side(shown[0], on_real, labels)
             loss = recipe.terms.add(loss, turn("discriminator", *sides, **beside))
-        update(discriminator, loss, recipe.discriminator_lr * rate, waits=together)
+        update(discriminator, loss, discriminator_rate, waits=together)
 
     for k in range(recipe.generator_steps):
         discriminator.reseed(draws.seed("generator", state.step, k))
@@ -81,7 +82,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
         foreseen, real_side = None, None
         if recipe.unroll:
             game = partial(foreseen_loss, recipe, discriminator, shown[0], hoped, labels)
-            foreseen = look_ahead(discriminator, game, recipe.unroll, recipe.discriminator_lr * rate)
+            foreseen = look_ahead(discriminator, game, recipe.unroll, discriminator_rate)
         said = discriminator(hoped, labels, foreseen)
         if recipe.objective.pairs or recipe.terms.look_at_real:
             with torch.no_grad():
@@ -90,7 +91,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
         generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean()
         loss = recipe.adversarial_weight * generator_loss
         loss = recipe.terms.add(loss, turn("generator", Side(hoped, said, labels, latent), real_side))
-        update(generator, loss, recipe.generator_lr * rate)
+        update(generator, loss, generator_rate)
     if together:
         discriminator.optimizer.step()
 
