@@ -123,9 +123,16 @@ def _player(name: str) -> Callable[[Asked], None]:
 def _find_modes(asked: Asked) -> None:
     from ganforge.benchmarks.run import benchmark as run_benchmark
 
-    ways: dict[str, Any] = {"seeds": _seeds(asked), "steps": asked.steps, "quick": asked.quick, "out": asked.out}
     with BenchmarkProgress() as progress:
-        report = run_benchmark(asked.name, asked.recipe, **ways, tell=progress)
+        report = run_benchmark(
+            asked.name,
+            asked.recipe,
+            seeds=_seeds(asked),
+            steps=asked.steps,
+            quick=asked.quick,
+            out=asked.out,
+            tell=progress,
+        )
     if asked.as_json:
         give(report.to_dict())
         return

@@ -32,16 +32,8 @@ DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
 
 OF_THE_GAME = (
     *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
-    *(
-        "generator_lr_decay_power",
-        "adversarial_weight",
-        "unroll",
-        "shared_noise",
-        "order",
-        "average_discriminator",
-        "penalties",
-        "terms",
-    ),
+    *("adversarial_weight", "unroll", "shared_noise", "order", "average_discriminator", "penalties", "terms"),
+    "generator_lr_decay_power",
 )
 """Fields that say how a generator and a discriminator play."""
 
