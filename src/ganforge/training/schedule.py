@@ -18,7 +18,8 @@ def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
 
     The discriminator's is ``discriminator_lr`` · f and the generator's ``generator_lr`` · fᵖ, f being
     ``learning_rate_factor``. With p > 1 the generator becomes ever slower beside its discriminator, which so keeps up
-    with it: two time scales, a(n) = o(b(n)) (Heusel et al. 2017, section 2, assumption A2).
+    with it: two time scales, a(n) = o(b(n)) (Heusel et al. 2017, section 2, assumption A2). Their theorem wants the sum
+    of a(n) to be infinite too; with p > 1 it is not, and the generator comes to rest.
     """
     factor = learning_rate_factor(recipe, images_seen)
     return recipe.generator_lr * factor**recipe.generator_lr_decay_power, recipe.discriminator_lr * factor
