@@ -30,8 +30,8 @@ CALM = 0.8
 """How far latents lie from the middle when something is written, as a part of how far they lay in training."""
 
 Precision = Literal["fp32", "bf16"]
-BLOCK = 500
-"""Images drawn at once: enough to be fast, little enough for any memory."""
+BLOCK = 250
+"""Images drawn at once: as fast as more of them, little enough for any memory."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Generator:
         """Turn latents [N, latent_dim] into uint8 images [N, C, H, W] on the CPU."""
         conditions = [None] * len(latent) if condition is None else condition.split(BLOCK)
         with torch.autocast(latent.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            blocks = [self.module(z, c) for z, c in zip(latent.split(BLOCK), conditions, strict=False)]
-        return torch.cat([unscale(block, self.recipe.pixel_range).cpu() for block in blocks])
+            pairs = zip(latent.split(BLOCK), conditions, strict=False)
+            return torch.cat([unscale(self.module(z, c), self.recipe.pixel_range).cpu() for z, c in pairs])
 
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
         """Return ``n`` latents, the same for the same n, seed, name and kind of device."""

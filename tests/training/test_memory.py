@@ -26,11 +26,35 @@ for _ in range(20):
 print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
 """
 
+AFTERWARDS = """
+import torch
+from ganforge.training.memory import give_back_freed_memory, keep_freed_memory
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+assert keep_freed_memory()
+freed, last = [torch.ones(2**22) for _ in range(8)], torch.ones(1)  # 16 MB each, and something behind them
+del freed
+kept = megabytes()
+assert give_back_freed_memory()
+print(kept - megabytes())
+"""
+
+only_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+
+
+@only_glibc
 def test_what_a_step_frees_the_next_one_takes_without_new_pages():
     faults = {}
     for how in ("plain", "keep"):
         out = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True)
         faults[how] = float(out.stdout)
     assert faults["keep"] < 50 < faults["plain"]
+
+
+@only_glibc
+def test_after_training_its_freed_memory_goes_back():
+    out = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=True)
+    assert float(out.stdout) > 100

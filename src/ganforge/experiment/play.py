@@ -19,7 +19,7 @@ from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
 from ganforge.training.draws import Draws
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.memory import give_back_freed_memory, keep_freed_memory
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 
@@ -98,6 +98,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     folder.update_run(status="finished")
     if curve:
         watcher.say(curve)
+    give_back_freed_memory()
     return conclude(experiment, state, seconds(), watcher)
 
 
