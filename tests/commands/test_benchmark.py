@@ -2,8 +2,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
+from ganforge.benchmarks.curves import curves_of
 from ganforge.recipes.reading import load_recipe
+from ganforge.reports.figures import mode_curves
 
 
 @pytest.fixture
@@ -30,11 +33,45 @@ def test_the_table_says_what_was_done(run_command, small, tmp_path):
         "step-150.json",
         "step-150.png",
     }
+    with Image.open(folder / "curve.png") as picture:
+        assert picture.size == (770, 693)
+    assert "runs/benchmark-ring-gan-2d/curve.png" in out
     code, out, err = run_command(*call, "--json")
     assert code == 0 and err == ""
     found = json.loads(out)
     assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
     assert found["floor"]["2500"]["modes"] == 8 and not found["is_protocol"] and found["open_architecture"]
+
+
+def test_curves_of_other_recipes_are_drawn_beside(run_command, small, tmp_path, monkeypatch):
+    call = ("benchmark", "ring", "--recipe", small, "--steps", 150, "--quick", "--out")
+    assert run_command(*call, "one")[0] == run_command(*call, "short", "--steps", 99)[0] == 0
+    assert not (tmp_path / "short" / "curve.png").exists()  # no point before step 100
+    drawn = []
+    monkeypatch.setattr(
+        "ganforge.reports.figures.mode_curves", lambda runs, modes, title: drawn.append((runs, modes, title)) or b"PNG"
+    )
+    code, out, err = run_command(*call, "two", "--beside", "one, short")
+    assert code == 0 and "two/curve.png" in out, err
+    [(runs, modes, title)] = drawn
+    assert list(runs) == ["two, seed 0", "one, seed 0"] and (modes, title) == (8, "ring")
+    assert [step for step, _, _ in runs["one, seed 0"]] == [100, 150] and runs["one, seed 0"] == runs["two, seed 0"]
+
+    (tmp_path / "mine").mkdir()
+    for folder in ("mine", "nowhere"):
+        code, _, err = run_command(*call, "three", "--beside", folder)
+        assert code == 2 and f"{folder} is no folder of 'ganforge benchmark ring'" in err
+        assert not (tmp_path / "three").exists()
+
+
+def test_a_seed_without_modes_has_a_gap_in_its_curve(tmp_path):
+    (tmp_path / "seed-3").mkdir()
+    (tmp_path / "benchmark.json").write_text('{"benchmark": "ring"}')
+    lines = ({"step": 100, "modes": 0, "reverse_kl": None}, {"step": 150, "modes": 7, "reverse_kl": 0.5, "n": 9})
+    (tmp_path / "seed-3" / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curves = curves_of(tmp_path, "ring")
+    assert str(curves) == f"{{'{tmp_path.name}, seed 3': [(100, 0, nan), (150, 7, 0.5)]}}"
+    assert mode_curves(curves, 8, title="ring").startswith(b"\x89PNG")
 
 
 def test_quick_calls_itself_no_protocol(run_command, small):
@@ -67,6 +104,7 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
     [
         (("ring", "--data", "ring"), "--data ring: goes with 'ganforge benchmark techniques' alone"),
         (("one-nn", "--only", "r1"), "--only r1: goes with"),
+        (("one-nn", "--beside", "runs/x"), "--beside runs/x: goes with ring, grid, stacked-mnist"),
         (("techniques", "--recipe", "dcgan"), "bases of their own"),
         (("techniques", "--only", "packs"), "--only packs: did you mean packing?"),
         (("techniqes",), "did you mean techniques?"),

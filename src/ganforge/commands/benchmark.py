@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
+
+if TYPE_CHECKING:
+    from ganforge.benchmarks.curves import Curve
+    from ganforge.benchmarks.report import Report
 
 EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.5, 10.0
 FEW_LABELS, CLUSTERS, TECHNIQUES, AUTOENCODERS = "few-labels", "clusters", "techniques", "autoencoders"
@@ -38,6 +42,10 @@ def benchmark(
     draw: Annotated[
         int | None, typer.Option(help="few-labels: which lot of labels; one a call, results add up. [0]")
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="ring to stacked-mnist-tiny: folders of the same benchmark, with commas; all in curve.png."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Do a published benchmark, beside published rows and real data.
@@ -49,7 +57,7 @@ def benchmark(
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
-    asked = Asked(name, recipe, seeds, steps, quick, out, as_json, data, only, labels, draw)
+    asked = Asked(name, recipe, seeds, steps, quick, out, as_json, data, only, labels, draw, beside)
     player = _player(name)
     asked.refuse_foreign_flags()
     player(asked)
@@ -70,6 +78,7 @@ class Asked:
     only: str | None
     labels: int | None
     draw: int | None
+    beside: str | None
 
     def refuse_foreign_flags(self) -> None:
         """Refuse what this benchmark has no use for.
@@ -77,12 +86,15 @@ class Asked:
         Raises:
             UserError: with the benchmark that has.
         """
+        from ganforge.benchmarks.protocols import PROTOCOLS
         from ganforge.errors import UserError
 
         for flag, owner in OWNERS.items():
             value = getattr(self, flag)
             if value is not None and self.name != owner:
                 raise UserError(f"--{flag} {value}: goes with 'ganforge benchmark {owner}' alone")
+        if self.beside is not None and self.name not in PROTOCOLS:
+            raise UserError(f"--beside {self.beside}: goes with {', '.join(PROTOCOLS)}")
         if self.seeds is not None and self.name == FEW_LABELS:
             raise UserError(f"--seeds {self.seeds}: {FEW_LABELS} does one draw of the labels a call: --draw K")
         if self.recipe is not None and self.name == TECHNIQUES:
@@ -121,8 +133,12 @@ def _player(name: str) -> Callable[[Asked], None]:
 
 
 def _find_modes(asked: Asked) -> None:
+    from ganforge.benchmarks.curves import curves_of
     from ganforge.benchmarks.run import benchmark as run_benchmark
 
+    others: dict[str, Curve] = {}
+    for folder in asked.beside.split(",") if asked.beside else ():
+        others |= curves_of(Path(folder.strip()), asked.name)
     with BenchmarkProgress() as progress:
         report = run_benchmark(
             asked.name,
@@ -133,6 +149,7 @@ def _find_modes(asked: Asked) -> None:
             out=asked.out,
             tell=progress,
         )
+    drawn = _draw_curves(report, others)
     if asked.as_json:
         give(report.to_dict())
         return
@@ -147,7 +164,24 @@ def _find_modes(asked: Asked) -> None:
         f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
     )
+    if drawn:
+        say(f"modes and KL over the steps: {drawn}")
     say(f"curves (curve.jsonl) and pictures of samples: {plan.folder}/seed-*")
+
+
+def _draw_curves(report: "Report", others: "dict[str, Curve]") -> Path | None:
+    """Draw what all seeds found on their way, and others; return the picture, None where there is nothing to draw."""
+    from ganforge.benchmarks.curves import curves_of
+    from ganforge.files import write_atomically
+    from ganforge.reports.figures import mode_curves
+
+    plan = report.plan
+    curves = curves_of(plan.folder, plan.protocol.name) | others
+    if not curves:
+        return None
+    file, problem = plan.folder / "curve.png", plan.protocol.problem
+    write_atomically(file, mode_curves(curves, problem.modes, title=plan.protocol.name))
+    return file
 
 
 def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) -> None:
