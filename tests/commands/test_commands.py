@@ -66,7 +66,8 @@ FLAGS = {
     "judge": {"--json"},
     "judge show": {"--json"},
     "benchmark": {
-        *("--recipe", "--seeds", "--steps", "--quick", "--out", "--labels", "--draw", "--data", "--only", "--json"),
+        *("--recipe", "--seeds", "--steps", "--quick", "--out", "--beside", "--json"),
+        *("--labels", "--draw", "--data", "--only"),
     },
     "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
 }
