@@ -75,6 +75,22 @@ def test_labels_are_followed_in_order_and_checked(bars):
         generator.sample(labels=[])
 
 
+@pytest.mark.parametrize(
+    ("changes", "middle"),
+    [
+        (["latent.dim=6", "latent.mean=-1"], [-1.0] * 6),
+        (["latent={distribution='uniform', dim=6, low=0, high=4}"], [2.0] * 6),
+        (["latent={distribution='parts', normal=2, categorical=[3], uniform=1}"], [0.0, 0.0]),
+    ],
+)
+def test_calm_is_nearer_to_the_middle_of_a_latent_and_leaves_codes_alone(changes, middle):
+    recipe = load_recipe("vanilla", changes)
+    z = Draws(recipe, 0, torch.device("cpu"), torch.float32).latent(5, "test")
+    calm, moving = recipe.latent.calmed(z, 0.5), len(middle)
+    torch.testing.assert_close(calm[:, :moving], (z[:, :moving] + torch.tensor(middle)) / 2)
+    assert torch.equal(calm[:, moving:], z[:, moving:])
+
+
 def test_a_generator_without_labels_cannot_be_asked(bars):
     generator = trained(bars, "vanilla")[1]
     with pytest.raises(UserError, match="without labels"):

@@ -90,7 +90,7 @@ class Generator:
             raise UserError(f"cannot write {missing or text!r}: this generator draws {names}")
         labels = torch.tensor([known[character.lower()] for character in text], device=self.device)
         name = f"write {attempt}" if attempt else "write"
-        return self.draw(self.latent(len(text), seed=seed, name=name) * calm, labels)
+        return self.draw(self.recipe.latent.calmed(self.latent(len(text), seed=seed, name=name), calm), labels)
 
     def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
@@ -286,6 +286,8 @@ def code_sheet(generator: Generator, *, columns: int = 10, seed: int = 0) -> Ima
     codes, latents, names = generator.recipe.codes, [], []
     if not codes.width:
         raise UserError(f"{generator.recipe.name} has no codes in its latent; infogan has")
+    if generator.class_names:
+        raise UserError(f"{generator.recipe.name} draws what its label says; a sheet of codes is of a recipe without")
     noise = generator.latent(columns, seed=seed, name="codes")
     start = noise.shape[1] - codes.width
     for number, width in enumerate(codes.categorical):

@@ -124,6 +124,13 @@ def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_discriminator_that_halves_images_is_refused_for_points(tmp_path):
+    recipe = load_recipe("gan-2d", ["discriminator={family='dcgan'}"])
+    with pytest.raises(UserError, match="a point is one pixel"):
+        benchmark("ring", recipe, steps=1, out="out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
     """Bit for bit, where those in turn have one thread too: sums over several may end in other last bits."""
     told, threads = [], torch.get_num_threads()

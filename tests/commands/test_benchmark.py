@@ -104,6 +104,7 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
     [
         (("ring", "--data", "ring"), "--data ring: goes with 'ganforge benchmark techniques' alone"),
         (("one-nn", "--only", "r1"), "--only r1: goes with"),
+        (("one-nn", "--steps", "0"), "--steps 0: must be more than 0"),
         (("one-nn", "--beside", "runs/x"), "--beside runs/x: goes with ring, grid, stacked-mnist"),
         (("techniques", "--recipe", "dcgan"), "bases of their own"),
         (("techniques", "--only", "packs"), "--only packs: did you mean packing?"),

@@ -74,6 +74,8 @@ def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_comma
     code, out, err = run_command("compare", "vanilla", "udacity")
     assert code == 0, err
     assert "vanilla (2)" in out and "cannot tell with 2 seeds" in out
+    out = run_command("compare", "vanilla/seed-0", "udacity/seed-0")[1]
+    assert "vanilla/seed-0 (1)" in out and "udacity/seed-0 (1)" in out  # both are called seed-0
     code, _, err = run_command("evaluate", "vanilla", "--nearest", "n.png")
     assert code == 2 and "holds 2 runs: name one" in err
 

@@ -12,6 +12,7 @@ import ganforge
 from conftest import needs_mnist
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
+from ganforge.evaluation.figures import copying_figures
 from ganforge.evaluation.measure import Yardstick
 from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Eye
@@ -43,6 +44,13 @@ def real():
 def changed(images=None, labels=None):
     own = real()
     return ImageSet(own.images if images is None else images, own.labels if labels is None else labels, own.class_names)
+
+
+def test_copies_count_though_features_of_one_image_differ_in_their_last_bits():
+    train = torch.rand(300, 8, generator=torch.Generator().manual_seed(0))
+    again = train[:250] * (1 + 1e-6 * torch.rand(250, 8, generator=torch.Generator().manual_seed(1)))
+    assert copying_figures(train, train[:50] + 0.1, again)["copies"][0] == 1
+    assert copying_figures(train, train[:50] + 0.1, train[:250] + 1e-2)["copies"][0] == 0
 
 
 def blurred():

@@ -7,6 +7,7 @@ import ganforge
 import ganforge.experiment.clusters as bench
 from conftest import needs_mnist
 from ganforge.errors import UserError
+from ganforge.recipes.reading import load_recipe
 from ganforge.sampling import code_sheet
 
 SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
@@ -28,6 +29,26 @@ def test_seeds_are_trained_read_and_kept():
 def test_a_recipe_without_a_categorical_code_is_refused():
     with pytest.raises(UserError, match="vanilla has none"):
         bench.clusters("vanilla", out="bench")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("terms.mutual_information", "reads no code"), ("conditional", "is told the classes")],
+)
+def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, change, words):
+    recipe = load_recipe("infogan", ["conditional=true"] if change == "conditional" else [])
+    if change == "terms.mutual_information":
+        recipe = recipe.model_copy(update={"terms": type(recipe.terms)()})
+    (tmp_path / "odd.toml").write_text(recipe.to_toml())
+    with pytest.raises(UserError, match=words):
+        bench.clusters(str(tmp_path / "odd.toml"), out=tmp_path / "bench")
+    assert not (tmp_path / "bench").exists()
+
+
+def test_a_sheet_of_codes_is_refused_where_a_label_says_what_is_drawn(bars_file):
+    run = ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=[*SMALL, "conditional=true"])
+    with pytest.raises(UserError, match="draws what its label says"):
+        code_sheet(ganforge.load(run.folder))
 
 
 def test_in_a_block_of_a_sheet_only_that_code_changes(bars_file, monkeypatch):

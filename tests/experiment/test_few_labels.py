@@ -43,6 +43,17 @@ def test_the_labelled_images_alone_teach_something():
     assert bench.error_of(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
 
 
+def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_the_recipe():
+    data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
+    found = {}
+    for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "lr_decay_start=1"):
+        recipe = load_recipe("semi-supervised", [*TINY, "data.labels=20", "precision=fp32", "adam.eps=1e-1", change])
+        state = bench.learn_from_labels(Experiment(recipe, data, RunFolder("x"), 0), 3)
+        found[change] = state.discriminator.parameters[-1]
+    plain, heavier, slower = found.values()
+    assert not torch.equal(plain, heavier) and not torch.equal(plain, slower)
+
+
 @needs_mnist
 def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)

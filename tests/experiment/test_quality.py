@@ -64,6 +64,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(bars_file
     for wishes, words in (
         ({"data": bars_file, "evaluate_every": 5}, "needs a judge"),
         ({"data": "digits", "evaluate_every": 0}, "1 step or more"),
+        ({"data": "digits", "evaluate_every": 5, "changes": ["data.images=all"]}, "trains on the validation images"),
     ):
         with pytest.raises(UserError, match=words):
             ganforge.train("vanilla", out="run", steps=5, **wishes)

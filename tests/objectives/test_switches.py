@@ -151,6 +151,18 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("dcgan", ["generator.virtual_batch_norm=1"], "two images or more"),
         ("vanilla", ["generator.virtual_batch_norm=100"], "batch_norm = true"),
         ("semi-supervised", ["discriminator.batch_norm=true"], "same work"),
+        ("semi-supervised", ["penalties.approximate_r1.weight=1"], "input_noise makes them differ"),
+        ("vanilla", ["discriminator.hidden_noise=1", "penalties.approximate_r1.weight=1"], "hidden_noise makes them"),
+        ("semi-supervised", ["spectral_norm=true"], "no effect beside discriminator.weight_norm"),
+        ("vanilla", ["batch_size=4", "packing=4"], "leaves one pack of batch_size = 4"),
+        ("vanilla", ["packing=2", "penalties.gradient_penalty.weight=10"], "mixes images one by one"),
+        ("acgan", ["discriminator.label=embedding"], "that the discriminator sees beside the image"),
+        ("vanilla", ["adversarial_weight=0", "terms.historical_averaging.weight=1"], "nothing to learn from"),
+        ("dcgan", ["generator.batch_norm=false", "generator.virtual_batch_norm=9"], "batch_norm = true"),
+        ("vae", ["instance_noise_images=1000"], "instance_noise_images is of the game"),
+        ("vanilla", ["objective.name=[1]"], "is not an objective"),
+        ("vanilla", ["generator.family=[1]"], "generator"),
+        ("vanilla", ["latent.distribution={a=1}"], "latent"),
     ],
 )
 def test_what_does_not_fit_is_refused(recipe, changes, words):

@@ -275,6 +275,8 @@ SWITCHES = {
         "terms.mutual_information.weight=1",
     ],
 }
+SWITCHES["unrolled codes"] = ["unroll=1", *SWITCHES["codes"]]
+SWITCHES["unrolled auxiliary classifier"] = ["unroll=1", *SWITCHES["auxiliary classifier"]]
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -403,6 +405,53 @@ def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
     plain = recipe.objective.generator_loss(None, player.logits(fake)).mean()
     (against_it_as_it_is,) = torch.autograd.grad(plain, fake)
     assert not torch.allclose(slope, against_it_as_it_is, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["objective.name=relativistic-pairing"],
+        ["terms.feature_matching.weight=1", "adversarial_weight=0"],
+        ["objective.name=hinge"],
+    ],
+)
+def test_the_whole_unrolled_loss_of_the_generator_is_differentiated(bars, monkeypatch, changes):
+    """By finite differences of the step itself: what foreseen weights say of real images depends on the fakes too."""
+    import ganforge.training.step as step
+
+    changes = ["precision=fp64", "unroll=2", "discriminator_lr=1e-2", *changes]
+    state, recipe, streams, draws = game(bars, "vanilla", changes, dtype=torch.float64)
+    losses, update = [], step.update
+    monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
+    for player in state.players().values():
+        monkeypatch.setattr(player.optimizer, "step", lambda: None)
+    weights, chance = state.generator.parameters, torch.Generator().manual_seed(1)
+    directions = [torch.randn(weight.shape, dtype=torch.float64, generator=chance) for weight in weights]
+
+    def loss_at(far):
+        state.step = 0
+        with torch.no_grad():
+            for weight, direction in zip(weights, directions, strict=True):
+                weight += far * direction
+        adversarial(state, recipe, streams, draws)
+        slopes = [weight.grad.clone() for weight in weights]
+        with torch.no_grad():
+            for weight, direction in zip(weights, directions, strict=True):
+                weight -= far * direction
+        return losses[-1], sum((s * d).sum() for s, d in zip(slopes, directions, strict=True)).item()
+
+    far = 1e-6
+    slope = (loss_at(far)[0] - loss_at(-far)[0]) / (2 * far)
+    assert loss_at(0.0)[1] == pytest.approx(slope, rel=1e-4)
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "forge-1-unconditional", "semi-supervised"])
+def test_features_are_in_single_precision_whatever_layers_compute_in(bars, recipe):
+    from ganforge.training.state import new_state
+
+    recipe = load_recipe(recipe, ["precision=bf16"])
+    player = new_state(recipe, bars.shape, len(bars.class_names), 0, CPU).discriminator
+    assert player(torch.rand(2, *bars.shape)).features.dtype == torch.float32
 
 
 def test_historical_averages_are_the_means_of_the_weights_before_each_step(bars):

@@ -92,6 +92,8 @@ class Points(Problem):
                 f"{recipe.name} cannot draw the points of {self.mixture.name}: it takes an unconditional recipe with "
                 'generator.family = "mlp" and generator.output = "linear", such as gan-2d'
             )
+        if recipe.discriminator is not None and recipe.discriminator.family == "dcgan":
+            raise UserError(f"{recipe.name}: a discriminator of family dcgan halves images, and a point is one pixel")
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:
         """Points drawn with the seed, in a fresh order every epoch."""

@@ -59,7 +59,7 @@ def benchmark(
     """
     asked = Asked(name, recipe, seeds, steps, quick, out, as_json, data, only, labels, draw, beside)
     player = _player(name)
-    asked.refuse_foreign_flags()
+    asked.refuse_the_useless()
     player(asked)
 
 
@@ -80,8 +80,8 @@ class Asked:
     draw: int | None
     beside: str | None
 
-    def refuse_foreign_flags(self) -> None:
-        """Refuse what this benchmark has no use for.
+    def refuse_the_useless(self) -> None:
+        """Refuse no steps at all, and flags that this benchmark has no use for.
 
         Raises:
             UserError: with the benchmark that has.
@@ -89,6 +89,8 @@ class Asked:
         from ganforge.benchmarks.protocols import PROTOCOLS
         from ganforge.errors import UserError
 
+        if self.steps is not None and self.steps < 1:
+            raise UserError(f"--steps {self.steps}: must be more than 0")
         for flag, owner in OWNERS.items():
             value = getattr(self, flag)
             if value is not None and self.name != owner:

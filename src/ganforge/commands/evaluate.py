@@ -1,5 +1,6 @@
 """``ganforge evaluate`` and ``ganforge compare``: figures, and whether a difference is one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,6 +105,9 @@ def compare(
     from ganforge.experiment.evaluating import read_group
 
     groups = [read_group(Path(run)) for run in runs]
+    names = [group.name for group in groups]
+    if len(set(names)) < len(names):  # the seed-0 of two folders
+        groups = [replace(group, name=run) for group, run in zip(groups, runs, strict=True)]
     found = compare_groups(groups)
     protocol = groups[0].evaluations[0].protocol
     if as_json:

@@ -12,7 +12,7 @@ from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
 from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.memorisation import nearer_share, nearest_distances, repetition
+from ganforge.metrics.memorisation import exact_copies, nearer_share, nearest_distances, repetition
 from ganforge.metrics.modes import class_shares, reverse_kl
 from ganforge.metrics.neighbours import neighbourhood, recall
 from ganforge.metrics.spread import mean_spread, within_class_spread
@@ -158,7 +158,7 @@ def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Found:
     held, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
     parts = zip(np.array_split(distances, SPLITS), np.array_split(held, SPLITS), strict=True)
     nearer = nearer_share(distances, held)
-    exact = int((distances == 0).sum())
+    exact = int(exact_copies(distances, train).sum())
     return {
         "copying": (nearer, interval_of_splits(nearer, [nearer_share(*part) for part in parts], SHARE)),
         "copies": (exact / len(distances), proportion_interval(exact, len(distances))),

@@ -71,11 +71,12 @@ class Yardstick:
         found |= copying_figures(self._train, self._real.features, fake.features)
         if generator is not None and generator.class_names and self.eye.class_names:
             found |= label_swap(generator, self.eye, self._report)
-        if slow and fakes.labelled:
+        slow = slow and fakes.labelled and self._reals.labelled
+        if slow:
             self._say("training a small classifier on the fakes, and one on reals ...")
             found["train_on_generated"] = learned(fakes, self._reals)
             found["test_on_generated"] = learned(self._others, fakes)
-        beside = self._kept_beside(slow and fakes.labelled)
+        beside = self._kept_beside(slow)
         figures = [
             Figure(name, value, interval, beside.get(name), beside.get(f"bad {name}"), self.protocol.n)
             for name, (value, interval) in sorted(found.items(), key=lambda item: list(KINDS).index(item[0]))

@@ -121,7 +121,8 @@ def autoencoders(
     watcher = watcher or Watcher()
     gan = load_recipe(recipe or GAN)
     refuse(gan)
-    length = steps or (QUICK_STEPS if quick else -(-load_recipe(POINTS).kimg * 1000 // gan.batch_size))
+    usual = QUICK_STEPS if quick else -(-load_recipe(POINTS).kimg * 1000 // gan.batch_size)
+    length = usual if steps is None else steps
     folder = Path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
     splits, n = load("mnist"), QUICK_N if quick else N
     runs = {}

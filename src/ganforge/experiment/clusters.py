@@ -101,7 +101,10 @@ def clusters(
     checked = load_recipe(recipe or METHOD)
     if not checked.codes.categorical:
         raise UserError(f"clusters needs a recipe with a categorical code, such as {METHOD}; {checked.name} has none")
-    length = steps or (QUICK_STEPS if quick else None)
+    if checked.conditional or not checked.terms.mutual_information:
+        why = "is told the classes" if checked.conditional else "reads no code: add terms.mutual_information"
+        raise UserError(f"clusters needs codes that are read from pictures without a label; {checked.name} {why}")
+    length = QUICK_STEPS if quick and steps is None else steps
     folder = Path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
     runs = train_seeds(recipe or METHOD, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     results = tuple(Clustering(seed, run.step, _accuracy(run, seed)) for seed, run in enumerate(runs))

@@ -26,7 +26,7 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.training.averages import average
-from ganforge.training.schedule import averaging_keep
+from ganforge.training.schedule import averaging_keep, learning_rates
 from ganforge.training.state import State
 from ganforge.training.step import update
 
@@ -174,12 +174,12 @@ def few_labels(
     changes = [f"data.labels={labels}", f"data.draw={draw}", "data.images=all"]
     checked = load_recipe(recipe or METHOD, changes)
     if quick:
-        steps = min(steps or QUICK_STEPS, QUICK_STEPS)
+        steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
     order = prepare(checked, data="mnist", steps=steps, watcher=watcher)
     folder = Path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
     place = RunFolder(folder / f"draw-{draw}")
     experiment = Experiment(order.recipe, order.splits, place, draw)
-    wanted = steps or experiment.usual_steps
+    wanted = experiment.usual_steps if steps is None else steps
     kept = folder / f"draw-{draw}-{wanted}.json"
     if not kept.exists():
         found = _measure(experiment, order, quick, watcher)
@@ -220,7 +220,8 @@ def learn_from_labels(experiment: Experiment, steps: int) -> State:
         player.reseed(draws.seed("supervised", step))
         images, known = streams[LABELLED][step]
         side = Side(images, player(images), known)
-        update(player, term(Play("discriminator", side, None, {LABELLED: side})), recipe.discriminator_lr)
+        loss = term.weight * term(Play("discriminator", side, None, {LABELLED: side}))
+        update(player, loss, learning_rates(recipe, step * recipe.batch_size)[1])
         average(player, averaging_keep(recipe, (step + 1) * recipe.batch_size))
     return state
 

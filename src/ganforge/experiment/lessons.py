@@ -157,7 +157,7 @@ def teach(
     samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (lesson.samples, EPOCHS)
     shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
     folder = Path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
-    length = steps or (QUICK_STEPS if quick else None)
+    length = QUICK_STEPS if quick and steps is None else steps
     runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     mnist = load("mnist")
     tested = mnist.test if not quick else some(mnist.test, QUICK_SAMPLES, "lesson")

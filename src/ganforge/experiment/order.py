@@ -154,6 +154,11 @@ def prepare(
     check_length(steps, epochs, minutes)
     if evaluate_every is not None and evaluate_every < 1:
         raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
+    if evaluate_every is not None and checked.data.images == "all":
+        raise UserError(
+            f"--evaluate-every {evaluate_every}: {checked.name} trains on the validation images too; "
+            "--set data.images=train leaves them out"
+        )
     wishes = {"resize": resize, "skip_bad": skip_bad}
     splits = load(data, checked, wishes, watcher)
     if recipe == "default":

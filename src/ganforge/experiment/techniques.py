@@ -117,7 +117,8 @@ def _rows(arena: Arena, chosen: Sequence[Technique], folder: Path, steps: int | 
     """What is chosen, the base first: each with a plan, or with the reason why it cannot be played here."""
     protocol = arena.protocol
     base = on_a_device(load_recipe(protocol.recipe, arena.changes))
-    length = steps or (protocol.quick_steps if quick else protocol.steps)
+    usual = protocol.quick_steps if quick else protocol.steps
+    length = usual if steps is None else steps
     rows = []
     for technique in chosen:
         try:

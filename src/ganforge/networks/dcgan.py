@@ -1,10 +1,10 @@
 """Deep convolutional players (Radford et al. 2016): strided convolutions, no pooling, batch norm but at the ends."""
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, activation
@@ -46,11 +46,17 @@ class DcganEncoderSettings(DcganSettings):
 
 
 class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
-    """A convolutional generator: its output is squashed to -1..1."""
+    """A convolutional generator; ``output`` squashes to -1..1 ("tanh") or 0..1 ("sigmoid")."""
 
     activation: Literal["relu", "leaky-relu"] = "relu"
     output: Literal["sigmoid", "tanh"] = "tanh"
     label: GeneratorLabel = "one-hot"
+
+    @model_validator(mode="after")
+    def _virtual_needs_batch_norm(self) -> Self:
+        if self.virtual_batch_norm and not self.batch_norm and self.label != "batch-norm":
+            raise ValueError("virtual_batch_norm is another way to take batch norm's statistics: batch_norm = true")
+        return self
 
 
 def halvings(height: int, width: int) -> int:

@@ -152,4 +152,4 @@ class Heads(nn.Module):
             else:
                 assert class_logits is not None
                 logits = class_logits.logsumexp(1)
-            return DiscriminatorOutput(logits, features, class_logits, codes)
+            return DiscriminatorOutput(logits, single(features), class_logits, codes)

@@ -14,6 +14,7 @@ from ganforge.networks.condition import DiscriminatorLabel, GeneratorLabel, With
 from ganforge.networks.encoding import Encoding
 from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
+from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
 
@@ -214,4 +215,4 @@ class MlpDiscriminator(nn.Module):
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
         said: Said = self.heads(self.noise(x), condition)
-        return said if isinstance(said, Encoding) else replace(said, features=x)
+        return said if isinstance(said, Encoding) else replace(said, features=single(x))

@@ -122,7 +122,7 @@ class SubpixelDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width = shape
-        # Images of an odd side get a line of middle grey: folding needs even ones.
+        # Images of an odd side get a line of zeros: folding needs even ones.
         self.pad = (0, width % 2, 0, height % 2)
         height, width, planes = -(-height // 2), -(-width // 2), settings.filters
         layers: list[nn.Module] = [Fold(), nn.Conv2d(4 * channels, planes, 3, padding=1)]

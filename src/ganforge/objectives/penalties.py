@@ -44,7 +44,8 @@ class ApproximateR1(Penalty):
     it is the approximated R1 loss of Lin et al. 2025 (adversarial post-training), who weigh the square itself.
 
     Args:
-        deviation: σ, in units of the discriminator's pixels (-1..1): .1 is 13 of 255 grey levels.
+        deviation: σ, in units of the pixels that the discriminator sees: .1 is 13 of 255 grey levels where they go from
+            -1 to 1, 26 where they go from 0 to 1.
     """
 
     weight: PositiveFloat = 0.1

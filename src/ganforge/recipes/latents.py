@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
+import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from torch import Tensor
 
 from ganforge.objectives.play import Codes
 from ganforge.settings import Settings
@@ -15,6 +17,10 @@ class NormalLatent(Settings):
     dim: PositiveInt
     mean: float = 0.0
     std: PositiveFloat = 1.0
+
+    def calmed(self, latent: Tensor, part: float) -> Tensor:
+        """Return latents [N, dim] ``part`` times as far from the middle."""
+        return self.mean + part * (latent - self.mean)
 
 
 class UniformLatent(Settings):
@@ -30,6 +36,11 @@ class UniformLatent(Settings):
         if self.low >= self.high:
             raise ValueError(f"low = {self.low} must be below high = {self.high}")
         return self
+
+    def calmed(self, latent: Tensor, part: float) -> Tensor:
+        """Return latents [N, dim] ``part`` times as far from the middle."""
+        middle = (self.low + self.high) / 2
+        return middle + part * (latent - middle)
 
 
 class PartsLatent(Settings):
@@ -58,3 +69,7 @@ class PartsLatent(Settings):
     def dim(self) -> int:
         """Numbers in all."""
         return sum(self.widths)
+
+    def calmed(self, latent: Tensor, part: float) -> Tensor:
+        """Return latents [N, dim] whose normal numbers are ``part`` times as far from 0; codes stay what they say."""
+        return torch.cat([part * latent[:, : self.normal], latent[:, self.normal :]], 1)

@@ -70,7 +70,7 @@ def _no_such_field(name: str, place: tuple[int | str, ...], values: dict[str, An
 
 def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
     """Leave out the kind of a table, which pydantic puts behind the table's name."""
-    kinds = {(table, values[table].get(tag)) for table, tag, _ in TAGS if isinstance(values.get(table), dict)}
+    kinds = {(table, str(values[table].get(tag))) for table, tag, _ in TAGS if isinstance(values.get(table), dict)}
     return place[:1] + place[2:] if place[:2] in kinds else place
 
 

@@ -33,7 +33,7 @@ DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
 OF_THE_GAME = (
     *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
     *("adversarial_weight", "unroll", "shared_noise", "order", "average_discriminator", "penalties", "terms"),
-    "generator_lr_decay_power",
+    *("generator_lr_decay_power", "instance_noise_images"),
 )
 """Fields that say how a generator and a discriminator play."""
 
@@ -176,11 +176,16 @@ class Recipe(Settings):
             raise ValueError(f"packing = {self.packing} must divide batch_size = {self.batch_size}")
         if self.packing > 1 and self.conditional:
             raise ValueError("packing lays several images upon each other, and each has a label: conditional = false")
+        if self.batch_size // self.packing < 2:
+            raise ValueError(f"packing = {self.packing} leaves one pack of batch_size = {self.batch_size}: two or more")
+        if self.packing > 1 and self.penalties.gradient_penalty:
+            raise ValueError("penalties.gradient_penalty mixes images one by one, packing judges several at once")
         return self
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
-        if not self.adversarial_weight and not any("generator" in term.turns for _, term in self.terms.items()):
+        teachers = [term for _, term in self.terms.items() if "generator" in term.turns and not term.remembers]
+        if not self.adversarial_weight and not teachers:
             raise ValueError("adversarial_weight = 0 leaves the generator nothing to learn from: add a term")
         return self
 
@@ -191,6 +196,11 @@ class Recipe(Settings):
         terms, classifier = self.terms, self.discriminator.classifier
         if terms.classification and not (self.conditional and classifier == "beside"):
             raise ValueError('terms.classification needs conditional = true and discriminator.classifier = "beside"')
+        if terms.classification and self.discriminator.label not in ("projection", "none"):
+            raise ValueError(
+                "terms.classification asks for a class that the discriminator sees beside the image: "
+                'discriminator.label = "projection" or "none"'
+            )
         if terms.supervised and classifier == "none":
             raise ValueError('terms.supervised needs discriminator.classifier = "instead" (or "beside")')
         if terms.supervised and self.conditional and self.discriminator.label != "none":
@@ -223,6 +233,18 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _quiet_enough(self) -> Self:
+        inside = [name for name in ("input_noise", "hidden_noise") if getattr(self.discriminator, name, 0)]
+        if self.penalties.approximate_r1 and inside:
+            raise ValueError(
+                f"penalties.approximate_r1 compares two looks at an image, and discriminator.{inside[0]} makes them"
+                " differ anyhow: take penalties.r1"
+            )
+        if self.spectral_norm and getattr(self.discriminator, "weight_norm", False):
+            raise ValueError("spectral_norm has no effect beside discriminator.weight_norm: take one")
+        return self
+
+    @model_validator(mode="after")
     def _virtual_batches_fit(self) -> Self:
         if self.generator.virtual_batch_norm and self.packing > 1:
             raise ValueError("virtual_batch_norm makes images independent of their batch, packing joins them: take one")
@@ -245,7 +267,7 @@ class Recipe(Settings):
             return value
         fields = dict(value)
         name = fields.pop("name", None)
-        if name not in OBJECTIVES:
+        if not isinstance(name, str) or name not in OBJECTIVES:
             raise ValueError(f"name = {name!r} is not an objective: {nearest(str(name), OBJECTIVES)}")
         return OBJECTIVES[name].model_validate(fields)
 

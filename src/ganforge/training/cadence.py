@@ -4,7 +4,7 @@ import math
 
 
 def is_mark(step: int) -> bool:
-    """Whether ``step`` is on a geometric scale of about six marks for each doubling: 1 to 10, 12, 14, 16, 18, 20, 23...
+    """Whether ``step`` is on a geometric scale of about six marks for each doubling: 1 to 13, 15, 16, 18, 21, 23...
 
     Most of what is worth seeing happens early; a run of any length gets about 6·log2(steps) marks.
     """

@@ -85,7 +85,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
             foreseen = look_ahead(discriminator, game, recipe.unroll, discriminator_rate)
         said = discriminator(hoped, labels, foreseen)
         if recipe.objective.pairs or recipe.terms.look_at_real:
-            with torch.no_grad():
+            with torch.set_grad_enabled(recipe.unroll > 0):  # foreseen weights depend on the fakes
                 real_side = Side(shown[0], discriminator(shown[0], labels, foreseen), labels)
         real_logits = real_side.output.logits if real_side else None
         generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean()

@@ -27,7 +27,8 @@ def look_ahead(player: Player, loss: Callable[[Weights], Tensor], times: int, ra
     first, second = adam.averages["exp_avg"], adam.averages["exp_avg_sq"]
     done = adam.steps.clone()  # a tensor on the device: nothing waits for it
     for k in range(1, times + 1):
-        slopes = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True)
+        # a head that says nothing of real or fake, such as one for codes, has slopes of 0
+        slopes = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True, materialize_grads=True)
         first = [beta1 * m + (1 - beta1) * g for m, g in zip(first, slopes, strict=True)]
         second = [beta2 * v + (1 - beta2) * g.square() for v, g in zip(second, slopes, strict=True)]
         bias1, bias2 = 1 - beta1 ** (done + k), 1 - beta2 ** (done + k)
