@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganforge.benchmarks import problems
-from ganforge.benchmarks.problems import Points, StackedDigits
+from ganforge.benchmarks.problems import Points, StackedDigits, stretched
 from ganforge.data.catalogue import load
 from ganforge.data.toy import grid, mode_number, ring
 from ganforge.judge.digits import load_judge
@@ -67,10 +67,29 @@ def test_each_colour_is_read_by_the_judge_red_first(stacked):
     assert stacked.figures(samples)["modes"] == len(mode_number(read).unique())
 
 
+def test_digits_of_little_contrast_are_a_collapse_to_the_judge_and_none_at_full_contrast(stacked):
+    """Grey on grey: what every generator draws whose discriminator normalises the layer that sees the pixels."""
+    real = stacked._stacks.some(300, 0).gather(torch.arange(300))
+    faint = (110 + real.float() * 0.25).to(torch.uint8)
+    found, true = stacked.figures(faint), stacked.figures(real)
+    assert found["modes"] < 0.5 * true["modes"] and found["reverse_kl"] > true["reverse_kl"] + 0.5
+    assert found["modes_full_contrast"] == pytest.approx(true["modes"], rel=0.1)
+    assert true["modes_full_contrast"] == pytest.approx(true["modes"], rel=0.1)
+
+
+def test_full_contrast_leaves_ink_and_paper_and_takes_no_grey_for_a_digit():
+    image = torch.full((2, 1, 10, 10), 90, dtype=torch.uint8)
+    image[0, 0, 2:4, 2:4] = torch.tensor([[110, 110], [110, 100]], dtype=torch.uint8)
+    ink, grey = stretched(image)
+    assert ink[0, 2:4, 2:4].tolist() == [[255, 255], [255, 128]] and ink.count_nonzero() == 4
+    assert not grey.any()
+
+
 def test_one_stack_again_and_again_is_one_mode(stacked):
     samples = stacked._stacks.gather(torch.tensor([1234])).expand(50, -1, -1, -1)
     found = stacked.figures(samples)
-    assert found["modes"] == 1 and found["reverse_kl"] == pytest.approx(math.log(1000))
+    assert found["modes"] == found["modes_full_contrast"] == 1
+    assert found["reverse_kl"] == found["reverse_kl_full_contrast"] == pytest.approx(math.log(1000))
 
 
 def test_the_floor_reads_every_digit_once_and_finds_what_reading_every_stack_finds(stacked):

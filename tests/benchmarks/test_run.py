@@ -236,6 +236,18 @@ def test_mean_deviation_and_worst_seed():
     assert report([figures(8), figures(0, 0, None, None)]).summary(2500)["reverse_kl"] is None
 
 
+@pytest.mark.parametrize(("modes", "full", "faint"), [(26, 669, True), (500, 900, False), (400, 400, False)])
+def test_grey_on_grey_is_told_from_a_collapse(modes, full, faint):
+    plan = Plan(PROTOCOLS["stacked-mnist-tiny"], load_recipe("dcgan-tiny-half"), 5, False, "out")
+    found = {"modes": modes, "reverse_kl": 5.0, "modes_full_contrast": full, "reverse_kl_full_contrast": 1.4}
+    seeds = [{"seed": k, "step": 5, "seconds": 1.0, "figures": {"25600": found}} for k in range(2)]
+    told = Report(plan, {"25600": found}, seeds)
+    assert told.is_faint == faint
+    header, rows = told.table()
+    assert header[3:5] == ("modes, full contrast", "KL, full contrast")
+    assert rows[-1][4] == "1.40 ± 0 (1.40)" and rows[0][3:5] == ("–", "–")
+
+
 def test_what_was_shortened_is_said_in_the_row():
     assert report([figures(8)] * 10).terms == "10 seeds"
     short = report([figures(8)], steps=40_000).terms

@@ -2,7 +2,9 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
+from ganforge.benchmarks.problems import FULL
 from ganforge.benchmarks.run import read_kept
 from ganforge.errors import UserError
 from ganforge.runs.log import read_lines
@@ -24,10 +26,13 @@ def curves_of(folder: Path, benchmark: str) -> dict[str, Curve]:
         raise UserError(f"{folder} is no folder of 'ganforge benchmark {benchmark}'")
     curves: dict[str, Curve] = {}
     for file in sorted(folder.glob("seed-*/curve.jsonl"), key=lambda file: int(file.parent.name[5:])):
-        if lines := read_lines(file):
-            curves[f"{folder.name}, {file.parent.name.replace('-', ' ')}"] = [_point(**line) for line in lines]
+        lines, name = read_lines(file), f"{folder.name}, {file.parent.name.replace('-', ' ')}"
+        for kind, how in (("", ""), (FULL, ", full contrast")):
+            if lines and f"modes{kind}" in lines[0]:
+                curves[name + how] = [_point(line, kind) for line in lines]
     return curves
 
 
-def _point(step: int, modes: float, reverse_kl: float | None, **others: float) -> tuple[float, float, float]:
-    return step, modes, math.nan if reverse_kl is None else reverse_kl
+def _point(line: dict[str, Any], kind: str) -> tuple[float, float, float]:
+    divergence = line[f"reverse_kl{kind}"]
+    return line["step"], line[f"modes{kind}"], math.nan if divergence is None else divergence

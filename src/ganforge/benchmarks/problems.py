@@ -1,5 +1,6 @@
 """What is to be learned, and what is measured of samples: points of a plane, or digits stacked as colours."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +25,10 @@ Figures = dict[str, float | None]
 """Figures by name; None where a figure has no meaning, such as the spread of modes that no sample hits."""
 
 FLOOR_DRAWS = 20
+FULL = "_full_contrast"
+"""Behind the name of a figure of pictures that were stretched to full contrast."""
+BLOCK = 5_000
+"""Images stretched at once."""
 WITHIN = 3.0
 """A point is of high quality where it lies within so many standard deviations of the nearest centre."""
 
@@ -185,17 +190,36 @@ class StackedDigits(Problem):
         return batches_of(self._stacks, recipe, seed, "drawn")
 
     def figures(self, samples: Tensor) -> Figures:
-        """Modes that the judge reads at least once, and their reverse KL beside even shares, after N samples."""
-        seen = load_judge().look(samples.flatten(0, 1)[:, None])
-        found = mode_coverage(mode_number(seen.classes.unflatten(0, (-1, 3))), self.modes)
-        return {"modes": found.modes, "reverse_kl": found.reverse_kl}
+        """Modes that the judge reads at least once, and their reverse KL beside even shares, after N samples.
+
+        Both once more where every colour was stretched to full contrast (`stretched`): a judge that cannot read grey on
+        grey calls it all the same digit, which looks like a collapse and is none.
+        """
+        digits = samples.flatten(0, 1)[:, None]
+        read = (load_judge().look(images).classes.unflatten(0, (-1, 3)) for images in _both(digits))
+        return self._figures(*map(mode_number, read))
 
     def figures_of_real(self, count: int, seed: int) -> Figures:
         """Stack digits of the same pool; the judge reads each of them once, which is as good as in every stack."""
         digits = self._stacks.digits
-        read = replace(digits, labels=load_judge().look_at_set(digits).classes)
-        found = mode_coverage(Stacks(read).some(count, seed).labels, self.modes)
-        return {"modes": found.modes, "reverse_kl": found.reverse_kl}
+        return self._figures(
+            *(Stacks(replace(digits, labels=read)).some(count, seed).labels for read in self._readings)
+        )
+
+    @cached_property
+    def _readings(self) -> list[Tensor]:
+        """What the judge reads from every digit, as it is and at full contrast."""
+        return [load_judge().look(images).classes for images in _both(self._stacks.digits.images)]
+
+    def _figures(self, plain: Tensor, full: Tensor) -> Figures:
+        """Count the numbers [N] that were read from stacks as they are, and at full contrast."""
+        found, at_full = (mode_coverage(numbers, self.modes) for numbers in (plain, full))
+        return {
+            "modes": found.modes,
+            "reverse_kl": found.reverse_kl,
+            f"modes{FULL}": at_full.modes,
+            f"reverse_kl{FULL}": at_full.reverse_kl,
+        }
 
     def picture(self, samples: Tensor) -> Image.Image:
         """A hundred of them."""
@@ -205,6 +229,19 @@ class StackedDigits(Problem):
         """The digits, how they are stacked, and the judge."""
         digits = self._stacks.digits
         return {"data": digits.name, "fingerprint": digits.fingerprint, "kept": self.kept, "judge": load_judge().hash}
+
+
+def _both(digits: Tensor) -> list[Tensor]:
+    return [digits, torch.cat([stretched(block) for block in digits.split(BLOCK)])]
+
+
+def stretched(images: Tensor) -> Tensor:
+    """Return uint8 images [N, 1, H, W] at full contrast: their median becomes 0, the level that 1 % exceed 255."""
+    levels = images.flatten(1).float()
+    low = levels.median(1, keepdim=True).values
+    high = levels.kthvalue(math.ceil(0.99 * levels.shape[1]), 1, keepdim=True).values
+    found = ((levels - low) / (high - low).clamp_min(1)).clamp(0, 1) * 255
+    return found.round().to(torch.uint8).view_as(images)
 
 
 def batches_of(source: Source, recipe: Recipe, seed: int, order: Order) -> Batches:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ganforge.benchmarks.problems import FLOOR_DRAWS, Figures
+from ganforge.benchmarks.problems import FLOOR_DRAWS, FULL, Figures
 from ganforge.benchmarks.protocols import Plan, Published
 
 OPEN = "other nets: open architecture"
 TITLES = {"high_quality": "HQ %", "reverse_kl": "reverse KL", "std_ratio": "std / true"}
+TITLES |= {"modes_full_contrast": "modes, full contrast", "reverse_kl_full_contrast": "KL, full contrast"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class Report:
         if plan.is_open:
             parts.append(OPEN)
         return ("--quick, no protocol: " if plan.quick else "") + ", ".join(parts)
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether pictures show more than twice as many modes once they are stretched to full contrast."""
+        found = self.summary(max(self.plan.samples))
+        plain, full = found["modes"], found.get(f"modes{FULL}")
+        return plain is not None and full is not None and full.mean > 2 * plain.mean
 
     @property
     def seconds(self) -> float:
@@ -92,16 +100,20 @@ def _summary(name: str, values: Sequence[float | None]) -> Summary | None:
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
-    worse = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(name, lambda x: -x)
+    worse = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(_kind(name), lambda x: -x)
     sd = statistics.stdev(known) if len(known) > 1 else None
     return Summary(statistics.mean(known), sd, max(known, key=worse))
+
+
+def _kind(name: str) -> str:
+    return name.removesuffix(FULL)
 
 
 def shown(name: str, value: float | None) -> str:
     """A figure with as many digits as mean something."""
     if value is None:
         return "–"
-    if name == "reverse_kl":
+    if _kind(name) == "reverse_kl":
         return f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"
     return f"{value:.2f}" if name in ("std_ratio", "high_quality") else f"{value:.1f}".removesuffix(".0")
 

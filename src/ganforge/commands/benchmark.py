@@ -162,6 +162,8 @@ def _find_modes(asked: Asked) -> None:
     say("ours: mean ± standard deviation over seeds (the worst seed); the floor is real data, measured in the same way")
     if "high_quality" in report.floor[str(plan.samples[0])]:
         say("high quality above that of real data is shrunken variance: see std / true")
+    if report.is_faint:
+        say("far more modes at full contrast: the generator knows them; what the judge cannot read is grey on grey")
     say(
         f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
