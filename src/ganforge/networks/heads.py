@@ -142,7 +142,7 @@ class Heads(nn.Module):
     def forward(self, features: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say it; losses are made of it, so it is in single precision whatever the layers before computed in."""
         with torch.autocast(features.device.type, enabled=False):
-            x = single(features)
+            x = features = single(features)
             if self.closeness is not None:
                 x = torch.cat([x, self.closeness(x)], 1)
             class_logits = self.classifier(x) if self.classifier is not None else None
@@ -152,4 +152,4 @@ class Heads(nn.Module):
             else:
                 assert class_logits is not None
                 logits = class_logits.logsumexp(1)
-            return DiscriminatorOutput(logits, single(features), class_logits, codes)
+            return DiscriminatorOutput(logits, features, class_logits, codes)
