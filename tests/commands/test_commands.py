@@ -107,6 +107,13 @@ def test_a_group_alone_shows_what_there_is(run_command, group, verb):
     assert isinstance(json.loads(run_command(group, "--json")[1]), dict)
 
 
+def test_a_file_that_bears_a_built_in_name_is_shown_as_it_is(run_command, tmp_path):
+    text = run_command("recipes", "show", "vanilla")[1]
+    (tmp_path / "mine.toml").write_text("packing = 4\n" + text)
+    assert "packing = 4" in run_command("recipes", "show", "mine.toml")[1]
+    assert run_command("recipes", "show", "vanilla")[1] == text
+
+
 def test_help_needs_no_heavy_import():
     program = "import sys; from ganforge.commands.main import app; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

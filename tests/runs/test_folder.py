@@ -81,3 +81,13 @@ def test_log_is_cut_back_to_the_checkpoint_and_survives_half_a_line(tmp_path):
     assert [line["step"] for line in read_lines(log)] == [1, 5, 9]
     cut_back(log, 5)
     assert log.read_text() == '{"step": 1}\n{"step": 5}\n'
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"5", b"[1]", b'{"step": '])
+def test_a_damaged_line_ends_a_log_and_is_no_traceback(tmp_path, damage):
+    log = tmp_path / "log.jsonl"
+    append_line(log, {"step": 1})
+    log.write_bytes(log.read_bytes() + damage + b"\n")
+    assert read_lines(log) == [{"step": 1}]
+    cut_back(log, 3)
+    assert log.read_bytes() == b'{"step": 1}\n'

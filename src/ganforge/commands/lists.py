@@ -44,7 +44,11 @@ def recipes_show(name: str, as_json: JsonFlag = False) -> None:
     if as_json:
         give(recipe.to_dict())
     else:
-        say(built_in().get(recipe.name, recipe.to_toml()).rstrip())
+        texts = built_in()
+        is_built_in = (
+            recipe.name in texts and load_recipe(recipe.name) == recipe
+        )  # a file may bear the name of its model
+        say((texts[recipe.name] if is_built_in else recipe.to_toml()).rstrip())
 
 
 @data_app.callback()

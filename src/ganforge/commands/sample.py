@@ -94,7 +94,7 @@ def sample(
     rows: tuple[str, ...] = ()
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
-        images = generator.morph(seeds=seeds, labels=wanted, frames=n or 32, seed=seed)
+        images = generator.morph(seeds=seeds, labels=wanted, frames=32 if n is None else n, seed=seed)
     else:
         if wanted is None and (names := generator.class_names):  # class by class, as many of each as n allows
             wanted = sorted(k % len(names) for k in range(n or 10 * len(names)))
@@ -160,7 +160,7 @@ def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | N
     reals = lot_of_test_images(copyist.splits, STOPS if morph else n, seed).images
     names: Sequence[str] = ()
     if morph:
-        images = copyist.way(reals, n or 32)
+        images = copyist.way(reals, 32 if n is None else n)
     else:
         images, names = in_pairs(reals, copyist.again(reals), 10)
     columns = 8 if morph else 10
