@@ -84,7 +84,7 @@ class Asked:
         """Refuse no steps at all, and flags that this benchmark has no use for.
 
         Raises:
-            UserError: with the benchmark that has.
+            UserError: with the benchmark that has a use for them.
         """
         from ganforge.benchmarks.protocols import PROTOCOLS
         from ganforge.errors import UserError

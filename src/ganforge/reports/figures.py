@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -84,6 +84,5 @@ def _plain_numbers(axis: "Axis") -> None:
 
 def _png(figure: "Figure") -> bytes:
     file = io.BytesIO()
-    metadata: dict[str, Any] = {"Software": ""}
-    figure.savefig(file, format="png", metadata=metadata)
+    figure.savefig(file, format="png", metadata={"Software": ""})
     return file.getvalue()
