@@ -163,7 +163,7 @@ def _find_modes(asked: Asked) -> None:
     if "high_quality" in report.floor[str(plan.samples[0])]:
         say("high quality above that of real data is shrunken variance: see std / true")
     if report.is_faint:
-        say("far more modes at full contrast: the generator knows them; what the judge cannot read is grey on grey")
+        say("over twice the modes at full contrast: much that the judge cannot read is grey on grey, and no collapse")
     say(
         f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
