@@ -124,3 +124,13 @@ def test_nothing_is_accepted_that_no_recipe_can_say():
     assert set(Recipe.model_fields) >= {"generator_lr", "discriminator_lr", "shared_noise", "ema_half_life"}
     with pytest.raises(UserError):
         parse({"name": "x", "latent": {"dim": 1}, "generator": {}, "discriminator": {}, "extra": 1}, "x")
+
+
+@pytest.mark.parametrize(("written", "meant"), [(".001", 0.001), ("1.", 1.0), ("2E-4", 2e-4), ("+.5", 0.5)])
+def test_a_number_may_be_written_as_python_writes_it(written, meant):
+    assert load_recipe("vanilla", [f"generator_lr={written}"]).generator_lr == meant
+
+
+def test_truth_may_be_written_as_python_writes_it():
+    assert not load_recipe("vanilla", ["shared_noise=False"]).shared_noise
+    assert load_recipe("two-phase", ["shared_noise=True"]).shared_noise

@@ -44,6 +44,15 @@ def test_a_second_trainer_is_kept_out(tmp_path):
         pass
 
 
+MADE = {
+    "recipe": "vanilla",
+    "seed": 0,
+    "data": {"name": "mnist", "source": "mnist"},
+    "fingerprint": "f",
+    "steps_per_epoch": 5,
+}
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", "\x00\x01"])
 def test_a_damaged_run_file_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
@@ -58,10 +67,25 @@ def test_a_folder_that_is_no_run(tmp_path):
 
 def test_run_file_keeps_what_is_not_changed(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.update_run(a=1, b=2)
-    folder.update_run(b=3)
-    assert folder.read_run() == {"a": 1, "b": 3}
-    assert json.loads(folder.run.read_text()) == {"a": 1, "b": 3}
+    folder.update_run(**MADE, step=2)
+    folder.update_run(step=3)
+    assert folder.read_run() == MADE | {"step": 3}
+    assert json.loads(folder.run.read_text()) == MADE | {"step": 3}
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        ({}, "nothing of recipe"),
+        ({name: value for name, value in MADE.items() if name != "fingerprint"}, "nothing of fingerprint"),
+        (MADE | {"data": "mnist"}, "no name and source"),
+        (MADE | {"data": {"name": "mnist"}}, "no name and source"),
+    ],
+)
+def test_a_run_file_of_another_program_is_told_apart(tmp_path, saved, said):
+    (tmp_path / "run.json").write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=f"was not written by ganforge .*{said}"):
+        RunFolder(tmp_path).read_run()
 
 
 def test_find_runs(tmp_path):

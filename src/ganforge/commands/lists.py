@@ -177,6 +177,7 @@ def runs(
     for run in find_runs(folder):
         try:
             saved = run.read_run()
+            saved.setdefault("status", "running")  # killed before its first step
             if saved["status"] == "running" and not run.has_trainer():
                 saved["status"] = "interrupted"
         except UserError:

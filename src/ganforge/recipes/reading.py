@@ -140,15 +140,29 @@ def _read_file(name: str, names: list[str]) -> str:
         raise UserError(f"recipe file {name} cannot be read: {reason}; see 'ganforge recipes' for names") from None
 
 
+def _as_python_writes(word: str) -> bool | float | str:
+    """Return a number or truth value as Python spells it, which TOML refuses; else the word itself."""
+    if word in ("True", "False"):
+        return word == "True"
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
 def _apply(values: dict[str, Any], change: str) -> None:
-    """Set one field by its dotted name; the value is read as TOML, and as a plain word where it is none."""
+    """Set one field by its dotted name.
+
+    The value is read as TOML; where it is none, as Python writes numbers and truth (.1, 1., True);
+    else as a plain word.
+    """
     place, equals, text = change.partition("=")
     if not equals or not place.strip():
         raise UserError(f"--set {change}: write field=value, for example --set generator_lr=1e-4")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        value = _as_python_writes(text.strip())
     *tables, field = place.strip().split(".")
     for table in tables:
         values = values.setdefault(table, {})

@@ -11,6 +11,9 @@ from filelock import FileLock, Timeout
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
 
+NEEDED = ("recipe", "seed", "data", "fingerprint", "steps_per_epoch")
+"""What ``run.json`` has said since the run was made; its other entries come as it goes on."""
+
 
 class RunFolder:
     """The files of one run. Their names are a contract (docs/run-folder.md)."""
@@ -55,14 +58,21 @@ class RunFolder:
         """Return ``run.json``.
 
         Raises:
-            UserError: this is not a run, or the file is damaged.
+            UserError: this is not a run, or the file is damaged or another program's.
         """
         try:
-            return dict(json.loads(self.run.read_text(encoding="utf-8")))
+            saved = dict(json.loads(self.run.read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{self.path} is not a run: it has no run.json; 'ganforge runs' lists runs") from None
         except (OSError, ValueError, TypeError):
             raise UserError(f"{self.run} is damaged; restore it, or train anew into another folder") from None
+        absent = [name for name in NEEDED if name not in saved]
+        if absent or not isinstance(saved["data"], dict) or not {"name", "source"} <= saved["data"].keys():
+            said = f"it says nothing of {absent[0]}" if absent else "its data has no name and source"
+            raise UserError(
+                f"{self.run} was not written by ganforge ({said}); name a folder that 'ganforge train' made"
+            )
+        return saved
 
     def update_run(self, **values: Any) -> None:
         """Change or add entries of ``run.json``."""
