@@ -183,3 +183,5 @@ def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run
     assert code == 0 and "real test images of digits" in out, err
     code, _, err = run_command("evaluate", "run", "--n", 100, "--split", "validation")
     assert code == 2 and "trained on the validation images too" in err and err.count("\n") == 1
+    code, _, err = run_command("evaluate", "run", "--resize", "28")
+    assert code == 2 and "--resize 28: run's own pictures are read as it was trained" in err and err.count("\n") == 1

@@ -92,5 +92,9 @@ def test_what_cannot_share_the_machine_is_refused_or_played_in_turn(bars, bars_f
         with pytest.raises(UserError, match=words):
             seeds(at_once=2, out="new", **wishes)
         assert not (tmp_path / "new").exists()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"taken holds other files \(letter\.txt"):
+        seeds(data=bars_file, out="taken")
     with pytest.raises(UserError, match="--at-once 0: must be 1 or more"):
         seeds(data=bars_file, at_once=0, out="new")

@@ -151,6 +151,8 @@ def reals_of(
         source, wishes = kept["source"], {"resize": kept.get("resize"), "skip_bad": kept.get("skip_bad", False)}
         if source is None:
             raise UserError(f"{folder.path} was trained on data from Python: give --data")
+        if resize is not None:
+            raise UserError(f"--resize {resize}: {folder.path}'s own pictures are read as it was trained; give --data")
     if source is None:
         source = generator.note["data"] if generator else "mnist"
     splits = load(source, report=watcher.downloading, reading=watcher.reading, **wishes)

@@ -52,6 +52,9 @@ def train_seeds(
         place = Path(out)
         if RunFolder(place).exists:
             raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
+        strangers = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
+        if strangers and not any(place.glob("seed-*/run.json")):
+            raise UserError(f"{place} holds other files ({strangers[0]}, ...): choose another --out")
     else:
         place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
     folders = {each: RunFolder(place / f"seed-{each}") for each in range(seed, seed + seeds)}
