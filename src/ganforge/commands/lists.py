@@ -45,9 +45,8 @@ def recipes_show(name: str, as_json: JsonFlag = False) -> None:
         give(recipe.to_dict())
     else:
         texts = built_in()
-        is_built_in = (
-            recipe.name in texts and load_recipe(recipe.name) == recipe
-        )  # a file may bear the name of its model
+        # A file may bear the name of its model.
+        is_built_in = recipe.name in texts and load_recipe(recipe.name) == recipe
         say((texts[recipe.name] if is_built_in else recipe.to_toml()).rstrip())
 
 
