@@ -348,6 +348,11 @@ BAD = [
     (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
     (("judge", "train", "BARS", "--out", "/proc/x/judge"), "cannot be written"),
     (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
+    (("data", "show", "BARS", "--out", "/proc/x.png"), "cannot be written"),
+    (("data", "show", "BARS", "--out", "x.jpg"), "must end in .png"),
+    (("evaluate", "mnist", "--data", "BARS", "--nearest", "/proc/x.png"), "cannot be written"),
+    (("evaluate", "mnist", "--data", "BARS", "--nearest", "TAKEN/thesis.tex"), "must end in .png"),
+    (("write", "12", "--out", "/proc/x.png"), "cannot be written"),
 ]  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
 from ganforge.judge.digits import load_judge
-from ganforge.judge.kept import kept_file, kept_judge, place_for, version_of
+from ganforge.files import place_for
+from ganforge.judge.kept import kept_file, kept_judge, version_of
 from ganforge.judge.measure import measure
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge
 
@@ -104,10 +105,3 @@ def test_the_same_seed_gives_the_same_judge_with_mirroring_too(tmp_path):
 def test_minutes_are_turned_into_epochs_with_bounds(bars_splits):
     assert epochs_in(bars_splits, 1e-6, flip=False) == 1
     assert epochs_in(bars_splits, 1e6, flip=False) == 750, "3,000 steps of 4 an epoch"
-
-
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_trained(tmp_path):
-    (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file" / "judge", tmp_path):
-        with pytest.raises(UserError, match="cannot be written"):
-            place_for(place)

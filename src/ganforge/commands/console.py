@@ -20,6 +20,12 @@ def say(text: str, *, as_json: bool = False) -> None:
     print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
 
+def hand_on(context: typer.Context, as_json: bool) -> None:
+    """Let ``--json`` before the second word mean what it means behind it: ``recipes --json show NAME``."""
+    if as_json and context.invoked_subcommand:
+        context.default_map = {context.invoked_subcommand: {"as_json": True}}
+
+
 def give(values: Any) -> None:
     """Give a program its one JSON object."""
     print(json.dumps(values, ensure_ascii=False), flush=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say
+from ganforge.commands.console import JsonFlag, give, hand_on, say
 
 if TYPE_CHECKING:
     from ganforge.judge.storage import Card
@@ -20,6 +20,7 @@ def judge(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge judge train cifar10 --minutes 15
     """
+    hand_on(context, as_json)
     if not context.invoked_subcommand:
         judge_show(as_json)
 
@@ -63,7 +64,8 @@ def judge_train(
     from ganforge.commands.judging import TrainingProgress
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.catalogue import load
-    from ganforge.judge.kept import kept_file, place_for, version_of
+    from ganforge.files import place_for
+    from ganforge.judge.kept import kept_file, version_of
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
 
     watcher = TerminalWatcher(as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say, table
+from ganforge.commands.console import JsonFlag, give, hand_on, say, table
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
@@ -18,6 +18,7 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge recipes show vanilla > mine.toml
     """
+    hand_on(context, as_json)
     if context.invoked_subcommand:
         return
     from ganforge.recipes.reading import built_in, load_recipe
@@ -56,6 +57,7 @@ def data(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge data show mnist
     """
+    hand_on(context, as_json)
     if not context.invoked_subcommand:
         data_list(as_json)
 
@@ -93,10 +95,10 @@ def data_show(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.catalogue import load
     from ganforge.data.summary import summarise
-    from ganforge.errors import RunFailed, UserError
-    from ganforge.files import write_atomically
+    from ganforge.files import place_for, write_atomically
     from ganforge.sampling import png, sheet
 
+    place_for(out or Path("contact-sheet.png"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     try:
         splits = load(source, report=watcher.downloading, resize=resize, skip_bad=skip_bad, reading=watcher.reading)
@@ -110,10 +112,7 @@ def data_show(
         splits.train.gather(spread), 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
     )
     target = out or Path(f"{splits.train.name}-contact-sheet.png")
-    try:
-        write_atomically(target, png(picture))
-    except (OSError, RunFailed):
-        raise UserError(f"--out {target}: cannot be written") from None
+    write_atomically(target, png(picture))
     if as_json:
         give(dataclasses.asdict(found) | {"contact_sheet": str(target), "fingerprint": splits.fingerprint})
         return

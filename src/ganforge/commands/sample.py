@@ -91,6 +91,7 @@ def sample(
         raise UserError(f"--n {n:,}: at most {LARGEST_STOCK:,} a file")
     if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
         raise UserError(f"--n {n:,} is too much to look at: take --out FILE.npz, or at most {LARGEST_SHEET:,}")
+    _ready(target)
     rows: tuple[str, ...] = ()
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
@@ -138,6 +139,7 @@ def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) 
 
     from ganforge.sampling import code_sheet
 
+    _ready(target)
     picture = code_sheet(generator, seed=seed)
     _write(torch.empty(0), None, target, lambda: picture)
     if as_json:
@@ -155,6 +157,7 @@ def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | N
         raise UserError(f"--out {target}: reconstructions are a sheet, .png; with --morph also .webp or .gif")
     if n is not None and n > LARGEST_SHEET:
         raise UserError(f"--n {n:,} is too much to look at: at most {LARGEST_SHEET:,}")
+    _ready(target)
     copyist = load_copyist(run, TerminalWatcher(as_json=as_json))
     caption = f"{copyist.generator.recipe.name} · step {copyist.generator.note['step']} · test images · seed {seed}"
     reals = lot_of_test_images(copyist.splits, STOPS if morph else n, seed).images
@@ -189,10 +192,11 @@ def write(
 
     if len(text) > LONGEST_LINE:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
-    images, redrawn, unread = write_text(load_generator(model), text, seed=seed)
     target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
+    _ready(target)
+    images, redrawn, unread = write_text(load_generator(model), text, seed=seed)
     _write(images, None, target, lambda: line(images))
     if as_json:
         give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})
@@ -242,31 +246,32 @@ def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -
     return labels
 
 
-def _write(images: "Tensor", labels: list[int] | None, target: Path, draw: Callable[[], "Image"]) -> None:
-    """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
-    from ganforge.errors import RunFailed
-    from ganforge.files import write_atomically
-    from ganforge.sampling import animation, png, sheet
+def _ready(target: Path) -> None:
+    """See to it, before anything is drawn, that the pictures can be written; a name without an ending is a folder's."""
+    from ganforge.files import place_for
 
     kind = target.suffix.lower()
     if kind not in ("", ".png", ".npz", ".webp", ".gif"):
         raise UserError(f"--out {target}: write .png (sheet), .npz (arrays), .webp or .gif (animation), or a folder")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not kind:
-            target.mkdir(exist_ok=True)
-            for index, image in enumerate(images):
-                write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
-        elif kind == ".npz":
-            write_atomically(target, _npz(images, labels))
-        elif kind == ".png":
-            write_atomically(target, png(draw()))
-        else:
-            frames = [sheet(image[None], 1, width=224) for image in images]
-            write_atomically(target, animation(frames, kind[1:].upper()))
-    except (OSError, RunFailed) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the disk does not take it"
-        raise UserError(f"--out {target}: cannot be written: {reason}") from None
+    place_for(target if kind else target / "00000.png")
+
+
+def _write(images: "Tensor", labels: list[int] | None, target: Path, draw: Callable[[], "Image"]) -> None:
+    """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
+    from ganforge.files import write_atomically
+    from ganforge.sampling import animation, png, sheet
+
+    kind = target.suffix.lower()
+    if not kind:
+        for index, image in enumerate(images):
+            write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
+    elif kind == ".npz":
+        write_atomically(target, _npz(images, labels))
+    elif kind == ".png":
+        write_atomically(target, png(draw()))
+    else:
+        frames = [sheet(image[None], 1, width=224) for image in images]
+        write_atomically(target, animation(frames, kind[1:].upper()))
 
 
 def sheet_of_one(image: "Tensor") -> Any:

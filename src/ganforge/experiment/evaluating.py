@@ -14,7 +14,7 @@ from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Extractor, Eye
 from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verdict import choose_judge
-from ganforge.files import write_atomically
+from ganforge.files import place_for, write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
@@ -65,6 +65,8 @@ def evaluate(
     generator, folder = _generator_of(source)
     if split == "validation" and generator and generator.recipe.data.images == "all":
         raise UserError(f"--split validation: {source} was trained on the validation images too; take the test images")
+    if nearest:
+        place_for(nearest, [".png"])
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
         splits = reals_of(data, generator, folder, resize, watcher)

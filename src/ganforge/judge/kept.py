@@ -1,6 +1,5 @@
 """Judges that the user trained, kept in the cache folder under the data that they are for."""
 
-import os
 from pathlib import Path
 
 from ganforge.data.images import Splits
@@ -24,22 +23,6 @@ def kept_file(splits: Splits) -> Path:
 def version_of(splits: Splits) -> str:
     """Return what the judge of these data is called: their name and the start of that fingerprint."""
     return f"{splits.test.name.removesuffix(' test')}-{splits.test.fingerprint[:8]}"
-
-
-def place_for(file: Path) -> Path:
-    """Make the folder of a file that is to be written later, and return the file.
-
-    Raises:
-        UserError: nothing can be written there.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        why = "" if os.access(file.parent, os.W_OK) and not file.is_dir() else "no permission, or a folder of that name"
-    except OSError as error:
-        why = error.strerror or str(error)
-    if why:
-        raise UserError(f"{file}: cannot be written ({why}); give another --out, or set GANFORGE_CACHE") from None
-    return file
 
 
 def kept_judge(splits: Splits) -> Judge | None:
