@@ -20,7 +20,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "file"))
     with pytest.raises(UserError, match="or set GANFORGE_CACHE"):
         place_for(tmp_path / "file" / "judge")
-    with pytest.raises(UserError, match="must end in .png or .webp"):
+    with pytest.raises(UserError, match=r"must end in \.png or \.webp"):
         place_for(tmp_path / "a.jpg", [".png", ".webp"])
 
 

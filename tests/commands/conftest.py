@@ -24,3 +24,19 @@ def run_command(capsys):
         return ended.value.code, out, err
 
     return run
+
+
+TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
+"""What makes a run small enough for twelve images of bars."""
+
+
+@pytest.fixture
+def trained(run_command, bars_file):
+    def train(recipe="vanilla", out="run", *more):
+        code, out_text, err = run_command(
+            "train", recipe, "--data", bars_file, "--steps", 12, "--out", out, *TINY, *more
+        )
+        assert code == 0, err
+        return out_text
+
+    return train

@@ -3,32 +3,16 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.commands.console import table
 from ganforge.commands.main import app
 from ganforge.commands.sample import read_labels
-from ganforge.recipes.reading import built_in
 
-TINY = ["--set", "latent.dim=6", "--set", "batch_size=8"]
-
-
-@pytest.fixture
-def trained(run_command, bars_file):
-    def train(recipe="vanilla", out="run", *more):
-        code, out_text, err = run_command(
-            "train", recipe, "--data", bars_file, "--steps", 12, "--out", out, *TINY, *more
-        )
-        assert code == 0, err
-        return out_text
-
-    return train
-
+TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
 # Flags are a contract
 
@@ -98,20 +82,6 @@ def test_every_verb_explains_itself_with_an_example_and_has_json(run_command, ve
     code, out, _ = run_command(*verb.split(), "--help")
     assert code == 0
     assert "Example: ganforge" in " ".join(out.split()) and "--json" in out
-
-
-@pytest.mark.parametrize(("group", "verb"), [("recipes", ""), ("data", "list"), ("judge", "show")])
-def test_a_group_alone_shows_what_there_is(run_command, group, verb):
-    shown = run_command(group)
-    assert shown[0] == 0 and shown == run_command(group, *verb.split())
-    assert isinstance(json.loads(run_command(group, "--json")[1]), dict)
-
-
-def test_a_file_that_bears_a_built_in_name_is_shown_as_it_is(run_command, tmp_path):
-    text = run_command("recipes", "show", "vanilla")[1]
-    (tmp_path / "mine.toml").write_text("packing = 4\n" + text)
-    assert "packing = 4" in run_command("recipes", "show", "mine.toml")[1]
-    assert run_command("recipes", "show", "vanilla")[1] == text
 
 
 def test_help_needs_no_heavy_import():
@@ -224,19 +194,6 @@ def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_pat
     assert (tmp_path / "x.png").exists()
 
 
-def test_recipes_show_prints_a_file_that_trains(run_command, bars_file, tmp_path):
-    for name in built_in():
-        code, out, _ = run_command("recipes", "show", name)
-        assert code == 0
-        (tmp_path / "mine.toml").write_text(out)
-        assert run_command("recipes", "show", tmp_path / "mine.toml", "--json")[0] == 0
-    (tmp_path / "mine.toml").write_text(built_in()["vanilla"].replace('"vanilla"', '"mine"'))
-    code, out, _ = run_command(
-        "train", tmp_path / "mine.toml", "--data", bars_file, "--steps", 2, "--set", "batch_size=8"
-    )
-    assert code == 0 and "runs/mine-bars-1" in out
-
-
 def test_a_trained_judge_gives_later_runs_their_verdict(run_command, trained, bars_file):
     assert f"'ganforge judge train {bars_file}' would make one" in trained(out="before")
     assert "not judged (no judge)" in run_command("runs", ".")[1]
@@ -257,174 +214,6 @@ def test_a_judge_in_a_file_of_its_own_is_not_kept(run_command, bars_file, tmp_pa
     card = json.loads(out)
     assert card["file"] == "j.safetensors" and card["flip"] and card["classes"] == ["0", "1", "2", "3"]
     assert (tmp_path / "j.safetensors").exists() and not list((tmp_path / "cache").rglob("*.safetensors"))
-
-
-def test_runs_lists_them(run_command, trained):
-    trained(out="runs/a")
-    code, out, _ = run_command("runs")
-    assert code == 0 and "runs/a" in out and "finished" in out
-    Path("empty").mkdir()
-    assert "no runs" in run_command("runs", "empty")[1]
-
-
-LONG = ("runs/a-recipe-of-a-long-name-and-its-data-1", "a-recipe-of-a-long-name", "its-data", "finished", "123,456")
-HEADER = ("run", "recipe", "data", "status", "step", "verdict")
-
-
-def test_a_table_in_a_pipe_has_whole_lines(capsys):
-    table([(*LONG, "mode-collapse, discriminator-won")], HEADER)
-    header, row = capsys.readouterr().out.splitlines()
-    assert header.split() == list(HEADER) and row.split() == [*LONG, "mode-collapse,", "discriminator-won"]
-
-
-def test_a_table_on_a_terminal_of_80_columns_is_cut_nowhere(capsys, monkeypatch):
-    monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    monkeypatch.setenv("TERM", "dumb")  # 80 columns, no colours
-    table([(*LONG, "mode-collapse, discriminator-won"), (*LONG, "")], HEADER)
-    table([("vanilla", "word " * 40)], ("recipe", "what it is"))
-    out = capsys.readouterr().out
-    assert max(map(len, out.splitlines())) <= 80
-    words = out.split()
-    assert out.startswith(LONG[0] + "\n") and words.count("word") == 40
-    assert all(words.count(word) == 2 for word in LONG) and words.count("discriminator-won") == 1
-
-
-def test_data_show_draws_a_contact_sheet(run_command, bars_file, tmp_path):
-    code, out, _ = run_command("data", "show", bars_file)
-    assert code == 0
-    assert "160 train" in out and "warning" in out
-    assert list(tmp_path.glob("*contact-sheet.png"))
-
-
-# Bad input: one line, exit 2, nothing written
-
-
-BAD = [
-    (("train", "vanila"), "did you mean vanilla"),
-    (("train", "vanilla", "--data", "mnits"), "mnist"),
-    (("train", "vanilla", "--data", "no/such.npz"), "no/such.npz"),
-    (("train", "missing.toml"), "missing.toml"),
-    (("train", "vanilla", "--data", "BARS", "--steps", "0"), "--steps 0: must be more than 0"),
-    (("train", "vanilla", "--data", "BARS", "--epochs", "-1"), "--epochs -1"),
-    (("train", "vanilla", "--data", "BARS", "--minutes", "nan"), "--minutes nan"),
-    (("train", "vanilla", "--data", "BARS", "--steps", "3", "--epochs", "1"), "not both"),
-    (("train", "vanilla", "--data", "BARS", "--steps", "many"), "'--steps'"),
-    (("train", "vanilla", "--data", "BARS", "--set", "batch_size=161"), "batch_size = 161 is more than the 160"),
-    (("train", "vanilla", "--data", "BARS", "--device", "cuda"), "no cuda device"),
-    (("train", "vanilla", "--data", "BARS", "--device", "tpu"), "'tpu' is not known"),
-    (("train", "vanilla", "--data", "BARS", "--set", "latent.dim=0"), "latent.dim"),
-    (("train", "vanilla", "--data", "BARS", "--set", "generator.hidden=[9,9,9]"), "batch_norm = true"),
-    (("train", "cgan-tutorial", "--data", "PLAIN", "--set", "batch_size=8"), "has none"),
-    (("train", "cgan-tutorial", "--data", "ONE_CLASS", "--set", "batch_size=8"), "at least two classes"),
-    (("train", "vanilla", "--data", "BARS", "--out", "/proc/x", "--set", "batch_size=8"), "cannot write to"),
-    (("train", "vanilla", "--data", "BARS", "--out", "TAKEN", "--set", "batch_size=8"), "holds other files"),
-    (("train", "vanilla", "--data", "BARS", "--from", "nowhere", "--set", "batch_size=8"), "nowhere"),
-    (("train", "vanilla", "--colour"), "--colour"),
-    (("trian",), "trian"),
-    (("resume", "nowhere"), "is not a run"),
-    (("resume",), "'run'"),
-    (("sample", "nowhere"), "does not exist"),
-    (("recipes", "show", "vanila"), "did you mean"),
-    (("data", "show", "mnits"), "mnist"),
-    (("data", "fetch", "mnits"), "mnist"),
-    (("benchmark", "rings"), "did you mean ring"),
-    (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
-    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
-    (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
-    (("benchmark", "ring", "--labels", "50"), "--labels 50: goes with 'ganforge benchmark few-labels' alone"),
-    (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
-    (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels does one draw of the labels a call"),
-    (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 a file"),
-    (("runs", "nowhere"), "nowhere: there is no such folder"),
-    (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
-    (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
-    (("benchmark", "ring", "--recipe", "cgan"), "cannot draw the points of ring"),
-    (("benchmark", "stacked-mnist", "--recipe", "gan-2d"), "cannot draw stacked digits"),
-    (("benchmark", "ring", "--out", "TAKEN"), "holds other files"),
-    (("judge", "train"), "'DATA'"),
-    (("judge", "train", "PLAIN"), "needs a label"),
-    (("judge", "train", "ONE_CLASS"), "at least two"),
-    (("judge", "train", "BARS", "--minutes", "0"), "--minutes 0: must be more than 0"),
-    (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
-    (("judge", "train", "BARS", "--out", "/proc/x/judge"), "cannot be written"),
-    (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
-    (("data", "show", "BARS", "--out", "/proc/x.png"), "cannot be written"),
-    (("data", "show", "BARS", "--out", "x.jpg"), "must end in .png"),
-    (("evaluate", "mnist", "--data", "BARS", "--nearest", "/proc/x.png"), "cannot be written"),
-    (("evaluate", "mnist", "--data", "BARS", "--nearest", "TAKEN/thesis.tex"), "must end in .png"),
-    (("write", "12", "--out", "/proc/x.png"), "cannot be written"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
-)
-def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, arguments, words):
-    with np.load(bars_file) as data:
-        images = data["images"]
-    np.save(tmp_path / "plain.npy", images)
-    np.savez(tmp_path / "one.npz", images=images, labels=np.zeros(len(images), int))
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "thesis.tex").touch()
-    places = {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
-    before = sorted(tmp_path.rglob("*"))
-    code, out, err = run_command(*[places.get(argument, argument) for argument in arguments])
-    assert code == 2
-    assert err.count("\n") == 1 and err.startswith("ganforge: ")
-    assert words in err
-    assert "Traceback" not in out + err
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--labels", "4"), "'4' is no class; write names (0, 1, 2, 3) or numbers from 0 to 3"),
-        (("--labels", "1,a"), "'a' is no class"),
-        (("--labels", ""), "'' is no class"),
-        (("--labels", "3-1"), "runs backwards; write 1-3"),
-        (("--digits", "12x"), "digits only"),
-        (("--digits", "9"), "label 9"),
-        (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
-        (("--digits", "1", "--n", "3"), "neither --labels nor --n"),
-        (("--n", "20000"), "too much to look at"),
-        (("--n", "0"), "at least one"),
-        (("--n", "-3"), "at least one"),
-        (("--morph", "--labels", "1"), "at least two"),
-        (("--morph", "--n", "1"), "at least two"),
-        (("--out", "x.jpg"), ".png"),
-        (("--out", "/proc/x.png"), "cannot be written"),
-    ],
-)
-def test_bad_sampling(run_command, trained, arguments, words):
-    trained("cgan-tutorial")
-    code, _, err = run_command("sample", "run", *arguments)
-    assert code == 2 and words in err and err.count("\n") == 1
-
-
-def test_labels_asked_of_an_unconditional_generator(run_command, trained):
-    trained()
-    for flag, text in (("--digits", "2026"), ("--labels", "shirt")):
-        code, _, err = run_command("sample", "run", flag, text)
-        assert code == 2 and "without labels" in err
-
-
-def test_a_used_folder_is_never_overwritten(run_command, trained, bars_file, tmp_path):
-    trained()
-    before = (tmp_path / "run" / "generator.safetensors").read_bytes()
-    same = ("train", "vanilla", "--data", bars_file, "--steps", 12, "--out", "run", *TINY)
-    assert "ganforge resume run" in run_command(*same)[2]
-    assert "another recipe" in run_command(*same, "--set", "generator_lr=1e-3")[2]
-    assert (tmp_path / "run" / "generator.safetensors").read_bytes() == before
-
-
-def test_a_living_trainer_keeps_others_out(run_command, trained):
-    from ganforge.runs.folder import RunFolder
-
-    trained()
-    with RunFolder("run").locked():
-        code, _, err = run_command("resume", "run", "--steps", 20)
-    assert code == 2 and "another process" in err
 
 
 def test_divergence_exits_with_three(run_command, bars_file):
@@ -498,22 +287,6 @@ def test_sample_reconstruct_shows_test_images_again_and_the_way_between_them(run
     code, out, _ = run_command("sample", "run", "--reconstruct", "--morph", "--n", 7, "--json")
     assert code == 0 and json.loads(out) == {"file": "run/way.webp", "n": 7, "seed": 0}
     assert run_command("sample", "run", "--n", 3)[0] == 0  # and it draws as any run
-
-
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (("--labels", "1"), "takes a run's folder, and no --model"),
-        (("--codes",), "takes a run's folder, and no --model"),
-        (("--out", "x.npz"), "reconstructions are a sheet"),
-        (("--out", "x.webp"), "reconstructions are a sheet"),
-        ((), "run has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one"),
-    ],
-)
-def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, words):
-    trained()
-    code, _, err = run_command("sample", "run", "--reconstruct", *flags)
-    assert code == 2 and words in err and len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

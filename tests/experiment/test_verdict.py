@@ -11,8 +11,8 @@ from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
 from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verdict import choose_judge
-from ganforge.judge.digits import DIGITS_FILE, load_judge
 from ganforge.files import place_for
+from ganforge.judge.digits import DIGITS_FILE, load_judge
 from ganforge.judge.kept import kept_file, version_of
 from ganforge.judge.training import train_and_save
 

@@ -6,8 +6,8 @@ import torch
 from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
-from ganforge.judge.digits import load_judge
 from ganforge.files import place_for
+from ganforge.judge.digits import load_judge
 from ganforge.judge.kept import kept_file, kept_judge, version_of
 from ganforge.judge.measure import measure
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge

@@ -179,10 +179,11 @@ def runs(
             if saved["status"] == "running" and not run.has_trainer():
                 saved["status"] = "interrupted"
         except UserError:
-            saved = {"recipe": "?", "data": {"name": "?"}, "status": "damaged run.json"}
+            saved = {"recipe": "?", "data": {"name": "?"}, "status": "unreadable run.json"}
         verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
-        found = [finding["name"] for finding in verdicts[-1]] if verdicts else []
-        rows.append({"run": str(run.path), "findings": found, **saved})
+        found = verdicts[-1] if verdicts else []
+        said = {"findings": [one["name"] for one in found], "words": "; ".join(one["text"] for one in found)}
+        rows.append({"run": str(run.path), **said, **saved})
     if as_json:
         give({"runs": rows})
     elif not rows:
@@ -197,7 +198,7 @@ def runs(
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Name the findings of a run, or say that it ended without any."""
+    """Say what was found about a run, or that it ended without a verdict."""
     if row["status"] != "finished" or (row.get("judged") and row["findings"]):
-        return ", ".join(row["findings"]).replace("-", " ")
+        return str(row["words"])
     return "not judged (no judge)" if row.get("no_judge") else "not judged"

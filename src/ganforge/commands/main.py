@@ -72,6 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(str(error), 3, arguments)
     except Interrupted as error:
         code = _complain(str(error), INTERRUPTED, arguments)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        code = _complain(
+            "the memory does not suffice; smaller nets or a smaller batch_size need less (--set), and so do smaller "
+            "pictures (--resize); what was saved before is safe",
+            3,
+            arguments,
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("stopped; whatever was saved before is safe", INTERRUPTED, arguments)
     except ClickException as error:
@@ -82,6 +91,12 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             code = _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
     sys.exit(code)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Tell what torch and NumPy say where memory runs out from all else; on processors torch has no class for it."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -192,11 +192,11 @@ def write(
 
     if len(text) > LONGEST_LINE:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
+    images, redrawn, unread = write_text(load_generator(model), text, seed=seed)
     target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
     _ready(target)
-    images, redrawn, unread = write_text(load_generator(model), text, seed=seed)
     _write(images, None, target, lambda: line(images))
     if as_json:
         give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})

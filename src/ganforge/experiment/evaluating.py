@@ -137,7 +137,13 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
     path = Path(source)
     if (path / "run.json").exists():
         return load_generator(path), RunFolder(path)
-    if path.suffix == ".safetensors" or (not path.exists() and (SHIPPED / f"{path}.safetensors").exists()):
+    shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
+    if not shipped and not path.exists():
+        raise UserError(
+            f"{source} does not exist: give a run's folder ('ganforge runs' lists them), a generator file, images "
+            "(.npz, a folder, a zip), or mnist for the generator that ships"
+        )
+    if shipped or path.suffix == ".safetensors":
         return load_generator(path), None
     return None, None
 

@@ -94,9 +94,14 @@ def read_judge(path: Path, expected_hash: str | None = None) -> tuple[JudgeNetwo
         lists = {name: tuple(value) for name, value in note.items() if isinstance(value, list)}
         card = Card(**{**note, **lists})
         network = _with_weights(card, weights)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: is no judge of ganforge ({reason})") from error
+    except SafetensorError as error:
+        raise UserError(f"{path}: is no judge of ganforge: no .safetensors file, or one that was cut off") from error
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: is no judge of ganforge: it bears no card of one") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is no judge of ganforge: {error}") from error
+    except RuntimeError as error:  # torch counts up every weight that has another name or size
+        raise UserError(f"{path}: is no judge of ganforge: its weights are not those of its card") from error
     return network, card, found
 
 

@@ -49,11 +49,15 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in _plain(error["loc"], values))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     message = re.sub("a valid dictionary or (instance|object).*", "a table of fields", message)
+    message = message.replace("a valid tuple", "a list, such as [256]").replace("a valid integer", "a whole number")
+    message = message.replace("a valid number", "a number").replace("a valid boolean", "true or false")
     if error["type"] == "extra_forbidden":
         message = _no_such_field(str(error["loc"][-1]), error["loc"][:-1], values)
     elif error["type"] == "union_tag_invalid":
         context = error["ctx"]
         message = f"{context['discriminator']} = {context['tag']!r} is none of {context['expected_tags']}"
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"small letters, digits, '.', '_' and '-' only, the first a letter or digit; found {error['input']!r}"
     elif error["type"] == "missing":
         message = "this field is required"
     elif not isinstance(error["input"], dict | Settings):

@@ -1,0 +1,179 @@
+"""Bad input: one line, exit 2, nothing written; and what a failed run exits with."""
+
+import numpy as np
+import pytest
+
+from ganforge.commands import main as entry
+
+TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
+
+BAD = [
+    (("train", "vanila"), "did you mean vanilla"),
+    (("train", "vanilla", "--data", "mnits"), "mnist"),
+    (("train", "vanilla", "--data", "no/such.npz"), "no/such.npz"),
+    (("train", "missing.toml"), "missing.toml"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "0"), "--steps 0: must be more than 0"),
+    (("train", "vanilla", "--data", "BARS", "--epochs", "-1"), "--epochs -1"),
+    (("train", "vanilla", "--data", "BARS", "--minutes", "nan"), "--minutes nan"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "3", "--epochs", "1"), "not both"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "many"), "'--steps'"),
+    (("train", "vanilla", "--data", "BARS", "--set", "batch_size=161"), "batch_size = 161 is more than the 160"),
+    (("train", "vanilla", "--data", "BARS", "--device", "cuda"), "no cuda device"),
+    (("train", "vanilla", "--data", "BARS", "--device", "tpu"), "'tpu' is not known"),
+    (("train", "vanilla", "--data", "BARS", "--set", "latent.dim=0"), "latent.dim"),
+    (("train", "vanilla", "--data", "BARS", "--set", "generator.hidden=[9,9,9]"), "batch_norm = true"),
+    (("train", "cgan-tutorial", "--data", "PLAIN", "--set", "batch_size=8"), "has none"),
+    (("train", "cgan-tutorial", "--data", "ONE_CLASS", "--set", "batch_size=8"), "at least two classes"),
+    (("train", "vanilla", "--data", "BARS", "--out", "/proc/x", "--set", "batch_size=8"), "cannot write to"),
+    (("train", "vanilla", "--data", "BARS", "--out", "TAKEN", "--set", "batch_size=8"), "holds other files"),
+    (("train", "vanilla", "--data", "BARS", "--from", "nowhere", "--set", "batch_size=8"), "nowhere"),
+    (("train", "vanilla", "--colour"), "--colour"),
+    (("trian",), "trian"),
+    (("resume", "nowhere"), "is not a run"),
+    (("resume",), "'run'"),
+    (("sample", "nowhere"), "does not exist"),
+    (("recipes", "show", "vanila"), "did you mean"),
+    (("data", "show", "mnits"), "mnist"),
+    (("data", "fetch", "mnits"), "mnist"),
+    (("benchmark", "rings"), "did you mean ring"),
+    (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
+    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
+    (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
+    (("benchmark", "ring", "--labels", "50"), "--labels 50: goes with 'ganforge benchmark few-labels' alone"),
+    (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
+    (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels does one draw of the labels a call"),
+    (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 a file"),
+    (("runs", "nowhere"), "nowhere: there is no such folder"),
+    (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
+    (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
+    (("benchmark", "ring", "--recipe", "cgan"), "cannot draw the points of ring"),
+    (("benchmark", "stacked-mnist", "--recipe", "gan-2d"), "cannot draw stacked digits"),
+    (("benchmark", "ring", "--out", "TAKEN"), "holds other files"),
+    (("evaluate", "nowhere", "--data", "BARS"), "nowhere does not exist: give a run's folder"),
+    (("evaluate", "nowhere.npz", "--data", "BARS"), "nowhere.npz does not exist"),
+    (("judge", "train"), "'DATA'"),
+    (("judge", "train", "PLAIN"), "needs a label"),
+    (("judge", "train", "ONE_CLASS"), "at least two"),
+    (("judge", "train", "BARS", "--minutes", "0"), "--minutes 0: must be more than 0"),
+    (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
+    (("judge", "train", "BARS", "--out", "/proc/x/judge"), "cannot be written"),
+    (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
+    (("data", "show", "BARS", "--out", "/proc/x.png"), "cannot be written"),
+    (("data", "show", "BARS", "--out", "x.jpg"), "must end in .png"),
+    (("evaluate", "mnist", "--data", "BARS", "--nearest", "/proc/x.png"), "cannot be written"),
+    (("evaluate", "mnist", "--data", "BARS", "--nearest", "TAKEN/thesis.tex"), "must end in .png"),
+    (("write", "12", "--out", "/proc/x.png"), "cannot be written"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, arguments, words):
+    with np.load(bars_file) as data:
+        images = data["images"]
+    np.save(tmp_path / "plain.npy", images)
+    np.savez(tmp_path / "one.npz", images=images, labels=np.zeros(len(images), int))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").touch()
+    places = {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = run_command(*[places.get(argument, argument) for argument in arguments])
+    assert code == 2
+    assert err.count("\n") == 1 and err.startswith("ganforge: ")
+    assert words in err
+    assert "Traceback" not in out + err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--labels", "4"), "'4' is no class; write names (0, 1, 2, 3) or numbers from 0 to 3"),
+        (("--labels", "1,a"), "'a' is no class"),
+        (("--labels", ""), "'' is no class"),
+        (("--labels", "3-1"), "runs backwards; write 1-3"),
+        (("--digits", "12x"), "digits only"),
+        (("--digits", "9"), "label 9"),
+        (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
+        (("--digits", "1", "--n", "3"), "neither --labels nor --n"),
+        (("--n", "20000"), "too much to look at"),
+        (("--n", "0"), "at least one"),
+        (("--n", "-3"), "at least one"),
+        (("--morph", "--labels", "1"), "at least two"),
+        (("--morph", "--n", "1"), "at least two"),
+        (("--out", "x.jpg"), ".png"),
+        (("--out", "/proc/x.png"), "cannot be written"),
+    ],
+)
+def test_bad_sampling(run_command, trained, arguments, words):
+    trained("cgan-tutorial")
+    code, _, err = run_command("sample", "run", *arguments)
+    assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_labels_asked_of_an_unconditional_generator(run_command, trained):
+    trained()
+    for flag, text in (("--digits", "2026"), ("--labels", "shirt")):
+        code, _, err = run_command("sample", "run", flag, text)
+        assert code == 2 and "without labels" in err
+
+
+def test_a_used_folder_is_never_overwritten(run_command, trained, bars_file, tmp_path):
+    trained()
+    before = (tmp_path / "run" / "generator.safetensors").read_bytes()
+    same = ("train", "vanilla", "--data", bars_file, "--steps", 12, "--out", "run", *TINY)
+    assert "ganforge resume run" in run_command(*same)[2]
+    assert "another recipe" in run_command(*same, "--set", "generator_lr=1e-3")[2]
+    assert (tmp_path / "run" / "generator.safetensors").read_bytes() == before
+
+
+def test_a_living_trainer_keeps_others_out(run_command, trained):
+    from ganforge.runs.folder import RunFolder
+
+    trained()
+    with RunFolder("run").locked():
+        code, _, err = run_command("resume", "run", "--steps", 20)
+    assert code == 2 and "another process" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--labels", "1"), "takes a run's folder, and no --model"),
+        (("--codes",), "takes a run's folder, and no --model"),
+        (("--out", "x.npz"), "reconstructions are a sheet"),
+        (("--out", "x.webp"), "reconstructions are a sheet"),
+        ((), "run has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one"),
+    ],
+)
+def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, words):
+    trained()
+    code, _, err = run_command("sample", "run", "--reconstruct", *flags)
+    assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_said_in_one_line(run_command, monkeypatch, error):
+    def fall(*_, **__):
+        raise error
+
+    monkeypatch.setattr(entry, "app", fall)
+    code, _, err = run_command("train", "vanilla")
+    assert code == 3 and err.count("\n") == 1 and "smaller batch_size" in err
+
+
+def test_a_bug_is_not_mistaken_for_too_little_memory(run_command, monkeypatch):
+    def fall(*_, **__):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(entry, "app", fall)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        run_command("train", "vanilla")
