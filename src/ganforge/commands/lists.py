@@ -34,7 +34,10 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @recipes_app.command("show")
-def recipes_show(name: str, as_json: JsonFlag = False) -> None:
+def recipes_show(
+    name: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")],
+    as_json: JsonFlag = False,
+) -> None:
     """Print a recipe as TOML: a file to start your own from.
 
     Example: ganforge recipes show cgan-tutorial
@@ -142,7 +145,9 @@ def describe(found: object) -> list[str]:
 
 
 @data_app.command("fetch")
-def data_fetch(name: str, as_json: JsonFlag = False) -> None:
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="A name that 'ganforge data list' knows.")], as_json: JsonFlag = False
+) -> None:
     """Download a data set now, to have it later; goes on where it was cut off.
 
     Example: ganforge data fetch mnist

@@ -37,7 +37,10 @@ def ganforge(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train GANs on handwritten digits and other small images, see whether it worked, use the result."""
+    """Train GANs on handwritten digits and other small images, see whether it worked, use the result.
+
+    Example: ganforge train --minutes 2
+    """
 
 
 app.command()(train.train)
