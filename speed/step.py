@@ -1,5 +1,8 @@
 """A training step of ours beside the same step in plain eager PyTorch, in turn: speed/step.py vanilla|dcgan [ROUNDS].
 
+With `--tutorial PYTHON` (of vanilla; a Python that has TensorFlow, MNIST in $GANFORGE_DATA/mnist) the tutorial's own
+script (speed/tutorial.py) plays in turn with them.
+
 Plain is what one writes after a tutorial: float32, contiguous images, fused Adam, no statistics; `plain, autocast` the
 same under bf16 autocast with channels-last weights. Ours takes all statistics of every step, in the precision that is
 chosen here and in float32. Figures of speed are ratios of commands run in turn; one absolute figure says more about the
@@ -7,10 +10,13 @@ minute than about the program. With other programs beside, OMP_NUM_THREADS=1 and
 steadier than the clock's.
 """
 
+import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -112,6 +118,28 @@ class PlainDcgan:
             self.g_adam.step()
 
 
+class Tutorial:
+    """S1's step as the tutorial's script plays it, in a process of its own that waits while others play."""
+
+    def __init__(self, python: str, steps: int) -> None:
+        script, data = Path(__file__).with_name("tutorial.py"), Path(os.environ["GANFORGE_DATA"]) / "mnist"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        self.steps, self.process = steps, subprocess.Popen([python, str(script), str(data), "steps"], **pipes)
+        self._answer()
+
+    def __call__(self) -> None:
+        """Play ``steps`` steps."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{self.steps}\n")
+        self.process.stdin.flush()
+        self._answer()
+
+    def _answer(self) -> None:
+        assert self.process.stdout
+        if not self.process.stdout.readline():
+            sys.exit("speed/tutorial.py ended: does its Python have TensorFlow and matplotlib?")
+
+
 PLAIN = {"vanilla": PlainVanilla, "dcgan": PlainDcgan}
 
 
@@ -136,6 +164,11 @@ class Ours:
 def main() -> None:
     """Print the ratios of all to plain float32, round by round, then their medians."""
     arguments = [word for word in sys.argv[1:] if word != "--cpu"]
+    python = ""
+    if "--tutorial" in arguments:
+        place = arguments.index("--tutorial")
+        _, python = arguments[place : place + 2]
+        del arguments[place : place + 2]
     clock = time.process_time if "--cpu" in sys.argv else time.perf_counter
     name, rounds = arguments[0], int(arguments[1]) if len(arguments) > 1 else 9
     keep_freed_memory()
@@ -148,6 +181,8 @@ def main() -> None:
         f"ours ({ours.recipe.precision})": ours,
         "ours, float32": Ours(name, images, plain.steps, "fp32"),
     }
+    if python:
+        players["the tutorial's script"] = Tutorial(python, plain.steps)
     for play in players.values():
         play()
     ratios: dict[str, list[float]] = {who: [] for who in players}
