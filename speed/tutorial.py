@@ -3,8 +3,8 @@
 As ../docs/recipes.md describes S1, written anew after the tutorial's description. Needs TensorFlow (the extra `speed`)
 and nothing of ganforge, so that another Python may run it:
 
-    python speed/tutorial.py FOLDER_OF_MNIST [EPOCHS]     its 100 epochs, start-up and sheets of samples included: seconds
-    python speed/tutorial.py FOLDER_OF_MNIST steps        plays so many steps for each number on stdin, answers each time
+    python speed/tutorial.py FOLDER_OF_MNIST [EPOCHS]   its 100 epochs, start-up and sheets of samples included: seconds
+    python speed/tutorial.py FOLDER_OF_MNIST steps      plays so many steps for each number on stdin, then answers
 """
 
 import time
