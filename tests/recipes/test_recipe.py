@@ -136,3 +136,20 @@ def test_a_number_may_be_written_as_python_writes_it(written, meant):
 def test_truth_may_be_written_as_python_writes_it():
     assert not load_recipe("vanilla", ["shared_noise=False"]).shared_noise
     assert load_recipe("two-phase", ["shared_noise=True"]).shared_noise
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "words"),
+    [
+        ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 looks at them apart"),
+        ("dcgan", "discriminator.minibatch_kernels=5", "discriminator.minibatch_kernels compares images of one kind"),
+        ("vanilla", "batch_size=10", "this discriminator has none"),
+        ("dcgan", "discriminator.batch_norm=false", "this discriminator has none"),
+        ("vae", "batch_size=10", "joint_batch is of the game with a discriminator"),
+    ],
+)
+def test_one_batch_of_both_sides_is_refused_where_it_does_not_fit(recipe, change, words):
+    with pytest.raises(UserError, match=words):
+        load_recipe(recipe, ["joint_batch=true", change])
+    for name in ("dcgan", "dcgan-tiny-quarter"):
+        assert load_recipe(name, ["joint_batch=true"]).joint_batch

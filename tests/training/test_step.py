@@ -247,6 +247,7 @@ def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars
 
 SWITCHES = {
     "packing": ["packing=2"],
+    "joint batch": ["joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true"],
     "spectral norm": ["spectral_norm=true"],
     "instance noise": ["instance_noise=0.2", "instance_noise_images=100"],
     "feature matching": ["terms.feature_matching.weight=1", "adversarial_weight=0"],
@@ -316,6 +317,38 @@ def test_packed_images_are_judged_together(bars):
     assert said.shape == (4,)
     side = state.discriminator.module(torch.cat([real[4:5], real[5:6]], 1)).logits
     torch.testing.assert_close(said[2:3], side)
+
+
+def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(bars):
+    """Beside a slow reference: both sides laid end to end, one pass of the module, gradients through its statistics."""
+    joint = ["joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true", "packing=2"]
+    state, recipe, streams, draws = game(bars, "vanilla", joint, dtype=torch.float64)
+    g, d = (copy.deepcopy(player.module).double() for player in (state.generator, state.discriminator))
+    for player in (state.generator, state.discriminator):
+        player.module.double()
+        player.optimizer = type(player.optimizer)(player.module.parameters(), 2e-4, (0.9, 0.999), 1e-8)
+        player.__post_init__()
+    adversarial(state, recipe, streams, draws)
+
+    real, fake = streams["real"][0].images, g(draws.latent(8, "discriminator", 0, 0))
+
+    def split(images):
+        packs = torch.cat([real, images]).reshape(8, 2, *real.shape[2:])
+        return d(packs).logits.split(4)
+
+    softplus = torch.nn.functional.softplus
+    for module, loss in (
+        (d, lambda: softplus(-split(fake.detach())[0]).mean() + softplus(split(fake.detach())[1]).mean()),
+        (g, lambda: softplus(-split(fake)[1]).mean()),
+    ):
+        adam = torch.optim.Adam(module.parameters(), 2e-4)
+        slopes = torch.autograd.grad(loss(), list(module.parameters()))
+        for parameter, slope in zip(module.parameters(), slopes, strict=True):
+            parameter.grad = slope
+        adam.step()
+    for module, player in ((g, state.generator), (d, state.discriminator)):
+        for ours, plain in zip(player.module.parameters(), module.parameters(), strict=True):
+            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
 
 
 def test_instance_noise_falls_to_nothing():

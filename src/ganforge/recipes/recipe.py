@@ -16,6 +16,7 @@ from pydantic import (
 
 from ganforge.errors import nearest
 from ganforge.networks.catalogue import DiscriminatorTable, EncoderTable, GeneratorTable
+from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
 from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.play import Codes
@@ -33,7 +34,7 @@ DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
 OF_THE_GAME = (
     *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
     *("adversarial_weight", "unroll", "shared_noise", "order", "average_discriminator", "penalties", "terms"),
-    *("generator_lr_decay_power", "instance_noise_images"),
+    *("generator_lr_decay_power", "instance_noise_images", "joint_batch"),
 )
 """Fields that say how a generator and a discriminator play."""
 
@@ -71,7 +72,8 @@ class Recipe(Settings):
     ("simultaneous"). Schedules run in images seen, never in a part of the run, so a longer run repeats a shorter
     one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging;
     the generator's rate falls as the discriminator's to the power ``generator_lr_decay_power``;
-    ``average_discriminator`` averages its weights as the generator's.
+    ``average_discriminator`` averages its weights as the generator's. ``joint_batch``: it is shown real and generated
+    images as one batch, in the generator's turn too, so that its batch norm takes its statistics of both.
     The generator plays against ``discriminator`` by ``objective``; or ``encoder`` makes its latents of images, and both
     learn by ``reconstruction``, at the rate ``generator_lr``, without an adversary.
     """
@@ -90,6 +92,7 @@ class Recipe(Settings):
     discriminator_steps: PositiveInt = 1
     generator_steps: PositiveInt = 1
     packing: PositiveInt = 1
+    joint_batch: bool = False
     spectral_norm: bool = False
     instance_noise: NonNegativeFloat = 0.0
     instance_noise_images: NonNegativeFloat = 0.0
@@ -180,6 +183,19 @@ class Recipe(Settings):
             raise ValueError(f"packing = {self.packing} leaves one pack of batch_size = {self.batch_size}: two or more")
         if self.packing > 1 and self.penalties.gradient_penalty:
             raise ValueError("penalties.gradient_penalty mixes images one by one, packing judges several at once")
+        return self
+
+    @model_validator(mode="after")
+    def _one_batch_fits(self) -> Self:
+        if not self.joint_batch:
+            return self
+        if played := [name for name, _ in self.penalties.items()]:
+            raise ValueError(f"joint_batch shows both sides at once, and penalties.{played[0]} looks at them apart")
+        for name in ("minibatch_kernels", "minibatch_std"):
+            if getattr(self.discriminator, name, 0):
+                raise ValueError(f"discriminator.{name} compares images of one kind: joint_batch = false")
+        if not getattr(self.discriminator, "batch_norm", isinstance(self.discriminator, StridedDiscriminatorSettings)):
+            raise ValueError("joint_batch joins what batch norm measures, and this discriminator has none")
         return self
 
     @model_validator(mode="after")

@@ -30,7 +30,8 @@ class Player:
 
     ``mixed``: its layers compute in bf16 while it trains; what it returns is single precision again. ``packing``: it
     sees so many images together, laid upon each other as channels, and says one thing of them (Lin et al. 2018,
-    PacGAN). ``spectral``: it plays with its weights divided by their spectral norms (Miyato et al. 2018, eq. 8).
+    PacGAN). ``joint``: several batches are one to it. ``spectral``: it plays with its weights divided by their spectral
+    norms (Miyato et al. 2018, eq. 8).
     """
 
     module: nn.Module
@@ -38,6 +39,7 @@ class Player:
     ema: nn.Module | None = None
     mixed: bool = False
     packing: int = 1
+    joint: bool = False
     spectral: bool = False
     parameters: list[nn.Parameter] = field(init=False)
 
@@ -95,9 +97,9 @@ class Player:
     ) -> list[DiscriminatorOutput]:
         """What a discriminator says of each of several batches, told their labels, all of them or none.
 
-        In one pass, which is faster, unless that would mix their batch statistics.
+        In one pass, which is faster, unless that would mix their batch statistics where it is not to.
         """
-        if self.mixes_samples:
+        if self.mixes_samples and not self.joint:
             return [self(images, labels, weights) for images, labels in batches]
         known = [labels for _, labels in batches if labels is not None]
         said: DiscriminatorOutput = self(
@@ -209,6 +211,7 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
             recipe,
             averaged=recipe.average_discriminator,
             packing=recipe.packing,
+            joint=recipe.joint_batch,
             spectral=recipe.spectral_norm,
         )
     if recipe.encoder and recipe.reconstruction:

@@ -83,8 +83,12 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
         if recipe.unroll:
             game = partial(foreseen_loss, recipe, discriminator, shown[0], hoped, labels)
             foreseen = look_ahead(discriminator, game, recipe.unroll, discriminator_rate)
-        said = discriminator(hoped, labels, foreseen)
-        if recipe.objective.pairs or recipe.terms.look_at_real:
+        if recipe.joint_batch:
+            again, said = discriminator.each([(shown[0], labels), (hoped, labels)], foreseen)
+            real_side = Side(shown[0], again, labels)
+        else:
+            said = discriminator(hoped, labels, foreseen)
+        if real_side is None and (recipe.objective.pairs or recipe.terms.look_at_real):
             with torch.set_grad_enabled(recipe.unroll > 0):  # foreseen weights depend on the fakes
                 real_side = Side(shown[0], discriminator(shown[0], labels, foreseen), labels)
         real_logits = real_side.output.logits if real_side else None
