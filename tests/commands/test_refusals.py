@@ -43,6 +43,7 @@ BAD = [
     (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
     (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels does one draw of the labels a call"),
     (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 a file"),
+    (("train", "gan-2d", "--data", "BARS"), "draws points of a plane, not pictures"),
     (("runs", "nowhere"), "nowhere: there is no such folder"),
     (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
     (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),

@@ -152,9 +152,15 @@ def fit(recipe: Recipe, splits: Splits) -> None:
     """Refuse a recipe that cannot be played with these data.
 
     Raises:
-        UserError: labels are missing, there is one class only, or the batch is larger than the data.
+        UserError: it draws no pictures, labels are missing, there is one class only, or the batch is larger than the
+            data.
     """
     train = splits.train
+    if recipe.generator.output == "linear":
+        raise UserError(
+            f'{recipe.name} draws points of a plane, not pictures (generator.output = "linear"): '
+            "'ganforge benchmark ring' trains it"
+        )
     if recipe.conditional and not train.labelled:
         raise UserError(
             f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"

@@ -73,7 +73,7 @@ class Recipe(Settings):
     one (``training/schedule.py``): ``lr_decay_start`` 0 is no decay, ``ema_half_life`` 0 no averaging;
     the generator's rate falls as the discriminator's to the power ``generator_lr_decay_power``;
     ``average_discriminator`` averages its weights as the generator's. ``joint_batch``: it is shown real and generated
-    images as one batch, in the generator's turn too, so that its batch norm takes its statistics of both.
+    images as one batch, in the generator's turn too, so that batch norm and minibatch layers measure both together.
     The generator plays against ``discriminator`` by ``objective``; or ``encoder`` makes its latents of images, and both
     learn by ``reconstruction``, at the rate ``generator_lr``, without an adversary.
     """
@@ -191,11 +191,10 @@ class Recipe(Settings):
             return self
         if played := [name for name, _ in self.penalties.items()]:
             raise ValueError(f"joint_batch shows both sides at once, and penalties.{played[0]} looks at them apart")
-        for name in ("minibatch_kernels", "minibatch_std"):
-            if getattr(self.discriminator, name, 0):
-                raise ValueError(f"discriminator.{name} compares images of one kind: joint_batch = false")
-        if not getattr(self.discriminator, "batch_norm", isinstance(self.discriminator, StridedDiscriminatorSettings)):
-            raise ValueError("joint_batch joins what batch norm measures, and this discriminator has none")
+        normed = getattr(self.discriminator, "batch_norm", isinstance(self.discriminator, StridedDiscriminatorSettings))
+        compares = (getattr(self.discriminator, name, 0) for name in ("minibatch_kernels", "minibatch_std"))
+        if not normed and not any(compares):
+            raise ValueError("joint_batch joins what batch norm and minibatch layers measure, and there are none here")
         return self
 
     @model_validator(mode="after")
