@@ -28,7 +28,7 @@ from ganforge.training.state import State  # noqa: E402
 from ganforge.training.stats import Stats  # noqa: E402
 
 N, S1, FLOOR = 10_000, 18.2, 0.197
-MARKS = (4, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
+MARKS = (4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Seconds after which it is measured."""
 
 

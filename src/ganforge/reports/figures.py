@@ -48,7 +48,7 @@ def mode_curves(runs: Mapping[str, Sequence[tuple[float, float, float]]], modes:
         modes: how many there are: a dashed line.
         title: above both.
     """
-    figure = _empty(1.5 * HEIGHT)
+    figure = _empty(1.5 * HEIGHT + 0.1 * len(runs))
     found, far = figure.subplots(2, sharex=True)
     for name, points in runs.items():
         steps, counts, divergences = zip(*points, strict=True)
@@ -61,7 +61,7 @@ def mode_curves(runs: Mapping[str, Sequence[tuple[float, float, float]]], modes:
         axes.set_ylim(bottom=0)
         axes.grid(which="both", color="0.92")
     _plain_numbers(far.xaxis)
-    found.legend(frameon=False, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     return _png(figure)
 
 
