@@ -31,10 +31,11 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 	touch $@ $(BIN)/ganforge
 
 # Our training step beside the same step in plain PyTorch, in turn; several seeds beside one plain run; what a run costs beyond its steps;
-# drawing and measuring; how fast forge-1 gets good. About 20 minutes, on a machine that does nothing else.
+# drawing and measuring; how fast forge-1 gets good. About 20 minutes, on a machine that does nothing else. With
+# TENSORFLOW=.venv/bin/python, after pip install -e ".[speed]", S1 as the tutorial's script plays it beside ours, too.
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
-	$(BIN)/python speed/step.py vanilla
+	$(BIN)/python speed/step.py vanilla 9 $(if $(TENSORFLOW),--tutorial $(TENSORFLOW))
 	$(BIN)/python speed/seeds.py vanilla 8 6000 --bf16
 	$(BIN)/python speed/seeds.py ring 8 1000
 	$(BIN)/python speed/overhead.py
