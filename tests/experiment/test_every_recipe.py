@@ -22,6 +22,8 @@ def changes_for(name):
     if recipe.generator.family == "strided":
         small = ["generator.planes=[6, 4]", "discriminator.planes=[4, 6]"]
     small.append("latent.normal=6" if recipe.codes.width else "latent.dim=6")
+    if recipe.generator.output == "linear":  # points of a plane are no pictures
+        small.append("generator.output=sigmoid")
     if recipe.generator.virtual_batch_norm:
         small.append("generator.virtual_batch_norm=5")
     if recipe.data.labels:
