@@ -144,6 +144,7 @@ def test_truth_may_be_written_as_python_writes_it():
         ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 looks at them apart"),
         ("vanilla", "batch_size=10", "minibatch layers measure, and there are none here"),
         ("dcgan", "discriminator.batch_norm=false", "there are none here"),
+        ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images, and terms show moved ones"),
         ("vae", "batch_size=10", "joint_batch is of the game with a discriminator"),
     ],
 )

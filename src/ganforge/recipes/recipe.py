@@ -189,6 +189,8 @@ class Recipe(Settings):
     def _one_batch_fits(self) -> Self:
         if not self.joint_batch:
             return self
+        if further := self.terms.streams:
+            raise ValueError(f"joint_batch joins real and generated images, and terms show {further[0]} ones besides")
         if played := [name for name, _ in self.penalties.items()]:
             raise ValueError(f"joint_batch shows both sides at once, and penalties.{played[0]} looks at them apart")
         normed = getattr(self.discriminator, "batch_norm", isinstance(self.discriminator, StridedDiscriminatorSettings))
