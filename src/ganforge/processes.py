@@ -1,5 +1,6 @@
-"""Several ganforge commands at the same time, each in a process of its own, and signals as flags."""
+"""Several ganforge commands at the same time, in processes that do one after the other, and signals as flags."""
 
+import io
 import json
 import os
 import signal
@@ -7,15 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ganforge.errors import Interrupted, RunFailed, UserError
 
 LOOK = 0.1
 """Seconds between two looks at which processes have ended."""
-FAILURES: dict[int, type[Exception]] = {2: UserError, 130: Interrupted}
+INTERRUPTED = 130
+FAILURES: dict[int, type[Exception]] = {2: UserError, INTERRUPTED: Interrupted}
+ANSWER = "\x1eganforge: "
+"""How a line begins that ends a job; every other line is what the job says meanwhile."""
 
 Hear = Callable[[str, str], None]
 """Told every line that a command says beside its result: the job's name, and the line."""
@@ -29,57 +33,100 @@ class Job:
     arguments: tuple[str, ...]
 
 
-@dataclass
-class _Process:
-    """A job at work; its output is read by threads, so that it never waits for somebody to read it."""
+class _Worker:
+    """A process that does one job after the other: torch and all else is loaded once, not for every job.
 
-    job: Job
-    process: subprocess.Popen[str]
-    hear: Hear
-    given: list[str] = field(default_factory=list)
-    said: str = ""
+    What it says is read by a thread, so that it never waits for somebody to read it.
+    """
 
-    def __post_init__(self) -> None:
-        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._take_result, self._listen)]
-        for reader in self._readers:
-            reader.start()
-
-    def _take_result(self) -> None:
-        assert self.process.stdout
-        self.given.extend(self.process.stdout)
+    def __init__(self, threads: int, hear: Hear) -> None:
+        self.job: Job | None = None
+        self._hear, self._said, self._answer = hear, "", ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ganforge", "work"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
 
     def _listen(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            if line := line.strip():
-                self.said = line
-                self.hear(self.job.name, line)
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith(ANSWER):
+                self._answer = line.removeprefix(ANSWER)
+            elif self.job and (line := line.strip()):
+                self._said = line
+                self._hear(self.job.name, line)
 
-    def end(self) -> int:
-        """Wait for its end and close its pipes; return its exit code."""
-        code = self.process.wait()
-        for reader in self._readers:
-            reader.join()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe
-            pipe.close()
-        return code
+    def begin(self, job: Job) -> None:
+        """Give it a job."""
+        assert self._process.stdin
+        self.job, self._said, self._answer = job, "", ""
+        with suppress(BrokenPipeError):  # it is gone, which its exit code tells
+            self._process.stdin.write(json.dumps(job.arguments) + "\n")
+            self._process.stdin.flush()
+
+    def is_done(self) -> bool:
+        """Whether its job has ended, one way or another."""
+        return bool(self._answer) or self._process.poll() is not None
 
     def result(self) -> dict[str, Any]:
-        """Return the object it gave at its end.
+        """Return the object that its job gave at its end; it has no job then.
 
         Raises:
             UserError, RunFailed, Interrupted: it gave none, by its exit code.
         """
-        code = self.end()
+        assert self.job
+        if self._process.poll() is not None:
+            self._reader.join()
+        name, self.job = self.job.name, None
+        code, given = json.loads(self._answer) if self._answer else (self._process.returncode, "")
         try:
-            answer = json.loads("".join(self.given))
+            answer = json.loads(given)
         except ValueError:
             answer = {}
         if code == 0 and answer:
             return dict(answer)
-        why = answer.get("error") or self.said or f"its process ended with {code} and said nothing"
-        raise FAILURES.get(code, RunFailed)(why if why.startswith(self.job.name) else f"{self.job.name}: {why}")
+        why = answer.get("error") or self._said or f"its process ended with {code} and said nothing"
+        raise FAILURES.get(code, RunFailed)(why if why.startswith(name) else f"{name}: {why}")
+
+    def stop(self) -> None:
+        """Let it end: at once without a job, or as its job ends when it is interrupted."""
+        assert self._process.stdin
+        if self.job:
+            self._process.terminate()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def end(self) -> None:
+        """Wait for its end and close its pipe."""
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+
+def work(do: Callable[[list[str]], None]) -> None:
+    """Be such a process: ``do`` the commands that standard input names, a line each, and answer each with a line.
+
+    The answer is the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does.
+    """
+    for line in sys.stdin:
+        given, code = io.StringIO(), 0
+        with redirect_stdout(given):
+            try:
+                do(json.loads(line))
+            except SystemExit as end:
+                code = int(end.code or 0)
+        print(ANSWER + json.dumps([code, given.getvalue()]), flush=True)
+        if code == INTERRUPTED:
+            return
 
 
 def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) -> list[dict[str, Any]]:
@@ -90,46 +137,33 @@ def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) ->
     Raises:
         UserError, RunFailed, Interrupted: as the job that failed.
     """
-    waiting, working, one_at_a_time = list(jobs), list[_Process](), threading.Lock()
+    waiting, one_at_a_time = list(jobs), threading.Lock()
 
     def hear_in_turn(name: str, line: str) -> None:
         """Let whoever hears be called by one reader at a time."""
         with one_at_a_time:
             hear(name, line)
 
+    workers = list[_Worker]()
     results: dict[str, dict[str, Any]] = {}
     with stop_signals() as stopped:
         try:
-            while waiting or working:
-                while waiting and len(working) < at_once:
-                    working.append(_start(waiting.pop(0), threads, hear_in_turn))
+            workers += [_Worker(threads, hear_in_turn) for _ in range(min(at_once, len(jobs)))]
+            while len(results) < len(jobs):
+                for idle in [worker for worker in workers if not worker.job][: len(waiting)]:
+                    idle.begin(waiting.pop(0))
+                working = {worker.job.name: worker for worker in workers if worker.job}
                 if stopped.wait(LOOK):
-                    at = ", ".join(one.job.name for one in working)
-                    raise Interrupted(f"stopped at {at}; what was saved is safe, the same command goes on")
-                for ended in [one for one in working if one.process.poll() is not None]:
-                    working.remove(ended)
-                    results[ended.job.name] = ended.result()
+                    raise Interrupted(
+                        f"stopped at {', '.join(working)}; what was saved is safe, the same command goes on"
+                    )
+                results |= {name: worker.result() for name, worker in working.items() if worker.is_done()}
         finally:
-            for one in working:
-                one.process.terminate()
-            for one in working:
-                one.end()
+            for worker in workers:
+                worker.stop()
+            for worker in workers:
+                worker.end()
     return [results[job.name] for job in jobs]
-
-
-def _start(job: Job, threads: int, hear: Hear) -> _Process:
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ganforge", *job.arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    return _Process(job, process, hear)
 
 
 @contextmanager

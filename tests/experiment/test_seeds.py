@@ -48,6 +48,13 @@ def test_they_are_the_same_runs_byte_by_byte(bars_file):
     assert any(line.startswith("seed 1: training udacity") for line in listener.heard)
 
 
+def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
+    three = seeds(3, out="three", data=bars_file, steps=20, at_once=2)
+    alone = seeds(3, out="alone", data=bars_file, steps=20, at_once=1)
+    assert [weights(run.folder) for run in three] == [weights(run.folder) for run in alone]
+    assert len({weights(run.folder) for run in three}) == 3
+
+
 def test_the_verdict_comes_back_with_the_run():
     (one, two) = seeds(data="digits", steps=3, at_once=2)
     assert one.verdict and two.verdict and one.verdict.words

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ganforge import processes
 from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
 from ganforge.commands.console import give
 from ganforge.errors import Interrupted, RunFailed, UserError
-
-INTERRUPTED = 130
+from ganforge.processes import INTERRUPTED
 
 
 def _show_version(wanted: bool) -> None:
@@ -51,6 +51,14 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)
 app.command(hidden=True)(benchmark.play_seed)
+
+
+@app.command(hidden=True)
+def work() -> None:
+    """Do the commands that standard input names, one after the other: how several seeds share the cores."""
+    processes.work(main)
+
+
 app.add_typer(lists.recipes_app, name="recipes")
 app.add_typer(lists.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")
