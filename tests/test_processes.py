@@ -49,7 +49,7 @@ def test_a_process_that_dies_says_what_it_said_last(monkeypatch, tmp_path):
     assert heard == ["first words", "illegal instruction"]
 
 
-def test_what_a_job_leaves_behind_is_not_taken_for_the_next_ones(tmp_path):
+def test_a_job_that_is_refused_after_another_is_named():
     refused = Job("bad", ("recipes", "show", "nothing", "--json"))
-    with pytest.raises(UserError, match="bad: .*nothing"):
+    with pytest.raises(UserError, match=r"bad: .*nothing"):
         side_by_side([Job("good", RECIPES), refused, Job("after", RECIPES)], 1, 1, lambda *_: None)
