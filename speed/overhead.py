@@ -18,6 +18,7 @@ import ganforge
 from ganforge.data.catalogue import load
 from ganforge.experiment.setup import Experiment, Watcher
 from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import DEFAULT_RECIPE
 from ganforge.runs.folder import RunFolder
 from ganforge.training.memory import keep_freed_memory
 from ganforge.training.precision import choose_precision
@@ -76,7 +77,7 @@ def whole(name: str, steps: int, out: Path) -> float:
 
 def main() -> None:
     """Print all of it."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "forge-1"
+    name = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_RECIPE
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as place:

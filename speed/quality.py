@@ -1,4 +1,4 @@
-"""How fast forge-1 gets good: speed/quality.py [SEEDS] [SECONDS].
+"""How fast the default recipe gets good: speed/quality.py [SEEDS] [SECONDS].
 
 The curve of the Fréchet distance (n = 10,000, MNIST's test images; nothing is chosen by them) over seconds of the
 clock, start-up included, measuring not; when it is below that of the tutorial's GAN after its 100 epochs (S1: 18.2,
@@ -68,10 +68,10 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
     splits, eye = load("mnist"), Eye(load_judge())
-    recipe = choose_precision(load_recipe("forge-1", ["device=cpu"]), splits.train.shape, 10)
+    recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.shape, 10)
     keep_freed_memory()
     start_up, reached = time.perf_counter() - BEGAN, []
-    print(f"start-up {start_up:.1f} s, counted for every seed")
+    print(f"{recipe.name}, {recipe.precision}; start-up {start_up:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)
         curve = Curve(experiment, eye, time.perf_counter() - start_up)

@@ -67,7 +67,7 @@ class Noting(Watcher):
         self.said.append(text)
 
 
-@pytest.mark.parametrize(("labels", "name"), [(True, "forge-1"), (False, "forge-1-unconditional")])
+@pytest.mark.parametrize(("labels", "name"), [(True, "forge-2"), (False, "forge-1-unconditional")])
 def test_the_default_is_chosen_by_the_data_and_said(bars, labels, name):
     watcher = Noting()
     data = (bars.images.numpy(), bars.labels.numpy()) if labels else bars.images.numpy()
@@ -89,7 +89,7 @@ def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
 def test_the_default_takes_smaller_batches_from_few_images(bars, count, size):
     watcher = Noting()
     few = bars.images[:count].numpy()
-    changes = [change for change in changes_for("forge-1") if not change.startswith("batch_size")]
+    changes = [change for change in changes_for("forge-2") if not change.startswith("batch_size")]
     ganforge.train(data=few, out="run", steps=2, changes=changes, watcher=watcher)
     assert load_recipe("run/recipe.toml").batch_size == size
     assert any(f"batches of {size} instead of 64" in line for line in watcher.said)

@@ -7,7 +7,7 @@ from torch import nn
 from ganforge.networks.blocks import MIXING, Init, MinibatchStd
 from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
-from ganforge.networks.heads import Logit, MinibatchDiscrimination
+from ganforge.networks.heads import Logit, MinibatchDiscrimination, Questions
 from ganforge.networks.mlp import Frequencies, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
 from ganforge.networks.planes import Fold, Unfold
@@ -150,7 +150,23 @@ def test_projection_is_the_inner_product_with_the_row_of_the_class():
         f @ logit.linear.weight[0] + logit.linear.bias[0] + f @ logit.table.weight[y]
         for f, y in zip(features, labels, strict=True)
     ]
-    assert torch.allclose(logit(features, labels), torch.stack(slow), atol=1e-6)
+    logits, of_classes = logit(features, labels)
+    assert torch.allclose(logits, torch.stack(slow), atol=1e-6)
+    assert torch.allclose(of_classes, features @ logit.table.weight.T, atol=1e-6)
+    assert Logit(5)(features)[1] is None
+
+
+def test_a_classifier_by_projection_names_the_class_by_the_rows_of_the_logit():
+    for family, (_, settings, fields) in FAMILIES.items():
+        told = settings(**fields, label="projection", classifier="projection", init=Init(scheme="normal", std=0.2))
+        net = build_discriminator(told, (1, 28, 28), 10, Questions(10))
+        told.init.draw(net, random_generator("test"))
+        images, labels = torch.rand(6, 1, 28, 28), torch.arange(6)
+        said = net(images, labels)
+        others = torch.stack([net(images, torch.full((6,), k)).logits for k in range(10)], 1)
+        assert said.class_logits.shape == (6, 10), family
+        apart = said.class_logits - said.class_logits[:, :1]  # logits of two classes differ as their rows do
+        assert torch.allclose(others - others[:, :1], apart, atol=1e-5), family
 
 
 def test_minibatch_std_is_that_of_the_batch_and_none_where_all_are_alike():
@@ -232,6 +248,18 @@ def test_glorot_uniform_bound():
     bound = (6 / 900) ** 0.5
     assert 0.99 * bound < layer.weight.abs().max() <= bound
     assert layer.bias.abs().max() == 0
+
+
+def test_classes_begin_apart_where_batch_norm_has_gains_for_each():
+    net = nn.Sequential(nn.Linear(4, 400), BatchNorm(400, 10), BatchNorm(400))
+    Init(class_std=0.3).draw(net, random_generator("test"))
+    assert net[1].weight.mean().item() == pytest.approx(1, abs=0.02)
+    assert [x.std().item() for x in (net[1].weight, net[1].bias)] == pytest.approx([0.3, 0.3], rel=0.05)
+    assert net[1].bias.mean().item() == pytest.approx(0, abs=0.02)
+    assert (net[2].weight == 1).all() and (net[2].bias == 0).all()
+    same = nn.Sequential(nn.Linear(4, 400), BatchNorm(400, 10))
+    Init().draw(same, random_generator("test"))
+    assert (same[1].weight == 1).all() and torch.equal(same[0].weight, net[0].weight)
 
 
 # Batch normalisation

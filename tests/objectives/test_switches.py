@@ -133,6 +133,16 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["terms.classification.weight=1"], "needs conditional = true"),
         ("cgan", ["terms.classification.weight=1"], "classifier = .beside"),
         ("acgan", ["terms={}"], "taught by nobody"),
+        ("forge-2", ["terms={}"], "taught by nobody"),
+        ("forge-2", ["discriminator.classifier=none"], "terms.real_classification needs conditional = true and"),
+        ("forge-2", ["discriminator.classifier=instead"], "terms.real_classification needs conditional = true and"),
+        ("forge-2", ["conditional=false"], "terms.real_classification needs conditional = true and"),
+        ("acgan", ["discriminator.classifier=projection", "terms={supervised={weight=1}}"], "label = .projection"),
+        (
+            "cgan",
+            ["discriminator.label=embedding", "discriminator.classifier=beside", "terms.real_classification.weight=1"],
+            "sees beside the image",
+        ),
         (
             "acgan",
             ["terms={supervised={weight=1}}", "data.labels=100", "discriminator.label=embedding"],

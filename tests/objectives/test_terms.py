@@ -13,6 +13,7 @@ from ganforge.objectives.terms import (
     HistoricalAveraging,
     InvariantInformation,
     MutualInformation,
+    RealClassification,
     Supervised,
     Terms,
     mutual_information,
@@ -54,6 +55,14 @@ def test_classification_by_hand_for_either_turn():
     assert Classification()(Play("discriminator", fake, real)) == pytest.approx(of_real + of_fake, rel=1e-6)
     assert Classification()(Play("generator", fake, real)) == pytest.approx(of_fake, rel=1e-6)
     assert Classification()(Play("generator", fake, None)) == pytest.approx(of_fake, rel=1e-6)
+
+
+def test_real_classification_is_the_real_half_of_classification():
+    labels = torch.tensor(LABELS)
+    real, fake = (side(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
+    expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
+    assert RealClassification()(Play("discriminator", fake, real)) == pytest.approx(expected, rel=1e-6)
+    assert RealClassification.turns == ("discriminator",)
 
 
 def test_supervised_looks_at_the_labelled_batch_alone():

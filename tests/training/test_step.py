@@ -271,6 +271,12 @@ SWITCHES = {
         "discriminator.classifier=beside",
         "discriminator.label=none",
     ],
+    "classes by projection": [
+        "conditional=true",
+        "terms.real_classification.weight=1",
+        "discriminator.classifier=projection",
+        "discriminator.label=projection",
+    ],
     "codes": [
         "latent={distribution='parts', normal=4, categorical=[3], uniform=1}",
         "terms.mutual_information.weight=1",

@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure a generator, or any set of generated images, beside real ones.
 
-    Example: ganforge evaluate runs/forge-1-mnist-1
+    Example: ganforge evaluate runs/forge-2-mnist-1
     """
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.errors import UserError

@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from ganforge.networks.condition import ClassTable
@@ -14,16 +14,19 @@ from ganforge.settings import Settings
 
 
 class Init(Settings):
-    """How initial values are drawn; batch-norm layers always start at gain 1 and offset 0.
+    """How initial values are drawn; batch-norm layers start at gain 1 and offset 0.
 
     ``normal``: N(0, std). ``truncated-normal``: the same, redrawn outside two standard deviations. ``glorot-uniform``:
     U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16). Biases start at 0 unless
-    ``biases`` asks for the weights' distribution. What is learned about a class is drawn like weights.
+    ``biases`` asks for the weights' distribution. What is learned about a class is drawn like weights, but for batch
+    norm by class: every class starts with gains from N(1, ``class_std``) and offsets from N(0, ``class_std``). With 0
+    all classes start as the same picture, and Adam takes a step of its rate at a time to tell them apart.
     """
 
     scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
     std: PositiveFloat = 0.02
     biases: bool = False
+    class_std: NonNegativeFloat = 0.0
 
     def draw(self, module: nn.Module, random: torch.Generator) -> None:
         """Fill every linear, convolutional and class layer below ``module``, in the order of its definition."""
@@ -36,6 +39,9 @@ class Init(Settings):
                     self._fill(layer.bias, random)
                 elif layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+            elif isinstance(layer, BatchNorm) and layer.classes and self.class_std:
+                nn.init.normal_(layer.weight, 1.0, self.class_std, generator=random)
+                nn.init.normal_(layer.bias, 0.0, self.class_std, generator=random)
 
     def _fill(self, tensor: Tensor, random: torch.Generator) -> None:
         if self.scheme == "normal":

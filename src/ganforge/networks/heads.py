@@ -46,11 +46,12 @@ class HeadSettings(Settings):
     ``minibatch_kernels``: how near an image lies to the others of its batch, by so many kernels. ``classifier``:
     whether it says which class an image shows: "beside" its logit (Odena et al. 2017, AC-GAN), or "instead", where
     "fake" is one more class whose logit is 0, so that the logit of "real" is log Σ exp of the K others (Salimans et
-    al. 2016, section 5).
+    al. 2016, section 5), "projection": by the inner products with its rows that projection adds to its logit, in whose
+    derivation they are logits of the class (Miyato and Koyama 2018, section 3).
     """
 
     minibatch_kernels: NonNegativeInt = 0
-    classifier: Literal["none", "beside", "instead"] = "none"
+    classifier: Literal["none", "beside", "instead", "projection"] = "none"
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,14 @@ class Logit(nn.Module):
         self.linear = nn.Linear(features, 1)
         self.table = ClassTable(classes, features) if classes else None
 
-    def forward(self, features: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Give the logits."""
+    def forward(self, features: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Give the logits, and the inner products with the rows of all classes [N, classes]."""
         if self.table is None:
-            logits: Tensor = self.linear(features).squeeze(1)
-            return logits
+            return self.linear(features).squeeze(1), None
         assert condition is not None
         every = F.linear(features, torch.cat([self.linear.weight, self.table.weight]))  # [N, 1 + classes]
         own = class_weights(condition, every.shape[1] - 1, every.dtype) * every[:, 1:]
-        return every[:, 0] + own.sum(1) + self.linear.bias
+        return every[:, 0] + own.sum(1) + self.linear.bias, every[:, 1:]
 
 
 CODE_WIDTH = 128
@@ -135,7 +135,9 @@ class Heads(nn.Module):
         self.instead = settings.classifier == "instead"
         self.logit = None if self.instead else Logit(features, told)
         dense = partial(NormedLinear, learned=True) if rows else nn.Linear
-        self.classifier = dense(features, asked.classes) if settings.classifier != "none" else None
+        self.by_projection = settings.classifier == "projection"
+        asks = settings.classifier in ("beside", "instead")
+        self.classifier = dense(features, asked.classes) if asks else None
         self.codes: nn.Sequential | None = None
         if asked.codes:
             last = nn.Linear(CODE_WIDTH, asked.codes)
@@ -150,7 +152,8 @@ class Heads(nn.Module):
             class_logits = self.classifier(x) if self.classifier is not None else None
             codes = self.codes(x) if self.codes is not None else None
             if self.logit is not None:
-                logits = self.logit(x, condition)
+                logits, of_classes = self.logit(x, condition)
+                class_logits = of_classes if self.by_projection else class_logits
             else:
                 assert class_logits is not None
                 logits = class_logits.logsumexp(1)

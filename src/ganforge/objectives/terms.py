@@ -90,6 +90,24 @@ class Classification(Term):
         return torch.stack(losses).sum()
 
 
+class RealClassification(Term):
+    """-log p(class | image) of real images, for the discriminator alone: it is to know the classes from the start.
+
+    One that is told the class by projection learns what a class looks like only where the generator draws another one
+    well enough. L_C of Odena et al. 2017 (AC-GAN, eq. 3) without its generated half, so the generator is not
+    rewarded for pictures that are easy to name.
+    """
+
+    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+
+    def __call__(self, play: Play) -> Tensor:
+        """Average over the real images."""
+        assert play.real is not None
+        assert play.real.output.class_logits is not None
+        assert play.real.labels is not None
+        return cross_entropy(play.real.output.class_logits, play.real.labels)
+
+
 class Supervised(Term):
     """-log p(class | image, real) on those images whose label is known (Salimans et al. 2016, section 5, L_supervised).
 
@@ -184,6 +202,7 @@ class Terms(Settings):
     feature_matching: FeatureMatching | None = None
     historical_averaging: HistoricalAveraging | None = None
     classification: Classification | None = None
+    real_classification: RealClassification | None = None
     supervised: Supervised | None = None
     mutual_information: MutualInformation | None = None
     invariant_information: InvariantInformation | None = None

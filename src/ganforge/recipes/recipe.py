@@ -25,7 +25,7 @@ from ganforge.objectives.terms import LABELLED, Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
 from ganforge.settings import Settings
 
-DEFAULT_RECIPE = "forge-1"
+DEFAULT_RECIPE = "forge-2"
 """What ``ganforge train`` takes when no recipe is named."""
 
 DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
@@ -213,10 +213,21 @@ class Recipe(Settings):
         terms, classifier = self.terms, self.discriminator.classifier
         if terms.classification and not (self.conditional and classifier == "beside"):
             raise ValueError('terms.classification needs conditional = true and discriminator.classifier = "beside"')
-        if terms.classification and self.discriminator.label not in ("projection", "none"):
+        for name in ("classification", "real_classification"):
+            if getattr(terms, name) and self.discriminator.label not in ("projection", "none"):
+                raise ValueError(
+                    f"terms.{name} asks for a class that the discriminator sees beside the image: "
+                    'discriminator.label = "projection" or "none"'
+                )
+        if terms.real_classification and not (self.conditional and classifier in ("beside", "projection")):
             raise ValueError(
-                "terms.classification asks for a class that the discriminator sees beside the image: "
-                'discriminator.label = "projection" or "none"'
+                "terms.real_classification needs conditional = true and"
+                ' discriminator.classifier = "projection" or "beside"'
+            )
+        if classifier == "projection" and not (self.conditional and self.discriminator.label == "projection"):
+            raise ValueError(
+                'discriminator.classifier = "projection" needs conditional = true and'
+                ' discriminator.label = "projection"'
             )
         if terms.supervised and classifier == "none":
             raise ValueError('terms.supervised needs discriminator.classifier = "instead" (or "beside")')
@@ -224,10 +235,10 @@ class Recipe(Settings):
             raise ValueError(
                 'terms.supervised asks for a class that the discriminator is told: discriminator.label = "none"'
             )
-        if classifier != "none" and not (terms.classification or terms.supervised):
+        if classifier != "none" and not (terms.classification or terms.real_classification or terms.supervised):
             raise ValueError(
-                f'discriminator.classifier = "{classifier}" is taught by nobody: add terms.classification'
-                " or terms.supervised"
+                f'discriminator.classifier = "{classifier}" is taught by nobody: add terms.classification,'
+                " terms.real_classification or terms.supervised"
             )
         if classifier == "instead" and self.conditional and self.discriminator.label != "none":
             raise ValueError(
