@@ -13,11 +13,7 @@ import statistics  # noqa: E402
 import sys  # noqa: E402
 
 from ganforge.data.catalogue import load  # noqa: E402
-from ganforge.evaluation.figures import plain_values  # noqa: E402
-from ganforge.evaluation.measure import drawn, some  # noqa: E402
-from ganforge.evaluation.view import Eye  # noqa: E402
 from ganforge.experiment.setup import Experiment  # noqa: E402
-from ganforge.judge.digits import load_judge  # noqa: E402
 from ganforge.recipes.reading import load_recipe  # noqa: E402
 from ganforge.runs.folder import RunFolder  # noqa: E402
 from ganforge.training import loop  # noqa: E402
@@ -30,15 +26,25 @@ from ganforge.training.stats import Stats  # noqa: E402
 N, S1, FLOOR = 10_000, 18.2, 0.197
 MARKS = (4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Seconds after which it is measured."""
+splits = load("mnist")
+recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.shape, 10)
+keep_freed_memory()
+START_UP = time.perf_counter() - BEGAN  # what follows is for measuring
+
+from ganforge.evaluation.figures import plain_values  # noqa: E402
+from ganforge.evaluation.measure import drawn, some  # noqa: E402
+from ganforge.evaluation.view import Eye  # noqa: E402
+from ganforge.judge.digits import load_judge  # noqa: E402
 
 
 class Curve:
     """Measures at the marks, with the clock stopped."""
 
-    def __init__(self, experiment: Experiment, eye: Eye, started: float) -> None:
-        self._experiment, self._eye, self._started, self._lost = experiment, eye, started, 0.0
-        test = some(experiment.splits.test, N, "reals")
+    def __init__(self, experiment: Experiment, eye: Eye) -> None:
+        self._experiment, self._eye, self._lost = experiment, eye, 0.0
+        test = some(splits.test, N, "reals")
         self._real, self._marks = eye.look(test.images, test.labels), list(MARKS)
+        self._started = time.perf_counter() - START_UP
         self.points: list[tuple[float, float, float]] = []
 
     def seconds(self) -> float:
@@ -67,14 +73,11 @@ def main() -> None:
     """Train and print."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
-    splits, eye = load("mnist"), Eye(load_judge())
-    recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.shape, 10)
-    keep_freed_memory()
-    start_up, reached = time.perf_counter() - BEGAN, []
-    print(f"{recipe.name}, {recipe.precision}; start-up {start_up:.1f} s, counted for every seed")
+    eye, reached = Eye(load_judge()), []
+    print(f"{recipe.name}, {recipe.precision}; start-up {START_UP:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)
-        curve = Curve(experiment, eye, time.perf_counter() - start_up)
+        curve = Curve(experiment, eye)
         state = experiment.new_state()
         loop.train(
             state,
