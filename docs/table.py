@@ -35,6 +35,7 @@ SYSTEMS = (
     "dcgan",
     "lsgan",
     "forge-1",
+    "forge-2",
     "forge-1-unconditional",
 )
 COLUMNS = {

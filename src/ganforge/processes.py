@@ -112,10 +112,10 @@ class _Worker:
         self._process.stdout.close()
 
 
-def work(do: Callable[[list[str]], None]) -> None:
-    """Be such a process: ``do`` the commands that standard input names, a line each, and answer each with a line.
+def work(do: Callable[[list[str]], None]) -> Iterator[str]:
+    """Be such a process: ``do`` the commands that standard input names, a line each, and yield a line after each.
 
-    The answer is the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does.
+    It answers with the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does.
     """
     for line in sys.stdin:
         given, code = io.StringIO(), 0
@@ -124,7 +124,7 @@ def work(do: Callable[[list[str]], None]) -> None:
                 do(json.loads(line))
             except SystemExit as end:
                 code = int(end.code or 0)
-        print(ANSWER + json.dumps([code, given.getvalue()]), flush=True)
+        yield ANSWER + json.dumps([code, given.getvalue()])
         if code == INTERRUPTED:
             return
 

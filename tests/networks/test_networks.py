@@ -250,6 +250,13 @@ def test_glorot_uniform_bound():
     assert layer.bias.abs().max() == 0
 
 
+def test_a_part_of_the_initial_values_keeps_the_familys_others():
+    for family, (of_generator, of_discriminator, usual) in FAMILIES.items():
+        for settings in (of_generator, of_discriminator):
+            whole, part = settings(**usual).init, settings(**usual, init={"biases": True}).init
+            assert part == whole.model_copy(update={"biases": True}), family
+
+
 def test_classes_begin_apart_where_batch_norm_has_gains_for_each():
     net = nn.Sequential(nn.Linear(4, 400), BatchNorm(400, 10), BatchNorm(400))
     Init(class_std=0.3).draw(net, random_generator("test"))

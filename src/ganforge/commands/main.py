@@ -56,7 +56,8 @@ app.command(hidden=True)(benchmark.play_seed)
 @app.command(hidden=True)
 def work() -> None:
     """Do the commands that standard input names, one after the other: how several seeds share the cores."""
-    processes.work(main)
+    for answer in processes.work(main):
+        print(answer, flush=True)
 
 
 app.add_typer(lists.recipes_app, name="recipes")

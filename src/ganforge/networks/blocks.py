@@ -1,9 +1,9 @@
 """Parts that network families share: initial values, activations, noise, layers in a row."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from ganforge.networks.condition import ClassTable
@@ -51,6 +51,11 @@ class Init(Settings):
         else:
             nn.init.xavier_uniform_(tensor, generator=random)
 
+
+NormalInit = Annotated[
+    Init, BeforeValidator(lambda value: {"scheme": "normal", **value} if isinstance(value, dict) else value)
+]
+"""What families with convolutions start with, N(0, .02); a table that gives a part of it keeps the rest."""
 
 Activation = Literal["relu", "leaky-relu", "softplus"]
 

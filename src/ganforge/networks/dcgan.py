@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import Init, Layers, activation
+from ganforge.networks.blocks import Init, Layers, NormalInit, activation
 from ganforge.networks.condition import ClassTable, GeneratorLabel, WithClass
 from ganforge.networks.convolutions import Convolution, TransposedConvolution
 from ganforge.networks.heads import Ends, HeadSettings, Said
@@ -30,7 +30,7 @@ class DcganSettings(Settings):
     activation: Literal["relu", "leaky-relu"] = "leaky-relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
     batch_norm: bool = True
-    init: Init = Init(scheme="normal", std=0.02)
+    init: NormalInit = Init(scheme="normal")
 
 
 class DcganDiscriminatorSettings(DcganSettings, HeadSettings):

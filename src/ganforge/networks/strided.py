@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import Init, Layers, activation
+from ganforge.networks.blocks import Init, Layers, NormalInit, activation
 from ganforge.networks.condition import GeneratorLabel, WithClass
 from ganforge.networks.convolutions import Convolution, TransposedConvolution
 from ganforge.networks.heads import Ends, HeadSettings, Said
@@ -29,7 +29,7 @@ class StridedSettings(Settings):
     kernel: Literal[3, 5] = 5
     activation: Literal["relu", "leaky-relu"] = "leaky-relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    init: Init = Init(scheme="normal", std=0.02)
+    init: NormalInit = Init(scheme="normal")
 
 
 class StridedDiscriminatorSettings(StridedSettings, HeadSettings):

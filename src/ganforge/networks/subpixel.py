@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
-from ganforge.networks.blocks import Init, Layers, MinibatchStd, activation
+from ganforge.networks.blocks import Init, Layers, MinibatchStd, NormalInit, activation
 from ganforge.networks.condition import GeneratorLabel, WithClass
 from ganforge.networks.heads import Ends, HeadSettings, Said
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
@@ -37,7 +37,7 @@ class SubpixelSettings(Settings):
     depth: NonNegativeInt = 1
     activation: Literal["relu", "leaky-relu"] = "leaky-relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    init: Init = Init(scheme="normal", std=0.02)
+    init: NormalInit = Init(scheme="normal")
 
 
 class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):

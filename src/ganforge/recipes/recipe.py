@@ -261,6 +261,15 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _classes_begin_apart(self) -> Self:
+        partners = {"discriminator": self.discriminator, "encoder": self.encoder}
+        if name := next((name for name, table in partners.items() if table and table.init.class_std), None):
+            raise ValueError(f"{name}.init.class_std: only generators have batch norm by class")
+        if self.generator.init.class_std and not (self.conditional and self.generator.label == "batch-norm"):
+            raise ValueError('generator.init.class_std needs conditional = true and generator.label = "batch-norm"')
+        return self
+
+    @model_validator(mode="after")
     def _quiet_enough(self) -> Self:
         inside = [name for name in ("input_noise", "hidden_noise") if getattr(self.discriminator, name, 0)]
         if self.penalties.approximate_r1 and inside:
