@@ -332,10 +332,10 @@ def line(images: Tensor, *, height: int = 112) -> Image.Image:
     return Image.fromarray(255 - pixels[..., 0] if channels == 1 else pixels)
 
 
-def png(picture: Image.Image) -> bytes:
-    """Encode a picture as PNG."""
+def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
+    """Encode a picture as PNG; ``compress_level`` goes from 0, quick and large, to 9."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_level=compress_level)
     return buffer.getvalue()
 
 

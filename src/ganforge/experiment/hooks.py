@@ -96,7 +96,8 @@ class SheetHook:
 class EvolutionHook:
     """Keeps a frame of one fixed noise at every mark of the time scale; together they are ``evolution.webp``.
 
-    Frames follow closely at first, so they are drafts: measured batch statistics would cost a step each.
+    Frames follow closely at first, so they are drafts: measured batch statistics would cost a step each, and packing
+    the noise of the first frames well as much again.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -114,7 +115,7 @@ class EvolutionHook:
             labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
         images = unscale(state.generator.draft(latent, labels), experiment.recipe.pixel_range).cpu()
         picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
-        write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture))
+        write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
     def finish(self, state: State) -> None:
         """Join the frames up to now to one animation."""
