@@ -36,6 +36,7 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
 	$(BIN)/python speed/step.py vanilla 9 $(if $(TENSORFLOW),--tutorial $(TENSORFLOW))
+	$(BIN)/python speed/roofline.py
 	$(BIN)/python speed/seeds.py vanilla 8 6000 --bf16
 	$(BIN)/python speed/seeds.py ring 8 1000
 	$(BIN)/python speed/overhead.py

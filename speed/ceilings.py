@@ -22,17 +22,25 @@ def fastest(play: Callable[[], object]) -> float:
     return min(seconds)
 
 
+def product_rate(dtype: torch.dtype) -> float:
+    """Return the multiplications and additions of products in a second."""
+    one, other = torch.randn(ROWS, INNER).to(dtype), torch.randn(INNER, COLUMNS).to(dtype)
+    return 2 * ROWS * INNER * COLUMNS / fastest(lambda: one @ other)
+
+
+def memory_rate() -> float:
+    """Return the bytes read and written in a second."""
+    source = torch.ones(2**26)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / fastest(lambda: torch.clamp_min(source, 0, out=target))
+
+
 def main() -> None:
     """Print the ceilings."""
     print(f"threads: {torch.get_num_threads()}")
     for dtype in (torch.bfloat16, torch.float32):
-        one, other = torch.randn(ROWS, INNER).to(dtype), torch.randn(INNER, COLUMNS).to(dtype)
-        rate = 2 * ROWS * INNER * COLUMNS / fastest(lambda one=one, other=other: one @ other) / 1e9
-        print(f"products in {dtype}: {rate:,.0f} GFLOP/s")
-    source = torch.ones(2**26)
-    target = torch.empty_like(source)
-    rate = 2 * source.nbytes / fastest(lambda: torch.clamp_min(source, 0, out=target)) / 2**30
-    print(f"memory, read and written: {rate:.0f} GiB/s")
+        print(f"products in {dtype}: {product_rate(dtype) / 1e9:,.0f} GFLOP/s")
+    print(f"memory, read and written: {memory_rate() / 2**30:.0f} GiB/s")
 
 
 if __name__ == "__main__":
