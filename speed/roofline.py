@@ -3,9 +3,9 @@
 A row for each recipe, on MNIST, in the precision that is chosen here: multiplications and additions of its products
 (dense layers and convolutions), bytes that its operations read and write, milliseconds of a step; then the least that
 the products and the bytes would take at the machine's ceilings (``ceilings.py``), and the part of the products'
-ceiling that is reached. Of the time in operations, the last columns say how much is products and how much is moving
-numbers about (all the other operations); "beyond operations" is what a step takes beside both: Python and torch's own
-bookkeeping. Set OMP_NUM_THREADS=1 for one core.
+ceiling that is reached. Of the step's time, the last columns say how much goes to products, how much to moving numbers
+about (all the other operations), and what is left beside both: Python and torch's own bookkeeping. Looking at the clock
+around each operation takes time too, so the three may add up to more than all. Set OMP_NUM_THREADS=1 for one core.
 
 Bytes are an upper bound: what an operation finds in a cache is counted as if it came from memory.
 """
