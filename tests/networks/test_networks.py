@@ -190,9 +190,18 @@ def test_gains_and_offsets_by_class():
         MlpGeneratorSettings(label="batch-norm")
 
 
-def test_maxout_takes_the_greatest_of_neighbours():
-    x = torch.tensor([[1.0, 5.0, -2.0, -3.0], [0.0, -1.0, 4.0, 4.5]])
+def test_maxout_takes_the_greatest_piece():
+    x = torch.tensor([[1.0, -2.0, 5.0, -3.0], [0.0, 4.0, -1.0, 4.5]])
     assert Maxout(2)(x).tolist() == [[5.0, -2.0], [0.0, 4.5]]
+
+
+def test_maxout_has_torchs_gradients():
+    x = torch.randn(6, 5 * 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Maxout(5), x)
+    assert torch.autograd.gradgradcheck(lambda x: Maxout(5)(x).square(), x)
+    tied = torch.tensor([[2.0, 1.0, 2.0, 3.0, 0.0, 3.0]], requires_grad=True)
+    ours, torchs = (torch.autograd.grad(y.sum(), tied)[0] for y in (Maxout(3)(tied), tied.view(1, 3, 2).amax(1)))
+    assert ours.tolist() == torchs.tolist() == [[0.5, 0.0, 0.5, 0.5, 0.0, 0.5]]
 
 
 def test_the_last_layer_of_strided_nets():
@@ -241,6 +250,12 @@ def test_truncated_normal_cuts_at_two_standard_deviations_and_fills_biases():
     assert 0.15 < layer.bias.abs().max() <= 0.2
     # The standard deviation of N(0, 1) cut at ±2 is 0.8796.
     assert layer.weight.std().item() == pytest.approx(0.08796, rel=0.01)
+
+
+def test_a_deviation_without_a_scheme_is_that_of_a_normal_distribution():
+    assert drawn(std=0.3).weight.std().item() == pytest.approx(0.3, rel=0.01)
+    assert Init(std=0.3) == Init(scheme="normal", std=0.3)
+    assert Init.model_validate(Init(biases=True).model_dump()) == Init(biases=True, scheme="glorot-uniform")
 
 
 def test_glorot_uniform_bound():

@@ -1,9 +1,9 @@
 """Parts that network families share: initial values, activations, noise, layers in a row."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat
+from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.condition import ClassTable
@@ -16,17 +16,23 @@ from ganforge.settings import Settings
 class Init(Settings):
     """How initial values are drawn; batch-norm layers start at gain 1 and offset 0.
 
-    ``normal``: N(0, std). ``truncated-normal``: the same, redrawn outside two standard deviations. ``glorot-uniform``:
-    U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16). Biases start at 0 unless
-    ``biases`` asks for the weights' distribution. What is learned about a class is drawn like weights, but for batch
-    norm by class: every class starts with gains from N(1, ``class_std``) and offsets from N(0, ``class_std``). With 0
-    all classes start as the same picture, and Adam takes a step of its rate at a time to tell them apart.
+    ``normal``: N(0, std); ``std`` alone means this one. ``truncated-normal``: the same, redrawn outside two standard
+    deviations. ``glorot-uniform``: U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16).
+    Biases start at 0 unless ``biases`` asks for the weights' distribution. What is learned about a class is drawn like
+    weights, but for batch norm by class: every class starts with gains from N(1, ``class_std``) and offsets from
+    N(0, ``class_std``). With 0 all classes start as the same picture, and Adam takes a step of its rate at a time to
+    tell them apart.
     """
 
     scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
     std: PositiveFloat = 0.02
     biases: bool = False
     class_std: NonNegativeFloat = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_deviation_alone_is_normals(cls, value: Any) -> Any:
+        return {"scheme": "normal", **value} if isinstance(value, dict) and "std" in value else value
 
     def draw(self, module: nn.Module, random: torch.Generator) -> None:
         """Fill every linear, convolutional and class layer below ``module``, in the order of its definition."""
