@@ -18,7 +18,7 @@ CPU, ROUNDS = torch.device("cpu"), 3
 
 class Greatest(nn.Module):
     def forward(self, x):
-        return x.view(len(x), -1, 5).max(2).values
+        return x.view(len(x), 5, -1).max(1).values
 
 
 def plane():
