@@ -211,7 +211,7 @@ def load_generator(path: Path | str, device: str = "cpu", precision: Precision =
 
 
 def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    return build_generator(recipe.generator, recipe.latent.dim, shape, classes)
+    return build_generator(recipe.generator, recipe.latent.dim, shape, classes, drawn=recipe.data.clusters > 0)
 
 
 def load_module(
@@ -226,7 +226,7 @@ def load_module(
         tensors, note = read_tensors(file)
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
-        module = build(recipe, (channels, height, width), len(note["class_names"]) if recipe.conditional else 0)
+        module = build(recipe, (channels, height, width), recipe.told(len(note["class_names"])))
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
     except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"

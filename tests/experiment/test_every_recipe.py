@@ -28,6 +28,8 @@ def changes_for(name):
         small.append("generator.virtual_batch_norm=5")
     if recipe.data.labels:
         small.append("data.labels=8")
+    if recipe.data.clusters:
+        small.append("data.clusters=3")
     precision = ["precision=bf16"] if recipe.precision == "auto" else []
     return [*CHANGES, *small, *precision]
 
@@ -67,9 +69,13 @@ class Noting(Watcher):
         self.said.append(text)
 
 
-@pytest.mark.parametrize(("labels", "name"), [(True, "forge-2"), (False, "forge-1-unconditional")])
-def test_the_default_is_chosen_by_the_data_and_said(bars, labels, name):
+@pytest.mark.parametrize(
+    ("labels", "few", "name"),
+    [(True, 161, "forge-2"), (False, 160, "forge-2-unconditional"), (False, 161, "forge-1-unconditional")],
+)
+def test_the_default_is_chosen_by_the_data_and_said(bars, monkeypatch, labels, few, name):
     watcher = Noting()
+    monkeypatch.setattr("ganforge.experiment.order.FEW", few)
     data = (bars.images.numpy(), bars.labels.numpy()) if labels else bars.images.numpy()
     changes = changes_for(name)
     ganforge.train(data=data, out="run", steps=2, changes=changes, watcher=watcher)

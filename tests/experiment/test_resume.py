@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 import ganforge
 from conftest import small_images
@@ -213,6 +214,7 @@ def test_a_run_starts_from_the_weights_of_another(bars_file):
         ("vanilla", ["generator.hidden=[32]"], 8, r"generator.hidden is \[256\] there and \[32\] here; take"),
         ("vanilla", ["latent.dim=7"], 8, "latent.dim is 6 there and 7 here; take its recipe, first/recipe.toml"),
         ("cgan-tutorial", [], 8, "conditional is false there and true here"),
+        ("vanilla", ["data.clusters=3"], 8, "data.clusters is 0 there and 3 here"),
         ("vanilla", ["ema_half_life=9.0"], 8, "keeps no average"),
         ("vanilla", [], 9, "draws images of 8×8 px, grey, these are 9×9 px, grey; name a run that"),
     ],
@@ -224,6 +226,16 @@ def test_weights_that_do_not_fit_are_refused_in_words(bars, recipe, changes, sid
         ganforge.train(recipe, data=small_images(side=side), out="second", changes=changes, start_from="first")
     assert "\n" not in str(caught.value) and "size mismatch" not in str(caught.value)
     assert not RunFolder("second").path.exists()
+
+
+def test_the_weights_of_a_run_with_clusters_draw_them_as_often_as_they_are_among_the_new_images(bars_file):
+    changes = [*SMALL, "data.clusters=4"]
+    ganforge.train("vanilla", data=bars_file, out="first", steps=3, changes=changes)
+    ganforge.train("vanilla", data=small_images(seed=1), out="second", steps=1, changes=changes, start_from="first")
+    ganforge.train("vanilla", data=small_images(seed=1), out="fresh", steps=1, changes=changes)
+    first, second, fresh = (ganforge.load(name).module.shares for name in ("first", "second", "fresh"))
+    assert torch.equal(second, fresh) and not torch.equal(first, fresh)
+    assert second.sum().item() == pytest.approx(1)
 
 
 def test_weights_for_another_number_of_classes_are_refused(bars):

@@ -6,6 +6,7 @@ from torch import nn
 
 from ganforge.networks.blocks import MIXING, Init, MinibatchStd
 from ganforge.networks.catalogue import build_discriminator, build_generator
+from ganforge.networks.condition import WithDrawnClass
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.heads import Logit, MinibatchDiscrimination, Questions
 from ganforge.networks.mlp import Frequencies, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
@@ -188,6 +189,20 @@ def test_gains_and_offsets_by_class():
         assert torch.allclose(norm(x, labels)[i], expected, atol=1e-6)
     with pytest.raises(ValueError, match="batch_norm = true"):
         MlpGeneratorSettings(label="batch-norm")
+
+
+def test_a_generator_draws_classes_as_often_as_their_shares_say_unless_it_is_told():
+    net = WithDrawnClass(lambda z, condition: torch.cat([z, condition[:, None]], 1), 4)
+    net.shares.copy_(torch.tensor([0.5, 0.0, 0.3, 0.2]))
+    z = torch.randn(40_000, 3, generator=torch.Generator().manual_seed(0))
+    drawn = net(z)
+    assert torch.equal(drawn[:, :2], z[:, 1:])
+    found = torch.bincount(drawn[:, 2].long(), minlength=4) / len(z)
+    assert found.tolist() == pytest.approx([0.5, 0.0, 0.3, 0.2], abs=0.01) and found[1] == 0
+    assert drawn[:, 2][z[:, 0].argsort()].diff().min() >= 0  # its first number alone chooses
+    assert net(torch.tensor([[9.0, 0.0, 0.0], [-9.0, 0.0, 0.0]]))[:, 2].tolist() == [3, 0]
+    told = torch.arange(len(z)) % 4
+    assert torch.equal(net(z, told)[:, 2].long(), told)
 
 
 def test_maxout_takes_the_greatest_piece():

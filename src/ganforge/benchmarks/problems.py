@@ -92,7 +92,7 @@ class Points(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Points lie anywhere in the plane, and have no class."""
-        if recipe.conditional or recipe.generator.output != "linear":
+        if recipe.told_classes or recipe.generator.output != "linear":
             raise UserError(
                 f"{recipe.name} cannot draw the points of {self.mixture.name}: it takes an unconditional recipe with "
                 'generator.family = "mlp" and generator.output = "linear", such as gan-2d'
@@ -178,7 +178,7 @@ class StackedDigits(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Stacks are shown without their number."""
-        if recipe.conditional or recipe.generator.output == "linear" or recipe.discriminator is None:
+        if recipe.told_classes or recipe.generator.output == "linear" or recipe.discriminator is None:
             raise UserError(
                 f"{recipe.name} cannot draw stacked digits: take an unconditional GAN for pictures, such as dcgan"
             )

@@ -89,7 +89,7 @@ class Digits(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Digits are shown without their labels."""
-        if recipe.conditional or recipe.generator.output == "linear":
+        if recipe.told_classes or recipe.generator.output == "linear":
             raise UserError(f"{recipe.name}: takes an unconditional recipe for pictures, such as vanilla")
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:

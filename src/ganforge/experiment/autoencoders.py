@@ -30,10 +30,10 @@ from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals
 from ganforge.metrics.detail import lost_variance, sharpness
 from ganforge.recipes.reading import load_recipe
-from ganforge.recipes.recipe import DEFAULT_WITHOUT_LABELS, Recipe
+from ganforge.recipes.recipe import Recipe
 from ganforge.sampling import png, sheet
 
-POINTS, CLOUDS, GAN = "autoencoder", "vae", DEFAULT_WITHOUT_LABELS
+POINTS, CLOUDS, GAN = "autoencoder", "vae", "forge-1-unconditional"
 QUICK_STEPS, N, QUICK_N = 300, 10_000, 1_000
 COLUMNS = 10
 COPIES, FITTED = "test images again", "noise like its codes"
@@ -145,7 +145,7 @@ def autoencoders(
 def refuse(gan: Recipe) -> None:
     """Raise UserError unless a recipe is a GAN that differs from the autoencoders in how it learns alone."""
     ours = load_recipe(POINTS)
-    if gan.discriminator is None or gan.conditional:
+    if gan.discriminator is None or gan.told_classes:
         raise UserError(f"autoencoders compares with an unconditional GAN, such as {GAN}; {gan.name} is none")
     for name in ("generator", "latent", "batch_size"):
         if getattr(gan, name) != getattr(ours, name):

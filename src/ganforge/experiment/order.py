@@ -4,6 +4,7 @@ import math
 import platform
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
 from ganforge.files import write_atomically
 from ganforge.recipes.reading import load_recipe, parse
-from ganforge.recipes.recipe import DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, Recipe
+from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import State
@@ -149,7 +150,7 @@ def prepare(
         UserError: something cannot be used.
     """
     watcher = watcher or Watcher()
-    checked = load_recipe(recipe, changes) if isinstance(recipe, str) else recipe
+    checked = _before_the_data(recipe, changes) if isinstance(recipe, str) else recipe
     chosen_device = choose_device(device, checked)
     check_length(steps, epochs, minutes)
     if evaluate_every is not None and evaluate_every < 1:
@@ -180,14 +181,29 @@ def prepare(
     )
 
 
+def _before_the_data(name: str, changes: Sequence[str]) -> Recipe:
+    """Load a recipe; of the default ones any that the changes fit, as only the data will say which it is."""
+    try:
+        return load_recipe(name, changes)
+    except UserError:
+        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if name == "default" else ():
+            with suppress(UserError):
+                return load_recipe(other, changes)
+        raise
+
+
 def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) -> Recipe:
     """Choose by the data: with classes to ask for, or without."""
     classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
-    name = DEFAULT_RECIPE if classes > 1 else DEFAULT_WITHOUT_LABELS
-    why = f"the images have labels, {classes} classes" if classes > 1 else "the images have no labels to ask for"
+    few = len(splits.train)
+    if classes > 1:
+        name, why = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
+    elif few >= FEW:
+        name, why = DEFAULT_WITHOUT_LABELS, "the images have no labels to ask for"
+    else:
+        name, why = DEFAULT_FOR_FEW, f"the images have no labels to ask for, and are {few} only"
     watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
     recipe = load_recipe(name, changes)
-    few = len(splits.train)
     if recipe.batch_size > few:
         size = max(2, few // 2)
         watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are {few} training images only")

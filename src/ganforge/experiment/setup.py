@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from ganforge.data.batches import Batches, Stream, Streams
+from ganforge.data.clusters import clustered, shares
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.labelled import at_least, labelled
 from ganforge.data.moved import Moved
 from ganforge.encoding import Encoder, publish_encoder
 from ganforge.errors import UserError
+from ganforge.networks.condition import WithDrawnClass
 from ganforge.objectives.terms import LABELLED, MOVED
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
@@ -72,8 +74,10 @@ class Experiment:
 
     def new_state(self) -> State:
         """The players before their first step."""
-        train = self.splits.train
+        train = self._shown
         state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
+        if isinstance(generator := state.generator.module, WithDrawnClass):
+            generator.shares.copy_(shares(train.labels, len(train.class_names)))
         prepare(state, self.recipe, self.streams(), self.draws())
         return state
 
@@ -84,7 +88,7 @@ class Experiment:
     def streams(self) -> Streams:
         """This run's streams of real images: all of them, and those that terms ask for."""
         train, recipe = self.splits.train, self.recipe
-        real = self._stream("real", train, recipe.conditional)
+        real = self._real
         streams: dict[str, Stream] = {"real": real}
         if LABELLED in recipe.terms.streams:
             known = labelled(train, recipe.data.labels, recipe.data.draw)
@@ -117,7 +121,13 @@ class Experiment:
 
     @cached_property
     def _real(self) -> Batches:
-        return self._stream("real", self.splits.train, self.recipe.conditional)
+        return self._stream("real", self._shown, self.recipe.told_classes)
+
+    @cached_property
+    def _shown(self) -> ImageSet:
+        """The training images, with clusters for labels where the recipe asks for them."""
+        train, clusters = self.splits.train, self.recipe.data.clusters
+        return clustered(train, clusters) if clusters else train
 
 
 class Watcher:
@@ -169,6 +179,11 @@ def fit(recipe: Recipe, splits: Splits) -> None:
         labelled(train, recipe.data.labels, recipe.data.draw)
     if recipe.conditional and len(train.labels.unique()) < 2:
         raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
+    if recipe.data.clusters > len(train) // 2:
+        raise UserError(
+            f"data.clusters = {recipe.data.clusters}: {train.name} has {len(train)} training images only; "
+            f"--set data.clusters={len(train) // 50} or fewer, or 0"
+        )
     if recipe.batch_size > len(train):
         raise UserError(
             f"batch_size = {recipe.batch_size} is more than the {len(train)} training images of {train.name}; "

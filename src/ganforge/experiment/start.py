@@ -27,7 +27,8 @@ def take_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFold
         raise UserError(f"--from {folder.path}: its weights cannot be used: {damage}") from None
     try:
         taken = {name: value for name, value in tensors.items() if not _of_the_past(name)}
-        state.load(taken | {name: value for name, value in state.tensors().items() if ".average." in name}, 0, 0)
+        own = {name: value for name, value in state.tensors().items() if _of_this_run(name)}
+        state.load(taken | own, 0, 0)
         state.begin_averages()
     except ValueError:
         why = _what_differs(folder, recipe, images)
@@ -36,6 +37,11 @@ def take_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFold
 
 def _of_the_past(name: str) -> bool:
     return ".optimizer." in name or ".average." in name
+
+
+def _of_this_run(name: str) -> bool:
+    """Averages over all steps begin anew, and how often which cluster is drawn is said by the images."""
+    return ".average." in name or name.endswith(".shares")
 
 
 def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:
@@ -73,6 +79,8 @@ def _other_fields(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
         same_family = there[player]["family"] == here[player]["family"]
         fields = there[player] | here[player] if same_family else ("family",)
         places += [(player, field) for field in fields if field not in WEIGHTLESS]
+    if there["data"].get("clusters") or here["data"]["clusters"]:
+        places.append(("data", "clusters"))
     for table, field in places:
         before, now = ((values[table] if table else values).get(field) for values in (there, here))
         # how a player is told the class does not matter where it is told none

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
+from ganforge.networks.condition import WithDrawnClass
 from ganforge.networks.dcgan import (
     DcganDiscriminator,
     DcganDiscriminatorSettings,
@@ -68,12 +69,14 @@ NOTHING = Questions()
 
 
 def build_generator(
-    settings: GeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int
+    settings: GeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int, *, drawn: bool = False
 ) -> nn.Module:
     """Build an uninitialised generator: (latent [N, latent_dim], condition) -> images [N, *shape].
 
-    ``classes`` is 0 for an unconditional one.
+    ``classes`` is 0 for an unconditional one; ``drawn``: it draws the class itself where it is told none.
     """
+    if drawn:
+        return WithDrawnClass(build_generator(settings, latent_dim - 1, shape, classes), classes)
     generator = GENERATORS[type(settings)](settings, latent_dim, shape, classes)
     if settings.virtual_batch_norm:
         return WithReference(generator, settings.virtual_batch_norm, latent_dim, classes)

@@ -1,6 +1,6 @@
 """How players are told the class: labels or weights between classes, as rows of numbers."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,33 @@ latent, or as the gains and offsets of its batch normalisation."""
 DiscriminatorLabel = Literal["one-hot", "embedding", "projection", "none"]
 """How a discriminator is told the class: one-hot behind the pixels, a learned row (for convolutions: one more
 channel of the picture), in its last layer (``Logit``), or not at all: it may be asked instead (``classifier``)."""
+
+
+class WithDrawnClass(nn.Module):
+    """A generator that draws the class by itself, from the first number of a latent, unless it is told one.
+
+    Phi(z_0) is even between 0 and 1 for z_0 from N(0, 1), and falls into the part of one class as often as ``shares``
+    says. The generator itself gets the other numbers.
+
+    Attributes:
+        shares: of all classes, [classes], 1 together.
+    """
+
+    shares: Tensor
+
+    def __init__(self, module: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.module = module
+        self.register_buffer("shares", torch.full((classes,), 1 / classes))
+
+    def forward(self, latent: Tensor, condition: Tensor | None = None, **ways: Any) -> Tensor:
+        """Draw one image for each latent [N, 1 + latent_dim of the generator]."""
+        if condition is None:
+            even = torch.special.ndtr(latent[:, 0].to(self.shares.dtype))
+            condition = torch.searchsorted(self.shares.cumsum(0), even.contiguous(), right=True)
+            condition = condition.clamp_max(self.shares.nonzero().max())
+        images: Tensor = self.module(latent[:, 1:], condition, **ways)
+        return images
 
 
 EMBEDDING_WIDTH = 32

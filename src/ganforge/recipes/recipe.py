@@ -28,8 +28,11 @@ from ganforge.settings import Settings
 DEFAULT_RECIPE = "forge-2"
 """What ``ganforge train`` takes when no recipe is named."""
 
-DEFAULT_WITHOUT_LABELS = "forge-1-unconditional"
+DEFAULT_WITHOUT_LABELS = "forge-2-unconditional"
 """What it takes instead where the images have no labels, or all the same one."""
+
+DEFAULT_FOR_FEW, FEW = "forge-1-unconditional", 2_500
+"""And where these are fewer than so many: clusters of them would be small."""
 
 OF_THE_GAME = (
     *("discriminator_lr", "discriminator_steps", "generator_steps", "packing", "spectral_norm", "instance_noise"),
@@ -37,6 +40,8 @@ OF_THE_GAME = (
     *("generator_lr_decay_power", "instance_noise_images", "joint_batch"),
 )
 """Fields that say how a generator and a discriminator play."""
+
+TOLD = "conditional = true (or data.clusters)"
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -55,9 +60,12 @@ class DataSettings(Settings):
 
     ``train`` leaves the validation images out of training, ``all`` trains on them too; test images never. ``labels``
     is how many images a semi-supervised recipe knows the class of, as many of each, drawn by ``draw``; 0 is all.
+    ``clusters``: so many clusters, found among the training images, stand for classes; nobody asks for one of them when
+    pictures are drawn.
     """
 
     images: Literal["train", "all"] = "train"
+    clusters: Annotated[int, Field(ge=0, le=1000)] = 0
     labels: NonNegativeInt = 0
     draw: NonNegativeInt = 0
 
@@ -154,6 +162,24 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _clusters_fit(self) -> Self:
+        if not self.data.clusters:
+            return self
+        if self.data.clusters == 1:
+            raise ValueError("data.clusters = 1 tells nothing apart: two or more, or 0 for none")
+        if self.conditional or self.terms.supervised:
+            raise ValueError(
+                "data.clusters stand for classes that nobody knows: conditional = false, no terms.supervised"
+            )
+        if self.discriminator is None:
+            raise ValueError("data.clusters: they are for a discriminator to know, and there is none")
+        if self.latent != NormalLatent(dim=self.latent.dim) or self.latent.dim < 2:
+            raise ValueError("data.clusters are chosen by the first of two or more latent numbers from N(0, 1)")
+        if self.generator.virtual_batch_norm:
+            raise ValueError("virtual_batch_norm has a reference batch of classes that are given: data.clusters = 0")
+        return self
+
+    @model_validator(mode="after")
     def _real_ones_beside_need_classes(self) -> Self:
         if self.sheet == "beside-real" and not self.conditional:
             raise ValueError('sheet = "beside-real" shows the same labels twice and needs conditional = true')
@@ -177,8 +203,11 @@ class Recipe(Settings):
     def _packs_fit(self) -> Self:
         if self.batch_size % self.packing:
             raise ValueError(f"packing = {self.packing} must divide batch_size = {self.batch_size}")
-        if self.packing > 1 and self.conditional:
-            raise ValueError("packing lays several images upon each other, and each has a label: conditional = false")
+        if self.packing > 1 and self.told_classes:
+            raise ValueError(
+                "packing lays several images upon each other, and each has a label: conditional = false and no"
+                " data.clusters"
+            )
         if self.batch_size // self.packing < 2:
             raise ValueError(f"packing = {self.packing} leaves one pack of batch_size = {self.batch_size}: two or more")
         if self.packing > 1 and self.penalties.gradient_penalty:
@@ -211,23 +240,21 @@ class Recipe(Settings):
         if self.discriminator is None:
             return self
         terms, classifier = self.terms, self.discriminator.classifier
-        if terms.classification and not (self.conditional and classifier == "beside"):
-            raise ValueError('terms.classification needs conditional = true and discriminator.classifier = "beside"')
+        if terms.classification and not (self.told_classes and classifier == "beside"):
+            raise ValueError(f'terms.classification needs {TOLD} and discriminator.classifier = "beside"')
         for name in ("classification", "real_classification"):
             if getattr(terms, name) and self.discriminator.label not in ("projection", "none"):
                 raise ValueError(
                     f"terms.{name} asks for a class that the discriminator sees beside the image: "
                     'discriminator.label = "projection" or "none"'
                 )
-        if terms.real_classification and not (self.conditional and classifier in ("beside", "projection")):
+        if terms.real_classification and not (self.told_classes and classifier in ("beside", "projection")):
             raise ValueError(
-                "terms.real_classification needs conditional = true and"
-                ' discriminator.classifier = "projection" or "beside"'
+                f'terms.real_classification needs {TOLD} and discriminator.classifier = "projection" or "beside"'
             )
-        if classifier == "projection" and not (self.conditional and self.discriminator.label == "projection"):
+        if classifier == "projection" and not (self.told_classes and self.discriminator.label == "projection"):
             raise ValueError(
-                'discriminator.classifier = "projection" needs conditional = true and'
-                ' discriminator.label = "projection"'
+                f'discriminator.classifier = "projection" needs {TOLD} and discriminator.label = "projection"'
             )
         if terms.supervised and classifier == "none":
             raise ValueError('terms.supervised needs discriminator.classifier = "instead" (or "beside")')
@@ -240,7 +267,7 @@ class Recipe(Settings):
                 f'discriminator.classifier = "{classifier}" is taught by nobody: add terms.classification,'
                 " terms.real_classification or terms.supervised"
             )
-        if classifier == "instead" and self.conditional and self.discriminator.label != "none":
+        if classifier == "instead" and self.told_classes and self.discriminator.label != "none":
             raise ValueError(
                 'discriminator.classifier = "instead" names the class itself: discriminator.label = "none"'
             )
@@ -254,7 +281,7 @@ class Recipe(Settings):
             )
         if terms.mutual_information and not self.codes.width:
             raise ValueError('terms.mutual_information needs codes: latent.distribution = "parts"')
-        if self.conditional and self.discriminator.label == "none" and classifier == "none":
+        if self.told_classes and self.discriminator.label == "none" and classifier == "none":
             raise ValueError(
                 'discriminator.label = "none" with no classifier: nobody would notice a picture of another class'
             )
@@ -265,8 +292,8 @@ class Recipe(Settings):
         partners = {"discriminator": self.discriminator, "encoder": self.encoder}
         if name := next((name for name, table in partners.items() if table and table.init.class_std), None):
             raise ValueError(f"{name}.init.class_std: only generators have batch norm by class")
-        if self.generator.init.class_std and not (self.conditional and self.generator.label == "batch-norm"):
-            raise ValueError('generator.init.class_std needs conditional = true and generator.label = "batch-norm"')
+        if self.generator.init.class_std and not (self.told_classes and self.generator.label == "batch-norm"):
+            raise ValueError(f'generator.init.class_std needs {TOLD} and generator.label = "batch-norm"')
         return self
 
     @model_validator(mode="after")
@@ -307,6 +334,15 @@ class Recipe(Settings):
         if not isinstance(name, str) or name not in OBJECTIVES:
             raise ValueError(f"name = {name!r} is not an objective: {nearest(str(name), OBJECTIVES)}")
         return OBJECTIVES[name].model_validate(fields)
+
+    @property
+    def told_classes(self) -> bool:
+        """Whether the players are told classes: those of the labels, or clusters."""
+        return self.conditional or self.data.clusters > 0
+
+    def told(self, classes: int) -> int:
+        """How many classes the players are told of, where the data have so many; 0: none."""
+        return self.data.clusters or (classes if self.conditional else 0)
 
     @property
     def pixel_range(self) -> str:

@@ -194,15 +194,14 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
     ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
     """
-    told = classes if recipe.conditional else 0
-    dtype = DTYPES[recipe.precision]
-    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told)
+    told, dtype = recipe.told(classes), DTYPES[recipe.precision]
+    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told, drawn=recipe.data.clusters > 0)
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     others = {}
     if recipe.discriminator:
         packed = (shape[0] * recipe.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
-        asked = Questions(classes if recipe.discriminator.classifier != "none" else 0, codes)
+        asked = Questions((told or classes) if recipe.discriminator.classifier != "none" else 0, codes)
         discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
         recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
         others["discriminator"] = _player(

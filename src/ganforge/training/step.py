@@ -56,7 +56,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, draws: Draws) ->
         looks = [
             (shown[0], labels),
             (shown[1], labels),
-            *((images, known if recipe.conditional else None) for images, known in more.values()),
+            *((images, known if recipe.told_classes else None) for images, known in more.values()),
         ]
         on_real, on_fake, *on_more = discriminator.each(looks)
         loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()

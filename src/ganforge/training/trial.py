@@ -36,12 +36,13 @@ def fastest_steps(ways: dict[str, Callable[[], float]]) -> dict[str, float]:
 def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float]:
     """Return what plays the next step of a game on made-up images and says how many seconds it took."""
     device, dtype = torch.device(recipe.device), DTYPES[recipe.precision]
+    classes = recipe.told(classes) or classes
     names = tuple(map(str, range(classes)))
     count = recipe.batch_size
     labels = torch.arange(count) % classes if classes else torch.full((count,), -1)
     images = ImageSet(torch.randint(256, (count, *shape), dtype=torch.uint8), labels, names)
     stream = partial(Batches, images, count, recipe.pixel_range, seed=0, device=device, dtype=dtype)
-    batches, known = stream(labels=recipe.conditional), stream(labels=True)
+    batches, known = stream(labels=recipe.told_classes), stream(labels=True)
     streams = {"real": batches, **dict.fromkeys(recipe.terms.streams, known)}
     state, draws = new_state(recipe, shape, classes, 0, device), Draws(recipe, 0, device, dtype)
 
