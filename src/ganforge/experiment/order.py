@@ -5,7 +5,7 @@ import platform
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,12 @@ class Order:
             _refuse_used(folder, recipe)
         images = splits.train
         experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
-        state = experiment.new_state()
+        state = experiment.new_state(self.watcher)
         if self.start_from is not None:
             take_weights(state, recipe, images, self.start_from)
         folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
         folder.create()
-        return replace(experiment, folder=folder), state
+        return experiment.placed(folder), state
 
     def _write(self, experiment: Experiment, state: State, threads: int) -> None:
         """Write down what makes a folder a run."""

@@ -1,7 +1,7 @@
 """The fixed parts of a run, put together and checked: recipe, data, folder, seed, length."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,8 +72,10 @@ class Experiment:
             "seed": self.seed,
         }
 
-    def new_state(self) -> State:
+    def new_state(self, watcher: "Watcher | None" = None) -> State:
         """The players before their first step."""
+        if watcher and self.recipe.data.clusters:
+            watcher.say(f"looking for {self.recipe.data.clusters} clusters of images that look alike ...")
         train = self._shown
         state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
         if isinstance(generator := state.generator.module, WithDrawnClass):
@@ -118,6 +120,13 @@ class Experiment:
     def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
         """The encoder as it is now, in a game that has one."""
         return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
+
+    def placed(self, folder: RunFolder) -> "Experiment":
+        """The same in another folder; clusters that were found are not looked for again."""
+        other = replace(self, folder=folder)
+        if "_shown" in vars(self):
+            vars(other)["_shown"] = self._shown
+        return other
 
     @cached_property
     def _real(self) -> Batches:

@@ -125,7 +125,7 @@ def resume(
             raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
         experiment = Experiment(recipe, splits, folder, saved["seed"])
         _warn_of_changes(saved, watcher)
-        state = experiment.new_state()
+        state = experiment.new_state(watcher)
         _load_newest(experiment, state, watcher)
         length = given_length(experiment, steps, epochs, minutes)
         done = float(saved.get("seconds", 0.0))
