@@ -37,6 +37,7 @@ SYSTEMS = (
     "forge-1",
     "forge-2",
     "forge-1-unconditional",
+    "forge-2-unconditional",
 )
 COLUMNS = {
     "classes_present": "digits",

@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ganforge.data.images import ImageSet
 
-SIDE = 8
+SIDE = 14
 """Images are compared at so many places across and down, each the mean of what lies there."""
 SAMPLE, ROUNDS = 10_000, 15
 """Images that the centres are found on, and how often the centres move."""
