@@ -61,7 +61,7 @@ class Yardstick:
         self._others = other_reals(splits.train, n)  # those of the verdict: one floor
         unseen = splits.validation if split == "test" else splits.test
         self._unseen = some(unseen, min(n, len(unseen)), "unseen")
-        self._real, self._floor = self._look(self._reals), self._look(self._others)
+        self._real, self._floor = (eye.look_at_set(images, report) for images in (self._reals, self._others))
         self._train = kept_features(eye, splits.train, report)
 
     def measure(self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False) -> Evaluation:

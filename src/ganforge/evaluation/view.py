@@ -11,7 +11,7 @@ from torch import Tensor
 from ganforge.data.images import ImageSet
 from ganforge.errors import RunFailed, UserError
 from ganforge.files import cache_folder
-from ganforge.judge.look import Judge, Report
+from ganforge.judge.look import Judge, Report, Seen
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 
 Extractor = Callable[[Tensor], Tensor]
@@ -75,11 +75,15 @@ class Eye:
         Raises:
             UserError: the judge does not read such images, or the extractor gives no finite [N, F].
         """
-        labels = None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
         if self.judge is not None:
-            seen = self.judge.look(images, report)
-            return View(seen.features, seen.classes, seen.confidence, seen.spread_features, labels)
-        return View(self._extract(images, report), labels=labels)
+            return _view(self.judge.look(images, report), labels)
+        return View(self._extract(images, report), labels=_if_known(labels))
+
+    def look_at_set(self, images: ImageSet, report: Report | None = None) -> View:
+        """Look at a set of real images, once: who chose the judge has shown it the test images already."""
+        if self.judge is not None:
+            return _view(self.judge.look_at_set(images, report), images.labels)
+        return self.look(images.images, images.labels, report)
 
     def _extract(self, images: Tensor, report: Report | None) -> Tensor:
         assert self.extractor is not None
@@ -95,6 +99,15 @@ class Eye:
             if report:
                 report(len(block))
         return torch.cat(blocks)
+
+
+def _view(seen: Seen, labels: Tensor | None) -> View:
+    return View(seen.features, seen.classes, seen.confidence, seen.spread_features, _if_known(labels))
+
+
+def _if_known(labels: Tensor | None) -> Tensor | None:
+    """Return labels where every picture has one."""
+    return None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
 
 
 def kept_features(eye: Eye, images: ImageSet, report: Report | None = None) -> Tensor:
