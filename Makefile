@@ -31,7 +31,7 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 	touch $@ $(BIN)/ganforge
 
 # Our training step beside the same step in plain PyTorch, in turn; several seeds beside one plain run; what a run costs beyond its steps;
-# drawing and measuring; how fast the default recipe gets good. About 20 minutes, on a machine that does nothing else. With
+# drawing and measuring; how fast the default recipe gets good. About 35 minutes, on a machine that does nothing else. With
 # TENSORFLOW=.venv/bin/python, after pip install -e ".[speed]", S1 as the tutorial's script plays it beside ours, too.
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
