@@ -17,6 +17,7 @@ BAD = [
     (("train", "vanilla", "--data", "BARS", "--minutes", "nan"), "--minutes nan"),
     (("train", "vanilla", "--data", "BARS", "--steps", "3", "--epochs", "1"), "not both"),
     (("train", "vanilla", "--data", "BARS", "--steps", "many"), "'--steps'"),
+    (("train", "vanilla", "--data", "BARS", "--set", "data.clusters=81"), "has 160 training images only"),
     (("train", "vanilla", "--data", "BARS", "--set", "batch_size=161"), "batch_size = 161 is more than the 160"),
     (("train", "vanilla", "--data", "BARS", "--device", "cuda"), "no cuda device"),
     (("train", "vanilla", "--data", "BARS", "--device", "tpu"), "'tpu' is not known"),

@@ -191,7 +191,7 @@ def fit(recipe: Recipe, splits: Splits) -> None:
     if recipe.data.clusters > len(train) // 2:
         raise UserError(
             f"data.clusters = {recipe.data.clusters}: {train.name} has {len(train)} training images only; "
-            f"--set data.clusters={len(train) // 50} or fewer, or 0"
+            f"--set data.clusters={max(2, len(train) // 50)}"
         )
     if recipe.batch_size > len(train):
         raise UserError(
