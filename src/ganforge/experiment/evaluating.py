@@ -76,7 +76,7 @@ def evaluate(
         count = _count(n, reals, split, fakes)
         eye = _eye(judge, extractor, splits)
         watcher.say(f"judging {count:,} pictures ...")
-        yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 5 * count), watcher.say)
+        yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 3 * count), watcher.say)
         if fakes is not None:
             chosen = some(fakes, count, "fakes")
         else:

@@ -84,7 +84,7 @@ def _other_fields(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
     for table, field in places:
         before, now = ((values[table] if table else values).get(field) for values in (there, here))
         # how a player is told the class does not matter where it is told none
-        if before != now and (field != "label" or here["conditional"]):
+        if before != now and (field != "label" or here["conditional"] or here["data"]["clusters"]):
             yield f"{f'{table}.' if table else ''}{field} is {_plain(before)} there and {_plain(now)} here"
     if here["ema_half_life"] and not there["ema_half_life"]:
         yield f"it keeps no average of its weights (ema_half_life is 0 there and {here['ema_half_life']:g} here)"

@@ -42,6 +42,7 @@ OF_THE_GAME = (
 """Fields that say how a generator and a discriminator play."""
 
 TOLD = "conditional = true (or data.clusters)"
+"""What makes players be told classes, in the words of messages."""
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
