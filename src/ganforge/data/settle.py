@@ -1,6 +1,6 @@
 """Arrays as they were found become sets: the one place where layout, pixel type and labels are settled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
+from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 
 Array = npt.NDArray[Any]
@@ -24,17 +25,22 @@ MOST_CLASSES = 1000
 class Parts:
     """What a source holds: images to train on and, where its makers set some apart, images to validate and test on.
 
-    ``shuffled`` says that the training images already lie in the order in which they are to be cut.
+    ``shuffled`` says that the training images already lie in the order in which they are to be cut. ``notes`` say in
+    one line each how the source was read where it could have been read otherwise.
     """
 
     train: ImageSet
     validation: ImageSet | None = None
     test: ImageSet | None = None
     shuffled: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def settle(found: Found, where: str, name: str) -> Parts:
-    """Settle layout, pixels and labels, over all parts at once so that one scale holds for every part."""
+def settle(found: Found, where: str, name: str, rules: ReadingRules = USUAL, notes: Sequence[str] = ()) -> Parts:
+    """Settle layout, pixels and labels, over all parts at once so that one scale holds for every part.
+
+    ``notes``: what the reader has to say of the source; lines of this function's own follow.
+    """
     images = {part: channels_first(pixels, where) for part, (pixels, _) in found.items()}
     train = images["train"]
     for part, pixels in images.items():
@@ -51,7 +57,7 @@ def settle(found: Found, where: str, name: str) -> Parts:
         title = name if part == "train" else f"{name} {part}"
         sets[part] = ImageSet(joined[start : start + len(pixels)], labels[part], classes, title)
         start += len(pixels)
-    return Parts(sets["train"], sets.get("validation"), sets.get("test"))
+    return Parts(sets["train"], sets.get("validation"), sets.get("test"), notes=tuple(notes))
 
 
 def channels_first(images: Array, where: str) -> Array:
