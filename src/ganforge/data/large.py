@@ -9,8 +9,9 @@ import torch
 
 from ganforge.data.cache import Header, Key, cached
 from ganforge.data.download import Report
+from ganforge.data.layouts import channels_first
 from ganforge.data.readers import read_npy_header, refusing_damage
-from ganforge.data.settle import Parts, channels_first
+from ganforge.data.settle import Parts
 from ganforge.data.splits import shuffled
 from ganforge.data.stored import PixelFile
 
@@ -36,12 +37,12 @@ def read_large(path: Path, reading: Report | None = None) -> tuple[Parts, str] |
     if dtype != np.uint8 or column_first:
         return None
     source = PixelFile(path, shape, start)
-    laid_out = channels_first(source.images.numpy(), str(path)).shape
+    laid_out = channels_first(source.images.numpy(), str(path))[0].shape
 
     def fill(file: IO[bytes]) -> tuple[Header, npt.NDArray[np.int64]]:
         done = 0
         for rows in torch.split(shuffled(shape[0]), 4096):
-            file.write(np.ascontiguousarray(channels_first(source.read(rows).numpy(), str(path))).data)
+            file.write(np.ascontiguousarray(channels_first(source.read(rows).numpy(), str(path))[0]).data)
             done += len(rows)
             if reading:
                 reading(f"copying {path.name}", done, shape[0])

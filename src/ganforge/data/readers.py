@@ -22,6 +22,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from ganforge.data.images import ImageSet
 from ganforge.data.pictures import Unreadable, look
+from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Array, Found, Parts, settle
 from ganforge.errors import UserError
 
@@ -40,7 +41,7 @@ NPZ_KEYS = {
 """What archives call their images and labels, part by part; upper and lower case count as the same."""
 
 
-def read_path(path: Path) -> Parts:
+def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
     """Read a file (IDX, gzipped or not; .npy; .npz) or a folder that holds the four MNIST-style IDX files.
 
     Raises:
@@ -48,17 +49,17 @@ def read_path(path: Path) -> Parts:
     """
     name = path.resolve().name.split(".")[0] or "images"
     if path.is_dir():
-        return read_idx_folder(path, name)
+        return read_idx_folder(path, name, rules)
     if path.suffix.lower() in (".npy", ".npz"):
         with refusing_damage(path):
             found = _read_npz(path) if path.suffix.lower() == ".npz" else {"train": (_read_npy_file(path), None)}
-        return settle(found, str(path), name)
+        return settle(found, str(path), name, rules)
     if _is_picture(path):
         raise UserError(f"{path}: is a single picture; give the folder or zip in which all pictures of the set are")
     images = read_idx(path, IMAGE_MAGIC)
     beside = path.name.replace("images", "labels").replace("idx3", "idx1")
     labels = find_spelling(path.parent, beside) if beside != path.name else None
-    return settle({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name)
+    return settle({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name, rules)
 
 
 def _is_picture(path: Path) -> bool:
@@ -70,7 +71,7 @@ def _is_picture(path: Path) -> bool:
     return True
 
 
-def read_object(source: object) -> Parts:
+def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
     """Take images from Python: an array, a tensor, a pair (images, labels), an ImageSet or a map-style Dataset.
 
     Arrays are [N, H, W], [N, H, W, C] or [N, C, H, W]; items of a Dataset are an image or a pair (image, label).
@@ -82,11 +83,11 @@ def read_object(source: object) -> Parts:
         return Parts(source)
     if isinstance(source, tuple) and len(source) == 2:
         images, labels = (_array(part, "the pair (images, labels)") for part in source)
-        return settle({"train": (images, labels)}, "the pair (images, labels)", "images")
+        return settle({"train": (images, labels)}, "the pair (images, labels)", "images", rules)
     if isinstance(source, np.ndarray | Tensor):
-        return settle({"train": (_array(source, "the array"), None)}, "the array", "images")
+        return settle({"train": (_array(source, "the array"), None)}, "the array", "images", rules)
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset) and hasattr(source, "__len__"):
-        return settle({"train": _read_dataset(source)}, "the Dataset", "images")
+        return settle({"train": _read_dataset(source)}, "the Dataset", "images", rules)
     raise UserError(
         f"images cannot be read from a {type(source).__name__}; give an array, a tensor, a pair (images, labels), "
         "an ImageSet, or a torch Dataset with a length"
@@ -106,7 +107,7 @@ def find_spelling(folder: Path, name: str) -> Path | None:
     return None
 
 
-def read_idx_folder(folder: Path, name: str) -> Parts:
+def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Parts:
     """Read the four files of a set in MNIST's form: train and t10k, images and labels."""
     found: dict[str, tuple[Array, Array | None]] = {}
     for part, stem in (("train", "train"), ("test", "t10k")):
@@ -117,7 +118,7 @@ def read_idx_folder(folder: Path, name: str) -> Parts:
                 raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
         images, labels = (read_idx(p, m) for p, m in zip(paths, (IMAGE_MAGIC, LABEL_MAGIC), strict=True) if p)
         found[part] = images, labels
-    return settle(found, str(folder), name)
+    return settle(found, str(folder), name, rules)
 
 
 def read_idx(path: Path, magic: int) -> Array:
