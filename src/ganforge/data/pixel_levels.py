@@ -16,9 +16,6 @@ HAIR = 1e-5
 DEEP = {10: 1023, 12: 4095, 14: 16383, 16: 65535}
 """The highest level of cameras and scanners, by their bits."""
 
-DARK = 16
-"""A set whose levels reach no higher, of 255, is nearly black throughout: 0/1 masks and levels 0..16 are such sets."""
-
 BLOCK = 2**24
 """Pixels that are converted at a time."""
 
@@ -94,8 +91,7 @@ def choose_levels(kind: str, low: float, high: float, wanted: tuple[float, float
     if low < 0 or (kind == "f" and high > 255):
         raise ValueError(f"{run}; say which levels are black and white: --levels {_whole(low)},{_whole(high)}")
     if high <= 255:
-        dark = f"{run} of 255, nearly black throughout; --levels {low:g},{high:g} if {high:g} is white"
-        return Levels(0, 255), dark if high <= DARK else ""
+        return Levels(0, 255), ""
     bits = next((bits for bits, most in DEEP.items() if high <= most), None)
     if bits is None:
         raise ValueError(f"{run}; say which levels are black and white: --levels {_whole(low)},{_whole(high)}")

@@ -53,12 +53,13 @@ def cut_evenly(labels: Tensor, *, validation: int, test: int) -> Cut:
     order = shuffled(count)
     counts = torch.bincount(labels + 1)
     spare = (counts - 1).clamp_min(0)
-    of_test = _shares(counts, spare, test)
-    of_validation = _shares(counts, spare - of_test, validation)
+    # Together first: who gives to one part for a rounding does not give to the other one, too.
+    held = _shares(counts, spare, validation + test)
+    of_test = _shares(counts, held, test)
     # How many of its class come before an image, in the shuffled order, says where the image goes.
     classes = labels[order] + 1
     place = _place_in_class(classes, len(counts))
-    of_train = (counts - of_test - of_validation)[classes]
+    of_train = (counts - held)[classes]
     before_test = (counts - of_test)[classes]
     return Cut(order[place < of_train], order[(place >= of_train) & (place < before_test)], order[place >= before_test])
 

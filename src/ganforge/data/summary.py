@@ -19,6 +19,8 @@ SCARCE_CLASS = 1 / 5
 MANY_COPIES = 0.01
 NO_LABELS = "no labels: recipes that ask for a class (conditional ones) cannot be used"
 NARROW_RANGE = 64
+DARK = 16
+"""Levels of small counts, as 0..16, reach no higher."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ def _level_warnings(low: int, high: int) -> list[str]:
         return []
     if high <= 1:
         return [f"pixels run from {low} to {high}: they look like 0/1 pixels; --levels 0,1 reads them so"]
+    if high <= DARK:
+        return [f"pixels run from {low} to {high} of 255, nearly black; --levels {low},{high} if {high} is white"]
     return [
         f"pixels run only from {low} to {high}, a sliver of 0..255: contrast is too weak to learn from; "
         f"--levels LOW,HIGH says which levels of the files are black and white"
