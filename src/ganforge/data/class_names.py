@@ -47,6 +47,30 @@ def parse_classes(text: str, names: Sequence[str], flag: str = "--labels") -> li
     return numbers
 
 
+def number_of(label: int | str, names: Sequence[str]) -> int:
+    """Return the number of the class that a label stands for: its name, or as `parse_classes` understands a number.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    found = _Known(names).find(str(label.item() if hasattr(label, "item") else label))
+    if found is None:
+        raise UserError(f"label {label!r} is no class; {listed(names)}")
+    return found
+
+
+def labels_of(numbers: Iterable[int], names: Sequence[str]) -> list[int] | list[str]:
+    """Return the names of classes by their numbers: as whole numbers where all classes are named by such."""
+    if all(name.isdecimal() for name in names):
+        return [int(names[number]) for number in numbers]
+    return [names[number] for number in numbers]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Say which classes there are: a half-sentence to end an error message with."""
+    return f"there are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+
+
 def _pieces(text: str, flag: str) -> list[str]:
     pieces = [piece.strip() for piece in next(csv.reader([text], skipinitialspace=True), [])]
     if not any(pieces):
@@ -81,9 +105,8 @@ class _Known:
             and (last := self.find(piece[dash.end() :])) is not None
         ]
         if len(ranges) != 1:
-            listed = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
             raise UserError(
-                f"{where}: {piece!r} is no class; there are {listed}; write names with commas between, "
+                f"{where}: {piece!r} is no class; {listed(self.names)}; write names with commas between, "
                 "or the first and the last as in 0-1"
             )
         first, last = ranges[0]

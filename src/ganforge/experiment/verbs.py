@@ -150,6 +150,7 @@ def resume(
         if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
+        folder.create()  # who copies a run may leave its pictures behind
         if state.step:
             watcher.say(f"going on at step {state.step}")
         for file in (folder.log, folder.metrics):
