@@ -175,7 +175,7 @@ def _descend(branch: Branch) -> Branch:
 
 def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, Branch]]:
     """Tell the parts by the names of the folders, or take all for training where they have none."""
-    part_of = {top: part for top in branch.tops if (part := rules.part_named(top))}
+    part_of = {top: part for top in sorted(branch.tops) if (part := rules.part_named(top))}
     if rules.version > 1 and not part_of and (inside := _parts_in_classes(branch, rules)):
         return inside
     if len(part_of) < 2 or branch.loose_pictures:
