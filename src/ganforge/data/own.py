@@ -30,6 +30,9 @@ from ganforge.errors import UserError
 CHUNK, ROUND = 32, 512
 """Pictures that a thread takes at a time, and pictures under way at once: what bounds the memory."""
 
+ROUNDING = 1
+"""Levels by which the channels of a grey picture may differ: WebP's colours are rounded."""
+
 USUAL_SIZE = 32
 """The size to propose where the pictures are too large as they are."""
 
@@ -100,7 +103,7 @@ class _Reader:
             file.seek(int(row_of[number]) * pixels.size)
             file.write(pixels.data)
             kept[row_of[number]] = number
-            grey = grey and is_grey(pixels[None])
+            grey = grey and is_grey(pixels[None], ROUNDING)
         if grey:
             _keep_one_channel(file, len(good), shape)
             shape = (1, *shape[1:])
