@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ganforge.data.cache import PARTS, Header, Key, cached
 from ganforge.data.download import Report
 from ganforge.data.listing import Listing, Picture, list_pictures, open_containers
-from ganforge.data.pictures import Fit, Look, Pixels, Unreadable, decode, look, parse_fit
+from ganforge.data.pictures import Fit, ImageHeader, Pixels, Unreadable, decode, look, parse_fit
 from ganforge.data.settle import LARGEST, SMALLEST, Parts
 from ganforge.data.splits import shuffled
 from ganforge.errors import UserError
@@ -81,7 +81,7 @@ class _Reader:
         """Write every picture into its row, and return header and labels."""
         pictures = self.listing.pictures
         good: list[int] = []
-        looks: Counter[Look] = Counter()
+        looks: Counter[ImageHeader] = Counter()
         for number, seen in self._each(range(len(pictures)), self._look, f"looking through {self.path.name}"):
             good.append(number)
             looks[seen] += 1
@@ -128,25 +128,25 @@ class _Reader:
                     elif not self.skip_bad:
                         raise UserError(
                             f"{self.path}: {pictures[number].name} (picture {number + 1:,} of {len(pictures):,}) "
-                            f"cannot be read: {result}; repair or remove it, or leave out all such with --skip-bad"
+                            f"cannot be read: {result}; leave out all such with --skip-bad, or {result.remedy}"
                         )
                 if self.reading:
                     self.reading(doing, stop, len(numbers))
 
-    def _look(self, it: Picture) -> Look:
+    def _look(self, it: Picture) -> ImageHeader:
         with it.container.open(it.file) as stream:
-            seen = look(stream)
+            seen = look(stream, it.file.name)
         if self.fit and min(seen.width, seen.height) < SMALLEST:
             raise Unreadable(f"it is {seen.width}×{seen.height} px; {SMALLEST} a side are the least")
         return seen
 
     def _decode(self, it: Picture, shape: tuple[int, int, int]) -> Pixels:
-        pixels = decode(it.container.read(it.file), grey=shape[0] == 1, fit=self.fit)
+        pixels = decode(it.container.read(it.file), it.file.name, grey=shape[0] == 1, fit=self.fit)
         if pixels.shape != shape:
             raise Unreadable("its size is not the one that its header gives")
         return pixels
 
-    def _shape(self, looks: Counter[Look]) -> tuple[int, int, int]:
+    def _shape(self, looks: Counter[ImageHeader]) -> tuple[int, int, int]:
         """Settle the shape [C, H, W] of all images.
 
         Raises:

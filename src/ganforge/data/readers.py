@@ -64,7 +64,7 @@ def read_path(path: Path) -> Parts:
 def _is_picture(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            look(stream)
+            look(stream, path.name)
     except (Unreadable, OSError):
         return False
     return True
