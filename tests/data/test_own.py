@@ -288,7 +288,7 @@ BAD = {
     "empty": b"",
     "cut short": cut_short("PNG"),
     "cut jpeg": cut_short("JPEG"),
-    "tiff": png(kind="TIFF"),
+    "pickle": b"\x80\x04K\x01.",
 }
 
 
@@ -354,8 +354,13 @@ def deflated(info):
     info.compress_type = zipfile.ZIP_DEFLATED
 
 
-def lzma(info):
-    info.compress_type = zipfile.ZIP_LZMA
+def deflated64(path):
+    """What Windows packs a large file with: method 9 in both headers."""
+    write_zip(path, FLAT | {"bad.png": png()})
+    content = bytearray(path.read_bytes())
+    for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.rfind(header) + method] = 9
+    path.write_bytes(content)
 
 
 def unchanged(info):
@@ -400,10 +405,10 @@ def liar(path):
         (with_member(unchanged, name="C:\\bad.png"), "leads out"),
         (with_member(linked, b"/etc/passwd"), "bad.png is a link"),
         (with_member(deflated, bytes(3_000_000)), "claims to unpack"),
-        (with_member(lzma), "unusual way"),
+        (deflated64, "bad.png is packed by Deflate64"),
         (with_member(unchanged, name="inner.zip"), "inner.zip is an archive itself"),
         (with_member(unchanged, name="a\x1b[31m\n.zip"), "a?[31m?.zip is an archive"),
-        (encrypted, "encrypted"),
+        (encrypted, "protected by a password"),
         (doubled, "a.png twice"),
         (cut_off, "is no whole zip"),
         (lambda path: path.write_bytes(b""), "is no whole zip"),

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganforge.data.containers import Archive, Container, File, Folder, shown
+from ganforge.data.containers import TARS, Container, File, Folder, as_listed, is_archive, open_archive
 from ganforge.data.pictures import Unreadable
 from ganforge.data.readers import find_spelling
 from ganforge.data.settle import MOST_CLASSES
-from ganforge.errors import UserError
+from ganforge.errors import UserError, shown
 
 PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 LABELS = "dataset.json"
@@ -84,25 +84,29 @@ def _may_be_picture(name: str) -> bool:
 
 
 def holds_pictures(path: Path) -> bool:
-    """Say whether a path is to be read as pictures: a zip, or a folder without IDX files."""
+    """Say whether a path is to be read as pictures: a zip or tar, or a folder without IDX files."""
     if path.is_dir():
         return not any(find_spelling(path, name) for name in IDX_FILES)
     if path.suffix.lower() == ".npz" or not path.is_file():
         return False
     try:
-        with path.open("rb") as stream:
-            return stream.read(2) == b"PK" or path.suffix.lower() == ".zip"
+        return is_archive(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def open_containers(path: Path) -> dict[str, Container]:
-    """Find what holds the pictures: one folder or zip, under the name "", or a zip for each part."""
+    """Find what holds the pictures: one folder or archive, under the name "", or an archive for each part."""
     if not path.is_dir():
-        return {"": Archive(path)}
-    zips = {part: path / f"{stem}.zip" for stem, part in PARTS.items() if (path / f"{stem}.zip").is_file()}
-    if "train" in zips and len(zips) > 1:
-        return {part: Archive(zips[part]) for part in sorted(zips)}
+        return {"": open_archive(path)}
+    archives = {
+        part: path / f"{stem}{ending}"
+        for stem, part in PARTS.items()
+        for ending in (".zip", *TARS)
+        if (path / f"{stem}{ending}").is_file()
+    }
+    if "train" in archives and len(archives) > 1:
+        return {part: open_archive(archives[part]) for part in sorted(archives)}
     return {"": Folder(path)}
 
 
@@ -189,7 +193,9 @@ def _read_labels(path: Path, branch: Branch) -> dict[str, str | int | None]:
     where = f"{path}: {shown(branch.files[LABELS].name)}"
     try:
         labels = json.loads(branch.container.read(branch.files[LABELS]))["labels"]
-        named: dict[str, Any] = dict(labels) if labels is not None else dict.fromkeys(pictures)
+        named: dict[str, Any] = dict.fromkeys(pictures)
+        if labels is not None:
+            named = {as_listed(name) if isinstance(name, str) else name: label for name, label in labels}
     except (Unreadable, ValueError, KeyError, TypeError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise UserError(f'{where}: is not {{"labels": [["name.png", 0], ...]}} or null ({why})') from None
@@ -206,4 +212,4 @@ def _read_labels(path: Path, branch: Branch) -> dict[str, str | int | None]:
     return named
 
 
-FORMS_OF_PICTURES = "give a folder or zip of PNG, JPEG, BMP, WebP or GIF files, or of one folder of them for each class"
+FORMS_OF_PICTURES = "give a folder, zip or tar of pictures, or of one folder of them for each class"
