@@ -128,7 +128,7 @@ def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = _decimal(digits)
         record = content[len(digits) + 1 : length]
         key, equals, value = record[:-1].partition(b"=")
-        if not equals or record[-1:] != b"\n":
+        if not equals or record[-1:] != b"\n" or length > len(content):
             raise DamagedTar("it has a damaged header")
         yield key, value
         content = content[length:]
