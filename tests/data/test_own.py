@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import threading
+import warnings
 import zipfile
 
 import numpy as np
@@ -327,6 +328,18 @@ def test_a_picture_of_too_many_pixels_is_a_bad_picture(tmp_path):
     path = as_folder(tmp_path, FLAT | {"bomb.png": stream.getvalue()})
     assert "bomb.png (picture 21 of 21) cannot be read: it claims 10,000×5,001 px" in refusal(path, resize=8)
     assert len(load(path, skip_bad=True).train) == 16
+
+
+def test_a_single_picture_is_asked_for_its_folder_without_a_warning_of_its_size(tmp_path):
+    stream = io.BytesIO()
+    Image.new("1", (10_000, 9_001)).save(stream, "PNG")  # from 89 million pixels on Pillow warns
+    for name, content in (("large.png", stream.getvalue()), ("a.tga", png(kind="TGA")), ("a.pgm", png(kind="PPM"))):
+        (tmp_path / name).write_bytes(content)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            message = refusal(tmp_path / name)
+        assert not caught
+        assert "is a single picture" in message or name == "large.png"
 
 
 # Zips that mean harm

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganforge.data.containers import TARS, Container, File, Folder, as_listed, is_archive, open_archive
+from ganforge.data.containers import ARCHIVES, TARS, Container, File, Folder, as_listed, is_archive, open_archive
 from ganforge.data.pictures import Unreadable
 from ganforge.data.readers import find_spelling
 from ganforge.data.settle import MOST_CLASSES
@@ -21,7 +21,7 @@ PARTS = {"train": "train", "val": "validation", "validation": "validation", "tes
 LABELS = "dataset.json"
 OTHER_FILES = (
     *(".txt", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".log", ".md", ".rst"),
-    *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", ".zip", ".gz", ".tar", ".tgz"),
+    *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", *ARCHIVES),
 )
 """Endings of files that lie beside pictures and are none; all other files must be pictures."""
 

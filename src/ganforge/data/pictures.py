@@ -6,25 +6,24 @@ says nothing about one picture alone: what is black and white is settled over th
 ``levels``.
 """
 
+import ctypes
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 from ganforge.data.foreign import CAMERA, START, kind_of
 from ganforge.data.settle import LARGEST, SMALLEST
 from ganforge.errors import UserError, reason
-
-# Pillow logs what is odd in a file; without a handler Python would print it beside the message that names the file.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Pixels = npt.NDArray[np.uint8]
 Levels = tuple[float, float]
@@ -202,7 +201,7 @@ def levels_of_image(image: Image.Image, *, grey: bool, fit: Fit | None = None, l
 
 def _raw_levels(image: Image.Image) -> npt.NDArray[Any] | None:
     """Return the levels [H, W] of a picture whose levels are not those of 8 bits, or None."""
-    (kind, *_) = np.atleast_1d(getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, 0))
+    (kind, *_) = getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT) or (0,)
     if image.mode in RAW:
         raw = np.asarray(image)
         raw = raw.view(np.uint32) if kind == UNSIGNED and image.mode == "I" else raw
@@ -242,8 +241,20 @@ def _formats(ending: str) -> tuple[str, ...]:
     if ending in CAMERA:
         return ()
     Image.init()
+    _silence()
     by_ending = (form for form, endings in FORMATS_BY_ENDING.items() if ending in endings)
     return tuple(form for form in (*FORMATS, *by_ending) if form in Image.OPEN)
+
+
+@cache
+def _silence() -> None:
+    """Let nothing be printed of a damaged file beside the one line that names it."""
+    # Python prints what Pillow logs where nobody has asked for it, and libtiff what it meets, unless told otherwise.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with suppress(OSError, AttributeError):  # where libtiff is hidden inside Pillow
+        silence = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        silence.argtypes, silence.restype = [ctypes.c_void_p], ctypes.c_void_p
+        silence(None)
 
 
 def _opened(stream: IO[bytes], name: str) -> Image.Image:
