@@ -23,3 +23,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"known names: {', '.join(known)}"
+
+
+def shown(name: str) -> str:
+    """Make a name fit for a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:200])
+
+
+def reason(error: BaseException) -> str:
+    """Return another's error message in one line, or the error's kind where it has none."""
+    return shown(" ".join(str(error).split())) or type(error).__name__

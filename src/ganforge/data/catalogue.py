@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.entries import ENTRIES, Entry
+from ganforge.data.foreign import name_foreign
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
@@ -176,6 +177,8 @@ def _as_path(source: str) -> Path:
 
 def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[Parts, str]:
     path = source.expanduser()
+    if foreign := name_foreign(path):
+        raise UserError(f"{path}: {foreign}")
     if holds_pictures(path):
         parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"

@@ -7,6 +7,7 @@ import gzip
 import math
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -64,8 +65,9 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
 
 def _is_picture(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            look(stream)
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            look(stream, path.name)
     except (Unreadable, OSError):
         return False
     return True
