@@ -9,12 +9,13 @@ from filelock import FileLock
 
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.entries import ENTRIES, Entry
+from ganforge.data.idx import find_spelling
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
 from ganforge.data.own import read_pictures
 from ganforge.data.published import find_member
-from ganforge.data.readers import find_spelling, read_object, read_path
+from ganforge.data.readers import read_object, read_path
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest

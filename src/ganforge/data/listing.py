@@ -13,7 +13,8 @@ from typing import Any
 
 from ganforge.data.containers import Archive, Container, File, Folder, shown
 from ganforge.data.pictures import Unreadable
-from ganforge.data.readers import find_spelling
+from ganforge.data.readers import holds_tables
+from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import MOST_CLASSES
 from ganforge.errors import UserError
 
@@ -24,8 +25,6 @@ OTHER_FILES = (
     *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", ".zip", ".gz", ".tar", ".tgz"),
 )
 """Endings of files that lie beside pictures and are none; all other files must be pictures."""
-
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +82,18 @@ def _may_be_picture(name: str) -> bool:
     return last.suffix.lower() not in OTHER_FILES and last.name.lower() not in ("readme", "license")
 
 
-def holds_pictures(path: Path) -> bool:
-    """Say whether a path is to be read as pictures: a zip, or a folder without IDX files."""
+def holds_pictures(path: Path, rules: ReadingRules = USUAL) -> bool:
+    """Say whether a path is to be read as pictures: a zip or a folder without tables, or Parquet files of pictures."""
     if path.is_dir():
-        return not any(find_spelling(path, name) for name in IDX_FILES)
+        return not holds_tables(path, rules)
     if path.suffix.lower() == ".npz" or not path.is_file():
         return False
     try:
         with path.open("rb") as stream:
-            return stream.read(2) == b"PK" or path.suffix.lower() == ".zip"
+            packed = stream.read(2) == b"PK" or path.suffix.lower() == ".zip"
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return packed and not holds_tables(path, rules)
 
 
 def open_containers(path: Path) -> dict[str, Container]:

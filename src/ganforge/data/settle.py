@@ -36,10 +36,18 @@ class Parts:
     notes: tuple[str, ...] = ()
 
 
-def settle(found: Found, where: str, name: str, rules: ReadingRules = USUAL, notes: Sequence[str] = ()) -> Parts:
+def settle(
+    found: Found,
+    where: str,
+    name: str,
+    rules: ReadingRules = USUAL,
+    notes: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+) -> Parts:
     """Settle layout, pixels and labels, over all parts at once so that one scale holds for every part.
 
-    ``notes``: what the reader has to say of the source; lines of this function's own follow.
+    ``notes``: what the reader has to say of the source; lines of this function's own follow. ``class_names``: of the
+    classes 0, 1, …, where the source tells them; the labels then count from 0.
     """
     images = {part: channels_first(pixels, where) for part, (pixels, _) in found.items()}
     train = images["train"]
@@ -49,8 +57,8 @@ def settle(found: Found, where: str, name: str, rules: ReadingRules = USUAL, not
             raise UserError(f"{where}: its {part} images are {kinds}; make them alike")
         if len(pixels) < (2 if part == "train" else 1):
             raise UserError(f"{where}: {len(pixels)} {part} image(s); a GAN needs at least two different images")
-    labels = {part: _labels(found[part][1], len(pixels), where) for part, pixels in images.items()}
-    classes = tuple(str(label) for label in range(max(int(part.max()) for part in labels.values()) + 1))
+    counts = {part: len(pixels) for part, pixels in images.items()}
+    labels, classes = settle_labels({part: found[part][1] for part in found}, counts, where, rules, class_names)
     joined = torch.from_numpy(_to_uint8(np.concatenate(list(images.values())), where))
     sets, start = {}, 0
     for part, pixels in images.items():
@@ -103,6 +111,15 @@ def _to_uint8(images: Array, where: str) -> Array:
     if low < 0 or high > 255:
         raise UserError(f"{where}: pixels run from {low} to {high}; scale them to 0..255 first")
     return images.astype(np.uint8)
+
+
+def settle_labels(
+    found: Mapping[str, Array | None], counts: Mapping[str, int], where: str, rules: ReadingRules, names: Sequence[str]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Settle the labels of all parts, of which ``counts`` gives the numbers of images, and the names of the classes."""
+    labels = {part: _labels(found[part], count, where) for part, count in counts.items()}
+    highest = max(int(part.max()) for part in labels.values())
+    return labels, tuple(names) if highest < len(names) else tuple(map(str, range(highest + 1)))
 
 
 def _labels(labels: Array | None, count: int, where: str) -> Tensor:
