@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from ganforge.data.arrays import holds_arrays, read_arrays
 from ganforge.data.content import FORMS, one_line, open_content, refusing_damage
+from ganforge.data.csv_tables import holds_pixels, read_csv_set
 from ganforge.data.idx import (
     MNIST_FILES,
     as_published,
@@ -34,10 +35,10 @@ from ganforge.data.settle import Array, Parts, settle
 from ganforge.data.sources import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
 from ganforge.errors import UserError
 
-SETS = {"idx": read_idx_set, "arrays": read_arrays}
+SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set}
 """What reads the files of one set, by what they are."""
 
-HOLDING = {"idx": lambda _: True, "arrays": holds_arrays}
+HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels}
 """What tells by the start of a file whether it can hold images."""
 
 KINDS = {"idx": "IDX files", "arrays": "NumPy's files", "csv": "tables of text", "parquet": "Parquet files"}
