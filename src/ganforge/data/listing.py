@@ -13,7 +13,7 @@ from typing import Any
 
 from ganforge.data.containers import Archive, Container, File, Folder, shown
 from ganforge.data.pictures import Unreadable
-from ganforge.data.readers import holds_tables
+from ganforge.data.readers import holds_tables, parquet_pictures
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import MOST_CLASSES
 from ganforge.errors import UserError
@@ -84,6 +84,8 @@ def _may_be_picture(name: str) -> bool:
 
 def holds_pictures(path: Path, rules: ReadingRules = USUAL) -> bool:
     """Say whether a path is to be read as pictures: a zip or a folder without tables, or Parquet files of pictures."""
+    if parquet_pictures(path, rules):
+        return True
     if path.is_dir():
         return not holds_tables(path, rules)
     if path.suffix.lower() == ".npz" or not path.is_file():

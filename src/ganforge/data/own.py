@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ganforge.data.cache import PARTS, Header, Key, cached
+from ganforge.data.containers import Container
 from ganforge.data.download import Report
 from ganforge.data.listing import Listing, Picture, list_pictures, open_containers
+from ganforge.data.parquet_pictures import PictureRows
 from ganforge.data.pictures import Fit, Look, Pixels, Unreadable, decode, look, parse_fit
+from ganforge.data.readers import parquet_pictures
 from ganforge.data.settle import LARGEST, SMALLEST, Parts
 from ganforge.data.splits import shuffled
 from ganforge.errors import UserError
@@ -50,7 +53,9 @@ def read_pictures(
         UserError: there is no picture, one cannot be read, sizes differ, or the cache cannot be written.
     """
     fit = parse_fit(resize)
-    containers = open_containers(path)
+    rows = parquet_pictures(path)
+    table = PictureRows(path, rows) if rows else None
+    containers: dict[str, Container] = {"": table} if table else open_containers(path)
     state = (line for part in containers for line in (part, *containers[part].state()))
     key = Key.of(("pictures", str(path.resolve()), fit, skip_bad), state)
 
@@ -58,7 +63,9 @@ def read_pictures(
         with warnings.catch_warnings():
             # Pillow warns of what is odd but readable; what is not readable is refused by name.
             warnings.simplefilter("ignore")
-            return _Reader(path, list_pictures(path, containers), fit, skip_bad, reading).write(file)
+            return _Reader(
+                path, table.listing() if table else list_pictures(path, containers), fit, skip_bad, reading
+            ).write(file)
 
     try:
         return cached(key, path.resolve().name.split(".")[0] or "images", fill)

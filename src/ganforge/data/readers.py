@@ -29,16 +29,17 @@ from ganforge.data.idx import (
     set_name,
 )
 from ganforge.data.images import ImageSet
+from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.pictures import Unreadable, look
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Array, Parts, settle
 from ganforge.data.sources import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
 from ganforge.errors import UserError
 
-SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set}
+SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set, "parquet": read_parquet_set}
 """What reads the files of one set, by what they are."""
 
-HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels}
+HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels, "parquet": holds_columns}
 """What tells by the start of a file whether it can hold images."""
 
 KINDS = {"idx": "IDX files", "arrays": "NumPy's files", "csv": "tables of text", "parquet": "Parquet files"}
@@ -68,7 +69,19 @@ def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
     """
     if rules.version == 1:
         return path.is_dir() and any(find_spelling(path, name) for name in MNIST_FILES)
-    return (path.is_dir() or _is_zip(path)) and bool(_tables_in(path))
+    return (path.is_dir() or _is_zip(path)) and bool(_tables_in(path)) and not parquet_pictures(path, rules)
+
+
+def parquet_pictures(path: Path, rules: ReadingRules = USUAL) -> list[Source]:
+    """Return the Parquet files of encoded pictures that a path is or holds, which are read as pictures."""
+    if rules.version == 1 or not path.exists():
+        return []
+    if path.is_dir() or _is_zip(path):
+        sources = [source for source in _tables_in(path) if source.kind == "parquet"]
+        sources = of_one_set(sources, str(path), rules) if sources else []
+    else:
+        sources = [single(path, "parquet")] if _kind_of(path) == "parquet" else []
+    return sources if holds_encoded(sources) else []
 
 
 # Files
