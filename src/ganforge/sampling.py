@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
 from ganforge.networks.catalogue import build_generator
@@ -83,17 +84,19 @@ class Generator:
         """
         if not self.class_names:
             raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for a character")
-        known = {name.lower(): index for index, name in enumerate(self.class_names)}
-        missing = next((character for character in text if character.lower() not in known), None)
+        known = {one_form(name).casefold(): index for index, name in enumerate(self.class_names)}
+        text = one_form(text).casefold()
+        missing = next((character for character in text if character not in known), None)
         if missing is not None or not text:
-            names = ", ".join(self.class_names[:12]) + (", ..." if len(self.class_names) > 12 else "")
-            raise UserError(f"cannot write {missing or text!r}: this generator draws {names}")
-        labels = torch.tensor([known[character.lower()] for character in text], device=self.device)
+            raise UserError(f"cannot write {missing or text!r}: of classes {listed(self.class_names)}")
+        labels = torch.tensor([known[character] for character in text], device=self.device)
         name = f"write {attempt}" if attempt else "write"
         return self.draw(self.recipe.latent.calmed(self.latent(len(text), seed=seed, name=name), calm), labels)
 
-    def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
+    def sample(self, n: int | None = None, *, labels: Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
+
+        A label is the name of a class; where no class is named by a number, also a number from 0.
 
         Raises:
             UserError: labels asked of a generator that takes none, a label that is not a class, a count that differs.
@@ -105,20 +108,21 @@ class Generator:
         if labels is not None and n is not None and n != len(labels):
             labels = [labels[i % len(labels)] for i in range(n)]
         count = n or (len(labels) if labels is not None else 64)
-        condition = None
-        if self.class_names:
-            wanted = labels if labels is not None else [i % len(self.class_names) for i in range(count)]
-            wrong = [label for label in wanted if not 0 <= label < len(self.class_names)]
-            if wrong:
-                raise UserError(f"label {wrong[0]} is not a class: labels are 0 to {len(self.class_names) - 1}")
-            condition = torch.tensor(wanted, device=self.device)
-        return self.draw(self.latent(count, seed=seed), condition)
+        numbers = None if labels is None else torch.tensor([number_of(label, self.class_names) for label in labels])
+        return self.sample_classes(count, numbers, seed=seed)
+
+    def sample_classes(self, count: int, numbers: Tensor | None = None, *, seed: int = 0) -> Tensor:
+        """Return uint8 images [count, C, H, W] of the classes of these numbers (int64 [count]), or of all in turn."""
+        if not self.class_names:
+            return self.draw(self.latent(count, seed=seed))
+        wanted = torch.arange(count) % len(self.class_names) if numbers is None else numbers
+        return self.draw(self.latent(count, seed=seed), wanted.to(self.device))
 
     def morph(
         self,
         *,
         seeds: Sequence[int] | None = None,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
         frames: int = 16,
         seed: int = 0,
     ) -> Tensor:
@@ -136,12 +140,11 @@ class Generator:
         if labels is not None:
             if not self.class_names:
                 raise UserError(f"{self.recipe.name} was trained without labels: morph between seeds instead")
-            if not all(0 <= label < len(self.class_names) for label in labels):
-                raise UserError(f"labels are 0 to {len(self.class_names) - 1}")
-            rows = torch.eye(len(self.class_names), device=self.device)[torch.tensor(labels)]
+            numbers = torch.tensor([number_of(label, self.class_names) for label in labels])
+            rows = torch.eye(len(self.class_names), device=self.device)[numbers]
             condition = torch.stack([torch.lerp(rows[i], rows[i + 1], at - i) for i, at in legs])
             return self.draw(self.latent(1, seed=seed).expand(frames, -1), condition)
-        points = [self.latent(1, seed=stop)[0] for stop in stops]
+        points = [self.latent(1, seed=int(stop))[0] for stop in stops]
         latent = torch.stack([_great_circle(points[i], points[i + 1], at - i) for i, at in legs])
         fixed = torch.zeros(frames, dtype=torch.int64, device=self.device) if self.class_names else None
         return self.draw(latent, fixed)

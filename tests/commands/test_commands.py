@@ -19,9 +19,9 @@ TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 FLAGS = {
     "train": {
         *("--data", "--out", "--steps", "--epochs", "--minutes", "--seed", "--set", "--device", "--from", "--json"),
-        *("--resize", "--skip-bad", "--seeds", "--at-once", "--evaluate-every"),
+        *("--resize", "--skip-bad", "--levels", "--colour", "--seeds", "--at-once", "--evaluate-every"),
     },
-    "resume": {"--steps", "--epochs", "--minutes", "--json"},
+    "resume": {"--steps", "--epochs", "--minutes", "--data", "--json"},
     "sample": {
         *("--n", "--labels", "--digits", "--morph", "--codes", "--reconstruct", "--model", "--seed", "--out", "--json"),
         "--precision",
@@ -31,7 +31,7 @@ FLAGS = {
     "recipes show": {"--json"},
     "data": {"--json"},
     "data list": {"--json"},
-    "data show": {"--out", "--resize", "--skip-bad", "--json"},
+    "data show": {"--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"},
     "data fetch": {"--json"},
     "runs": {"--json"},
     "evaluate": {
@@ -43,6 +43,8 @@ FLAGS = {
         "--seed",
         "--slow",
         "--resize",
+        "--levels",
+        "--colour",
         "--nearest",
         "--json",
     },
@@ -53,7 +55,10 @@ FLAGS = {
         *("--recipe", "--seeds", "--steps", "--quick", "--out", "--beside", "--json"),
         *("--labels", "--draw", "--data", "--only"),
     },
-    "judge train": {"--minutes", "--epochs", "--seed", "--flip", "--resize", "--skip-bad", "--out", "--json"},
+    "judge train": {
+        *("--minutes", "--epochs", "--seed", "--flip", "--out", "--json"),
+        *("--resize", "--skip-bad", "--levels", "--colour"),
+    },
 }
 
 
@@ -178,11 +183,12 @@ def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
         ("3,0", [3, 0]),
         ("0-2", [0, 1, 2]),
         ("A-t-shirt", [0, 1]),
-        ("1", [3]),  # a name goes before a number
+        ("red, bright", [3]),
+        ('A,"red, bright"', [0, 3]),
     ],
 )
 def test_classes_are_named_or_numbered(text, labels):
-    generator = SimpleNamespace(class_names=("A", "t-shirt", "B", "1"))
+    generator = SimpleNamespace(class_names=("A", "t-shirt", "B", "red, bright"))
     assert read_labels(text, generator, one_by_one=False) == labels
 
 

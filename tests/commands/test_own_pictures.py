@@ -35,7 +35,8 @@ def test_pictures_are_trained_on_and_gone_on_with(run_command, pictures, tmp_pat
     assert code == 0, err
     assert "60 pictures in 2 classes, short side scaled to 8 px" in out and "1 unreadable file skipped" in out
     saved = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
-    assert saved == {"source": str(pictures), "name": "pictures", "resize": "8", "skip_bad": True}
+    rules = {"rules": 2, "resize": "8", "skip_bad": True, "levels": None, "colour": False}
+    assert saved == {"source": str(pictures), "name": "pictures", **rules}
     assert run_command(*train, "--steps", 12, "--out", "straight")[0] == 0
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -70,8 +71,8 @@ def test_sizes_are_width_by_height(run_command, tmp_path):
         (("--data", "pictures", "--resize", "500"), "8 to 64 px"),
         (("--data", "pictures", "--resize", "big"), "--resize big"),
         (("--data", "pictures/cats/1.png"), "is a single picture; give the folder or zip"),
-        (("--data", "digits", "--resize", "8"), "works on a folder or zip of pictures"),
-        (("--data", "bars.npz", "--skip-bad"), "works on a folder or zip of pictures"),
+        (("--data", "digits", "--resize", "8"), "digits is read as published"),
+        (("--data", "bars.npz", "--skip-bad"), "works on a folder or archive of pictures"),
         (("--data", "cut.zip"), "is no whole zip"),
         (("--data", "up.zip"), "leads out of it"),
     ],

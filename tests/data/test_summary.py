@@ -61,7 +61,7 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
         (splits(changed(lambda x: x[:30].copy_(x[30:60]))), ["30 of 2,000 images are exact copies"]),
         (splits(changed(lambda x: x.copy_(NOISE[:1]))), ["all training images are the same"]),
         (splits(changed(lambda x: x[7].fill_(9))), ["1 of 2,000 images are of one level"]),
-        (splits(NOISE % 2), ["0/1 pixels saved as uint8"]),
+        (splits(NOISE % 2), ["0/1 pixels; --levels 0,1"]),
         (splits(NOISE // 5), ["run only from 0 to 51"]),
         (splits(test=NOISE[:20]), ["20 of 20 test images are also trained on"]),
         (splits(labels=[-1] * 2000, names=()), ["no labels"]),

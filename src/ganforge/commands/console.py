@@ -11,6 +11,17 @@ import typer
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
 
 
+Resize = Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")]
+LevelsFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--levels", metavar="LOW,HIGH", help="The levels that are black and white, as 0,4095; told unless given."
+    ),
+]
+ColourFlag = Annotated[bool, typer.Option("--colour", help="Keep three channels where all pictures are grey.")]
+
+
 LEAST_WRAPPED = 24
 """Columns of a terminal in which the last cell of a row can be wrapped and still be read."""
 

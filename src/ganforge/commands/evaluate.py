@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say, table
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, give, say, table
 
 if TYPE_CHECKING:
     from ganforge.evaluation.report import Evaluation
@@ -27,6 +27,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the noise a generator draws from.")] = 0,
     slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes, test on reals; minutes.")] = False,
     resize: Annotated[str | None, typer.Option(help="Scale real pictures, as 'train --resize' did.")] = None,
+    levels: LevelsFlag = None,
+    colour: ColourFlag = False,
     nearest: Annotated[
         Path | None, typer.Option(help="FILE.png: fakes nearest to training images, beside them.")
     ] = None,
@@ -37,6 +39,7 @@ def evaluate(
     Example: ganforge evaluate runs/forge-2-mnist-1
     """
     from ganforge.commands.progress import TerminalWatcher
+    from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
     from ganforge.evaluation.compare import Group, summary_rows
     from ganforge.evaluation.inception import inception as inception_features
@@ -55,6 +58,8 @@ def evaluate(
         "seed": seed,
         "slow": slow,
         "resize": resize,
+        "levels": parse_levels(levels),
+        "colour": colour,
         "nearest": nearest,
         "watcher": watcher,
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, hand_on, say
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, say
 
 if TYPE_CHECKING:
     from ganforge.judge.storage import Card
@@ -52,8 +52,10 @@ def judge_train(
         bool | None,
         typer.Option("--flip/--no-flip", help="Is a mirrored image still of its class? Colour: yes, grey: no."),
     ] = None,
-    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
+    resize: Resize = None,
+    skip_bad: SkipBad = False,
+    levels: LevelsFlag = None,
+    colour: ColourFlag = False,
     out: Annotated[Path | None, typer.Option(help="Write FILE.safetensors, instead of to where runs find it.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -64,6 +66,9 @@ def judge_train(
     from ganforge.commands.judging import TrainingProgress
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.catalogue import load
+    from ganforge.data.pixel_levels import parse_levels
+    from ganforge.data.rules import ReadingRules
+    from ganforge.experiment.order import warn_of
     from ganforge.files import place_for
     from ganforge.judge.kept import kept_file, version_of
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
@@ -71,9 +76,11 @@ def judge_train(
     watcher = TerminalWatcher(as_json=as_json)
     _refuse_length(minutes, epochs)
     try:
-        splits = load(source, report=watcher.downloading, resize=resize, skip_bad=skip_bad, reading=watcher.reading)
+        rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
+        splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
     finally:
         watcher.end()
+    warn_of(source, splits, watcher)
     refuse_what_cannot_be_judged(splits)
     mirrored = splits.train.shape[0] == 3 if flip is None else flip
     file = place_for(out or kept_file(splits))

@@ -1,12 +1,13 @@
 """The verbs that show what there is: ``recipes``, ``data``, ``runs``."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, hand_on, say, table
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, say, table
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
@@ -84,8 +85,10 @@ def data_list(as_json: JsonFlag = False) -> None:
 @data_app.command("show")
 def data_show(
     source: Annotated[str, typer.Argument(help="A name, a file or a folder.")],
-    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
+    resize: Resize = None,
+    skip_bad: SkipBad = False,
+    levels: LevelsFlag = None,
+    colour: ColourFlag = False,
     out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -97,14 +100,20 @@ def data_show(
 
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.catalogue import load
+    from ganforge.data.pixel_levels import parse_levels
+    from ganforge.data.rules import ReadingRules
     from ganforge.data.summary import summarise
+    from ganforge.errors import UserError
     from ganforge.files import place_for, write_atomically
     from ganforge.sampling import png, sheet
 
-    place_for(out or Path("contact-sheet.png"), [".png"])
+    if out and _is_inside(out, source):
+        raise UserError(f"--out {out}: lies in {source}, where the next reading would take it for data")
+    place_for(out or contact_sheet(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     try:
-        splits = load(source, report=watcher.downloading, resize=resize, skip_bad=skip_bad, reading=watcher.reading)
+        rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
+        splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
     finally:
         watcher.end()
     found = summarise(splits)
@@ -114,17 +123,32 @@ def data_show(
     picture = sheet(
         splits.train.gather(spread), 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
     )
-    target = out or Path(f"{splits.train.name}-contact-sheet.png")
+    target = out or contact_sheet(source, splits.train.name)
     write_atomically(target, png(picture))
     if as_json:
-        give(dataclasses.asdict(found) | {"contact_sheet": str(target), "fingerprint": splits.fingerprint})
+        told = {"notes": splits.notes, "contact_sheet": str(target), "fingerprint": splits.fingerprint}
+        give(dataclasses.asdict(found) | told)
         return
-    for line in describe(found):
+    for line in describe(found, splits.notes):
         say(line)
     say(f"contact sheet: {target}")
 
 
-def describe(found: object) -> list[str]:
+def contact_sheet(source: str, name: str) -> Path:
+    """Return where the contact sheet of a set goes: here, but never into the folder that is read."""
+    from ganforge.data.containers import SHEET_ENDING
+    from ganforge.files import cache_folder
+
+    here = Path(f"{name}{SHEET_ENDING}")
+    return cache_folder() / "contact-sheets" / here if _is_inside(here, source) else here
+
+
+def _is_inside(file: Path, source: str) -> bool:
+    read = Path(source).expanduser()
+    return read.is_dir() and file.resolve().is_relative_to(read.resolve())
+
+
+def describe(found: object, notes: Sequence[str] = ()) -> list[str]:
     """Put a summary in lines for a person."""
     from ganforge.data.summary import Summary
 
@@ -141,7 +165,7 @@ def describe(found: object) -> list[str]:
         shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in found.classes[:20])
         more = f", ... ({len(found.classes)} in all)" if len(found.classes) > 20 else ""
         lines.append(f"classes: {shares}{more}")
-    return lines + [f"warning: {warning}" for warning in found.warnings]
+    return lines + [f"note: {note}" for note in notes] + [f"warning: {warning}" for warning in found.warnings]
 
 
 @data_app.command("fetch")

@@ -32,7 +32,8 @@ def sample(
         ),
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Classes to draw, by name or else by number from 0: 0-9, or 3,1,4, or shirt,bag.")
+        str | None,
+        typer.Option(help='Classes by name: 0-9, or 3,1,4, or shirt,bag; "a, b" is one name.'),
     ] = None,
     digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
     morph: Annotated[
@@ -95,12 +96,14 @@ def sample(
     rows: tuple[str, ...] = ()
     if morph:
         seeds = None if wanted else [seed + k for k in range(5)]
-        images = generator.morph(seeds=seeds, labels=wanted, frames=32 if n is None else n, seed=seed)
+        stops = [generator.class_names[number] for number in wanted] if wanted else None
+        images = generator.morph(seeds=seeds, labels=stops, frames=32 if n is None else n, seed=seed)
     else:
         if wanted is None and (names := generator.class_names):  # class by class, as many of each as n allows
             wanted = sorted(k % len(names) for k in range(n or 10 * len(names)))
             rows = names if len(wanted) >= len(names) else ()
-        images = generator.sample(n, labels=wanted, seed=seed)
+        names = generator.class_names
+        images = generator.sample(n, labels=[names[number] for number in wanted] if wanted else None, seed=seed)
     columns = len(images) if digits is not None else 10 if wanted else 8
     _hand_over(generator, images, wanted, target, seed, as_json, columns=columns, rows=rows)
 
@@ -119,6 +122,7 @@ def _hand_over(
     """Write what was drawn and say where it lies; ``rows`` are the names of classes that are a row each of a sheet."""
     import torch
 
+    from ganforge.data.class_names import labels_of
     from ganforge.sampling import class_sheet, sheet
 
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
@@ -128,9 +132,10 @@ def _hand_over(
             return class_sheet(images, torch.tensor(labels), rows, caption=caption)
         return sheet(images, columns, caption=caption)
 
-    _write(images, labels, target, draw)
+    _write(images, labels, target, draw, generator.class_names)
     if as_json:
-        give({"file": str(target), "n": len(images), "seed": seed, "labels": labels})
+        named = None if labels is None else labels_of(labels, generator.class_names)
+        give({"file": str(target), "n": len(images), "seed": seed, "labels": named})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
 
 
@@ -214,11 +219,13 @@ def _stem(text: str) -> str:
 
 
 def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -> list[int] | None:
-    """Turn "0-9", "3,1,4" or names of classes (or, one by one, "314") to labels; what is a name counts as a name.
+    """Turn "0-9", "3,1,4" or names of classes (or, one by one, "314") to the numbers of these classes.
 
     Raises:
         UserError: it cannot be read so, or the generator has no such class.
     """
+    from ganforge.data.class_names import parse_classes
+
     if text is None:
         return None
     if not generator.class_names:
@@ -226,24 +233,8 @@ def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -
     if one_by_one:
         if not text.isascii() or not text.isdigit():
             raise UserError(f"--digits {text!r}: write digits only, for example --digits 20261122")
-        return [int(digit) for digit in text]
-    known = {str(number): number for number in range(len(generator.class_names))}
-    known |= {name: number for number, name in enumerate(generator.class_names)}
-    labels: list[int] = []
-    for part in (part.strip() for part in text.split(",")):
-        dashes = [place for place, sign in enumerate(part) if sign == "-"]  # a name may have some of its own
-        ways = [(part, part), *((part[:dash].strip(), part[dash + 1 :].strip()) for dash in dashes)]
-        first, last = next((ends for ends in ways if known.keys() >= set(ends)), ("", ""))
-        if not first:
-            names = ", ".join(generator.class_names[:12]) + (", ..." if len(generator.class_names) > 12 else "")
-            raise UserError(
-                f"--labels {text!r}: {part!r} is no class; write names ({names}) or numbers from 0 to "
-                f"{len(generator.class_names) - 1}, with commas between, or the first and the last as in 0-1"
-            )
-        if known[first] > known[last]:
-            raise UserError(f"--labels {text!r}: {part!r} runs backwards; write {last}-{first}, or one by one")
-        labels += range(known[first], known[last] + 1)
-    return labels
+        return [number for digit in text for number in parse_classes(digit, generator.class_names, "--digits")]
+    return parse_classes(text, generator.class_names)
 
 
 def _ready(target: Path) -> None:
@@ -256,7 +247,13 @@ def _ready(target: Path) -> None:
     place_for(target if kind else target / "00000.png")
 
 
-def _write(images: "Tensor", labels: list[int] | None, target: Path, draw: Callable[[], "Image"]) -> None:
+def _write(
+    images: "Tensor",
+    labels: list[int] | None,
+    target: Path,
+    draw: Callable[[], "Image"],
+    class_names: Sequence[str] = (),
+) -> None:
     """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
     from ganforge.files import write_atomically
     from ganforge.sampling import animation, png, sheet
@@ -266,7 +263,7 @@ def _write(images: "Tensor", labels: list[int] | None, target: Path, draw: Calla
         for index, image in enumerate(images):
             write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
     elif kind == ".npz":
-        write_atomically(target, _npz(images, labels))
+        write_atomically(target, _npz(images, labels, class_names))
     elif kind == ".png":
         write_atomically(target, png(draw()))
     else:
@@ -282,14 +279,20 @@ def sheet_of_one(image: "Tensor") -> Any:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _npz(images: "Tensor", labels: list[int] | None) -> bytes:
+def _npz(images: "Tensor", labels: list[int] | None, class_names: Sequence[str]) -> bytes:
+    """Pack images and labels: the numbers that name the classes, or numbers from 0 with the names beside them."""
     import io
 
     import numpy as np
 
+    from ganforge.data.class_names import labels_of
+
     buffer = io.BytesIO()
     arrays = {"images": images.permute(0, 2, 3, 1).numpy()}
     if labels is not None and len(labels) <= len(images):
-        arrays["labels"] = np.resize(np.array(labels), len(images))
+        named = labels_of(labels, class_names)
+        by_number = all(isinstance(name, int) for name in named)
+        arrays["labels"] = np.resize(np.array(named if by_number else labels), len(images))
+        arrays |= {} if by_number else {"class_names": np.array(class_names)}
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # NumPy takes any number of named arrays
     return buffer.getvalue()

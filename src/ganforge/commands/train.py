@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
@@ -19,8 +19,10 @@ Minutes = Annotated[float | None, typer.Option(help="Train so many minutes.")]
 def train(
     recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto takes MNIST if it can.")] = "auto",
-    resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
+    resize: Resize = None,
+    skip_bad: SkipBad = False,
+    levels: LevelsFlag = None,
+    colour: ColourFlag = False,
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-DATA-K unless given.")] = None,
     steps: Steps = None,
     epochs: Epochs = None,
@@ -47,6 +49,7 @@ def train(
     Example: ganforge train vanilla --data mnist --minutes 2
     """
     from ganforge.commands.progress import TerminalWatcher
+    from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
     from ganforge.experiment.seeds import train_seeds
     from ganforge.experiment.verbs import train as train_gan
@@ -65,6 +68,8 @@ def train(
         "start_from": start_from,
         "resize": resize,
         "skip_bad": skip_bad,
+        "levels": parse_levels(levels),
+        "colour": colour,
         "watcher": watcher,
     }
     if seeds is None:
@@ -90,6 +95,9 @@ def resume(
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Annotated[float | None, typer.Option(help="Train so many minutes more.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the run's data are now, if they were moved; their content is checked.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on where a run stopped, or beyond its end; the result is that of a run that never stopped.
@@ -100,7 +108,7 @@ def resume(
     from ganforge.experiment.verbs import resume as resume_gan
 
     watcher = TerminalWatcher(as_json=as_json)
-    _show(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, watcher=watcher), watcher, as_json)
+    _show(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, data=data, watcher=watcher), watcher, as_json)
 
 
 def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:

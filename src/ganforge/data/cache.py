@@ -26,17 +26,21 @@ from ganforge.settings import Settings
 
 PIXELS, HEADER = "pixels.bin", "header.json"
 PARTS = ("train", "validation", "test")
-VERSION = 1
+VERSION = 2
 """Part of every key: whoever changes what is written raises it."""
 
 
 class Header(Settings):
-    """What the pixels are: how many for each part, in this order, their shape [C, H, W], and what was done to them."""
+    """What the pixels are: how many for each part, in this order, their shape [C, H, W], and what was done to them.
+
+    ``note`` is for the sentence that says where the data came from, ``notes`` are those of `Parts`.
+    """
 
     counts: dict[str, int]
     shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     note: str
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -135,5 +139,7 @@ def _open(folder: Path, name: str) -> tuple[Parts, str] | None:
                 pixels, known = file.images[span.start : span.stop], labels[span.start : span.stop]
                 sets[part] = ImageSet(pixels, known, header.class_names, title, span)
                 start += count
-        return Parts(sets["train"], sets.get("validation"), sets.get("test"), shuffled=True), header.note
+        return Parts(
+            sets["train"], sets.get("validation"), sets.get("test"), shuffled=True, notes=header.notes
+        ), header.note
     return None

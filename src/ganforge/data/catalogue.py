@@ -14,8 +14,10 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
 from ganforge.data.own import read_pictures
+from ganforge.data.pixel_levels import check_levels
 from ganforge.data.published import find_member
 from ganforge.data.readers import read_object, read_path
+from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest
@@ -38,8 +40,7 @@ def load(
     source: object = "auto",
     images: str = "train",
     report: Report | None = None,
-    resize: str | int | None = None,
-    skip_bad: bool = False,
+    rules: ReadingRules = USUAL,
     reading: Report | None = None,
 ) -> Splits:
     """Load a data set in three parts.
@@ -49,40 +50,60 @@ def load(
             or a Python object as `readers.read_object` takes it. A name of the catalogue goes before a file so called.
         images: ``train``, or ``all`` to train on the validation images too.
         report: told how a download gets on.
-        resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
-        skip_bad: leave out pictures that cannot be read.
+        rules: how a user's own files and objects become images; sets of the catalogue are read as published.
         reading: told how the reading of pictures gets on.
 
     Raises:
         UserError: there is no such data, it is damaged or cannot be used, or it holds fewer than four images.
     """
+    check_levels(rules.levels)
     if images not in ("train", "all"):
         raise UserError(f"images = {images!r} is neither train nor all; all adds the validation images to training")
     if isinstance(source, str) and source not in ("auto", *ENTRIES):
         source = _as_path(source)
     if isinstance(source, Path):
-        return cut(*_load_path(source, resize, skip_bad, reading), images)
-    _refuse_wishes(resize, skip_bad)
-    if isinstance(source, str) and source == "auto":
-        return cut(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images)
+        if entry := _published_at(source):
+            refuse_choices(rules, "these are files of a published set, which are read as published")
+            return cut(entry.read(source), f"read from {source}: the files of {entry.name}", images, published=True)
+        return cut(*_load_path(source, rules, reading), images, rules)
     if isinstance(source, str | Entry):
-        return cut(*_load_entry(_entry(source), report, reading), images)
-    return cut(read_object(source), "given as a Python object", images)
+        refuse_choices(rules, f"{source if isinstance(source, str) else source.name} is read as published")
+    if isinstance(source, str) and source == "auto":
+        return cut(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
+    if isinstance(source, str | Entry):
+        return cut(*_load_entry(_entry(source), report, reading), images, published=True)
+    _refuse_wishes(rules)
+    return cut(read_object(source, rules), "given as a Python object", images, rules)
 
 
-def load_whole(source: object, reading: Report | None = None) -> ImageSet:
+def _published_at(path: Path) -> Entry | None:
+    """Find the set of the catalogue whose published files a folder holds, under their checksums."""
+    if not path.is_dir():
+        return None
+    for entry in ENTRIES.values():
+        known = [(find_spelling(path, file.name), file) for file in entry.files if file.sha256]
+        if known and all(right(found, file) for found, file in known):
+            return entry
+    return None
+
+
+def load_whole(
+    source: object, rules: ReadingRules = USUAL, reading: Report | None = None
+) -> tuple[ImageSet, tuple[str, ...]]:
     """Load all images of a source as one set, whatever parts it has: pictures that are looked at, not trained on.
+
+    The lines that `Parts` has to say of how it was read come with it.
 
     Raises:
         UserError: as `load`.
     """
     if isinstance(source, str):
         source = _as_path(source)
-    parts = _load_path(source, None, False, reading)[0] if isinstance(source, Path) else read_object(source)
+    parts = _load_path(source, rules, reading)[0] if isinstance(source, Path) else read_object(source, rules)
     whole = parts.train
     for part in (parts.validation, parts.test):
         whole = whole.followed_by(part) if part is not None else whole
-    return whole
+    return whole, parts.notes
 
 
 def names() -> list[Listed]:
@@ -154,22 +175,41 @@ def _as_path(source: str) -> Path:
     raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")
 
 
-def _load_path(source: Path, resize: str | int | None, skip_bad: bool, reading: Report | None) -> tuple[Parts, str]:
+def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[Parts, str]:
     path = source.expanduser()
-    if holds_pictures(path):
-        parts, note = read_pictures(path, resize, skip_bad, reading)
+    if holds_pictures(path, rules):
+        parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"
     if path.exists():
-        _refuse_wishes(resize, skip_bad)
-    if is_large(path) and (found := read_large(path, reading)):
+        _refuse_wishes(rules)
+    if is_large(path, rules) and (found := read_large(path, rules, reading)):
         return found[0], f"read from {source}: {found[1]}"
-    return read_path(path), f"read from {source}"
+    return read_path(path, rules), f"read from {source}"
 
 
-def _refuse_wishes(resize: str | int | None, skip_bad: bool) -> None:
-    given = [flag for flag, wanted in (("--resize", resize is not None), ("--skip-bad", skip_bad)) if wanted]
+def _refuse_wishes(rules: ReadingRules) -> None:
+    """Refuse what works on pictures alone."""
+    given = [
+        flag for flag, wanted in (("--resize", rules.resize is not None), ("--skip-bad", rules.skip_bad)) if wanted
+    ]
     if given:
-        raise UserError(f"{' and '.join(given)}: works on a folder or zip of pictures, and these data are none")
+        raise UserError(f"{' and '.join(given)}: works on a folder or archive of pictures, and these data are none")
+
+
+def refuse_choices(rules: ReadingRules, why: str) -> None:
+    """Refuse whatever a user chose of how to read, where nothing is to be chosen.
+
+    Raises:
+        UserError: something was chosen.
+    """
+    chosen = {
+        "--resize": rules.resize is not None,
+        "--skip-bad": rules.skip_bad,
+        "--levels": rules.levels is not None,
+        "--colour": rules.colour,
+    }
+    if given := [flag for flag, wanted in chosen.items() if wanted]:
+        raise UserError(f"{' and '.join(given)}: {why}; leave {'them' if len(given) > 1 else 'it'} out")
 
 
 def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> tuple[Parts, str]:
@@ -178,7 +218,7 @@ def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> 
     if found := _find(entry):
         return entry.read(found[0]), found[1]
     if entry.stand_in and (instead := _stand_in(entry)):
-        parts, note = read_pictures(instead, reading=reading)
+        parts, note = read_pictures(instead, ReadingRules(version=1), reading)
         return parts, f"found in {_shown(instead)}: {note}; {entry.stand_in.caveat}"
     folder = fetch(entry, report=report)
     return entry.read(folder), f"downloaded to {_shown(folder)}"

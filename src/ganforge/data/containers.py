@@ -3,6 +3,7 @@
 Nothing of a zip is ever unpacked to the disk.
 """
 
+import hashlib
 import os
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from typing import IO, Protocol
 
 from ganforge.data.pictures import Unreadable
 from ganforge.errors import UserError
+from ganforge.files import cache_folder
 
 MOST_FILE = 256 * 2**20
 """Bytes beyond which a file is no picture of at most 50 megapixels."""
@@ -58,20 +60,59 @@ class Container(Protocol):
         """Give back what is held open."""
 
 
+PROBE, MOST_PROBED = 4096, 500
+"""Bytes at the start, in the middle and at the end of a file that stand for its content, and the files looked at."""
+
+
+def probe(path: Path) -> str:
+    """Return a cheap fingerprint of a file's bytes: other content under the same name, size and time is noticed.
+
+    The end of a zip holds the checksums of all its members, so a zip is known by it as a whole.
+    """
+    digest = hashlib.blake2b(digest_size=10)
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            for start in (0, max(0, size // 2 - PROBE // 2), max(0, size - PROBE)):
+                stream.seek(start)
+                digest.update(stream.read(PROBE))
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+CACHE_TAG = "CACHEDIR.TAG"
+SHEET_ENDING = "-contact-sheet.png"
+"""How the sheets end that ``ganforge data show`` draws."""
+
+
+def is_own_trace(path: Path) -> bool:
+    """Say whether ganforge wrote a folder or file, or a cache did: a run, a benchmark, a cache, a contact sheet."""
+    if not path.is_dir():
+        return path.name.endswith(SHEET_ENDING)
+    # A run that was killed before its first step has no run.json yet.
+    run = (path / "recipe.toml").is_file() and any((path / name).exists() for name in ("run.json", "checkpoints"))
+    tagged = any((path / name).is_file() for name in (CACHE_TAG, "benchmark.json"))
+    return run or tagged or path.resolve() == cache_folder().resolve()
+
+
 def hidden(name: str) -> bool:
     """Say whether a system or an editor keeps this for itself."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 class Folder:
-    """A folder of the disk; links in it are followed, each folder once.
+    """A folder of the disk; links in it are followed, each folder once, and what ganforge wrote is left out.
+
+    Attributes:
+        traces: how many runs, caches and contact sheets were left out.
 
     Raises:
         UserError: some folder in it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.traces = path, 0
         self._files: list[File] = []
         self._folders: list[str] = []
         try:
@@ -89,20 +130,32 @@ class Folder:
             for entry in entries:
                 if hidden(entry.name):
                     continue
-                if entry.is_dir():
-                    self._folders.append(below + entry.name)
-                    self._list(f"{below}{entry.name}/", seen)
+                if is_own_trace(Path(entry)):
+                    self.traces += 1
+                elif entry.is_dir():
+                    self._list_folder(below + entry.name, seen)
                 elif entry.is_file():
                     found = entry.stat()
                     self._files.append(File(below + entry.name, found.st_size, found.st_mtime_ns))
                 elif entry.is_symlink():  # leads nowhere
                     self._files.append(File(below + entry.name, 0))
 
+    def _list_folder(self, name: str, seen: set[tuple[int, int]]) -> None:
+        """List a folder in this one; a folder in which lie traces of ganforge and nothing else is one, too."""
+        files, folders, traces = len(self._files), len(self._folders), self.traces
+        self._folders.append(name)
+        self._list(f"{name}/", seen)
+        if self.traces > traces and len(self._files) == files:
+            del self._folders[folders:]
+
     def state(self) -> Iterator[str]:
-        """Give names, sizes and times of all files."""
+        """Give names, sizes and times of all files, and what some of them hold."""
         yield from self._folders
         for file in self._files:
             yield f"{file.name}\0{file.size}\0{file.changed}"
+        step = -(-len(self._files) // MOST_PROBED) or 1
+        for file in self._files[::step]:
+            yield probe(self.path / file.name)
 
     def files(self) -> list[File]:
         """List the files, sorted by name."""
@@ -190,7 +243,7 @@ class Archive:
     def state(self) -> Iterator[str]:
         """Give size and time of the zip itself."""
         found = self.path.stat()
-        yield f"{found.st_size}\0{found.st_mtime_ns}"
+        yield f"{found.st_size}\0{found.st_mtime_ns}\0{probe(self.path)}"
 
     def files(self) -> list[File]:
         """List the files, sorted by name."""

@@ -106,7 +106,7 @@ def labels_beside(path: Path) -> Path | None:
 # Sets of files
 
 
-def read_idx_folder(folder: Path, name: str) -> Parts:
+def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Parts:
     """Read the four files of a set in MNIST's form, exactly so named: train and t10k, images and labels."""
     found: dict[str, tuple[Array, Array | None]] = {}
     for part, names in (("train", MNIST_FILES[:2]), ("test", MNIST_FILES[2:])):
@@ -116,7 +116,7 @@ def read_idx_folder(folder: Path, name: str) -> Parts:
                 raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
         images, labels = (read_idx(path, held) for path, held in zip(paths, DIMENSIONS, strict=True) if path)
         found[part] = images, labels
-    return settle(found, str(folder), name)
+    return settle(found, str(folder), name, rules)
 
 
 def read_idx_set(sources: Sequence[Source], where: str, rules: ReadingRules = USUAL) -> Reading:

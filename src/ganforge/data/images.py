@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -84,9 +84,11 @@ class ImageSet:
     def pieces(self, count: int = 4096) -> Iterator[Tensor]:
         """Give the images ``count`` at a time: the way to look at all of a set that need not fit into memory."""
         for piece in torch.split(self.images, count):
-            yield piece
-            if self.span:
-                self.span.file.let_go()
+            try:
+                yield piece
+            finally:  # also where the first piece is all that is wanted
+                if self.span:
+                    self.span.file.let_go()
 
     def gather(self, indices: Tensor) -> Tensor:
         """Return the images at ``indices`` (int64 [M]), in memory."""
@@ -122,13 +124,24 @@ class ImageSet:
 class Splits:
     """One data set in three parts: train on the first, choose on the second, report on the third.
 
-    ``origin`` says in half a sentence where the data was found.
+    ``origin`` says in half a sentence where the data was found, ``notes`` in a line each how it was read where it could
+    have been read otherwise.
     """
 
     train: ImageSet
     validation: ImageSet
     test: ImageSet
     origin: str = ""
+    notes: tuple[str, ...] = ()
+
+    def called(self, name: str) -> "Splits":
+        """Return the same data under another name."""
+        return replace(
+            self,
+            train=replace(self.train, name=name),
+            validation=replace(self.validation, name=f"{name} validation"),
+            test=replace(self.test, name=f"{name} test"),
+        )
 
     @cached_property
     def fingerprint(self) -> str:

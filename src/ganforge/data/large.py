@@ -6,16 +6,19 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ganforge.data.arrays import Chosen, StoredArray, choose, claimed_bytes, named_classes, npy_header, stored_arrays
 from ganforge.data.cache import Header, Key, cached
+from ganforge.data.class_labels import settle_labels
 from ganforge.data.content import refusing_damage
 from ganforge.data.download import Report
+from ganforge.data.layouts import channels_first
 from ganforge.data.readers import holds_tables, one_set
 from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Array, Parts, channels_first, settle_labels
+from ganforge.data.settle import Parts
 from ganforge.data.sources import Source, single
-from ganforge.data.splits import shuffled
+from ganforge.data.splits import order_in_file
 from ganforge.data.stored import PixelFile
 from ganforge.errors import UserError
 
@@ -31,7 +34,7 @@ def is_large(path: Path, rules: ReadingRules = USUAL) -> bool:
     return any(source.path and source.size > LARGE for source in _sources(path, rules))
 
 
-def read_large(path: Path, reading: Report | None = None, rules: ReadingRules = USUAL) -> tuple[Parts, str] | None:
+def read_large(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[Parts, str] | None:
     """Read large .npy files of uint8 images, with the labels beside them.
 
     Returns None where another type, an order by columns or an archive asks for them to be read as small ones are.
@@ -41,31 +44,59 @@ def read_large(path: Path, reading: Report | None = None, rules: ReadingRules = 
     """
     sources = _sources(path, rules)
     chosen = choose(stored_arrays(sources, rules), str(path), rules)
-    images = {part: _mapped(array) for part, (array, _) in chosen.parts.items()}
-    mapped = {part: file for part, file in images.items() if file is not None}
-    if len(mapped) < len(images):
+    files = {part: _mapped(array) for part, (array, _) in chosen.parts.items()}
+    mapped = {part: file for part, file in files.items() if file is not None}
+    if len(mapped) < len(files):
         return None
-    shapes = {channels_first(file.images.numpy(), str(path)).shape[1:] for file in mapped.values()}
+    laid_out = {part: channels_first(file.images.numpy(), str(path)) for part, file in mapped.items()}
+    shapes = {images.shape[1:] for images, _ in laid_out.values()}
     if len(shapes) > 1:
         raise UserError(f"{path}: its parts have images of different shapes {sorted(shapes)}; make them alike")
-    labels, class_names, notes = _labels(chosen, mapped, path, rules)
-    counts = {part: len(file.images) for part, file in mapped.items()}
+    if any(len(images) != len(mapped[part].images) for part, (images, _) in laid_out.items()):
+        return None  # the images lie along the last axis
 
     def fill(file: IO[bytes]) -> tuple[Header, npt.NDArray[np.int64]]:
-        kept, done = [], 0
-        for part, source in mapped.items():
-            order = shuffled(counts[part], *(() if part == "train" else (part,)))
-            for rows in torch.split(order, COPIED):
-                file.write(np.ascontiguousarray(channels_first(source.read(rows).numpy(), str(path))).data)
-                done += len(rows)
-                if reading:
-                    reading(f"copying {path.name}", done, sum(counts.values()))
-            kept.append(labels[part][order.numpy()])
-        note = "; ".join((f"{sum(counts.values()):,} images", *notes))
-        return Header(counts=counts, shape=shapes.pop(), class_names=class_names, note=note), np.concatenate(kept)
+        labels, class_names, notes = _labels(chosen, mapped, path, rules)
+        order, counts = order_in_file([part for part in mapped for _ in range(len(mapped[part].images))], labels, rules)
+        _copy(file, mapped, order, counts, path, reading)
+        return (
+            Header(
+                counts=counts,
+                shape=shapes.pop(),
+                class_names=class_names,
+                note=f"{len(order):,} images",
+                notes=tuple(dict.fromkeys(line for line in (*notes, *(note for _, note in laid_out.values())) if line)),
+            ),
+            labels[order].numpy(),
+        )
 
-    asked = ("npy", str(path.resolve())) if path.is_file() else ("npy", str(path.resolve()), rules.version)
-    return cached(Key.of(asked, _state(sources)), path.resolve().name.split(".")[0] or "images", fill)
+    return cached(Key.of(("npy", str(path.resolve()), rules), _state(sources)), _name(path), fill)
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.split(".")[0] or "images"
+
+
+def _copy(
+    file: IO[bytes],
+    mapped: dict[str, PixelFile],
+    order: Tensor,
+    counts: dict[str, int],
+    path: Path,
+    reading: Report | None,
+) -> None:
+    """Copy images in the order of the parts; those of a part come from its own file, or all from the training one."""
+    starts = dict(
+        zip(mapped, np.cumsum([0, *(len(source.images) for source in mapped.values())]).tolist(), strict=False)
+    )
+    done = 0
+    for part, rows in zip(counts, torch.split(order, list(counts.values())), strict=True):
+        source = part if part in mapped else "train"
+        for some in torch.split(rows - starts[source], COPIED):
+            file.write(np.ascontiguousarray(channels_first(mapped[source].read(some).numpy(), str(path))[0]).data)
+            done += len(some)
+            if reading:
+                reading(f"copying {path.name}", done, len(order))
 
 
 def _sources(path: Path, rules: ReadingRules) -> list[Source]:
@@ -106,11 +137,11 @@ def _mapped(array: StoredArray) -> PixelFile | None:
 
 def _labels(
     chosen: Chosen, images: dict[str, PixelFile], path: Path, rules: ReadingRules
-) -> tuple[dict[str, Array], tuple[str, ...], tuple[str, ...]]:
-    """Settle the labels of all parts, and return them with the names of the classes and what is to be said of them."""
+) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
+    """Settle the labels of all parts, int64 [N], and return the names of the classes and what is to be said of both."""
     found = {part: (None, labels.read() if labels else None) for part, (_, labels) in chosen.parts.items()}
     read = named_classes(found, chosen)
     counts = {part: len(file.images) for part, file in images.items()}
     labels = {part: of_part for part, (_, of_part) in read.found.items()}
-    settled, class_names = settle_labels(labels, counts, str(path), rules, read.class_names)
-    return {part: of_part.numpy() for part, of_part in settled.items()}, class_names, read.notes
+    settled, class_names, note = settle_labels(labels, counts, str(path), rules, read.class_names or None)
+    return torch.cat([settled[part] for part in images]), class_names, (*read.notes, note)

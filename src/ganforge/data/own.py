@@ -16,6 +16,7 @@ from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ganforge.data.cache import PARTS, Header, Key, cached
 from ganforge.data.containers import Container
@@ -24,8 +25,9 @@ from ganforge.data.listing import Listing, Picture, list_pictures, open_containe
 from ganforge.data.parquet_pictures import PictureRows
 from ganforge.data.pictures import Fit, Look, Pixels, Unreadable, decode, look, parse_fit
 from ganforge.data.readers import parquet_pictures
-from ganforge.data.settle import LARGEST, SMALLEST, Parts
-from ganforge.data.splits import shuffled
+from ganforge.data.rules import USUAL, ReadingRules
+from ganforge.data.settle import GREY_IN_COLOUR, LARGEST, SMALLEST, Parts, is_grey
+from ganforge.data.splits import order_in_file
 from ganforge.errors import UserError
 
 CHUNK, ROUND = 32, 512
@@ -38,34 +40,30 @@ Numbers = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 
-def read_pictures(
-    path: Path, resize: object = None, skip_bad: bool = False, reading: Report | None = None
-) -> tuple[Parts, str]:
+def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[Parts, str]:
     """Read a folder or zip of pictures, and say in half a sentence what it holds and what was done.
 
     Args:
         path: as `listing` understands it.
-        resize: None, or a size as `pictures.parse_fit` understands it.
-        skip_bad: leave out files that cannot be read, and count them.
+        rules: how to read them.
         reading: told what is being done, how many pictures are done, and of how many.
 
     Raises:
         UserError: there is no picture, one cannot be read, sizes differ, or the cache cannot be written.
     """
-    fit = parse_fit(resize)
-    rows = parquet_pictures(path)
-    table = PictureRows(path, rows) if rows else None
-    containers: dict[str, Container] = {"": table} if table else open_containers(path)
+    fit = parse_fit(rules.resize)
+    rows = parquet_pictures(path, rules)
+    table = PictureRows(path, rows, rules) if rows else None
+    containers: dict[str, Container] = {"": table} if table else open_containers(path, rules)
     state = (line for part in containers for line in (part, *containers[part].state()))
-    key = Key.of(("pictures", str(path.resolve()), fit, skip_bad), state)
+    key = Key.of(("pictures", str(path.resolve()), rules), state)
 
     def fill(file: IO[bytes]) -> tuple[Header, Numbers]:
         with warnings.catch_warnings():
             # Pillow warns of what is odd but readable; what is not readable is refused by name.
             warnings.simplefilter("ignore")
-            return _Reader(
-                path, table.listing() if table else list_pictures(path, containers), fit, skip_bad, reading
-            ).write(file)
+            listing = table.listing() if table else list_pictures(path, containers, rules)
+            return _Reader(path, listing, fit, rules, reading).write(file)
 
     try:
         return cached(key, path.resolve().name.split(".")[0] or "images", fill)
@@ -81,7 +79,7 @@ class _Reader:
     path: Path
     listing: Listing
     fit: Fit | None
-    skip_bad: bool
+    rules: ReadingRules
     reading: Report | None
 
     def write(self, file: IO[bytes]) -> tuple[Header, Numbers]:
@@ -93,24 +91,36 @@ class _Reader:
             good.append(number)
             looks[seen] += 1
         shape = self._shape(looks)
+        order, counts = order_in_file(
+            [pictures[number].part for number in good],
+            torch.tensor([pictures[number].label for number in good]),
+            self.rules,
+        )
         row_of = np.empty(len(pictures), np.int64)
-        row_of[good] = _rows([pictures[number].part for number in good])
+        row_of[np.array(good)[order.numpy()]] = np.arange(len(good))
+        part_in_row = np.repeat(list(counts), list(counts.values()))
         kept = np.full(len(good), -1)
         """The number of the picture in each row, -1 where it could not be read."""
+        grey = shape[0] == 3 and self.rules.version > 1 and not self.rules.colour
         for number, pixels in self._each(good, lambda it: self._decode(it, shape), f"reading {self.path.name}"):
             file.seek(int(row_of[number]) * pixels.size)
             file.write(pixels.data)
             kept[row_of[number]] = number
+            grey = grey and is_grey(pixels[None])
+        if grey:
+            _keep_one_channel(file, len(good), shape)
+            shape = (1, *shape[1:])
         _close_gaps(file, kept >= 0, shape[0] * shape[1] * shape[2])
         chosen = [pictures[number] for number in kept[kept >= 0]]
         labels = np.array([it.label for it in chosen], np.int64)
         self._check(chosen)
-        counts = Counter(it.part for it in chosen)
+        left = Counter(part_in_row[kept >= 0].tolist())
         header = Header(
-            counts={part: counts[part] for part in PARTS if counts[part]},
+            counts={part: left[part] for part in PARTS if left[part]},
             shape=shape,
             class_names=self.listing.class_names,
             note=self._note(len(chosen)),
+            notes=(*self.listing.notes, *((GREY_IN_COLOUR,) if grey else ())),
         )
         return header, labels
 
@@ -132,7 +142,7 @@ class _Reader:
                 for number, result in zip(numbers[start:stop], results, strict=True):
                     if not isinstance(result, Unreadable):
                         yield number, result
-                    elif not self.skip_bad:
+                    elif not self.rules.skip_bad:
                         raise UserError(
                             f"{self.path}: {pictures[number].name} (picture {number + 1:,} of {len(pictures):,}) "
                             f"cannot be read: {result}; repair or remove it, or leave out all such with --skip-bad"
@@ -161,7 +171,7 @@ class _Reader:
         """
         if not looks:
             raise UserError(f"{self.path}: not one of its pictures can be read; look at one of them")
-        channels = 1 if all(seen.grey for seen in looks) else 3
+        channels = 1 if all(seen.grey for seen in looks) and not self.rules.colour else 3
         if self.fit:
             return channels, self.fit.side, self.fit.side
         sizes: Counter[tuple[int, int]] = Counter()
@@ -211,15 +221,14 @@ def _attempt(work: Callable[[Picture], T], it: Picture) -> T | Unreadable:
         return why
 
 
-def _rows(parts: list[str]) -> Numbers:
-    """Give each picture its row: the parts in turn, each in its shuffled order."""
-    of_part, rows, start = np.array(parts), np.empty(len(parts), np.int64), 0
-    for part in PARTS:
-        members = np.flatnonzero(of_part == part)
-        order = shuffled(len(members), *(() if part == "train" else (part,))).numpy()
-        rows[members[order]] = start + np.arange(len(members))
-        start += len(members)
-    return rows
+def _keep_one_channel(file: IO[bytes], count: int, shape: tuple[int, int, int]) -> None:
+    """Keep the first channel of every image: its row moves to the front, where nothing is needed any more."""
+    channels, plane = shape[0], shape[1] * shape[2]
+    for row in range(count):
+        file.seek(row * channels * plane)
+        content = file.read(plane)
+        file.seek(row * plane)
+        file.write(content)
 
 
 def _close_gaps(file: IO[bytes], kept: npt.NDArray[np.bool_], size: int) -> None:

@@ -42,8 +42,6 @@ SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set, "parque
 HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels, "parquet": holds_columns}
 """What tells by the start of a file whether it can hold images."""
 
-KINDS = {"idx": "IDX files", "arrays": "NumPy's files", "csv": "tables of text", "parquet": "Parquet files"}
-
 
 def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
     """Read a file of arrays (IDX, .npy, .npz), a table (CSV, Parquet), or a folder or zip of such files.
@@ -53,13 +51,13 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
     """
     name = path.resolve().name.split(".")[0] or "images"
     if rules.version == 1 and path.is_dir():
-        return read_idx_folder(path, name)
+        return read_idx_folder(path, name, rules)
     if path.is_dir() or (rules.version > 1 and _is_zip(path)):
         kind, sources = one_set(path, rules)
         reading = SETS[kind](sources, str(path), rules)
     else:
         reading = _read_file(path, rules)
-    return settle(reading.found, str(path), name, rules, reading.notes, reading.class_names)
+    return settle(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
 
 
 def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
@@ -170,7 +168,7 @@ def one_set(path: Path, rules: ReadingRules) -> tuple[Kind, list[Source]]:
 # Python objects
 
 
-def read_object(source: object) -> Parts:
+def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
     """Take images from Python: an array, a tensor, a pair (images, labels), an ImageSet or a map-style Dataset.
 
     Arrays are [N, H, W], [N, H, W, C] or [N, C, H, W]; items of a Dataset are an image or a pair (image, label).
@@ -182,11 +180,11 @@ def read_object(source: object) -> Parts:
         return Parts(source)
     if isinstance(source, tuple) and len(source) == 2:
         images, labels = (_array(part, "the pair (images, labels)") for part in source)
-        return settle({"train": (images, labels)}, "the pair (images, labels)", "images")
+        return settle({"train": (images, labels)}, "the pair (images, labels)", "images", rules)
     if isinstance(source, np.ndarray | Tensor):
-        return settle({"train": (_array(source, "the array"), None)}, "the array", "images")
+        return settle({"train": (_array(source, "the array"), None)}, "the array", "images", rules)
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset) and hasattr(source, "__len__"):
-        return settle({"train": _read_dataset(source)}, "the Dataset", "images")
+        return settle({"train": _read_dataset(source)}, "the Dataset", "images", rules)
     raise UserError(
         f"images cannot be read from a {type(source).__name__}; give an array, a tensor, a pair (images, labels), "
         "an ImageSet, or a torch Dataset with a length"

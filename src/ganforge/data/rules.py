@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
+from pydantic import ValidationError
+
+from ganforge.errors import UserError
 from ganforge.settings import Settings
 
 CURRENT = 2
@@ -44,14 +47,26 @@ class ReadingRules(Settings):
     @classmethod
     def of_run(cls, data: Mapping[str, Any]) -> Self:
         """Return the rules that ``run.json`` keeps in its table ``data``; a table without a version is of version 1."""
-        levels = data.get("levels")
-        return cls(
-            version=data.get("rules", 1),
-            resize=data.get("resize"),
-            skip_bad=data.get("skip_bad", False),
-            levels=tuple(map(float, levels)) if levels else None,
-            colour=data.get("colour", False),
-        )
+        rules = {name: data[name] for name in ("resize", "skip_bad", "colour") if name in data}
+        return cls._checked(version=data.get("rules", 1), levels=data.get("levels"), **rules)
+
+    @classmethod
+    def chosen(cls, **choices: Any) -> Self:
+        """Return the rules with what a user chose.
+
+        Raises:
+            UserError: some choice is none.
+        """
+        return cls._checked(**choices)
+
+    @classmethod
+    def _checked(cls, levels: Any = None, **fields: Any) -> Self:
+        try:
+            pair = None if levels is None else tuple(float(level) for level in levels)
+            return cls.model_validate({**fields, "levels": pair})
+        except (TypeError, ValueError) as error:
+            told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("levels",), "msg": "a pair"}
+            raise UserError(f"{told['loc'][0]}: cannot be used ({told['msg']})") from None
 
     def for_run(self) -> dict[str, Any]:
         """Return the rules as `of_run` reads them."""

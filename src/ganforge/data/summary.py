@@ -1,6 +1,7 @@
 """What is in a data set, in numbers and in words: counts, classes, copies, and what training would suffer from."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,17 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.settle import is_grey
 
 FEW_IMAGES = 1_000
 SCARCE_CLASS = 1 / 5
 """A class with less than this part of its fair share (images / classes) is hardly learned."""
 
 MANY_COPIES = 0.01
+NO_LABELS = "no labels: recipes that ask for a class (conditional ones) cannot be used"
 NARROW_RANGE = 64
+DARK = 16
+"""Levels of small counts, as 0..16, reach no higher."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,26 @@ def summarise(splits: Splits) -> Summary:
         constant=constant,
         warnings=[],
     )
-    numbers.warnings.extend(_image_warnings(numbers) + _label_warnings(numbers))
+    numbers.warnings.extend(_image_warnings(numbers) + _grey_warnings(train) + _label_warnings(numbers))
     return numbers
+
+
+def lines_before_work(splits: Splits) -> list[str]:
+    """Say in a line each, before training or measuring, how data were read and what they suffer from."""
+    found = summarise(splits)
+    return [*map(_note, splits.notes), *(f"warning: {line}" for line in found.warnings if line != NO_LABELS)]
+
+
+def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
+    """Say in a line each how images that are to be measured were read, and what is odd about them."""
+    seen = np.flatnonzero(_histogram(images))
+    constant = sum(_constant(piece) for piece in images.pieces())
+    warnings = _level_warnings(int(seen[0]), int(seen[-1])) + _constant_warnings(constant, len(images))
+    return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
+
+
+def _note(line: str) -> str:
+    return f"note: {line}"
 
 
 def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
@@ -138,25 +161,38 @@ def _image_warnings(it: Summary) -> list[str]:
             f"{it.test_in_train:,} of {it.counts['test']:,} test images are also trained on: "
             "numbers measured on them will look better than they are"
         )
-    if it.constant:
-        warnings.append(f"{it.constant:,} of {count:,} images are of one level throughout and show nothing: drop them")
-    if it.pixel_max <= 1:
-        warnings.append(
-            f"pixels run from {it.pixel_min} to {it.pixel_max}: they look like 0/1 pixels saved as uint8; "
-            "multiply them by 255"
-        )
-    elif it.pixel_max - it.pixel_min < NARROW_RANGE:
-        warnings.append(
-            f"pixels run only from {it.pixel_min} to {it.pixel_max}, a sliver of 0..255: "
-            "contrast is too weak to learn from; stretch them to 0..255"
-        )
-    return warnings
+    return warnings + _constant_warnings(it.constant, count) + _level_warnings(it.pixel_min, it.pixel_max)
+
+
+def _constant_warnings(constant: int, count: int) -> list[str]:
+    if not constant:
+        return []
+    return [f"{constant:,} of {count:,} images are of one level throughout and show nothing: drop them"]
+
+
+def _level_warnings(low: int, high: int) -> list[str]:
+    if high - low >= NARROW_RANGE:
+        return []
+    if high <= 1:
+        return [f"pixels run from {low} to {high}: they look like 0/1 pixels; --levels 0,1 reads them so"]
+    if high <= DARK:
+        return [f"pixels run from {low} to {high} of 255, nearly black; --levels {low},{high} if {high} is white"]
+    return [
+        f"pixels run only from {low} to {high}, a sliver of 0..255: contrast is too weak to learn from; "
+        f"--levels LOW,HIGH says which levels of the files are black and white"
+    ]
+
+
+def _grey_warnings(images: ImageSet) -> list[str]:
+    if images.shape[0] == 3 and all(is_grey(piece.cpu().numpy()) for piece in images.pieces()):
+        return ["all training images are grey, kept in three equal channels: networks and judges for grey do not fit"]
+    return []
 
 
 def _label_warnings(it: Summary) -> list[str]:
     count = it.counts["train"]
     if it.unlabelled == count:
-        return ["no labels: recipes that ask for a class (conditional ones) cannot be used"]
+        return [NO_LABELS]
     warnings = []
     if it.unlabelled:
         warnings.append(

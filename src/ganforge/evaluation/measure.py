@@ -161,5 +161,5 @@ def drawn(generator: Generator, count: int, seed: int) -> ImageSet:
     """Draw pictures whose labels go round the classes."""
     names = generator.class_names
     asked = torch.arange(count) % len(names) if names else torch.full((count,), -1)
-    images = generator.sample(count, labels=asked.tolist() if names else None, seed=seed)
+    images = generator.sample_classes(count, asked if names else None, seed=seed)
     return ImageSet(images, asked, names, "fakes")

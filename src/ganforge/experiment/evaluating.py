@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.data.catalogue import load, load_whole
+from ganforge.data.entries import ENTRIES
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.rules import ReadingRules
+from ganforge.data.summary import lines_on_images
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
 from ganforge.evaluation.figures import FEWEST
 from ganforge.evaluation.measure import Yardstick, drawn, some
 from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Extractor, Eye
+from ganforge.experiment.order import warn_of
 from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verdict import choose_judge
 from ganforge.files import place_for, write_atomically
@@ -34,6 +38,8 @@ def evaluate(
     seed: int = 0,
     slow: bool = False,
     resize: str | int | None = None,
+    levels: tuple[float, float] | None = None,
+    colour: bool = False,
     nearest: Path | None = None,
     watcher: Watcher | None = None,
 ) -> Evaluation:
@@ -51,6 +57,8 @@ def evaluate(
         seed: of the noise that a generator draws from.
         slow: also train a small classifier on the fakes and test it on reals, and the other way round.
         resize: for a folder or zip of real pictures, as `train` takes it.
+        levels: of images that are measured, as `train` takes them.
+        colour: keep three channels of images that are measured, though all are grey.
         nearest: where to write a sheet of the fakes nearest to training images, above these (``.png``).
         watcher: is told what happens.
 
@@ -65,12 +73,14 @@ def evaluate(
     generator, folder = _generator_of(source)
     if split == "validation" and generator and generator.recipe.data.images == "all":
         raise UserError(f"--split validation: {source} was trained on the validation images too; take the test images")
+    if generator and (levels or colour):
+        raise UserError(f"--levels and --colour are for images that are measured, and {source} is a generator")
     if nearest:
         place_for(nearest, [".png"])
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
         splits = reals_of(data, generator, folder, resize, watcher)
-        fakes = load_whole(source, reading=watcher.reading) if generator is None else None
+        fakes = _fakes(source, splits, levels, colour, watcher) if generator is None else None
         reals = splits.test if split == "test" else splits.validation
         _refuse_other_shape(what, generator, fakes, reals)
         count = _count(n, reals, split, fakes)
@@ -91,6 +101,15 @@ def evaluate(
     if folder is not None:
         append_line(folder.metrics, {"step": found.step, "evaluation": found.to_dict()})
     return found
+
+
+def _fakes(source: Any, splits: Splits, levels: tuple[float, float] | None, colour: bool, watcher: Watcher) -> ImageSet:
+    """Load the images that are measured; grey ones keep three channels where the real ones have three."""
+    rules = ReadingRules.chosen(levels=levels, colour=colour or splits.test.shape[0] == 3)
+    fakes, notes = load_whole(source, rules, watcher.reading)
+    for line in lines_on_images(fakes, notes):
+        watcher.say(line)
+    return fakes
 
 
 def runs_in(path: Path) -> list[RunFolder]:
@@ -151,24 +170,33 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
 def reals_of(
     data: Any, generator: Generator | None, folder: RunFolder | None, resize: str | int | None, watcher: Watcher
 ) -> Splits:
-    """Load the reals: those that are named, else those of the run, else those of the generator's name, else MNIST."""
-    wishes: dict[str, Any] = {"resize": resize}
-    source = data
-    if source is None and folder is not None:
+    """Load the reals: those that are named, else those of the run, else those of the generator's name, else MNIST.
+
+    A run's data are read by the rules it was begun with, also where they were moved to another place.
+    """
+    rules, source = ReadingRules.chosen(resize=resize), data
+    if folder is not None and not (isinstance(data, str) and data in ENTRIES):
         kept = folder.read_run()["data"]
-        source, wishes = kept["source"], {"resize": kept.get("resize"), "skip_bad": kept.get("skip_bad", False)}
+        rules = ReadingRules.of_run(kept)
         if source is None:
-            raise UserError(f"{folder.path} was trained on data from Python: give --data")
-        if resize is not None:
-            raise UserError(f"--resize {resize}: {folder.path}'s own pictures are read as it was trained; give --data")
+            source = kept["source"]
+            if source is None:
+                raise UserError(f"{folder.path} was trained on data from Python: give --data")
+            if resize is not None:
+                raise UserError(
+                    f"--resize {resize}: {folder.path}'s own pictures are read as it was trained; give --data"
+                )
+        elif resize is not None:
+            rules = rules.model_copy(update={"resize": resize})
     if source is None:
         source = generator.note["data"] if generator else "mnist"
-    splits = load(source, report=watcher.downloading, reading=watcher.reading, **wishes)
+    splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
     watcher.say(f"real images: {splits.train.name}, {splits.origin}")
+    warn_of(source, splits, watcher)
     if data is not None or folder is None or generator is None:
         return splits
     seen = generator.recipe.data.images
-    known = splits if seen == "train" else load(source, images=seen, **wishes)
+    known = splits if seen == "train" else load(source, images=seen, rules=rules)
     if generator.note["fingerprint"] != known.fingerprint:
         raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
     return splits

@@ -15,6 +15,8 @@ import ganforge
 from ganforge.data.catalogue import load as load_data
 from ganforge.data.entries import ENTRIES
 from ganforge.data.images import Splits
+from ganforge.data.rules import ReadingRules
+from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
 from ganforge.experiment.play import Run, note_length, play
@@ -142,6 +144,8 @@ def prepare(
     start_from: str | Path | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
+    levels: tuple[float, float] | None = None,
+    colour: bool = False,
     watcher: Watcher | None = None,
 ) -> Order:
     """Check everything that a training needs but its seed and its folder; the arguments are those of `train`.
@@ -160,8 +164,9 @@ def prepare(
             f"--evaluate-every {evaluate_every}: {checked.name} trains on the validation images too; "
             "--set data.images=train leaves them out"
         )
-    wishes = {"resize": resize, "skip_bad": skip_bad}
-    splits = load(data, checked, wishes, watcher)
+    rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
+    splits = load(data, checked, rules, watcher)
+    warn_of(data, splits, watcher)
     if recipe == "default":
         checked = _default_recipe(splits, changes, watcher)
     fit(checked, splits)
@@ -173,7 +178,7 @@ def prepare(
     return Order(
         checked,
         splits,
-        {"source": _source(data, name), "name": name, **wishes},
+        {"source": source_of(data, name), "name": name, **rules.for_run()},
         {key: value for key, value in lengths.items() if value is not None},
         evaluate_every,
         RunFolder(start_from) if start_from is not None else None,
@@ -219,8 +224,8 @@ def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
     return settled
 
 
-def load(data: Any, recipe: Recipe, wishes: dict[str, Any], watcher: Watcher) -> Splits:
-    """Load the data, unless they are; ``wishes`` are those of `train` on pictures, as run.json keeps them."""
+def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: Watcher) -> Splits:
+    """Load the data, unless they are, by the rules that a run keeps."""
     if isinstance(data, Splits):
         return data
     try:
@@ -228,15 +233,21 @@ def load(data: Any, recipe: Recipe, wishes: dict[str, Any], watcher: Watcher) ->
             data,
             images=recipe.data.images,
             report=watcher.downloading,
-            resize=wishes.get("resize"),
-            skip_bad=wishes.get("skip_bad", False),
+            rules=rules,
             reading=watcher.reading,
         )
     finally:
         watcher.end()
 
 
-def _source(data: Any, name: str) -> str | None:
+def warn_of(data: Any, splits: Splits, watcher: Watcher) -> None:
+    """Say how a user's own data were read, and what training or measuring on them would suffer from."""
+    if not (isinstance(data, str) and data in ("auto", *ENTRIES)):
+        for line in lines_before_work(splits):
+            watcher.say(line)
+
+
+def source_of(data: Any, name: str) -> str | None:
     """What to load again on resume: a catalogue name, an absolute path, or nothing for data from Python."""
     if not isinstance(data, str | Path):
         return None

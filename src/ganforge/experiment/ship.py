@@ -33,7 +33,7 @@ def ship(run: Path, name: str, target: Path = SHIPPED) -> Path:
     generator = load_generator(file)
     splits = load(saved["data"]["source"])
     labels = torch.arange(FAKES) % len(generator.class_names)
-    fakes = generator.sample(FAKES, labels=labels.tolist(), seed=0)
+    fakes = generator.sample_classes(FAKES, labels, seed=0)
     measured = measure(load_judge(), splits.test, fakes, labels, splits.train)
     card = _card(name, note, saved, measured, _read_right(generator), file.stat().st_size)
     write_atomically(file.with_suffix(".md"), card.encode())

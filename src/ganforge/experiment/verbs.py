@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
 from ganforge.experiment.order import (
     Order,
@@ -16,6 +17,7 @@ from ganforge.experiment.order import (
     load,
     prepare,
     saved_recipe,
+    source_of,
     versions,
 )
 from ganforge.experiment.play import Run, complete_run, conclude, play
@@ -42,6 +44,8 @@ def train(
     start_from: str | Path | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
+    levels: tuple[float, float] | None = None,
+    colour: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a GAN, leave a run folder behind, and say whether it worked.
@@ -61,6 +65,8 @@ def train(
         start_from: a run whose weights to start with (same networks, image shape and classes), instead of drawn ones.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
         skip_bad: leave out pictures that cannot be read.
+        levels: the pixel levels that are black and white, where their range does not tell: (0, 4095).
+        colour: keep three channels where all pictures are grey.
         watcher: is told what happens.
 
     Raises:
@@ -80,6 +86,8 @@ def train(
         start_from=start_from,
         resize=resize,
         skip_bad=skip_bad,
+        levels=levels,
+        colour=colour,
         watcher=watcher,
     )
     return order.begin(seed, RunFolder(out) if out is not None else None)
@@ -101,7 +109,7 @@ def resume(
         steps: go on up to this step, counted from the run's start; or ``epochs`` likewise; or ``minutes`` longer.
         epochs: see ``steps``.
         minutes: see ``steps``.
-        data: the same data again, where they came from Python and not from a name or a path.
+        data: the same data again, where they came from Python, or the path to which they were moved since.
         watcher: is told what happens.
 
     Raises:
@@ -120,9 +128,11 @@ def resume(
         source = data if data is not None else saved["data"]["source"]
         if source is None:
             raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-        splits = load(source, recipe, saved["data"], watcher)
+        splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
         if splits.fingerprint != saved["fingerprint"]:
             raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
+        if isinstance(data, str | Path):
+            folder.update_run(data=saved["data"] | {"source": source_of(data, saved["data"]["name"])})
         experiment = Experiment(recipe, splits, folder, saved["seed"])
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
@@ -140,6 +150,7 @@ def resume(
         if finished:
             at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
             raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
+        folder.create()  # who copies a run may leave its pictures behind
         if state.step:
             watcher.say(f"going on at step {state.step}")
         for file in (folder.log, folder.metrics):

@@ -93,7 +93,7 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
             return None
         watcher.say(f"judging {FAKES:,} pictures ...")
         asked = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
-        fakes = generator.sample(FAKES, labels=asked.tolist() if asked is not None else None, seed=0)
+        fakes = generator.sample_classes(FAKES, asked, seed=0)
         measured = measure(judge, splits.test, fakes, asked, splits.train, report)
     finally:
         watcher.end()

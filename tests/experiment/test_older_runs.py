@@ -1,0 +1,112 @@
+"""Runs that an earlier ganforge began on a user's own data go on by the rules of reading they were begun with.
+
+``tests/legacy`` holds three runs of ganforge 0.1.0 as of November 2026, six steps each, and the generators that the same
+program had after twelve. Under today's rules each set would be read otherwise: classes 0 to 12 in numeric order, grey
+pictures that were saved in colour as grey, labels in descending order cut evenly, ``training`` and ``testing`` as parts.
+"""
+
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganforge
+from ganforge.data.catalogue import load
+from ganforge.data.rules import ReadingRules
+from ganforge.errors import UserError
+from ganforge.runs.checkpoint import read_tensors
+
+LEGACY = Path(__file__).parent.parent / "legacy"
+MACHINE = ("AVX512", "2.13.0+cpu", "x86_64")
+"""Where the runs were made: elsewhere the last bits of a product may differ."""
+
+
+def write_pictures(folder: Path) -> None:
+    """The data of the first two runs, drawn by one generator in this order."""
+    random = np.random.default_rng(11)
+    for number in range(13):
+        for index in range(6):
+            image = random.integers(0, 60, (8, 8)).astype(np.uint8)
+            image[number % 8] += 150
+            image[:, number // 2] += 40
+            path = folder / "pictures" / str(number) / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).convert("RGB").save(path)
+    images, labels = random.integers(0, 200, (120, 8, 8)).astype(np.uint8), np.repeat(np.arange(4)[::-1], 30)
+    parts = {"x_train": images[:100], "y_train": labels[:100], "x_test": images[100:], "y_test": labels[100:]}
+    np.savez(folder / "arrays.npz", **parts, valid_images=images[:10])
+
+
+def write_parts(folder: Path) -> None:
+    random = np.random.default_rng(12)
+    for number in range(60):
+        image = random.integers(0, 255, (8, 8)).astype(np.uint8)
+        path = folder / "parts" / ("testing" if number % 5 == 4 else "training") / str(number % 3) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "classes"),
+    [
+        ("pictures", "pictures", ("0", "1", "10", "11", "12", *"23456789")),
+        ("arrays", "arrays.npz", tuple("0123")),
+        ("parts", "parts", ("testing", "training")),
+    ],
+)
+def test_a_run_of_before_reads_its_data_as_before_and_goes_on_to_the_same_bytes(tmp_path, name, file, classes):
+    write_pictures(tmp_path)
+    write_parts(tmp_path)
+    run = shutil.copytree(LEGACY / name, tmp_path / "run")
+    ganforge.resume(run, steps=12, data=tmp_path / file)
+    made, note = read_tensors(run / "generator.safetensors")
+    before, expected = read_tensors(LEGACY / f"{name}-at-step-12.safetensors")
+    assert note == expected and tuple(note["class_names"]) == classes
+    for tensor in before:
+        torch.testing.assert_close(made[tensor], before[tensor], rtol=1e-5, atol=1e-6)
+    if (torch.backends.cpu.get_cpu_capability(), torch.__version__, platform.machine()) == MACHINE:
+        assert (run / "generator.safetensors").read_bytes() == (LEGACY / f"{name}-at-step-12.safetensors").read_bytes()
+    data = json.loads((run / "run.json").read_text())["data"]
+    assert data["source"] == str(tmp_path / file) and "rules" not in data
+
+
+def test_todays_rules_read_the_same_data_otherwise(tmp_path):
+    write_pictures(tmp_path)
+    write_parts(tmp_path)
+    pictures, parts = load(tmp_path / "pictures"), load(tmp_path / "parts")
+    assert pictures.train.class_names == tuple(map(str, range(13))) and pictures.train.shape == (1, 8, 8)
+    assert parts.train.class_names == ("0", "1", "2") and len(parts.test) == 12
+    arrays = load(tmp_path / "arrays.npz")
+    assert arrays.validation.labels.unique().tolist() == [0, 1, 2, 3]
+
+
+def test_data_that_changed_are_refused_wherever_they_are(tmp_path):
+    write_pictures(tmp_path)
+    run = shutil.copytree(LEGACY / "pictures", tmp_path / "run")
+    with pytest.raises(UserError, match="pictures"):
+        ganforge.resume(run, steps=12)  # they lay in a folder that is gone
+    Image.new("RGB", (8, 8), "white").save(tmp_path / "pictures" / "0" / "0.png")
+    with pytest.raises(UserError, match="have changed"):
+        ganforge.resume(run, steps=12, data=tmp_path / "pictures")
+    assert json.loads((run / "run.json").read_text())["data"]["source"] == "/data/pictures"
+
+
+def test_a_run_keeps_its_rules_of_reading(tmp_path):
+    write_pictures(tmp_path)
+    rules = ReadingRules(levels=(0, 200), colour=True, resize="10")
+    assert ReadingRules.of_run(json.loads(json.dumps(rules.for_run()))) == rules
+    small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "precision='fp32'")
+    options = {"data": tmp_path / "pictures", "levels": (0, 200), "colour": True, "resize": "10", "changes": small}
+    ganforge.train("vanilla", out=tmp_path / "straight", steps=8, **options)
+    ganforge.train("vanilla", out=tmp_path / "run", steps=4, **options)
+    (tmp_path / "pictures").rename(tmp_path / "moved")
+    ganforge.resume(tmp_path / "run", steps=8, data=tmp_path / "moved")
+    weights = [(tmp_path / name / "generator.safetensors").read_bytes() for name in ("straight", "run")]
+    assert weights[0] == weights[1]
+    assert read_tensors(tmp_path / "run" / "generator.safetensors")[1]["shape"] == [3, 10, 10]
+    ganforge.resume(tmp_path / "run", steps=9)  # the new place is kept
