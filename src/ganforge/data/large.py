@@ -86,9 +86,10 @@ def _copy(
     reading: Report | None,
 ) -> None:
     """Copy images in the order of the parts; those of a part come from its own file, or all from the training one."""
-    starts = dict(
-        zip(mapped, np.cumsum([0, *(len(source.images) for source in mapped.values())]).tolist(), strict=False)
-    )
+    first, starts = 0, {}
+    for part, images in mapped.items():
+        starts[part] = first
+        first += len(images.images)
     done = 0
     for part, rows in zip(counts, torch.split(order, list(counts.values())), strict=True):
         source = part if part in mapped else "train"

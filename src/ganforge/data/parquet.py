@@ -125,7 +125,7 @@ def opened(source: Source) -> Iterator[Any]:
     with source.opened() as stream:
         try:
             yield pyarrow.parquet.ParquetFile(stream, buffer_size=2**20)
-        except (pyarrow.ArrowException, KeyError, TypeError, IndexError) as error:
+        except (pyarrow.ArrowException, OSError, KeyError, TypeError, IndexError) as error:
             raise UserError(f"{source.where}: is damaged ({one_line(error)}); get it again") from error
 
 
