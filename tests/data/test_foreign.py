@@ -140,7 +140,7 @@ def test_zips_that_are_something_else_are_named(tmp_path):
     assert "is an Office document" in refusal(tmp_path / "letter.zip")
     np.savez(tmp_path / "set.npz", images=IMAGES, labels=LABELS)
     (tmp_path / "set.npz").rename(tmp_path / "set.zip")
-    assert "is an .npz under another name" in refusal(tmp_path / "set.zip")
+    assert load(tmp_path / "set.zip").fingerprint  # an .npz under another name
 
 
 def test_a_file_beside_pictures_is_named_and_can_be_skipped(tmp_path):
@@ -277,7 +277,7 @@ def test_the_line_makes_an_npz_that_is_read(tmp_path, name, write):
 
 def cifar_batch(start, stop):
     rows = np.random.default_rng(1).integers(0, 256, (24, 3072), np.uint8)
-    return {"batch_label": "of CIFAR", "labels": [n % 4 for n in range(start, stop)], "data": rows[start:stop]}, rows
+    return {"batch_label": "of CIFAR", "labels": [n % 2 for n in range(start, stop)], "data": rows[start:stop]}, rows
 
 
 def test_cifar_s_pickles_become_one_npz(tmp_path):

@@ -23,7 +23,7 @@ def test_a_large_npy_gives_what_a_small_one_would_and_stays_in_a_file(tmp_path, 
     np.save(tmp_path / "set.npy", pixels(*shape))
     told = []
     stored = load(tmp_path / "set.npy", reading=lambda *news: told.append(news))
-    assert told == [("copying set.npy", 50, 50)]
+    assert [told[0][0], *told[-1]] == ["copying set.npy", "copying set.npy", 50, 50]
     again = load(tmp_path / "set.npy")
     assert stored.train.span and again.train.span
     monkeypatch.setattr(large, "LARGE", 2**30)

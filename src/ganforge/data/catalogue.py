@@ -10,13 +10,14 @@ from filelock import FileLock
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.entries import ENTRIES, Entry
 from ganforge.data.foreign import name_foreign
+from ganforge.data.idx import find_spelling
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
 from ganforge.data.own import read_pictures
 from ganforge.data.pixel_levels import check_levels
 from ganforge.data.published import find_member
-from ganforge.data.readers import find_spelling, read_object, read_path
+from ganforge.data.readers import read_object, read_path
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
@@ -179,12 +180,12 @@ def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tup
     path = source.expanduser()
     if foreign := name_foreign(path):
         raise UserError(f"{path}: {foreign}")
-    if holds_pictures(path):
+    if holds_pictures(path, rules):
         parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"
     if path.exists():
         _refuse_wishes(rules)
-    if is_large(path) and (found := read_large(path, reading)):
+    if is_large(path, rules) and (found := read_large(path, rules, reading)):
         return found[0], f"read from {source}: {found[1]}"
     return read_path(path, rules), f"read from {source}"
 

@@ -33,7 +33,7 @@ def settle_labels(
         counts: images of each part.
         where: what to call the source in messages.
         rules: as `ReadingRules`.
-        class_names: what the numbers stand for, where the source says so.
+        class_names: what the numbers 0, 1, … stand for, where the source says so.
 
     Raises:
         UserError: they are something else, or not as many as the images.
@@ -44,7 +44,7 @@ def settle_labels(
     if any(labels.dtype.kind in "US" for labels in known):
         rows, names = _numbered_words(rows, where)
     else:
-        first = _first_label(known, rules)
+        first = 0 if class_names else _first_label(known, rules)
         last = max((int(labels.max()) for labels in known if labels.size), default=UNKNOWN)
         # A class without an image has its column in one-hot rows.
         last = max(last, *(_columns(labels) - 1 for labels in found.values()))

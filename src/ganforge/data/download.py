@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from ganforge.data.readers import open_content
+from ganforge.data.content import open_content
 from ganforge.errors import UserError
 
 Report = Callable[[str, int, int | None], None]

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ganforge.data.download import StoredFile
+from ganforge.data.idx import read_idx_folder
 from ganforge.data.images import ImageSet
 from ganforge.data.published import (
     CIFAR10,
@@ -27,7 +28,6 @@ from ganforge.data.published import (
     read_grey,
     read_letters,
 )
-from ganforge.data.readers import read_idx_folder
 from ganforge.data.settle import Parts
 
 

@@ -15,7 +15,7 @@ from ganforge.data.class_labels import MOST_CLASSES, UNKNOWN
 from ganforge.data.class_names import in_order, one_form
 from ganforge.data.containers import ARCHIVES, TARS, Container, File, Folder, as_listed, is_archive, open_archive
 from ganforge.data.pictures import Unreadable
-from ganforge.data.readers import find_spelling
+from ganforge.data.readers import holds_tables, parquet_pictures
 from ganforge.data.rules import FILLERS, USUAL, ReadingRules, words_of
 from ganforge.errors import UserError, shown
 
@@ -26,8 +26,6 @@ OTHER_FILES = (
     *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", *ARCHIVES),
 )
 """Endings of files that lie beside pictures and are none; all other files must be pictures."""
-
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +94,18 @@ def _may_be_picture(name: str) -> bool:
     return last.suffix.lower() not in OTHER_FILES and last.name.lower() not in ("readme", "license")
 
 
-def holds_pictures(path: Path) -> bool:
-    """Say whether a path is to be read as pictures: a zip or tar, or a folder without IDX files."""
-    if path.is_dir():
-        return not any(find_spelling(path, name) for name in IDX_FILES)
-    if path.suffix.lower() == ".npz" or not path.is_file():
-        return False
-    try:
-        return is_archive(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+def holds_pictures(path: Path, rules: ReadingRules = USUAL) -> bool:
+    """Say whether a path is to be read as pictures: an archive or a folder without tables, or Parquet's pictures."""
+    if path.is_file() and path.suffix.lower() != ".npz":
+        try:
+            packed = is_archive(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        if packed:
+            return not holds_tables(path, rules)
+    if parquet_pictures(path, rules):
+        return True
+    return path.is_dir() and not holds_tables(path, rules)
 
 
 def open_containers(path: Path, rules: ReadingRules = USUAL) -> dict[str, Container]:

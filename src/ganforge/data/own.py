@@ -19,10 +19,13 @@ import numpy.typing as npt
 import torch
 
 from ganforge.data.cache import PARTS, Header, Key, cached
+from ganforge.data.containers import Container
 from ganforge.data.download import Report
 from ganforge.data.listing import Listing, Picture, list_pictures, open_containers
+from ganforge.data.parquet_pictures import PictureRows
 from ganforge.data.pictures import Fit, ImageHeader, Levels, Pixels, Unreadable, decode, look, parse_fit
 from ganforge.data.pixel_levels import choose_levels
+from ganforge.data.readers import parquet_pictures
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import GREY_IN_COLOUR, LARGEST, SMALLEST, Parts, is_grey
 from ganforge.data.splits import order_in_file
@@ -53,7 +56,9 @@ def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | Non
         UserError: there is no picture, one cannot be read, sizes differ, or the cache cannot be written.
     """
     fit = parse_fit(rules.resize)
-    containers = open_containers(path, rules)
+    rows = parquet_pictures(path, rules)
+    table = PictureRows(path, rows, rules) if rows else None
+    containers: dict[str, Container] = {"": table} if table else open_containers(path, rules)
     state = (line for part in containers for line in (part, *containers[part].state()))
     key = Key.of(("pictures", str(path.resolve()), rules), state)
 
@@ -61,7 +66,8 @@ def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | Non
         with warnings.catch_warnings():
             # Pillow warns of what is odd but readable; what is not readable is refused by name.
             warnings.simplefilter("ignore")
-            return _Reader(path, list_pictures(path, containers, rules), fit, rules, reading).write(file)
+            listing = table.listing() if table else list_pictures(path, containers, rules)
+            return _Reader(path, listing, fit, rules, reading).write(file)
 
     try:
         return cached(key, path.resolve().name.split(".")[0] or "images", fill)

@@ -16,16 +16,9 @@ from typing import IO
 import numpy as np
 import torch
 
+from ganforge.data.content import open_content
+from ganforge.data.idx import Held, find_spelling, read_idx, read_idx_folder, read_idx_stream
 from ganforge.data.images import ImageSet
-from ganforge.data.readers import (
-    IMAGE_MAGIC,
-    LABEL_MAGIC,
-    find_spelling,
-    open_content,
-    read_idx,
-    read_idx_folder,
-    read_idx_stream,
-)
 from ganforge.data.settle import Array, Parts
 from ganforge.errors import UserError
 
@@ -131,7 +124,7 @@ def read_cifar10(form: Form, folder: Path) -> Parts:
 
 
 def _read_unpacked(folder: Path, member: str) -> Array:
-    return read_idx(find_member(folder, member) or folder / PurePosixPath(member).name, _magic(member))
+    return read_idx(find_member(folder, member) or folder / PurePosixPath(member).name, _held(member))
 
 
 def _read_zipped(archive: Path, member: str) -> Array:
@@ -141,11 +134,11 @@ def _read_zipped(archive: Path, member: str) -> Array:
             raise UserError(f"{archive}: holds {len(found)} files called {member}, where one is needed; get it again")
         with zipped.open(found[0]) as packed, gzip.GzipFile(fileobj=packed) as stream:
             where = f"{archive} [{member}]"
-            return read_idx_stream(stream, _magic(member), where)  # type: ignore[arg-type]  # as in `open_content`
+            return read_idx_stream(stream, _held(member), where)  # type: ignore[arg-type]  # as in `open_content`
 
 
-def _magic(member: str) -> int:
-    return IMAGE_MAGIC if "images" in member else LABEL_MAGIC
+def _held(member: str) -> Held:
+    return "images" if "images" in member else "labels"
 
 
 def _is(member: str, found: str) -> bool:

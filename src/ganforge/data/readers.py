@@ -3,17 +3,11 @@
 Every reader ends in `settle`, the one place where layout, pixel type and labels are settled.
 """
 
-import gzip
-import math
-import struct
-import tokenize
+import re
+import string
 import warnings
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,46 +15,114 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ganforge.data.arrays import holds_arrays, read_arrays
+from ganforge.data.content import FORMS, one_line, open_content, refusing_damage
+from ganforge.data.csv_tables import holds_pixels, read_csv_set
+from ganforge.data.idx import (
+    MNIST_FILES,
+    as_published,
+    find_spelling,
+    is_idx,
+    labels_beside,
+    read_idx,
+    read_idx_folder,
+    read_idx_set,
+    set_name,
+)
 from ganforge.data.images import ImageSet
+from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.pictures import Unreadable, look
 from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Array, Found, Parts, settle
+from ganforge.data.settle import Array, Parts, settle
+from ganforge.data.sources import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
 from ganforge.errors import UserError
 
-IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049
-MOST_BYTES = 8 * 2**30
-FORMS = "give an IDX, .npy or .npz file, or a folder or zip of pictures or of the four MNIST-style IDX files"
+SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set, "parquet": read_parquet_set}
+"""What reads the files of one set, by what they are."""
 
-NPZ_KEYS = {
-    "train": (
-        ("images", "x", "x_train", "train_images", "train_x"),
-        ("labels", "y", "y_train", "train_labels", "train_y"),
-    ),
-    "validation": (("x_val", "val_images", "val_x"), ("y_val", "val_labels", "val_y")),
-    "test": (("x_test", "test_images", "test_x"), ("y_test", "test_labels", "test_y")),
-}
-"""What archives call their images and labels, part by part; upper and lower case count as the same."""
+HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels, "parquet": holds_columns}
+"""What tells by the start of a file whether it can hold images."""
 
 
 def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
-    """Read a file (IDX, gzipped or not; .npy; .npz) or a folder that holds the four MNIST-style IDX files.
+    """Read a file of arrays (IDX, .npy, .npz), a table (CSV, Parquet), or a folder or zip of such files.
 
     Raises:
         UserError: the file is missing, damaged, too large or of another kind, or its images or labels cannot be used.
     """
     name = path.resolve().name.split(".")[0] or "images"
-    if path.is_dir():
+    if rules.version == 1 and path.is_dir():
         return read_idx_folder(path, name, rules)
-    if path.suffix.lower() in (".npy", ".npz"):
-        with refusing_damage(path):
-            found = _read_npz(path) if path.suffix.lower() == ".npz" else {"train": (_read_npy_file(path), None)}
-        return settle(found, str(path), name, rules)
+    if path.is_dir() or (rules.version > 1 and _is_zip(path)):
+        kind, sources = one_set(path, rules)
+        reading = SETS[kind](sources, str(path), rules)
+    else:
+        reading = _read_file(path, rules)
+    return settle(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
+
+
+def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
+    """Say whether a folder or zip is to be read by `read_path`: it holds arrays, tables or IDX files.
+
+    With a few pictures beside them, the tables count if they hold images.
+    """
+    if rules.version == 1:
+        return path.is_dir() and any(find_spelling(path, name) for name in MNIST_FILES)
+    return (path.is_dir() or _is_zip(path)) and bool(_tables_in(path)) and not parquet_pictures(path, rules)
+
+
+def parquet_pictures(path: Path, rules: ReadingRules = USUAL) -> list[Source]:
+    """Return the Parquet files of encoded pictures that a path is or holds, which are read as pictures."""
+    if rules.version == 1 or not path.exists():
+        return []
+    if path.is_dir() or _is_zip(path):
+        sources = [source for source in _tables_in(path) if source.kind == "parquet"]
+        sources = of_one_set(sources, str(path), rules) if sources else []
+    else:
+        sources = [single(path, "parquet")] if _kind_of(path) == "parquet" else []
+    return sources if holds_encoded(sources) else []
+
+
+# Files
+
+
+def _read_file(path: Path, rules: ReadingRules) -> Reading:
+    kind = _kind_of(path) if rules.version > 1 else "arrays" if path.suffix.lower() in (".npy", ".npz") else None
+    if kind and kind != "idx":
+        return SETS[kind]([single(path, kind)], str(path), rules)
     if _is_picture(path):
         raise UserError(f"{path}: is a single picture; give the folder or zip in which all pictures of the set are")
-    images = read_idx(path, IMAGE_MAGIC)
-    beside = path.name.replace("images", "labels").replace("idx3", "idx1")
-    labels = find_spelling(path.parent, beside) if beside != path.name else None
-    return settle({"train": (images, read_idx(labels, LABEL_MAGIC) if labels else None)}, str(path), name, rules)
+    images, labels = read_idx(path, "images"), labels_beside(path)
+    found = {"train": (images, read_idx(labels, "labels") if labels else None)}
+    return as_published(found, set_name(path), rules)
+
+
+def _kind_of(path: Path) -> Kind | None:
+    """Tell what a file is by its first bytes, and by its name where these could be of many kinds."""
+    with open_content(path) as stream:
+        start = stream.read(4096)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(b"\x93NUMPY"):
+        return "arrays"
+    if is_idx(start):
+        return "idx"
+    return kind_by_name(path.name) or ("csv" if _is_table(start) else None)
+
+
+def _is_table(start: bytes) -> bool:
+    """Say whether a file that starts so is a table whatever its name: its second line has many numbers."""
+    printable = set(string.printable.encode())
+    line = start.split(b"\n")[1:2] or [b""]
+    return set(start) <= printable and sum(word.isdigit() for word in re.split(rb"[\s,;.]+", line[0])) >= 64
+
+
+def _is_zip(path: Path) -> bool:
+    """Say whether a file is a zip of files, which an .npz is not."""
+    if not path.is_file() or path.suffix.lower() == ".npz":
+        return False
+    with refusing_damage(path), path.open("rb") as stream:
+        return stream.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
 def _is_picture(path: Path) -> bool:
@@ -71,6 +133,41 @@ def _is_picture(path: Path) -> bool:
     except (Unreadable, OSError):
         return False
     return True
+
+
+# Folders and zips
+
+
+def _tables_in(path: Path) -> list[Source]:
+    """Return the files of arrays or tables in a folder or zip, none where pictures count more."""
+    holding = look_into(path)
+    if not holding.pictures:
+        return holding.sources
+    few = holding.pictures <= FEW_PICTURES
+    return holding.sources if few and any(HOLDING[source.kind](source) for source in holding.sources) else []
+
+
+def one_set(path: Path, rules: ReadingRules) -> tuple[Kind, list[Source]]:
+    """Return the files of the one set that a folder or zip holds, all of one kind.
+
+    Raises:
+        UserError: there are none, or files of several kinds that hold images each.
+    """
+    sources = _tables_in(path)
+    if not sources:
+        raise UserError(f"{path}: holds no file of arrays and no table; {FORMS}")
+    sources = of_one_set(sources, str(path), rules)
+    kinds = {source.kind for source in sources}
+    if len(kinds) > 1:
+        kinds = {source.kind for source in sources if HOLDING[source.kind](source)} or kinds
+    if len(kinds) > 1:
+        example = ", ".join(next(s.name for s in sources if s.kind == kind) for kind in sorted(kinds))
+        raise UserError(f"{path}: holds files of images in several forms ({example}); give the path of one")
+    (kind,) = kinds
+    return kind, [source for source in sources if source.kind == kind]
+
+
+# Python objects
 
 
 def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
@@ -96,198 +193,6 @@ def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
     )
 
 
-# Files in IDX form
-
-
-def find_spelling(folder: Path, name: str) -> Path | None:
-    """Find an IDX file in ``folder`` under any spelling in use: with or without .gz, ``-idx`` or ``.idx``."""
-    bare = name.removesuffix(".gz")
-    for stem in (bare, bare.replace("-idx", ".idx"), bare.replace(".idx", "-idx")):
-        for spelling in (f"{stem}.gz", stem):
-            if (folder / spelling).is_file():
-                return folder / spelling
-    return None
-
-
-def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Parts:
-    """Read the four files of a set in MNIST's form: train and t10k, images and labels."""
-    found: dict[str, tuple[Array, Array | None]] = {}
-    for part, stem in (("train", "train"), ("test", "t10k")):
-        names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
-        paths = [find_spelling(folder, wanted) for wanted in names]
-        for wanted, path in zip(names, paths, strict=True):
-            if path is None:
-                raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
-        images, labels = (read_idx(p, m) for p, m in zip(paths, (IMAGE_MAGIC, LABEL_MAGIC), strict=True) if p)
-        found[part] = images, labels
-    return settle(found, str(folder), name, rules)
-
-
-def read_idx(path: Path, magic: int) -> Array:
-    """Read one IDX file of bytes: images [N, H, W] for magic 2051, labels [N] for magic 2049, as uint8.
-
-    Raises:
-        UserError: missing, empty, cut short, too long, damaged, or not such a file.
-    """
-    with open_content(path) as stream:
-        return read_idx_stream(stream, magic, str(path))
-
-
-def read_idx_stream(stream: IO[bytes], magic: int, where: str) -> Array:
-    """Read the content of one IDX file, as `read_idx` does; ``where`` names it in messages.
-
-    The header is believed only as far as the content bears it out: no more is read than it claims, plus one byte.
-    """
-    start = _read_up_to(stream, 4)
-    if not start:
-        raise UserError(f"{where}: is empty; get it again")
-    if start != struct.pack(">I", magic):
-        kinds = {struct.pack(">I", IMAGE_MAGIC): "IDX images", struct.pack(">I", LABEL_MAGIC): "IDX labels"}
-        kind = kinds.get(bytes(start), f"no IDX file (it starts with {start.hex()})")
-        wanted = "images" if magic == IMAGE_MAGIC else "labels"
-        raise UserError(f"{where}: is {kind}, where IDX {wanted} (magic {magic}) are needed; {FORMS}")
-    dimensions = magic & 0xFF
-    header = _read_up_to(stream, 4 * dimensions)
-    if len(header) < 4 * dimensions:
-        raise UserError(f"{where}: is cut short within its header; get it again")
-    shape = struct.unpack(f">{dimensions}I", header)
-    claimed = math.prod(shape)
-    if claimed > MOST_BYTES:
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; get it again")
-    content = _read_up_to(stream, claimed + 1)
-    if len(content) != claimed:
-        found = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {found}; get it again")
-    return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-@contextmanager
-def open_content(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for its content: unpacked where it is gzip, judged by its first bytes and not by its name.
-
-    Raises:
-        UserError: missing, unreadable, or (while it is read) damaged.
-    """
-    with refusing_damage(path), path.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        if zipped:
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield unpacked  # type: ignore[misc]  # a GzipFile reads like any other stream of bytes
-        else:
-            yield raw
-
-
-def _read_up_to(stream: IO[bytes], count: int) -> bytearray:
-    """Read ``count`` bytes or as many as there are, in pieces, so that a false count allocates nothing."""
-    content = bytearray()
-    while piece := stream.read(min(count - len(content), 1 << 20)):
-        content += piece
-    return content
-
-
-@contextmanager
-def refusing_damage(path: Path) -> Iterator[None]:
-    """Turn what a missing or damaged file raises into one line that names it."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file or folder; {FORMS}") from None
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise UserError(f"{path}: is damaged or cut short ({_one_line(error)}); get it again") from error
-    except (ValueError, ArithmeticError, NotImplementedError, RuntimeError, MemoryError, tokenize.TokenError) as error:
-        raise UserError(
-            f"{path}: cannot be understood ({_one_line(error) or type(error).__name__}); get or save it again"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({_one_line(error.strerror or error)}); {FORMS}") from error
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
-
-
-# Files in NumPy's form
-
-
-def read_npy_header(stream: IO[bytes], size: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of a .npy of ``size`` bytes: shape, whether it is written by columns, and type.
-
-    Raises:
-        UserError: it is empty, holds objects, or claims another size than it has.
-    """
-    if size == 0:
-        raise UserError(f"{where}: is empty; save it again")
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise UserError(f"{where}: is a .npy of version {version}, which holds no plain array; save a numeric array")
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, column_first, dtype = read_header(stream)
-    if dtype.hasobject:
-        raise UserError(f"{where}: holds pickled Python objects, which are never loaded; save a numeric array")
-    claimed, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if claimed != there:
-        raise UserError(
-            f"{where}: its header claims {claimed:,} bytes of content but it holds {there:,}; save it again"
-        )
-    return shape, column_first, dtype
-
-
-def _read_npy(stream: IO[bytes], size: int, where: str) -> Array:
-    """Read one .npy of ``size`` bytes; unlike ``np.load`` it checks the size before it allocates."""
-    shape, column_first, dtype = read_npy_header(stream, size, where)
-    claimed = math.prod(shape) * dtype.itemsize
-    if claimed > MOST_BYTES:
-        raise UserError(f"{where}: holds {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
-    content = _read_up_to(stream, claimed)
-    if len(content) < claimed:
-        raise UserError(f"{where}: is cut short; save it again")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if column_first else "C")
-
-
-def _read_npy_file(path: Path) -> Array:
-    with path.open("rb") as stream:
-        return _read_npy(stream, path.stat().st_size, str(path))
-
-
-def _read_npz(path: Path) -> Found:
-    """Read the parts of a .npz by the names of its arrays; a lone array is taken for the images."""
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: is empty; save it again")
-    with zipfile.ZipFile(path) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-
-        def read(key: str) -> Array:
-            with archive.open(members[key]) as stream:
-                return _read_npy(stream, members[key].file_size, f"{path} [{key}]")
-
-        if len(members) == 1:
-            return {"train": (read(next(iter(members))), None)}
-        found: dict[str, tuple[Array, Array | None]] = {}
-        for part, wanted in NPZ_KEYS.items():
-            images, labels = (_only_key(members, names, path) for names in wanted)
-            if images:
-                found[part] = read(images), read(labels) if labels else None
-            elif part == "train":
-                raise UserError(f"{path}: no array is named images or x_train; its arrays are {_listed(members)}")
-    return found
-
-
-def _only_key(members: Mapping[str, object], wanted: tuple[str, ...], path: Path) -> str | None:
-    keys = [key for key in members if key.lower() in wanted]
-    if len(keys) > 1:
-        raise UserError(f"{path}: {_listed(keys)} could all be the {wanted[0]}; keep one of them")
-    return keys[0] if keys else None
-
-
-def _listed(names: Mapping[str, object] | list[str]) -> str:
-    listed = ", ".join(_one_line(name) for name in list(names)[:12])
-    return listed + (", …" if len(names) > 12 else "") or "none"
-
-
-# Python objects
-
-
 def _array(thing: object, where: str) -> Array:
     """Take an array, tensor, picture or number as an array."""
     if isinstance(thing, Tensor):
@@ -299,7 +204,7 @@ def _array(thing: object, where: str) -> Array:
     try:
         return np.asarray(thing)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"{where}: is no array ({_one_line(error)}); all images must have one shape") from error
+        raise UserError(f"{where}: is no array ({one_line(error)}); all images must have one shape") from error
 
 
 def _read_dataset(dataset: Any) -> tuple[Array, Array | None]:
@@ -311,7 +216,7 @@ def _read_dataset(dataset: Any) -> tuple[Array, Array | None]:
         try:
             item = dataset[index]
         except Exception as error:  # whatever the user's own code raises is news to the user, not our traceback
-            raise UserError(f"{where} cannot be read ({type(error).__name__}: {_one_line(error)})") from error
+            raise UserError(f"{where} cannot be read ({type(error).__name__}: {one_line(error)})") from error
         pair = isinstance(item, tuple | list)
         if pair and len(item) != 2:
             raise UserError(f"{where} has {len(item)} parts; an item is an image or a pair (image, label)")

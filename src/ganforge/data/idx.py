@@ -1,0 +1,218 @@
+"""Files in IDX form: one array of bytes, whole numbers or floats, as MNIST and the sets after it are published."""
+
+import math
+import string
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+
+from ganforge.data.array_names import place_of
+from ganforge.data.content import FORMS, MOST_BYTES, PACKED_ENDINGS, listed, open_content, read_up_to
+from ganforge.data.rules import USUAL, ReadingRules, words_of
+from ganforge.data.settle import Array, Found, Parts, settle
+from ganforge.data.sources import Reading, Source, bare_name, in_order
+from ganforge.errors import UserError
+
+Held = Literal["images", "labels"]
+Files = dict[tuple[str, Held], "Source"]
+"""The files of a set by part and by what they hold."""
+
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+DIMENSIONS: dict[Held, tuple[int, ...]] = {"images": (2, 3, 4), "labels": (1, 2)}
+SILENT_WORDS = ("ubyte", "byte", "short", "int", "float", "double")
+
+MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+EMNIST = string.digits + string.ascii_uppercase + string.ascii_lowercase
+EMNIST_CLASSES = {
+    "byclass": EMNIST,
+    "bymerge": EMNIST[:36] + "abdefghnqrt",
+    "balanced": EMNIST[:36] + "abdefghnqrt",
+    "digits": string.digits,
+    "mnist": string.digits,
+    "letters": string.ascii_lowercase,
+}
+"""The character of each class of EMNIST's splits; letters alone counts its classes from 1."""
+
+
+def find_spelling(folder: Path, name: str) -> Path | None:
+    """Find an IDX file in ``folder`` under any spelling in use: packed or not, with ``-idx`` or ``.idx``."""
+    bare = bare_name(name)
+    for stem in (bare, bare.replace("-idx", ".idx"), bare.replace(".idx", "-idx")):
+        for spelling in (*(f"{stem}{ending}" for ending in PACKED_ENDINGS), stem):
+            if (folder / spelling).is_file():
+                return folder / spelling
+    return None
+
+
+# One file
+
+
+def read_idx(path: Path, held: Held) -> Array:
+    """Read one IDX file: images of 2 to 4 dimensions (2 are rows of pixels), or labels of 1 or 2.
+
+    Raises:
+        UserError: missing, empty, cut short, too long, damaged, or not such a file.
+    """
+    with open_content(path) as stream:
+        return read_idx_stream(stream, held, str(path))
+
+
+def read_idx_stream(stream: IO[bytes], held: Held, where: str) -> Array:
+    """Read the content of one IDX file, as `read_idx` does; ``where`` names it in messages.
+
+    The header is believed only as far as the content bears it out: no more is read than it claims, plus one byte.
+    """
+    start = read_up_to(stream, 4)
+    if not start:
+        raise UserError(f"{where}: is empty; get it again")
+    if not is_idx(bytes(start)):
+        raise UserError(f"{where}: is no IDX file (it starts with {start.hex()}); {FORMS}")
+    kind, dimensions = np.dtype(TYPES[start[2]]), start[3]
+    if dimensions not in DIMENSIONS[held]:
+        holds = "IDX labels" if dimensions == 1 else "IDX images" if dimensions in (3, 4) else "an IDX file"
+        raise UserError(f"{where}: is {holds} of {dimensions} dimension(s), where IDX {held} are needed; {FORMS}")
+    header = read_up_to(stream, 4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise UserError(f"{where}: is cut short within its header; get it again")
+    shape = struct.unpack(f">{dimensions}I", header)
+    claimed = math.prod(shape) * kind.itemsize
+    if claimed > MOST_BYTES:
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; get it again")
+    content = read_up_to(stream, claimed + 1)
+    if len(content) != claimed:
+        found = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {found}; get it again")
+    return np.frombuffer(content, kind).reshape(shape)
+
+
+def is_idx(start: bytes) -> bool:
+    """Say whether a file that starts with these four bytes is in IDX form."""
+    return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and 1 <= start[3] <= 8
+
+
+def labels_beside(path: Path) -> Path | None:
+    """Find the labels of a file of images by its name: idx1 beside idx3, QMNIST's idx2-int, with ``labels`` in it."""
+    beside = path.name.replace("images", "labels")
+    if beside == path.name:
+        return None
+    plain = beside.replace("idx3", "idx1").replace("idx4", "idx1")
+    return find_spelling(path.parent, plain) or find_spelling(path.parent, beside.replace("idx3-ubyte", "idx2-int"))
+
+
+# Sets of files
+
+
+def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Parts:
+    """Read the four files of a set in MNIST's form, exactly so named: train and t10k, images and labels."""
+    found: dict[str, tuple[Array, Array | None]] = {}
+    for part, names in (("train", MNIST_FILES[:2]), ("test", MNIST_FILES[2:])):
+        paths = [find_spelling(folder, wanted) for wanted in names]
+        for wanted, path in zip(names, paths, strict=True):
+            if path is None:
+                raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
+        images, labels = (read_idx(path, held) for path, held in zip(paths, DIMENSIONS, strict=True) if path)
+        found[part] = images, labels
+    return settle(found, str(folder), name, rules)
+
+
+def read_idx_set(sources: Sequence[Source], where: str, rules: ReadingRules = USUAL) -> Reading:
+    """Read the one set of which a folder or zip holds files: images and labels of one part or of several.
+
+    Raises:
+        UserError: files of several sets lie there, two fit one place, a part lacks a file, or one is damaged.
+    """
+    of_set, files = _one_set(sources, where)
+    parts = {part for part, _ in files}
+    for part in sorted(parts):
+        _refuse_gap(files, part, where)
+    found: dict[str, tuple[Array, Array | None]] = {}
+    for part in parts:
+        images, labels = files[part, "images"], files.get((part, "labels"))
+        found[part] = _read(images, "images"), _read(labels, "labels") if labels else None
+    return as_published(in_order(found, where), of_set, rules)
+
+
+def _one_set(sources: Sequence[Source], where: str) -> tuple[str, Files]:
+    """Return the name of the one set that the files are of, and its files by what they hold."""
+    sets: dict[str, Files] = {}
+    for source in sources:
+        of_set, place = _place(source.name, source.part)
+        files = sets.setdefault(of_set, {})
+        if place in files:
+            both = listed([files[place].name, source.name])
+            raise UserError(f"{where}: {both} could both be the {' '.join(place)}; keep one of them")
+        files[place] = source
+    if len(sets) > 1:
+        first = next(files[place].name for files in sets.values() for place in sorted(files) if place[1] == "images")
+        raise UserError(
+            f"{where}: holds several sets: {listed(sorted(name or 'one without a name' for name in sets))}; "
+            f"give the path of one file of images, such as {first}"
+        )
+    return next(iter(sets.items()))
+
+
+def _refuse_gap(files: Files, part: str, where: str) -> None:
+    """Refuse labels without their images, and images without labels where another part has labels."""
+    held: Held
+    other: Held
+    for held, other in (("images", "labels"), ("labels", "images")):
+        needed = held == "images" or any(of == "labels" for _, of in files)
+        if needed and (part, held) not in files:
+            beside = files[part, other].name
+            expected = beside.replace(other, held).replace(
+                *(("idx1", "idx3") if held == "images" else ("idx3", "idx1"))
+            )
+            raise UserError(f"{where}: holds no {expected} beside {beside}; add it, or leave that out, too")
+
+
+def _read(source: Source, held: Held) -> Array:
+    with source.opened() as stream:
+        return read_idx_stream(stream, held, source.where)
+
+
+def _place(name: str, part: str | None = None) -> tuple[str, tuple[str, Held]]:
+    """Tell by a file's name which set it belongs to, and which part and half of it the file holds."""
+    words = [w for w in words_of(bare_name(name.rpartition("/")[2])) if not w.startswith("idx")]
+    words = [word for word in words if word not in SILENT_WORDS]
+    place, of_set = part or "train", []
+    held: Held = "images"
+    for word in words:
+        told = place_of(word, USUAL)
+        if told.role in ("images", "labels") and word not in EMNIST_CLASSES:
+            held = "labels" if told.role == "labels" else "images"
+        elif told.part:
+            place = told.part
+        else:
+            of_set.append(word)
+    return "-".join(of_set), (place, held)
+
+
+def set_name(path: Path) -> str:
+    """Return the name of the set that a file belongs to by its own name: emnist-letters, or nothing."""
+    return _place(path.name)[0]
+
+
+def as_published(found: Found, of_set: str, rules: ReadingRules) -> Reading:
+    """Set right what EMNIST and QMNIST are known to do otherwise, told by the names of their files."""
+    if rules.version > 1 and "emnist" in of_set:
+        return _emnist(found, of_set)
+    if rules.version > 1 and "qmnist" in of_set:
+        first = {part: (x, y[:, 0] if y is not None and y.ndim == 2 else y) for part, (x, y) in found.items()}
+        return Reading(first, notes=("labels: the first of QMNIST's eight columns, which is the digit",))
+    return Reading(found)
+
+
+def _emnist(found: Found, of_set: str) -> Reading:
+    classes = next((EMNIST_CLASSES[word] for word in of_set.split("-") if word in EMNIST_CLASSES), "")
+    first = 1 if classes == EMNIST_CLASSES["letters"] else 0
+    upright = {part: (x.swapaxes(1, 2) if x.ndim == 3 else x, y) for part, (x, y) in found.items()}
+    notes = ("images: turned upright, as EMNIST's files hold them transposed",)
+    labels = [y for _, y in found.values() if y is not None and y.dtype.kind in "iu" and y.size]
+    if not all(first <= y.min() and y.max() < first + len(classes) for y in labels):
+        return Reading(upright, notes=notes)
+    counted = {part: (x, None if y is None else y.astype(np.int64) - first) for part, (x, y) in upright.items()}
+    return Reading(counted, tuple(classes), notes)

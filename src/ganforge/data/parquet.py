@@ -1,0 +1,304 @@
+"""Parquet files, as Hugging Face's ``datasets`` stores images: which columns they have, and those of numbers read.
+
+Columns of encoded pictures are read in `parquet_pictures`. The package pyarrow is needed and comes with an extra.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganforge.data.array_names import place_of
+from ganforge.data.columns import columns_by_name, is_picture, refuse_pixels
+from ganforge.data.content import MOST_BYTES, listed, one_line
+from ganforge.data.rules import USUAL, ReadingRules
+from ganforge.data.settle import Array
+from ganforge.data.sources import Reading, Source, in_order
+from ganforge.data.tables import Table, join, narrowed, squares
+from ganforge.errors import UserError
+
+ROWS = 256
+"""Rows that are read at a time."""
+
+MOST_ROWS, MOST_VALUES = 50_000_000, 2**30
+SUSPECT_SIZE, SUSPECT_RATIO = 2**26, 250
+"""A column that claims to unpack to more than the size by more than the ratio is a bomb."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a Parquet file that matter.
+
+    Attributes:
+        encoded: the column of encoded pictures.
+        lists: the column whose cells are lists of pixels.
+        pixels: the columns with a pixel each.
+        label: the column of labels.
+        part: the column that tells the part of a row.
+        class_names: the names of the labels 0, 1, …, where the file tells them.
+        left: the columns that are left out.
+    """
+
+    encoded: str | None = None
+    lists: str | None = None
+    pixels: tuple[str, ...] = ()
+    label: str | None = None
+    part: str | None = None
+    class_names: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> list[str]:
+        """All columns that are read."""
+        single = (self.encoded, self.lists, self.label, self.part)
+        return [name for name in (*single, *self.pixels) if name is not None]
+
+    def notes(self, source: Source) -> tuple[str, ...]:
+        """Say which columns are left out."""
+        return (f"{source.name}: columns left out: {listed(list(self.left))}",) if self.left else ()
+
+
+def read_parquet_set(sources: Sequence[Source], where: str, rules: ReadingRules) -> Reading:
+    """Read the Parquet files of a set whose pixels are numbers.
+
+    Raises:
+        UserError: pyarrow is missing, a file is damaged, or it cannot be told what its columns are.
+    """
+    parts = shards(sources, where, rules)
+    return join([_read(files) for files in parts.values()], where, rules)
+
+
+def holds_columns(source: Source) -> bool:
+    """Say whether a file has images in any form."""
+    schema = schema_of(source)
+    return bool(schema.encoded or schema.lists or schema.pixels)
+
+
+def holds_encoded(sources: Sequence[Source]) -> bool:
+    """Say whether files hold encoded pictures."""
+    return any(schema_of(source).encoded for source in sources)
+
+
+def shards(sources: Sequence[Source], where: str, rules: ReadingRules) -> dict[str, list[Source]]:
+    """Group files by part; several are of one part if their names differ in numbers only.
+
+    Raises:
+        UserError: files of different names could be of one part.
+    """
+    parts: dict[str, list[Source]] = {}
+    for source in sorted(sources, key=lambda source: source.name):
+        told = place_of(source.stem, rules).part or source.part or "train"
+        files = parts.setdefault(told, [])
+        if files and _unnumbered(files[0]) != _unnumbered(source):
+            both = listed([files[0].name, source.name])
+            raise UserError(f"{where}: {both} could both be the {told} part; give the path of one of them")
+        files.append(source)
+    return in_order(parts, where)
+
+
+def _unnumbered(source: Source) -> str:
+    return re.sub(r"[0-9]+", "#", re.sub(r"(-of-[0-9]+)-[0-9a-f]+$", r"\1", source.stem))
+
+
+# What a file holds
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Any]:
+    """Open a Parquet file.
+
+    Raises:
+        UserError: pyarrow is missing, or the file is or proves damaged.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(
+            f"{source.where}: is a Parquet file, and pyarrow, which reads it, is not installed; "
+            'install it with: python -m pip install "ganforge[datasets]"'
+        ) from None
+    with source.opened() as stream:
+        try:
+            yield pyarrow.parquet.ParquetFile(stream, buffer_size=2**20)
+        except (pyarrow.ArrowException, OSError, KeyError, TypeError, IndexError) as error:
+            raise UserError(f"{source.where}: is damaged ({one_line(error)}); get it again") from error
+
+
+def schema_of(source: Source) -> Schema:
+    """Tell what the columns of a file are.
+
+    Raises:
+        UserError: pyarrow is missing, the file is damaged, or several columns could be the images or the labels.
+    """
+    with opened(source) as file:
+        arrow = file.schema_arrow
+        kinds = {name: _kind(arrow.field(place).type) for place, name in enumerate(arrow.names)}
+        features = _features(arrow.metadata)
+    if len(kinds) < len(arrow.names):
+        raise UserError(f"{source.where}: has two columns of one name; rename one of them")
+    encoded = _one_of([name for name, kind in kinds.items() if kind == "encoded"], source.where)
+    lists = None if encoded else _one_of([name for name, kind in kinds.items() if kind == "list"], source.where)
+    plain = [name for name, kind in kinds.items() if kind in ("number", "text")]
+    held = encoded or lists
+    columns = columns_by_name(plain if held is None else [held, *plain], None if held is None else 0, source.where)
+    names = plain if held is None else [held, *plain]
+    label, part = (None if place is None else names[place] for place in (columns.label, columns.part))
+    pixels = tuple(names[place] for place in columns.pixels)
+    if pixels and not is_picture(len(pixels)):
+        raise refuse_pixels(len(pixels), source.where)
+    read = {encoded, lists, label, part, *pixels}
+    left = tuple(name for name in arrow.names if name not in read and not name.startswith("__index_level"))
+    return Schema(encoded, lists, pixels, label, part, _class_names(features, label), left)
+
+
+def _kind(type_: Any) -> str:
+    """Tell what the cells of a column are: encoded pictures, lists of numbers, numbers, text or something else."""
+    import pyarrow.types as types
+
+    if types.is_struct(type_):
+        fields = {type_.field(place).name: type_.field(place).type for place in range(type_.num_fields)}
+        return "encoded" if "bytes" in fields and _kind(fields["bytes"]) == "encoded" else "other"
+    if types.is_binary(type_) or types.is_large_binary(type_):
+        return "encoded"
+    if _is_list(type_):
+        return "list" if _kind(type_.value_type) in ("list", "number") else "other"
+    if types.is_integer(type_) or types.is_floating(type_) or types.is_boolean(type_):
+        return "number"
+    if types.is_dictionary(type_):
+        return _kind(type_.value_type)
+    return "text" if types.is_string(type_) or types.is_large_string(type_) else "other"
+
+
+def _one_of(names: list[str], where: str) -> str | None:
+    """Return the one column that can hold the images; where there are several, the one that is so named."""
+    named = [name for name in names if place_of(name, USUAL).role == "images"]
+    likely = named or [name for name in names if place_of(name, USUAL).role != "labels"]
+    if len(likely) > 1:
+        raise UserError(f"{where}: its columns {listed(likely)} could all be the images; call one of them image")
+    return likely[0] if likely else None
+
+
+def _features(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:
+    """Return what ``datasets`` has noted of the columns, or nothing."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return features if isinstance(features, dict) else {}
+
+
+def _class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ...]:
+    feature = features.get(label or "")
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return tuple(map(str, names)) if isinstance(names, list) and len(set(map(str, names))) == len(names) else ()
+
+
+# Rows
+
+
+def _read(files: Sequence[Source]) -> Table:
+    """Read the pixels, labels and parts of all rows of some files of one part."""
+    schema = schema_of(files[0])
+    pixels: list[Array] = []
+    labels: list[Array] = []
+    parts: list[Array] = []
+    total = 0
+    for source in files:
+        for batch in batches(source, schema):
+            pixels.append(_pixels(batch, schema, source.where))
+            labels += [values(batch.column(schema.label), source.where)] if schema.label else []
+            parts += [values(batch.column(schema.part), source.where)] if schema.part else []
+            total += pixels[-1].nbytes
+            if total > MOST_BYTES:
+                raise UserError(f"{source.where}: holds over 8 GiB of pixels; save an .npz of uint8 images and labels")
+    images = _joined(pixels, files[0]) if schema.lists or schema.pixels else None
+    if images is not None and schema.pixels:
+        images = squares(images)
+    told, of_row = (_joined(column, files[0]) if column else None for column in (labels, parts))
+    return Table(files[0], images, told, of_row, schema.notes(files[0]), schema.class_names)
+
+
+def _joined(pieces: list[Array], source: Source) -> Array:
+    if not pieces:
+        raise UserError(f"{source.where}: holds no row; save it again")
+    if len({(piece.dtype.kind in "US", piece.shape[1:]) for piece in pieces}) > 1:
+        raise UserError(f"{source.where}: its rows differ in type or shape; save them alike")
+    return np.concatenate(pieces)
+
+
+def batches(source: Source, schema: Schema, rows: int = ROWS) -> Iterator[Any]:
+    """Give some rows of a file at a time, of the columns that are read.
+
+    Raises:
+        UserError: the file lacks a column that another of its set has, is damaged, or claims more than images need.
+    """
+    with opened(source) as file:
+        if missing := [name for name in schema.read if name not in file.schema_arrow.names]:
+            raise UserError(f"{source.where}: has no column {one_line(missing[0])}, as others of the set have; add it")
+        _refuse_claims(file.metadata, schema, source)
+        yield from file.iter_batches(rows, columns=schema.read)
+
+
+def _refuse_claims(metadata: Any, schema: Schema, source: Source) -> None:
+    """Refuse a file that by its own account unpacks to more than any set of images has."""
+    claimed = values = 0
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for place in range(row_group.num_columns):
+            column = row_group.column(place)
+            if column.path_in_schema.split(".")[0] in schema.read:
+                claimed += column.total_uncompressed_size
+                values = max(values, column.num_values)
+    per_row = 1 if schema.lists is None else 4 * 64 * 64
+    many = metadata.num_rows > MOST_ROWS or values > MOST_VALUES or values > per_row * max(metadata.num_rows, 1)
+    if many or claimed > max(SUSPECT_SIZE, SUSPECT_RATIO * source.size):
+        raise UserError(
+            f"{source.where}: claims {metadata.num_rows:,} rows and {claimed:,} bytes, more than images of at most "
+            "64×64 px take; get it again"
+        )
+
+
+def _pixels(batch: Any, schema: Schema, where: str) -> Array:
+    """Return the pixels of some rows as they are nested, or [n, 0] where there are none."""
+    if schema.lists:
+        return narrowed(values(batch.column(schema.lists), where))
+    if not schema.pixels:
+        return np.empty((batch.num_rows, 0), np.uint8)
+    return narrowed(np.stack([values(batch.column(name), where) for name in schema.pixels], 1))
+
+
+def values(column: Any, where: str) -> Array:
+    """Return a column as an array: numbers as they are nested, text, and -1 for whole numbers that are missing.
+
+    Raises:
+        UserError: lists are of different lengths, or pixels or words are missing.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    shape = [len(column)]
+    while _is_list(column.type):
+        lengths = set(column.value_lengths().to_pylist()) if len(column) else {0}
+        if len(lengths) != 1 or None in lengths:
+            raise UserError(f"{where}: its images are of different sizes; make them alike, or save encoded pictures")
+        shape.append(lengths.pop())
+        column = column.flatten()
+    if column.null_count and len(shape) == 1 and pa.types.is_integer(column.type):
+        column = column.cast(pa.int64()).fill_null(-1)
+    if column.null_count:
+        raise UserError(f"{where}: some cells are empty; fill them, or leave those rows out")
+    if _kind(column.type) == "text":
+        return np.array(column.to_pylist(), dtype=str)
+    return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _is_list(type_: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_))

@@ -1,0 +1,127 @@
+"""Encoded pictures in the rows of Parquet files, given as the files of a container, to be read as pictures are."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any
+
+from ganforge.data.containers import File
+from ganforge.data.content import MOST_BYTES
+from ganforge.data.listing import Listing, Picture
+from ganforge.data.parquet import SUSPECT_RATIO, SUSPECT_SIZE, Schema, batches, schema_of, shards, values
+from ganforge.data.pictures import Unreadable
+from ganforge.data.rules import USUAL, ReadingRules
+from ganforge.data.settle import MOST_CLASSES
+from ganforge.data.sources import Source
+from ganforge.errors import UserError
+
+ROWS = 32
+"""Rows that are read at a time: a photograph has megabytes."""
+
+Label = int | str | None
+
+
+class PictureRows:
+    """The pictures of a set of Parquet files, a file for each row.
+
+    They are copied once into a temporary file without a name, because a row cannot be read without those around it.
+
+    Raises:
+        UserError: a file is damaged, or it cannot be told what its columns are.
+    """
+
+    def __init__(self, path: Path, sources: Sequence[Source], rules: ReadingRules = USUAL) -> None:
+        self.path = path
+        self._shards = shards(sources, str(path), rules)
+        self._places: dict[str, tuple[int, int]] = {}
+        self._lock = Lock()
+
+    def state(self) -> Iterator[str]:
+        """Give names, sizes and times of the files."""
+        for source in (source for files in self._shards.values() for source in files):
+            found = (source.path or self.path).stat()
+            yield f"{source.name}\0{found.st_size}\0{found.st_mtime_ns}"
+
+    def files(self) -> list[File]:
+        """List all rows."""
+        return [File(name, size) for name, (_, size) in self._places.items()]
+
+    def folders(self) -> list[str]:
+        """List no folder."""
+        return []
+
+    def listing(self) -> Listing:
+        """Read all rows: list them as pictures with their parts and classes."""
+        rows: list[tuple[str, File, Label]] = []
+        names: tuple[str, ...] = ()
+        for part, sources in self._shards.items():
+            for source in sources:
+                schema = schema_of(source)
+                if not schema.encoded:
+                    raise UserError(f"{source.where}: holds no pictures, as others of its set do; give one file")
+                names = names or schema.class_names
+                rows += [(part, file, label) for file, label in self._copied(source, schema)]
+        classes = _classes({label for *_, label in rows} - {None}, names, str(self.path))
+        numbers: dict[Label, int] = {label: number for number, label in enumerate(classes)}
+        pictures = [Picture(self, file, part, numbers.get(label, -1)) for part, file, label in rows]
+        if not pictures:
+            raise UserError(f"{self.path}: holds no row; save it again")
+        return Listing(pictures, tuple(str(name) for name in classes.values()))
+
+    def _copied(self, source: Source, schema: Schema) -> Iterator[tuple[File, Label]]:
+        """Copy the pictures of a file, and give each with its label."""
+        most, row = min(MOST_BYTES, max(SUSPECT_SIZE, SUSPECT_RATIO * source.size)), 0
+        end = self._content.seek(0, 2)
+        first = end
+        for batch in batches(source, schema, ROWS):
+            labels = values(batch.column(schema.label), source.where).tolist() if schema.label else []
+            for place, content in enumerate(_encoded(batch.column(schema.encoded))):
+                row += 1
+                file = File(f"row {row:,} of {source.name}", len(content))
+                self._content.write(content)
+                self._places[file.name] = end, len(content)
+                end += len(content)
+                if end - first > most:
+                    raise UserError(f"{source.where}: unpacks to over {most:,} bytes of pictures; get it again")
+                yield file, labels[place] if schema.label and labels[place] != -1 else None
+
+    @cached_property
+    def _content(self) -> IO[bytes]:
+        return tempfile.TemporaryFile()  # `close` closes it
+
+    def open(self, file: File) -> IO[bytes]:
+        """Open a picture."""
+        return BytesIO(self.read(file))
+
+    def read(self, file: File) -> bytes:
+        """Read a picture; several threads may."""
+        start, size = self._places[file.name]
+        if not size:
+            raise Unreadable("its row holds no picture")
+        with self._lock:
+            self._content.seek(start)
+            return self._content.read(size)
+
+    def close(self) -> None:
+        """Remove the copies."""
+        if "_content" in vars(self):
+            self._content.close()
+
+
+def _encoded(column: Any) -> Iterator[Any]:
+    """Give the bytes of each cell; none where there are none, as where only the path of a picture is kept."""
+    cells = column.field("bytes") if hasattr(column, "field") else column
+    for cell in cells:
+        yield cell.as_buffer() if cell.is_valid else b""
+
+
+def _classes(labels: set[Label], names: tuple[str, ...], where: str) -> dict[Label, Label]:
+    """Return the classes that have pictures, in their order: the label of each, and its name."""
+    if len(labels) > MOST_CLASSES:
+        raise UserError(f"{where}: holds {len(labels):,} classes; {MOST_CLASSES:,} at most work")
+    ordered = sorted(labels, key=lambda label: (isinstance(label, str), label))
+    named = all(isinstance(label, int) and 0 <= label < len(names) for label in labels)
+    return {label: names[label] if named and isinstance(label, int) else label for label in ordered}
