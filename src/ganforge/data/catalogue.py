@@ -12,9 +12,10 @@ from ganforge.data.entries import ENTRIES, Entry
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
+from ganforge.data.objects import read_object
 from ganforge.data.own import read_pictures
 from ganforge.data.published import find_member
-from ganforge.data.readers import find_spelling, read_object, read_path
+from ganforge.data.readers import find_spelling, read_path
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest
@@ -45,7 +46,7 @@ def load(
 
     Args:
         source: ``auto`` (MNIST where it is here or can be fetched, else digits), a name of the catalogue, a path,
-            or a Python object as `readers.read_object` takes it. A name of the catalogue goes before a file so called.
+            or a Python object as `objects.read_object` takes it. A name of the catalogue goes before a file so called.
         images: ``train``, or ``all`` to train on the validation images too.
         report: told how a download gets on.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.

@@ -118,7 +118,12 @@ def decode(content: bytes, *, grey: bool, fit: Fit | None) -> Pixels:
 
 def _decode(content: bytes, grey: bool, fit: Fit | None) -> Pixels:
     with Image.open(BytesIO(content), formats=FORMATS) as opened:
-        image = ImageOps.exif_transpose(_checked(opened))
+        return levels_of_image(_checked(opened), grey=grey, fit=fit)
+
+
+def levels_of_image(image: Image.Image, *, grey: bool, fit: Fit | None = None) -> Pixels:
+    """Turn a picture of any mode that Pillow has opened or made into uint8 [C, H, W], one channel or three."""
+    image = ImageOps.exif_transpose(image)
     if image.mode in SIXTEEN_BITS:
         levels = np.rint(np.asarray(image).astype(np.float32) / 257)
         image = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
