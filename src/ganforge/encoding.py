@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.ambient import plain_state
 from ganforge.arguments import as_path
 from ganforge.data.batches import Batches
 from ganforge.data.images import scale
@@ -35,6 +36,7 @@ class Encoder:
     recipe: Recipe
     note: dict[str, Any]
 
+    @plain_state()
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Turn uint8 images [N, C, H, W] into latents [N, latent_dim]; of a distribution, its mean."""
@@ -68,6 +70,7 @@ def publish_encoder(state: State, recipe: Recipe, real: Batches, note: dict[str,
     return Encoder(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
 
 
+@plain_state()
 def load_encoder(folder: str | os.PathLike[str]) -> Encoder:
     """Read the encoder of a run.
 

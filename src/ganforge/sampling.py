@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganforge.ambient import plain_state
 from ganforge.arguments import as_number, as_path, as_whole, as_whole_numbers, shown
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
@@ -61,6 +62,7 @@ class Generator:
         """Where its weights are."""
         return next(self.module.parameters()).device
 
+    @plain_state()
     @torch.no_grad()
     def draw(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Turn latents [N, latent_dim] into uint8 images [N, C, H, W] on the CPU."""
@@ -74,6 +76,7 @@ class Generator:
         dtype = DTYPES[self.recipe.precision]
         return Draws(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
+    @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = CALM, attempt: int = 0) -> Tensor:
         """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
 
@@ -97,6 +100,7 @@ class Generator:
         latent = self.latent(len(text), seed=seed, name=name)
         return self.draw(self.recipe.latent.calmed(latent, as_number("calm", calm)), labels)
 
+    @plain_state()
     def sample(self, n: int | None = None, *, labels: Sequence[int] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
 
@@ -121,6 +125,7 @@ class Generator:
             condition = torch.tensor(wanted, device=self.device)
         return self.draw(self.latent(count, seed=seed), condition)
 
+    @plain_state()
     def morph(
         self,
         *,
@@ -199,6 +204,7 @@ SHIPPED = Path(__file__).parent / "models"
 """Trained generators that come with the package, by name; each has a card beside it."""
 
 
+@plain_state()
 def load_generator(
     path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision = "fp32"
 ) -> Generator:

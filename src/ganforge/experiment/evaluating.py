@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.data.catalogue import load, load_whole
 from ganforge.data.images import ImageSet, Splits
@@ -25,6 +26,7 @@ from ganforge.sampling import SHIPPED, Generator, load_generator
 MOST = 10_000
 
 
+@plain_state()
 def evaluate(
     source: Any,
     *,

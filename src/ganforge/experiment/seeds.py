@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.order import RUNS, Order, prepare
@@ -16,6 +17,7 @@ from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.training.cores import runs_at_once, threads_each
 
 
+@plain_state()
 def train_seeds(
     recipe: str | os.PathLike[str] | Recipe = "default",
     seeds: int = 3,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.errors import UserError
 from ganforge.experiment.order import (
@@ -29,6 +30,7 @@ from ganforge.runs.log import cut_back
 from ganforge.training.state import State
 
 
+@plain_state()
 def train(
     recipe: str | os.PathLike[str] | Recipe = "default",
     *,
@@ -90,6 +92,7 @@ def train(
     return order.begin(seed, folder)
 
 
+@plain_state()
 def resume(
     run: str | os.PathLike[str],
     *,
