@@ -8,6 +8,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import ganforge.forks  # noqa: F401  # it learns of forks from now on
+
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
     from ganforge.experiment.evaluating import evaluate

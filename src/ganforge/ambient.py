@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganforge.forks import refuse_broken_fork
+
 BACKENDS: Any = torch.backends  # its stubs lack some switches
 
 
@@ -44,7 +46,11 @@ def plain_state() -> Iterator[None]:
     all is as before, also after an exception. Left alone: the number of threads, on which results depend as documented;
     cuDNN's switches, because a GPU adds in any order anyway; deterministic algorithms, which give the same weights on
     the CPU (where there is none, torch only warns).
+
+    Raises:
+        UserError: torch cannot work in this process (`forks`).
     """
+    refuse_broken_fork()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # enables gradients, too
         stack.enter_context(_no_autocast())
