@@ -97,6 +97,7 @@ LABELLED = {
     "lists of pictures": (PICTURES, LABELS),
     "an array of objects": (OnlyAnArray(np.array([*GREY, None], object)[:-1]), LABELS),
     "whatever has __array__": (OnlyAnArray(GREY), OnlyAnArray(LABELS)),
+    "a view of memory": (memoryview(GREY), memoryview(LABELS)),
     "a column of labels": (GREY, LABELS[:, None]),
     "TensorDataset": TensorDataset(IMAGES, torch.tensor(LABELS)),
     "items of tensor and number": Items([(image.float() / 255, int(label)) for image, label in pairs()]),

@@ -196,7 +196,8 @@ def _of_known_length(stream: Any, where: str) -> Iterator[Any]:
 
 def _is_array(source: Any) -> bool:
     made_by = ("__array__", "__array_interface__", "toarray")
-    return not isinstance(source, Image.Image) and any(hasattr(source, name) for name in made_by)
+    made = isinstance(source, memoryview) or any(hasattr(source, name) for name in made_by)
+    return made and not isinstance(source, Image.Image)
 
 
 def _is_frame(source: Any) -> bool:
