@@ -1,5 +1,6 @@
 """What else is set in the process that calls: none of it may change a result, and all of it stays as it was."""
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -43,9 +44,11 @@ def plain_state() -> Iterator[None]:
 
     Inside, gradients are computed, nothing is in inference mode or under autocast, new tensors are float32 on the CPU,
     products of matrices are as exact as the recipe says, and torch's global random state is a fixed one. Afterwards
-    all is as before, also after an exception. Left alone: the number of threads, on which results depend as documented;
-    cuDNN's switches, because a GPU adds in any order anyway; deterministic algorithms, which give the same weights on
-    the CPU (where there is none, torch only warns).
+    all is as before, the random states of NumPy and Python included, also after an exception.
+
+    Left alone: the number of threads, on which results depend as documented; cuDNN's switches, because a GPU adds in
+    any order anyway; deterministic algorithms, which give the same weights on the CPU (where there is none, torch only
+    warns).
 
     Raises:
         UserError: torch cannot work in this process (`forks`).
@@ -92,6 +95,8 @@ def _make_plain(before: ExitStack) -> None:
     before.callback(torch.set_default_dtype, torch.get_default_dtype())
     torch.set_default_dtype(torch.float32)
     before.callback(torch.set_rng_state, torch.get_rng_state())
+    before.callback(np.random.set_state, np.random.get_state())
+    before.callback(random.setstate, random.getstate())  # some libraries draw from it when they are imported
     torch.default_generator.manual_seed(0)
     before.enter_context(torch.autograd.set_detect_anomaly(False))
     if torch.are_deterministic_algorithms_enabled():
