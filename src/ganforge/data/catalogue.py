@@ -14,10 +14,11 @@ from ganforge.data.idx import find_spelling
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
+from ganforge.data.objects import read_object
 from ganforge.data.own import read_pictures
 from ganforge.data.pixel_levels import check_levels
 from ganforge.data.published import find_member
-from ganforge.data.readers import read_object, read_path
+from ganforge.data.readers import read_path
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
@@ -48,7 +49,7 @@ def load(
 
     Args:
         source: ``auto`` (MNIST where it is here or can be fetched, else digits), a name of the catalogue, a path,
-            or a Python object as `readers.read_object` takes it. A name of the catalogue goes before a file so called.
+            or a Python object as `objects.read_object` takes it. A name of the catalogue goes before a file so called.
         images: ``train``, or ``all`` to train on the validation images too.
         report: told how a download gets on.
         rules: how a user's own files and objects become images; sets of the catalogue are read as published.

@@ -1,9 +1,12 @@
 """``evaluate`` and ``compare``: what is to be measured is found, loaded and checked."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_path, as_whole
 from ganforge.data.catalogue import load, load_whole
 from ganforge.data.entries import ENTRIES
 from ganforge.data.images import ImageSet, Splits
@@ -27,11 +30,12 @@ from ganforge.sampling import SHIPPED, Generator, load_generator
 MOST = 10_000
 
 
+@plain_state()
 def evaluate(
     source: Any,
     *,
     data: Any = None,
-    judge: Path | None = None,
+    judge: str | os.PathLike[str] | None = None,
     extractor: Extractor | None = None,
     n: int | None = None,
     split: str = "test",
@@ -40,14 +44,14 @@ def evaluate(
     resize: str | int | None = None,
     levels: tuple[float, float] | None = None,
     colour: bool = False,
-    nearest: Path | None = None,
+    nearest: str | os.PathLike[str] | None = None,
     watcher: Watcher | None = None,
 ) -> Evaluation:
     """Measure a generator or a set of generated images beside real ones; a run keeps the result in metrics.jsonl.
 
     Args:
-        source: a run's folder, a generator file, ``mnist`` (the shipped generator), a file, folder or zip of images,
-            a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
+        source: a run's folder or its `Run`, a generator file, ``mnist`` (the shipped generator), a file, folder or zip
+            of images, a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
         data: the real images, as `train` takes them; those of the run unless given, else MNIST.
         judge: a judge's file instead of the one that fits the data.
         extractor: instead of a judge, your own features: uint8 images [N, C, H, W] -> [N, F]. What needs classes is
@@ -68,6 +72,10 @@ def evaluate(
     watcher = watcher or Watcher()
     if split not in ("test", "validation"):
         raise UserError(f"--split {split}: test or validation; training images are what a generator may copy")
+    source, data = (Path(one) if isinstance(one, os.PathLike) else one for one in (source, data))
+    n, seed = None if n is None else as_whole("--n", n), as_whole("--seed", seed)
+    judge = None if judge is None else as_path("--judge", judge)
+    nearest = None if nearest is None else as_path("--nearest", nearest)
     if n is not None and n < FEWEST:
         raise UserError(f"--n {n}: at least {FEWEST}, or every interval is wider than what it bounds")
     generator, folder = _generator_of(source)

@@ -1,6 +1,7 @@
 """A training that is checked and ready to begin, and what it is checked by."""
 
 import math
+import os
 import platform
 import tomllib
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 import ganforge
+from ganforge.arguments import as_number, as_path, as_whole
 from ganforge.data.catalogue import load as load_data
 from ganforge.data.entries import ENTRIES
 from ganforge.data.images import Splits
@@ -62,6 +64,15 @@ class Order:
             self._write(experiment, state, torch.get_num_threads())
             return play(experiment, state, self.length_of(experiment), 0.0, self.watcher)
 
+    def check_start(self) -> None:
+        """Refuse weights to start with that do not fit, before there is a folder.
+
+        Raises:
+            UserError: they do not.
+        """
+        if self.start_from is not None:
+            self._first_state(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0))
+
     def lay_out(self, seed: int, folder: RunFolder, threads: int) -> None:
         """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
         experiment, state = self._ready(seed, folder)
@@ -104,14 +115,17 @@ class Order:
         recipe, splits = self.recipe, self.splits
         if folder is not None:
             _refuse_used(folder, recipe)
-        images = splits.train
         experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
-        state = experiment.new_state(self.watcher)
-        if self.start_from is not None:
-            take_weights(state, recipe, images, self.start_from)
-        folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
+        state = self._first_state(experiment)
+        folder = folder or claim_folder(RUNS, f"{recipe.name}-{splits.train.name}")
         folder.create()
         return experiment.placed(folder), state
+
+    def _first_state(self, experiment: Experiment) -> State:
+        state = experiment.new_state(self.watcher)
+        if self.start_from is not None:
+            take_weights(state, self.recipe, self.splits.train, self.start_from)
+        return state
 
     def _write(self, experiment: Experiment, state: State, threads: int) -> None:
         """Write down what makes a folder a run."""
@@ -132,7 +146,7 @@ class Order:
 
 
 def prepare(
-    recipe: str | Recipe,
+    recipe: str | os.PathLike[str] | Recipe,
     *,
     data: Any = "auto",
     steps: int | None = None,
@@ -141,7 +155,7 @@ def prepare(
     changes: Sequence[str] = (),
     device: str = "auto",
     evaluate_every: int | None = None,
-    start_from: str | Path | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
     levels: tuple[float, float] | None = None,
@@ -154,44 +168,48 @@ def prepare(
         UserError: something cannot be used.
     """
     watcher = watcher or Watcher()
-    checked = _before_the_data(recipe, changes) if isinstance(recipe, str) else recipe
-    chosen_device = choose_device(device, checked)
-    check_length(steps, epochs, minutes)
-    if evaluate_every is not None and evaluate_every < 1:
-        raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
+    checked = _before_the_data(recipe, changes)
+    chosen_device = choose_device(str(device), checked)
+    length = read_length(steps, epochs, minutes)
+    if evaluate_every is not None:
+        evaluate_every = as_whole("--evaluate-every", evaluate_every)
+        if evaluate_every < 1:
+            raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
     if evaluate_every is not None and checked.data.images == "all":
         raise UserError(
             f"--evaluate-every {evaluate_every}: {checked.name} trains on the validation images too; "
             "--set data.images=train leaves them out"
         )
-    rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
+    before = RunFolder(as_path("--from", start_from)) if start_from is not None else None
+    data = Path(data) if isinstance(data, os.PathLike) else data
+    size = resize if resize is None or isinstance(resize, int | str) else str(resize)
+    rules = ReadingRules.chosen(resize=size, skip_bad=bool(skip_bad), levels=levels, colour=bool(colour))
     splits = load(data, checked, rules, watcher)
     warn_of(data, splits, watcher)
-    if recipe == "default":
+    if isinstance(recipe, str) and recipe == "default":
         checked = _default_recipe(splits, changes, watcher)
     fit(checked, splits)
     if evaluate_every is not None:
         judge_for_validation(splits)
     checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
     name = splits.train.name
-    lengths = {"steps": steps, "epochs": epochs, "minutes": minutes}
     return Order(
         checked,
         splits,
         {"source": source_of(data, name), "name": name, **rules.for_run()},
-        {key: value for key, value in lengths.items() if value is not None},
+        length,
         evaluate_every,
-        RunFolder(start_from) if start_from is not None else None,
+        before,
         watcher,
     )
 
 
-def _before_the_data(name: str, changes: Sequence[str]) -> Recipe:
+def _before_the_data(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[str]) -> Recipe:
     """Load a recipe; of the default ones any that the changes fit, as only the data will say which it is."""
     try:
-        return load_recipe(name, changes)
+        return load_recipe(recipe, changes)
     except UserError:
-        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if name == "default" else ():
+        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if recipe == "default" else ():
             with suppress(UserError):
                 return load_recipe(other, changes)
         raise
@@ -278,19 +296,20 @@ def choose_device(device: str, recipe: Recipe) -> str:
     return wanted
 
 
-def check_length(steps: int | None, epochs: float | None, minutes: float | None) -> None:
-    """Refuse two lengths at once, and such as are none.
+def read_length(steps: Any, epochs: Any, minutes: Any) -> dict[str, Any]:
+    """Return the length that was given, by name: ``steps``, ``epochs`` or ``minutes``, or nothing.
 
     Raises:
-        UserError: there is one.
+        UserError: there are two, or it is none.
     """
-    flags = {"steps": steps, "epochs": epochs, "minutes": minutes}
-    given = {name: value for name, value in flags.items() if value is not None}
+    flags = {"steps": (as_whole, steps), "epochs": (as_number, epochs), "minutes": (as_number, minutes)}
+    given = {name: read(f"--{name}", value) for name, (read, value) in flags.items() if value is not None}
     if len(given) > 1:
         raise UserError(f"give one of {' and '.join(f'--{name}' for name in given)}, not both")
     for name, value in given.items():
         if not value > 0 or math.isinf(value):
             raise UserError(f"--{name} {value:g}: must be more than 0")
+    return given
 
 
 def given_length(

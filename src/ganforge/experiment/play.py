@@ -28,7 +28,7 @@ from ganforge.training.state import State
 class Run:
     """A run that was trained: where it is, how far it came and what was found.
 
-    ``verdict`` is None where no judge knows the data.
+    It stands for its folder wherever a path can be given. ``verdict`` is None where no judge knows the data.
     """
 
     folder: Path
@@ -36,6 +36,9 @@ class Run:
     epoch: float
     seconds: float
     verdict: Verdict | None = field(default=None)
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     def generator(self) -> Generator:
         """The trained generator."""

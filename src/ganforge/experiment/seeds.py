@@ -1,8 +1,11 @@
 """One method with several seeds: one run after the other, or side by side."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_path, as_whole
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
@@ -14,12 +17,13 @@ from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.training.cores import runs_at_once, threads_each
 
 
+@plain_state()
 def train_seeds(
-    recipe: str | Recipe = "default",
+    recipe: str | os.PathLike[str] | Recipe = "default",
     seeds: int = 3,
     *,
     seed: int = 0,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     at_once: int | None = None,
     **wishes: Any,
 ) -> list[Run]:
@@ -41,21 +45,24 @@ def train_seeds(
         RunFailed: as `train`; the runs before are complete, those beside are saved.
         Interrupted: as `train`; the same call goes on.
     """
-    order = prepare(recipe, **wishes)
+    seed, seeds = as_whole("--seed", seed), as_whole("--seeds", seeds)
+    at_once = None if at_once is None else as_whole("--at-once", at_once)
+    place = None if out is None else as_path("--out", out)
     for flag, value in (("seeds", seeds), ("at-once", at_once)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: must be 1 or more")
+    order = prepare(recipe, **wishes)
     why_alone = "--minutes" if "minutes" in order.length else "data from Python" if not order.data["source"] else ""
     if why_alone and (at_once or 1) > 1:
         raise UserError(f"--at-once {at_once}: runs cannot share the machine with {why_alone}")
-    if out is not None:
-        place = Path(out)
+    if place is not None:
         if RunFolder(place).exists:
             raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
         strangers = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
         if strangers and not any(place.glob("seed-*/run.json")):
             raise UserError(f"{place} holds other files ({strangers[0]}, ...): choose another --out")
     else:
+        order.check_start()
         place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
     folders = {each: RunFolder(place / f"seed-{each}") for each in range(seed, seed + seeds)}
     left = [each for each, folder in folders.items() if not order.is_complete(folder)]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.judge.network import JudgeNetwork
@@ -66,6 +67,7 @@ class Judge:
         """The names of the classes, in index order."""
         return self.card.classes
 
+    @plain_state()
     def look(self, images: Tensor, report: Report | None = None) -> Seen:
         """Judge uint8 images [N, C, H, W] of this judge's shape, N ≥ 1; ``report`` is called after each block.
 
