@@ -13,6 +13,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 
 # safetensors writes several metadata keys in arbitrary order; under a single key the same content is the same bytes.
 _KEY = "ganforge"
@@ -30,7 +31,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) 
         RunFailed: the disk is full or cannot be written to; an older file of that name is untouched.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    text = json.dumps({**note, "digest": _digest(plain)}, sort_keys=True)
+    text = to_json({**note, "digest": _digest(plain)}, sort_keys=True)
     write_atomically(path, to_safetensors(plain, {_KEY: text}))
 
 

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 
 NEEDED = ("recipe", "seed", "data", "fingerprint", "steps_per_epoch")
 """What ``run.json`` has said since the run was made; its other entries come as it goes on."""
@@ -77,7 +78,7 @@ class RunFolder:
     def update_run(self, **values: Any) -> None:
         """Change or add entries of ``run.json``."""
         known = self.read_run() if self.exists else {}
-        text = json.dumps(known | values, indent=2, sort_keys=True) + "\n"
+        text = to_json(known | values, indent=2, sort_keys=True) + "\n"
         write_atomically(self.run, text.encode())
 
     def has_trainer(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganforge.errors import RunFailed, UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
@@ -16,7 +17,7 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values, sort_keys=False) + "\n")
+            file.write(to_json(values) + "\n")
     except OSError as error:
         raise RunFailed(f"could not write {path}: {error.strerror}; what was saved before is untouched") from error
 
@@ -41,7 +42,7 @@ def cut_back(path: Path, step: int) -> None:
     """Drop every line after ``step``: the run goes on from there and will write them again."""
     lines = read_lines(path)
     kept = [line for line in lines if line["step"] <= step]
-    write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    write_atomically(path, "".join(to_json(line) + "\n" for line in kept).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
