@@ -16,13 +16,23 @@ def refuse(name):
 
 
 def test_what_is_not_finite_is_null_wherever_it_stands():
-    values = {"a": math.nan, "b": [1.5, -math.inf, (math.inf,)], "c": {"d": np.float32("nan"), "e": torch.tensor(math.inf)}}
+    values = {
+        "a": math.nan,
+        "b": [1.5, -math.inf, (math.inf,)],
+        "c": {"d": np.float32("nan"), "e": torch.tensor(math.inf)},
+    }
     text = to_json(values)
     assert json.loads(text, parse_constant=refuse) == {"a": None, "b": [1.5, None, [None]], "c": {"d": None, "e": None}}
 
 
 def test_numbers_of_numpy_and_torch_are_numbers():
-    values = {"i": np.int64(3), "f": np.float32(0.5), "b": np.bool_(True), "t": torch.tensor(2), np.int64(7): np.arange(2)}
+    values = {
+        "i": np.int64(3),
+        "f": np.float32(0.5),
+        "b": np.bool_(True),
+        "t": torch.tensor(2),
+        np.int64(7): np.arange(2),
+    }
     assert json.loads(to_json(values)) == {"i": 3, "f": 0.5, "b": True, "t": 2, "7": [0, 1]}
 
 
@@ -60,6 +70,8 @@ def test_nothing_else_in_ganforge_writes_json():
         str(path.relative_to(root))
         for path in root.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr in ("dump", "dumps") and getattr(node.value, "id", "") == "json"
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("dump", "dumps")
+        and getattr(node.value, "id", "") == "json"
     }
     assert calls == {"json_text.py", "processes.py"}  # the latter's are lists of words and exit codes

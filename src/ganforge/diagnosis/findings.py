@@ -86,7 +86,7 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     if not last or "encoder_loss" not in last[-1]:
         return None
     if "kl" in last[-1]:
-        if (kl := mean(line["kl"] for line in last)) >= SILENT or _epochs(log) < 1:
+        if (kl := _mean("kl", last)) >= SILENT or _epochs(log) < 1:
             return None
         text = f"the codes say nothing: {kl:.2f} nats of every image, so that all get one picture (posterior collapse)"
         return Finding("posterior-collapse", 2, text, "a lower --set reconstruction.kl_weight=...")
@@ -100,6 +100,11 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     return Finding(
         "never-drew", 1, text, "'ganforge sample RUN --reconstruct' to see what it learned; the recipe vae draws"
     )
+
+
+def _mean(key: str, log: Sequence[Mapping[str, Any]]) -> float:
+    """Return the mean of a statistic over those lines that have it."""
+    return float(mean(line[key] for line in log if key in line))
 
 
 def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
@@ -177,9 +182,9 @@ def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> 
 
 def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     last = log[-max(1, len(log) // 5) :]
-    if not last or "d_real" not in last[-1]:
+    if not last or not {"discriminator_loss", "d_real", "d_fake"} <= last[-1].keys():
         return None
-    loss, real, fake = (mean(line[key] for line in last) for key in ("discriminator_loss", "d_real", "d_fake"))
+    loss, real, fake = (_mean(key, last) for key in ("discriminator_loss", "d_real", "d_fake"))
     # Not the loss: with smoothed labels it stays above 0 however sure the discriminator is.
     if fake > WON_FAKE or real < WON_REAL:
         return None
@@ -213,12 +218,9 @@ def _rare(measured: Mapping[str, Any]) -> list[str]:
 
 def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     if not _many_classes(measured) and _readable(measured):
-        return Finding(
-            "missing-classes",
-            1,
-            f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {', '.join(_rare(measured))}",
-            _longer(log),
-        )
+        rare = ", ".join(_rare(measured))
+        text = f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {rare}"
+        return Finding("missing-classes", 1, text, _longer(log))
     return None
 
 

@@ -70,7 +70,7 @@ class Eye:
         return self.judge.class_names if self.judge else ()
 
     def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> View:
-        """Look at uint8 images [N, C, H, W].
+        """Look at uint8 images [N, C, H, W]; ``labels`` are numbered as the judge's classes (`numbered`).
 
         Raises:
             UserError: the judge does not read such images, or the extractor gives no finite [N, F].
@@ -82,8 +82,12 @@ class Eye:
     def look_at_set(self, images: ImageSet, report: Report | None = None) -> View:
         """Look at a set of real images, once: who chose the judge has shown it the test images already."""
         if self.judge is not None:
-            return _view(self.judge.look_at_set(images, report), images.labels)
-        return self.look(images.images, images.labels, report)
+            return _view(self.judge.look_at_set(images, report), self.numbered(images))
+        return self.look(images.images, self.numbered(images), report)
+
+    def numbered(self, images: ImageSet) -> Tensor:
+        """Return the labels of images as the judge numbers classes, by their names; an extractor has no numbers."""
+        return self.judge.numbered(images.labels, images.class_names) if self.judge else images.labels
 
     def _extract(self, images: Tensor, report: Report | None) -> Tensor:
         assert self.extractor is not None

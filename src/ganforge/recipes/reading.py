@@ -124,13 +124,24 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
         where, text = f"recipe {names[name]}", texts[names[name]]
     else:
         where, text = name, _read_file(name, list(names))
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name}: not valid TOML: {error}") from None
+    values = parse_toml(text, name)
     for change in changes:
         _apply(values, change)
     return parse(values, where)
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        UserError: it is none, or nested too deep.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UserError(f"{where}: not valid TOML: nested too deep") from None
+    except ValueError as error:  # also a number of more than 4,300 digits
+        raise UserError(f"{where}: not valid TOML: {error}") from None
 
 
 def _read_file(name: str, names: list[str]) -> str:
