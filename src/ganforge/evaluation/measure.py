@@ -83,7 +83,8 @@ class Yardstick:
         ]
         rows = class_figures(self._real, fake, self._floor, self.eye.class_names)
         note = generator.note if generator else {}
-        return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"))
+        notes = (self.eye.note,) if self.eye.note else ()
+        return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"), notes)
 
     def nearest(self, fakes: ImageSet) -> bytes:
         """Return a sheet (PNG) of the fakes that are nearest to a training image, above these images."""
