@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def benchmark(
         except KeyboardInterrupt:
             raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
-        return Report(plan, floor, [read_kept(file) for file in found])
+        return Report(plan, floor, [read_result(file) for file in found])
 
 
 def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) -> None:
@@ -117,8 +118,9 @@ def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
         UserError: there is no benchmark.
         RunFailed: the seed diverged, or the disk is full.
     """
-    kept = read_kept(folder / "benchmark.json")
-    plan = Plan(find(kept["benchmark"]), load_recipe(str(folder / "recipe.toml")), steps, kept["quick"], folder)
+    kept = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
+    recipe = load_recipe(str(folder / "recipe.toml"))
+    plan = Plan(find(str(kept["benchmark"])), recipe, steps, bool(kept["quick"]), folder)
     Trial(plan, seed, tell, total=steps).play()
     return plan.result(seed)
 
@@ -297,6 +299,26 @@ def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
     if not file.exists():
         figures = {str(n): problem.floor(n) for n in plan.samples}
         write_atomically(file, to_json(figures, indent=2).encode())
+    return dict(read_kept(file))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What must stand in the file of a seed; one that diverged has no figures."""
+
+    seed: int
+    step: int
+    seconds: float
+    figures: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+def read_result(file: Path) -> dict[str, Any]:
+    """Return what a seed found.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    read_kept(file, Result)
     return dict(read_kept(file))
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ganforge.benchmarks.cost import FREE, Cost, measure_cost
 from ganforge.benchmarks.protocols import Plan
-from ganforge.benchmarks.run import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept
+from ganforge.benchmarks.run import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept, read_result
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.errors import Interrupted, UserError, nearest
 from ganforge.experiment.arenas import ARENAS, SEEDS, Arena
@@ -210,4 +210,4 @@ def _row_report(row: Row, plan: Plan | None) -> RowReport:
     if plan is None:
         return RowReport(row.technique, changes, row.why_not)
     kept = sorted(plan.folder.glob(f"seed-*/{plan.result(0).name}"), key=lambda file: int(file.parent.name[5:]))
-    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, tuple(read_kept(file) for file in kept))
+    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, tuple(read_result(file) for file in kept))
