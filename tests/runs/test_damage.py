@@ -142,6 +142,12 @@ EVALUATION = Evaluation(
 )
 
 
+@pytest.mark.parametrize("words", ["", " \n", "a\nb", "a\0b\x1b[31m", "9" * 5000, "\udcff"])
+def test_whatever_a_refusal_is_made_of_it_is_one_line_that_can_be_printed(words):
+    said = str(UserError(f"{words}"))
+    assert said and said.isprintable() and len(said) < 2000
+
+
 def test_verdicts_and_evaluations_are_read_back():
     assert Verdict.from_dict(json.loads(json.dumps(VERDICT.to_dict()))) == VERDICT
 
