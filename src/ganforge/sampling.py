@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
 from ganforge.ambient import plain_state
@@ -33,9 +34,21 @@ GUTTER = 64
 CALM = 0.8
 """How far latents lie from the middle when something is written, as a part of how far they lay in training."""
 
+Side = Annotated[int, Field(ge=1, le=4096)]
 Precision = Literal["fp32", "bf16"]
 BLOCK = 250
 """Images drawn at once: as fast as more of them, little enough for any memory."""
+
+
+class Note(BaseModel):
+    """What must stand beside the weights of a net for others to use it."""
+
+    recipe: dict[str, Any]
+    shape: tuple[Side, Side, Side]
+    class_names: list[str]
+    data: str
+    step: int
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,10 +261,14 @@ def load_module(
     """
     try:
         tensors, note = read_tensors(file)
+        Note.model_validate(note)
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
         module = build(recipe, (channels, height, width), recipe.told(len(note["class_names"])))
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
+    except ValidationError as invalid:
+        entry = ".".join(map(str, invalid.errors()[0]["loc"]))
+        raise UserError(f"{file} cannot be used: its note is damaged at {entry}") from None
     except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"
         raise UserError(f"{file} cannot be used: {reason}") from None

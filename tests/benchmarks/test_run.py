@@ -7,7 +7,7 @@ import torch
 from ganforge.benchmarks import problems
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.benchmarks.report import Report
-from ganforge.benchmarks.run import Trial, benchmark, is_curve_step
+from ganforge.benchmarks.run import Trial, benchmark, is_curve_step, read_result
 from ganforge.data.catalogue import load
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
@@ -278,3 +278,22 @@ def test_json_has_everything_and_no_number_that_json_lacks():
     assert values["summary"]["2500"]["modes"]["worst"] == 0
     assert len(values["published"]) == 4 and len(values["seeds"]) == 2 and values["is_protocol"]
     assert values["seconds_per_10k_steps"] == pytest.approx(0.2)
+
+
+RESULT = {
+    "seed": 0,
+    "step": 5,
+    "seconds": 1.0,
+    "figures": {"2500": {"modes": 8.0, "reverse_kl": None}},
+    "torch": "2.13",
+}
+
+
+def test_a_result_is_read_whole_and_a_damaged_one_is_named(tmp_path):
+    file = tmp_path / "step-5.json"
+    file.write_text(json.dumps(RESULT))
+    assert read_result(file) == RESULT
+    for damage in ({**RESULT, "figures": {"2500": 8}}, {**RESULT, "step": None}, [RESULT], {}):
+        file.write_text(json.dumps(damage))
+        with pytest.raises(UserError, match=r"step-5\.json is damaged; delete it"):
+            read_result(file)

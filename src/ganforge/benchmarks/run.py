@@ -1,13 +1,14 @@
 """A benchmark from its name to its report: seed after seed, each of which can be stopped and gone on with."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from ganforge.benchmarks.protocols import Plan, find
@@ -15,6 +16,7 @@ from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import parse_json, to_json
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
@@ -88,7 +90,7 @@ def benchmark(
         except KeyboardInterrupt:
             raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
-        return Report(plan, floor, [read_kept(file) for file in found])
+        return Report(plan, floor, [read_result(file) for file in found])
 
 
 def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) -> None:
@@ -100,7 +102,7 @@ def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) ->
         """Take how far one has come, and add up."""
         nonlocal found
         try:
-            steps[jobs[name]], found = json.loads(line)
+            steps[jobs[name]], found = parse_json(line)
         except (ValueError, TypeError):
             return  # a warning of some library, say
         tell(sum(steps.values()), len(seeds) * plan.steps, found)
@@ -116,8 +118,9 @@ def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
         UserError: there is no benchmark.
         RunFailed: the seed diverged, or the disk is full.
     """
-    kept = read_kept(folder / "benchmark.json")
-    plan = Plan(find(kept["benchmark"]), load_recipe(str(folder / "recipe.toml")), steps, kept["quick"], folder)
+    kept = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
+    recipe = load_recipe(str(folder / "recipe.toml"))
+    plan = Plan(find(str(kept["benchmark"])), recipe, steps, bool(kept["quick"]), folder)
     Trial(plan, seed, tell, total=steps).play()
     return plan.result(seed)
 
@@ -167,7 +170,7 @@ class Trial:
             "device": plan.recipe.device,
         }
         write_atomically(self.folder / f"step-{plan.steps}.png", png(problem.picture(samples)))
-        write_atomically(plan.result(self.seed), json.dumps(result, indent=2).encode())
+        write_atomically(plan.result(self.seed), to_json(result, indent=2).encode())
 
     def go_on(self, stop: Callable[[State], bool], hooks: Sequence[loop.Hook] = ()) -> None:
         """Play the library's own loop from where this seed is."""
@@ -279,12 +282,12 @@ def claim(plan: Plan) -> None:
         if strangers and not file.exists():
             raise UserError(f"{plan.folder} holds other files ({min(strangers)}, ...): choose another --out")
         if not file.exists():
-            write_atomically(file, json.dumps(plan.identity, indent=2).encode())
+            write_atomically(file, to_json(plan.identity, indent=2).encode())
             write_atomically(plan.folder / "recipe.toml", plan.recipe.to_toml().encode())
     except (OSError, RunFailed) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
-    there, here = read_kept(file), json.loads(json.dumps(plan.identity))
+    there, here = read_kept(file), parse_json(to_json(plan.identity))
     other = [key for key in here if there.get(key) != here[key]]
     if other:
         raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
@@ -295,17 +298,37 @@ def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
     file, problem = plan.folder / "floor.json", plan.protocol.problem
     if not file.exists():
         figures = {str(n): problem.floor(n) for n in plan.samples}
-        write_atomically(file, json.dumps(figures, indent=2).encode())
-    return read_kept(file)
+        write_atomically(file, to_json(figures, indent=2).encode())
+    return dict(read_kept(file))
 
 
-def read_kept(file: Path) -> dict[str, Any]:
-    """Return what a benchmark wrote.
+@dataclass(frozen=True)
+class Result:
+    """What must stand in the file of a seed; one that diverged has no figures."""
+
+    seed: int
+    step: int
+    seconds: float
+    figures: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+def read_result(file: Path) -> dict[str, Any]:
+    """Return what a seed found.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    read_kept(file, Result)
+    return dict(read_kept(file))
+
+
+def read_kept(file: Path, kind: Any = dict[str, Any]) -> Any:
+    """Return what a benchmark wrote, as a value of this kind: a dataclass, a number, or a dictionary unless given.
 
     Raises:
         UserError: the file is damaged.
     """
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
+    except (OSError, ValueError):  # pydantic's is a ValueError too
         raise UserError(f"{file} is damaged; delete it, and the same command makes it anew") from None

@@ -1,6 +1,5 @@
 """``ganforge benchmark``: published protocols whose truth is known."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganforge.commands.console import JsonFlag, give, say, table
+from ganforge.json_text import to_json
 
 if TYPE_CHECKING:
     from ganforge.benchmarks.curves import Curve
@@ -201,7 +201,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
         nonlocal told
         if time.perf_counter() - told >= EVERY_SECONDS or done == total:
             told = time.perf_counter()
-            print(json.dumps([done, found]), file=sys.stderr, flush=True)
+            print(to_json([done, found]), file=sys.stderr, flush=True)
 
     give({"result": str(play(folder, seed, steps, tell))})
 

@@ -1,12 +1,13 @@
 """What a person reads, and what a program reads."""
 
-import json
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+
+from ganforge.json_text import to_json
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
 
@@ -39,7 +40,7 @@ def hand_on(context: typer.Context, as_json: bool) -> None:
 
 def give(values: Any) -> None:
     """Give a program its one JSON object."""
-    print(json.dumps(values, ensure_ascii=False), flush=True)
+    print(to_json(values, ascii_only=False), flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], header: tuple[str, ...]) -> None:

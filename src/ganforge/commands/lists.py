@@ -194,9 +194,10 @@ def runs(
 
     Example: ganforge runs
     """
+    from ganforge.diagnosis.findings import Finding
     from ganforge.errors import UserError
     from ganforge.runs.folder import find_runs
-    from ganforge.runs.log import read_lines
+    from ganforge.runs.log import fitting, read_lines
 
     if not folder.exists() and folder != Path("runs"):
         raise UserError(f"{folder}: there is no such folder")
@@ -210,8 +211,8 @@ def runs(
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "unreadable run.json"}
         verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
-        found = verdicts[-1] if verdicts else []
-        said = {"findings": [one["name"] for one in found], "words": "; ".join(one["text"] for one in found)}
+        found = (fitting(list[Finding], verdicts[-1]) if verdicts else None) or []
+        said = {"findings": [one.name for one in found], "words": "; ".join(one.text for one in found)}
         rows.append({"run": str(run.path), **said, **saved})
     if as_json:
         give({"runs": rows})

@@ -10,7 +10,7 @@ import typer
 from ganforge import processes
 from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
 from ganforge.commands.console import give
-from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.errors import Interrupted, RunFailed, UserError, one_line
 from ganforge.processes import INTERRUPTED
 
 
@@ -116,9 +116,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _complain(message: str, code: int, arguments: list[str]) -> int:
+    message = one_line(message)  # typer's complaints have several
     if "--json" in arguments:
         give({"error": message, "exit_code": code})
-    print(f"ganforge: {' '.join(message.split())}", file=sys.stderr)
+    print(f"ganforge: {message}", file=sys.stderr)
     return code
 
 

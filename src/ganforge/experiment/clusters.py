@@ -3,7 +3,6 @@
 The runs see no label. The categorical code read from each test image is its cluster; labels only name the clusters.
 """
 
-import json
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 import ganforge
+from ganforge.benchmarks.run import read_kept
 from ganforge.data.catalogue import load
 from ganforge.data.images import scale
 from ganforge.errors import UserError
@@ -20,6 +20,7 @@ from ganforge.experiment.play import Run
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Experiment, Watcher
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 from ganforge.metrics.clusters import clustering_accuracy
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
@@ -116,8 +117,8 @@ def _accuracy(run: Run, seed: int) -> float:
     if not kept.exists():
         write_atomically(run.folder / "codes.png", png(code_sheet(ganforge.load(run.folder), seed=seed)))
         found = read_codes(run.folder, seed)
-        write_atomically(kept, json.dumps(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
-    return float(json.loads(kept.read_text()))
+        write_atomically(kept, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
+    return float(read_kept(kept, float))
 
 
 @torch.no_grad()

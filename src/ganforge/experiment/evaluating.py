@@ -20,7 +20,7 @@ from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Extractor, Eye
 from ganforge.experiment.order import warn_of
 from ganforge.experiment.setup import Watcher
-from ganforge.experiment.verdict import choose_judge
+from ganforge.experiment.verdict import choose_judge, why_foreign
 from ganforge.files import place_for, write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.runs.folder import RunFolder
@@ -92,7 +92,7 @@ def evaluate(
         reals = splits.test if split == "test" else splits.validation
         _refuse_other_shape(what, generator, fakes, reals)
         count = _count(n, reals, split, fakes)
-        eye = _eye(judge, extractor, splits)
+        eye = _eye(judge, extractor, splits, watcher.say)
         watcher.say(f"judging {count:,} pictures ...")
         yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 3 * count), watcher.say)
         if fakes is not None:
@@ -151,7 +151,7 @@ def read_group(path: Path) -> Group:
         lines = [line["evaluation"] for line in read_lines(run.metrics) if "evaluation" in line]
         if not lines:
             raise UserError(f"{run.path}: was not evaluated yet; 'ganforge evaluate {run.path}' does it")
-        found.append(parse_evaluation(lines[-1], str(run.metrics)))
+        found.append(parse_evaluation(lines[-1], str(run.metrics), f"'ganforge evaluate {run.path}' does it anew"))
     return Group(path.name, tuple(found))
 
 
@@ -232,7 +232,7 @@ def _count(n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -
     return count
 
 
-def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits) -> Eye:
+def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits, say: Callable[[str], None]) -> Eye:
     if extractor is not None:
         return Eye(extractor=extractor)
     if judge is not None:
@@ -242,6 +242,8 @@ def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits) -> Eye
             raise UserError(
                 f"{judge}: {chosen.version} judges images of {wanted} (channels × height × width), these are {given}"
             )
+        if why := why_foreign(chosen, splits):
+            say(f"note: {why}; figures by {chosen.version} may mean little here")
         return Eye(chosen)
     fitting, why = choose_judge(splits)
     if fitting is None:

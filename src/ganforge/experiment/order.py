@@ -3,7 +3,6 @@
 import math
 import os
 import platform
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ from ganforge.experiment.play import Run, note_length, play
 from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
+from ganforge.experiment.verdict import kept_verdict
 from ganforge.files import write_atomically
-from ganforge.recipes.reading import load_recipe, parse
+from ganforge.recipes.reading import load_recipe, parse, parse_toml
 from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.training.precision import choose_precision
@@ -88,6 +88,8 @@ class Order:
     def is_complete(self, folder: RunFolder) -> bool:
         """Whether a run of this order is there, at its end and judged; False also where nothing is there.
 
+        A verdict that this version cannot read is none.
+
         Raises:
             UserError: a run of another recipe is there, or one that is beyond this order's end.
         """
@@ -102,7 +104,7 @@ class Order:
                 f"{folder.path} is at step {done:,} already: ask for at least as many, or choose another --out"
             )
         at_its_end = saved.get("status") == "finished" and (wanted is None or done == wanted)
-        return at_its_end and bool(saved.get("judged") or saved.get("no_judge"))
+        return at_its_end and bool(saved.get("no_judge") or (saved.get("judged") and kept_verdict(folder)))
 
     def length_of(self, experiment: Experiment) -> Length:
         """When its runs are at their end."""
@@ -338,8 +340,8 @@ def saved_recipe(folder: RunFolder) -> Recipe:
         UserError: its file is missing or damaged.
     """
     try:
-        values = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
+    except (OSError, ValueError, UserError):
         raise UserError(
             f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
         ) from None

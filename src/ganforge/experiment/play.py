@@ -10,11 +10,10 @@ from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.quality import QualityHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
-from ganforge.experiment.verdict import Verdict, judge_run
+from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
 from ganforge.processes import stop_signals
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.runs.log import read_lines
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
@@ -108,9 +107,8 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
 def complete_run(folder: RunFolder) -> Run:
     """Return what is known of a run that was trained before."""
     saved = folder.read_run()
-    verdicts = [line for line in read_lines(folder.metrics) if "findings" in line and line["step"] == saved["step"]]
-    verdict = Verdict.from_dict(verdicts[-1]) if verdicts else None
-    return Run(folder.path, saved["step"], saved["step"] / saved["steps_per_epoch"], saved["seconds"], verdict)
+    step, seconds = saved.get("step", 0), saved.get("seconds", 0.0)
+    return Run(folder.path, step, step / saved["steps_per_epoch"], seconds, kept_verdict(folder))
 
 
 def note_length(folder: RunFolder, status: str, length: Length, done: float = 0.0) -> None:

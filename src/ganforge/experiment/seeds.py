@@ -113,5 +113,5 @@ def _job(order: Order, seed: int, folder: RunFolder) -> Job:
 
 def _told(result: dict[str, Any]) -> Run:
     """Return the run that ``ganforge resume --json`` told of."""
-    verdict = Verdict.from_dict(result["verdict"]) if result["verdict"] else None
+    verdict = Verdict.from_dict(result["verdict"] or {})
     return Run(Path(result["run"]), result["step"], result["epoch"], result["seconds"], verdict)

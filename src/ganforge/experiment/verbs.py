@@ -25,6 +25,7 @@ from ganforge.experiment.order import (
 )
 from ganforge.experiment.play import Run, complete_run, conclude, play
 from ganforge.experiment.setup import Experiment, Length, Watcher
+from ganforge.experiment.verdict import kept_verdict
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder
@@ -152,7 +153,7 @@ def resume(
             length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
             length = Length(length.step, length.seconds - done)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
-        if finished and not given and not saved.get("judged"):
+        if finished and not given and not (saved.get("judged") and kept_verdict(folder)):
             judged = conclude(experiment, state, done, watcher)
             if judged.verdict:
                 return judged
@@ -191,6 +192,8 @@ def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None
         raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
     except ValueError as error:
         raise UserError(f"{folder.path} cannot go on: {error}") from None
+    except KeyError as missing:
+        raise UserError(f"{folder.path} cannot go on: its checkpoint says nothing of {missing}") from None
     for complaint in complaints:
         watcher.say(f"{complaint}; going back to the one before, of step {note['step']}")
 
@@ -198,6 +201,10 @@ def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None
 def _warn_of_changes(saved: dict[str, Any], watcher: Watcher) -> None:
     now = {**versions(), "threads": torch.get_num_threads()}
     before = {**saved.get("versions", {}), "threads": saved.get("threads")}
-    changed = [f"{name} {before[name]} -> {now[name]}" for name in ("torch", "threads") if before[name] != now[name]]
+    changed = [
+        f"{name} {before.get(name, '?')} -> {now[name]}"
+        for name in ("torch", "threads")
+        if before.get(name) != now[name]
+    ]
     if changed:
         watcher.say(f"note: {', '.join(changed)}: the result may differ in the last bits from an unbroken run")

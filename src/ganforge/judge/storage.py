@@ -12,6 +12,7 @@ from safetensors.torch import save
 
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 from ganforge.judge.network import DIGIT_LAYERS, FEATURE_DIM, IMAGE_SHAPE, JudgeNetwork, Layers
 
 
@@ -65,7 +66,7 @@ def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
         RunFailed: the file cannot be written; what stood there before still does.
     """
     # one key: safetensors writes several in an order that changes from run to run
-    note = {"ganforge": json.dumps(_note(card), sort_keys=True, ensure_ascii=True)}
+    note = {"ganforge": to_json(_note(card), sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(weights, note)
     write_atomically(path, content)

@@ -141,10 +141,21 @@ def _values_of(name: str) -> tuple[str, dict[str, Any]]:
         where, text = f"recipe {names[name]}", texts[names[name]]
     else:
         where, text = name, _read_file(name, list(names))
+    return where, parse_toml(text, name)
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        UserError: it is none, or nested too deep.
+    """
     try:
-        return where, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name}: not valid TOML: {error}") from None
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UserError(f"{where}: not valid TOML: nested too deep") from None
+    except ValueError as error:  # also a number of more than 4,300 digits
+        raise UserError(f"{where}: not valid TOML: {error}") from None
 
 
 def _read_file(name: str, names: list[str]) -> str:

@@ -1,18 +1,59 @@
 """A run's folder: where its files are, and that only one trainer writes to it."""
 
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import NoJson, parse_json, to_json
 
-NEEDED = ("recipe", "seed", "data", "fingerprint", "steps_per_epoch")
-"""What ``run.json`` has said since the run was made; its other entries come as it goes on."""
+REMEDY = "restore it, or train anew into another folder"
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class DataOrigin(BaseModel):
+    """Where a run's data came from; a newer version may say more."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    name: str
+    source: str | None
+    resize: int | str | None = None
+    skip_bad: bool = False
+    rules: Annotated[int, Field(ge=1)] = 1
+    levels: list[float] | None = None
+    colour: bool = False
+
+
+class RunFile(BaseModel):
+    """What ``run.json`` says: its first five entries since the run was made, the others as it goes on.
+
+    A newer version may say more, which is kept as it is.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    recipe: str
+    seed: int
+    data: DataOrigin
+    fingerprint: str
+    steps_per_epoch: Annotated[int, Field(ge=1)]
+    status: str = "running"
+    step: Count = 0
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    target_step: Count | None = None
+    target_seconds: float | None = None
+    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+    judged: bool = False
+    no_judge: bool = False
+    threads: int | None = None
+    versions: dict[str, str] = {}
 
 
 class RunFolder:
@@ -61,23 +102,22 @@ class RunFolder:
             UserError: this is not a run, or the file is damaged or another program's.
         """
         try:
-            saved = dict(json.loads(self.run.read_text(encoding="utf-8")))
+            saved = parse_json(self.run.read_bytes())
+            RunFile.model_validate(saved)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{self.path} is not a run: it has no run.json; 'ganforge runs' lists runs") from None
-        except (OSError, ValueError, TypeError):
-            raise UserError(f"{self.run} is damaged; restore it, or train anew into another folder") from None
-        absent = [name for name in NEEDED if name not in saved]
-        if absent or not isinstance(saved["data"], dict) or not {"name", "source"} <= saved["data"].keys():
-            said = f"it says nothing of {absent[0]}" if absent else "its data has no name and source"
-            raise UserError(
-                f"{self.run} was not written by ganforge ({said}); name a folder that 'ganforge train' made"
-            )
-        return saved
+        except OSError as error:
+            raise UserError(f"{self.run} cannot be read: {error.strerror}") from None
+        except NoJson as error:
+            raise UserError(f"{self.run} is damaged: {error}; {REMEDY}") from None
+        except ValidationError as error:
+            raise UserError(f"{self.run} {_what_is_wrong(error)}") from None
+        return dict(saved)
 
     def update_run(self, **values: Any) -> None:
         """Change or add entries of ``run.json``."""
         known = self.read_run() if self.exists else {}
-        text = json.dumps(known | values, indent=2, sort_keys=True) + "\n"
+        text = to_json(known | values, indent=2, sort_keys=True) + "\n"
         write_atomically(self.run, text.encode())
 
     def has_trainer(self) -> bool:
@@ -106,6 +146,17 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def _what_is_wrong(invalid: ValidationError) -> str:
+    """Say which entry of ``run.json`` is none, and what to do; where one is missing, another program wrote it."""
+    error = min(invalid.errors(), key=lambda error: error["type"] != "missing")
+    entry = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"was not written by ganforge (it says nothing of {entry}); name a folder that 'ganforge train' made"
+    words = error["msg"].replace("Input should be", "must be").replace("valid integer", "whole number")
+    words = re.sub("a valid dictionary or instance.*", "an object of entries", words)
+    return f"is damaged: {entry or 'its content'} {words}; {REMEDY}"
 
 
 def claim_folder(root: Path, stem: str) -> RunFolder:
