@@ -115,6 +115,7 @@ class Order:
         """Write down what makes a folder a run."""
         folder, splits = experiment.folder, self.splits
         _refuse_used(folder, self.recipe)
+        folder.clear()
         write_atomically(folder.recipe, self.recipe.to_toml().encode())
         save_state(experiment, state)  # before run.json: whatever is a run can go on
         folder.update_run(

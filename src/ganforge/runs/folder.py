@@ -1,7 +1,7 @@
 """A run's folder: where its files are, and that only one trainer writes to it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganforge.errors import UserError
-from ganforge.files import write_atomically
+from ganforge.files import is_temporary, write_atomically
 
 NEEDED = ("recipe", "seed", "data", "fingerprint", "steps_per_epoch")
 """What ``run.json`` has said since the run was made; its other entries come as it goes on."""
@@ -45,14 +45,28 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            ours = {value.name for value in vars(self).values() if value != self.path}
-            strangers = [file.name for file in self.path.iterdir() if file.name not in ours | {".lock"}]
-            if strangers and not self.exists:
-                raise UserError(f"{self.path} holds other files ({sorted(strangers)[0]}, ...): choose another --out")
+            if not self.exists:
+                ours = {value.name for value in vars(self).values() if value != self.path}
+                refuse_strangers(self.path, ours.__contains__)
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from None
+
+    def clear(self) -> None:
+        """Remove what a run left that was killed before its first step, and what would count as the new run's.
+
+        Raises:
+            UserError: there are weights, which are not thrown away; only ``run.json`` is gone.
+        """
+        beyond_step_0 = "step-*[1-9]*.safetensors"
+        trained = [*self.path.glob("*.safetensors"), *self.checkpoints.glob(beyond_step_0)]
+        if trained:
+            raise UserError(
+                f"{self.path} holds weights ({trained[0].name}) but no run.json; restore it, or choose another --out"
+            )
+        for file in (self.log, self.metrics, *self.samples.glob("evolution-*.png")):
+            file.unlink(missing_ok=True)
 
     def read_run(self) -> dict[str, Any]:
         """Return ``run.json``.
@@ -106,6 +120,21 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def refuse_strangers(folder: Path, ours: Callable[[str], bool]) -> None:
+    """Refuse a folder with files of other names than ``ours``; what killed processes of ours left counts as none.
+
+    Raises:
+        UserError: there is one, or the folder cannot be read.
+    """
+    try:
+        names = {file.name for file in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+    strangers = sorted(name for name in names - {".lock"} if not (ours(name) or is_temporary(name)))
+    if strangers:
+        raise UserError(f"{folder} holds other files ({strangers[0]}, ...): choose another --out")
 
 
 def claim_folder(root: Path, stem: str) -> RunFolder:
