@@ -278,3 +278,11 @@ def test_json_has_everything_and_no_number_that_json_lacks():
     assert values["summary"]["2500"]["modes"]["worst"] == 0
     assert len(values["published"]) == 4 and len(values["seeds"]) == 2 and values["is_protocol"]
     assert values["seconds_per_10k_steps"] == pytest.approx(0.2)
+
+
+def test_what_a_killed_call_left_does_not_block_its_folder(tmp_path):
+    (tmp_path / "killed").mkdir()
+    for name in (".lock", ".1a2b3c4d-1-0123456789abcdef.writing", "recipe.toml"):
+        (tmp_path / "killed" / name).touch()
+    assert ring(out="killed", steps=5).results[0]["step"] == 5
+    assert load_recipe(str(tmp_path / "killed" / "recipe.toml")).batch_size == SMALL.batch_size

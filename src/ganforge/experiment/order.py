@@ -17,7 +17,7 @@ from ganforge.data.entries import ENTRIES
 from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.play import Run, note_length, play
+from ganforge.experiment.play import Run, play, unfinished
 from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
@@ -65,7 +65,6 @@ class Order:
         experiment, state = self._ready(seed, folder)
         with folder.locked():
             self._write(experiment, state, threads)
-            note_length(folder, "interrupted", self.length_of(experiment))
 
     @property
     def steps(self) -> int | None:
@@ -127,6 +126,7 @@ class Order:
             evaluate_every=self.evaluate_every,
             versions=versions(),
             threads=threads,
+            **unfinished("interrupted", self.length_of(experiment)),
         )
 
 
