@@ -65,6 +65,17 @@ def test_publishing_leaves_the_state_alone(bars):
     assert state.generator.module.training
 
 
+@pytest.mark.parametrize(("half_life", "weights"), [("50.0", "ema"), ("0.0", "raw")])
+def test_averaged_weights_are_published_where_there_are_averages(bars, half_life, weights):
+    state, generator = trained(bars, "vanilla", f"ema_half_life={half_life}", "generator_lr=1e-2")
+    raw = state.generator.module
+    averaged = state.generator.ema if weights == "ema" else raw
+    assert generator.note["weights"] == weights
+    for name, published in generator.module.named_parameters():
+        assert torch.equal(published, averaged.get_parameter(name)), name
+        assert torch.equal(published, raw.get_parameter(name)) == (weights == "raw"), name
+
+
 def test_labels_are_followed_in_order_and_checked(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     assert len(generator.sample(labels=[0, 3, 3])) == 3

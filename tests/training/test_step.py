@@ -143,10 +143,21 @@ def test_several_discriminator_steps_see_different_images_and_noise(bars):
     assert torch.equal(fakes[2], seen[3])  # the last fakes are those the generator is judged on
 
 
-def test_separate_learning_rates_reach_their_player(bars):
-    state, *_ = game(bars, changes=["generator_lr=0.5", "discriminator_lr=0.25"])
-    assert state.generator.optimizer.rate == 0.5
-    assert state.discriminator.optimizer.rate == 0.25
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
+    """Adam's first update moves every weight by the rate, up or down, and so the update after the rate has fallen."""
+    changes = ["generator_lr=0.5", "discriminator_lr=0.25", f"order={order}", "lr_decay_start=8.0"]
+    state, *rest = game(bars, changes=changes)
+    for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
+        for player in state.players().values():
+            player.optimizer.load({})  # an update is the first one again
+        before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
+        adversarial(state, *rest)
+        for name, rate in (("generator", 0.5), ("discriminator", 0.25)):
+            moved = [
+                (p - old).abs().max() for p, old in zip(state.players()[name].parameters, before[name], strict=True)
+            ]
+            assert max(moved).item() == pytest.approx(factor * rate, rel=1e-3), name
 
 
 def test_ema_halves_its_distance_every_half_life(bars):
@@ -366,6 +377,46 @@ def test_instance_noise_falls_to_nothing():
     assert noise_deviation(load_recipe("vanilla"), 5000) == 0
 
 
+def test_every_image_that_the_discriminator_sees_has_instance_noise_of_its_own(bars):
+    """Real images, fakes and the same fakes in the generator's turn; N(0, 1) times the deviation, new in every step."""
+    state, recipe, streams, draws = game(bars, changes=["instance_noise=0.3", "discriminator_steps=2"])
+    shown, drawn = [], []
+    look, draw = state.discriminator.module.forward, state.generator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
+    state.generator.module.forward = lambda z, c=None: (drawn.append(draw(z, c)), drawn[-1])[1]
+    noise = []
+    for step in range(2):
+        shown.clear(), drawn.clear()
+        adversarial(state, recipe, streams, draws)
+        clean = [torch.cat([streams["real"][2 * step + k].images, drawn[k].detach()]) for k in range(2)]
+        for seen, without in zip(shown, [*clean, drawn[1].detach()], strict=True):
+            noise += [part.flatten() for part in ((seen - without) / 0.3).split(8)]
+    assert len(noise) == 10
+    alike = torch.corrcoef(torch.stack(noise)) - torch.eye(10)
+    assert alike.abs().max() < 0.2
+    assert all(part.std().item() == pytest.approx(1, abs=0.15) for part in noise)
+
+
+def test_penalties_and_terms_see_the_noisy_images(bars, monkeypatch):
+    from ganforge.objectives.penalties import ApproximateR1
+    from ganforge.objectives.terms import FeatureMatching
+
+    changes = ["instance_noise=0.3", "penalties.approximate_r1.weight=1", "terms.feature_matching.weight=1"]
+    state, *rest = game(bars, changes=changes)
+    shown, penalised, compared = [], [], []
+    look = state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
+    monkeypatch.setattr(
+        ApproximateR1, "__call__", lambda self, logits, real, fake, *_: (penalised.extend([real, fake]), fake.sum())[1]
+    )
+    monkeypatch.setattr(
+        FeatureMatching, "__call__", lambda self, play: (compared.append(play.real.images), play.fake.images.sum())[1]
+    )
+    adversarial(state, *rest)
+    assert torch.equal(torch.cat(penalised), shown[0])
+    assert torch.equal(compared[0], shown[0][:8]) and torch.equal(compared[0], shown[2])
+
+
 def test_after_the_noise_is_gone_steps_are_plain_ones(bars):
     """With noise that ends at once, the step is bit for bit the plain one."""
     ends = []
@@ -534,6 +585,23 @@ def test_noise_inside_a_discriminator_follows_from_seed_and_step(bars):
         adversarial(state, *rest)
         ends.append(weights(state.discriminator))
     assert same(*ends)
+
+
+def test_every_turn_has_chance_of_its_own_inside_the_discriminator(bars):
+    """Each layer of noise, in both turns, in every round and step: seeded anew, and no two alike."""
+    inside = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "discriminator_steps=2"]
+    state, *rest = game(bars, changes=[*inside, "generator_steps=2"])
+    layers = [layer for layer in state.discriminator.module.modules() if hasattr(layer, "deviation")]
+    assert len(layers) == 2
+    seeds = []
+    for layer in layers:
+        forward = layer.forward
+        layer.forward = lambda x, layer=layer, forward=forward: (seeds.append(layer.random.initial_seed()), forward(x))[
+            1
+        ]
+    for _ in range(2):
+        adversarial(state, *rest)
+    assert len(set(seeds)) == len(seeds) == 2 * 2 * (2 + 2)
 
 
 def test_the_average_of_the_discriminator_follows_it(bars):
