@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Four processes hold three gigabytes at most; each uses one thread.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test quick check speed install judge model table clean
 
@@ -14,8 +16,6 @@ test: .venv/tested
 # All but the slow ones: a minute and a half on two cores.
 quick: .venv/tested
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
-
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
 # Style and types.
 check: .venv/tested

@@ -97,21 +97,23 @@ class RunFolder:
     def has_trainer(self) -> bool:
         """Whether a living process trains here."""
         try:
-            with self.locked():
+            with self.locked(patience=0.0):
                 return False
         except UserError:
             return True
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.3) -> Iterator[None]:
         """Keep every other trainer out; the lock dies with its process, however that ends.
+
+        It waits so many seconds, longer than `has_trainer` takes in another process.
 
         Raises:
             UserError: another trainer is at work here.
         """
         try:
             lock = FileLock(self.path / ".lock")
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout:
             raise UserError(f"{self.path} is being trained by another process; wait for it or stop it first") from None
         except OSError as error:
