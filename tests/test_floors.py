@@ -90,11 +90,6 @@ def test_no_circle_inside_a_room():
     assert [module for module in graph if reaches_itself(module)] == []
 
 
-def test_step_and_loop_fit_on_one_scroll():
-    lines = sum(len((ROOT / "training" / name).read_text().splitlines()) for name in ("step.py", "loop.py"))
-    assert lines < 150
-
-
 def test_the_step_names_no_recipe():
     from ganforge.recipes.reading import built_in
 

@@ -242,6 +242,7 @@ def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monk
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch):
     from ganforge.experiment import play
 

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_second_trainer_is_kept_out(tmp_path):
         pass
     with second.locked():
         pass
+
+
+def test_who_only_looks_whether_somebody_trains_keeps_nobody_out(tmp_path):
+    looking, training = RunFolder(tmp_path), RunFolder(tmp_path)
+    with ThreadPoolExecutor() as pool, looking.locked():
+        begun = pool.submit(lambda: training.locked().__enter__())
+        with pytest.raises(TimeoutError):
+            begun.result(timeout=0.02)
+    assert begun.exception() is None
 
 
 MADE = {

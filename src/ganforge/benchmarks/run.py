@@ -1,6 +1,5 @@
 """A benchmark from its name to its report: seed after seed, each of which can be stopped and gone on with."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
-from ganforge.runs.folder import RunFolder
+from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
@@ -33,6 +32,7 @@ from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 from ganforge.training.step import adversarial
 
+RECIPE = "recipe.toml"
 BLOCK = 500
 Tell = Callable[[int, int, str], None]
 """Told now and then how many steps of how many of this call are played, and what was found last."""
@@ -74,8 +74,9 @@ def benchmark(
     recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
     folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
     plan = Plan(protocol, recipe, steps, quick, folder)
-    claim(plan)
+    refuse_another(plan)
     with RunFolder(folder).locked():
+        claim(plan)
         floor = floor_of(plan)
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
         at = ""
@@ -119,7 +120,7 @@ def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
         RunFailed: the seed diverged, or the disk is full.
     """
     kept = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
-    recipe = load_recipe(str(folder / "recipe.toml"))
+    recipe = load_recipe(str(folder / RECIPE))
     plan = Plan(find(str(kept["benchmark"])), recipe, steps, bool(kept["quick"]), folder)
     Trial(plan, seed, tell, total=steps).play()
     return plan.result(seed)
@@ -269,28 +270,38 @@ def on_a_device(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"device": device})
 
 
-def claim(plan: Plan) -> None:
-    """Make the folder this plan's, or see that it is.
+def refuse_another(plan: Plan) -> None:
+    """Refuse a folder that holds something else than this plan's benchmark.
 
     Raises:
-        UserError: it cannot be written, or holds something else.
+        UserError: it does.
     """
     file = plan.folder / "benchmark.json"
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        strangers = [name for name in os.listdir(plan.folder) if name != ".lock"]
-        if strangers and not file.exists():
-            raise UserError(f"{plan.folder} holds other files ({min(strangers)}, ...): choose another --out")
-        if not file.exists():
-            write_atomically(file, to_json(plan.identity, indent=2).encode())
-            write_atomically(plan.folder / "recipe.toml", plan.recipe.to_toml().encode())
-    except (OSError, RunFailed) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
+    if not file.exists():
+        refuse_strangers(plan.folder, RECIPE.__eq__)
+        return
     there, here = read_kept(file), parse_json(to_json(plan.identity))
     other = [key for key in here if there.get(key) != here[key]]
     if other:
         raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
+
+
+def claim(plan: Plan) -> None:
+    """Make the folder this plan's, or see that it is; the caller keeps other processes out of it meanwhile.
+
+    Raises:
+        UserError: it cannot be written, or holds something else.
+    """
+    refuse_another(plan)
+    file = plan.folder / "benchmark.json"
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():  # written last: whatever is a benchmark can go on
+            write_atomically(plan.folder / RECIPE, plan.recipe.to_toml().encode())
+            write_atomically(file, to_json(plan.identity, indent=2).encode())
+    except (OSError, RunFailed) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
 
 
 def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:

@@ -20,7 +20,7 @@ from ganforge.data.rules import ReadingRules
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.play import Run, note_length, play
+from ganforge.experiment.play import Run, play, unfinished
 from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
@@ -78,7 +78,6 @@ class Order:
         experiment, state = self._ready(seed, folder)
         with folder.locked():
             self._write(experiment, state, threads)
-            note_length(folder, "interrupted", self.length_of(experiment))
 
     @property
     def steps(self) -> int | None:
@@ -133,6 +132,7 @@ class Order:
         """Write down what makes a folder a run."""
         folder, splits = experiment.folder, self.splits
         _refuse_used(folder, self.recipe)
+        folder.clear()
         write_atomically(folder.recipe, self.recipe.to_toml().encode())
         save_state(experiment, state)  # before run.json: whatever is a run can go on
         folder.update_run(
@@ -144,6 +144,7 @@ class Order:
             evaluate_every=self.evaluate_every,
             versions=versions(),
             threads=threads,
+            **unfinished("interrupted", self.length_of(experiment)),
         )
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
@@ -65,7 +66,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         hooks.insert(-1, quality)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
-    note_length(folder, "running", length, done)
+    folder.update_run(**unfinished("running", length, done))
     with stop_signals() as stopped:
         try:
             watcher.begin(experiment, length)
@@ -111,10 +112,10 @@ def complete_run(folder: RunFolder) -> Run:
     return Run(folder.path, step, step / saved["steps_per_epoch"], seconds, kept_verdict(folder))
 
 
-def note_length(folder: RunFolder, status: str, length: Length, done: float = 0.0) -> None:
-    """Write down that a run is not at its end, and where that is, for whoever goes on with it."""
+def unfinished(status: str, length: Length, done: float = 0.0) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run that is not at its end, and where that is, for whoever goes on with it."""
     seconds = None if math.isinf(length.seconds) else done + length.seconds
-    folder.update_run(status=status, judged=False, target_step=length.step, target_seconds=seconds)
+    return {"status": status, "judged": False, "target_step": length.step, "target_seconds": seconds}
 
 
 def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:

@@ -13,7 +13,7 @@ from ganforge.experiment.verbs import go_on, steps_left
 from ganforge.experiment.verdict import Verdict
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.folder import RunFolder, claim_folder
+from ganforge.runs.folder import RunFolder, claim_folder, refuse_strangers
 from ganforge.training.cores import runs_at_once, threads_each
 
 
@@ -58,26 +58,22 @@ def train_seeds(
     if place is not None:
         if RunFolder(place).exists:
             raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
-        strangers = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
-        if strangers and not any(place.glob("seed-*/run.json")):
-            raise UserError(f"{place} holds other files ({strangers[0]}, ...): choose another --out")
+        if not any(place.glob("seed-*/run.json")):
+            refuse_strangers(place, lambda name: name.startswith("seed-"))
     else:
         order.check_start()
         place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
     folders = {each: RunFolder(place / f"seed-{each}") for each in range(seed, seed + seeds)}
-    left = [each for each, folder in folders.items() if not order.is_complete(folder)]
-    if at_once is None:
-        at_once = 1 if why_alone else _faster(order, len(left))
-    try:
-        if at_once > 1 and len(left) > 1:
-            return _side_by_side(order, folders, left, min(at_once, len(left)))
-        runs = []
-        for each, folder in folders.items():
-            order.watcher.say(f"seed {each} ({each - seed + 1} of {seeds})")
-            runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
-        return runs
-    except Interrupted:
-        raise Interrupted(f"stopped, everything is saved; the same command with --out {place} goes on") from None
+    with RunFolder(place).locked():
+        left = [each for each, folder in folders.items() if not order.is_complete(folder)]
+        if at_once is None:
+            at_once = 1 if why_alone else _faster(order, len(left))
+        try:
+            if at_once > 1 and len(left) > 1:
+                return _side_by_side(order, folders, left, min(at_once, len(left)))
+            return _one_by_one(order, folders)
+        except Interrupted:
+            raise Interrupted(f"stopped, everything is saved; the same command with --out {place} goes on") from None
 
 
 def _faster(order: Order, runs: int) -> int:
@@ -85,6 +81,14 @@ def _faster(order: Order, runs: int) -> int:
     train = order.splits.train
     assert order.steps is not None
     return runs_at_once(order.recipe, train.shape, len(train.class_names), runs, order.steps)
+
+
+def _one_by_one(order: Order, folders: dict[int, RunFolder]) -> list[Run]:
+    runs = []
+    for count, (each, folder) in enumerate(folders.items(), 1):
+        order.watcher.say(f"seed {each} ({count} of {len(folders)})")
+        runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
+    return runs
 
 
 def _side_by_side(order: Order, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:

@@ -19,6 +19,7 @@ from ganforge.files import write_atomically
 from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
+from ganforge.runs.folder import refuse_strangers
 
 MOMENT, QUICK_MOMENT = 0.15, 0.01
 """Seconds that base and row are each played in a round of measuring what a step costs."""
@@ -81,7 +82,7 @@ def techniques(
     known = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
     chosen = [_named(name, known, "only") for name in dict.fromkeys((BASE.name, *(only or known)))]
     folder = Path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
-    _refuse_strangers(folder)
+    refuse_strangers(folder, ARENAS.__contains__)
     rows = [row for arena in arenas for row in _rows(arena, chosen, folder, steps, quick)]
     try:
         _claim(rows, tell)
@@ -100,17 +101,6 @@ def _named(name: str, known: dict[str, Thing], flag: str) -> Thing:
     if name not in known:
         raise UserError(f"--{flag} {name}: {nearest(name, known)}")
     return known[name]
-
-
-def _refuse_strangers(folder: Path) -> None:
-    try:
-        strangers = sorted({file.name for file in folder.iterdir()} - set(ARENAS))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    if strangers:
-        raise UserError(f"{folder} holds other files ({strangers[0]}, ...): choose another --out")
 
 
 def _rows(arena: Arena, chosen: Sequence[Technique], folder: Path, steps: int | None, quick: bool) -> list[Row]:

@@ -1,7 +1,7 @@
 """A run's folder: where its files are, and that only one trainer writes to it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganforge.errors import UserError
-from ganforge.files import write_atomically
+from ganforge.files import is_temporary, write_atomically
 from ganforge.json_text import NoJson, parse_json, to_json
 
 REMEDY = "restore it, or train anew into another folder"
@@ -86,14 +86,28 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            ours = {value.name for value in vars(self).values() if value != self.path}
-            strangers = [file.name for file in self.path.iterdir() if file.name not in ours | {".lock"}]
-            if strangers and not self.exists:
-                raise UserError(f"{self.path} holds other files ({sorted(strangers)[0]}, ...): choose another --out")
+            if not self.exists:
+                ours = {value.name for value in vars(self).values() if value != self.path}
+                refuse_strangers(self.path, ours.__contains__)
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from None
+
+    def clear(self) -> None:
+        """Remove what a run left that was killed before its first step, and what would count as the new run's.
+
+        Raises:
+            UserError: there are weights, which are not thrown away; only ``run.json`` is gone.
+        """
+        beyond_step_0 = "step-*[1-9]*.safetensors"
+        trained = [*self.path.glob("*.safetensors"), *self.checkpoints.glob(beyond_step_0)]
+        if trained:
+            raise UserError(
+                f"{self.path} holds weights ({trained[0].name}) but no run.json; restore it, or choose another --out"
+            )
+        for file in (self.log, self.metrics, *self.samples.glob("evolution-*.png")):
+            file.unlink(missing_ok=True)
 
     def read_run(self) -> dict[str, Any]:
         """Return ``run.json``.
@@ -123,21 +137,23 @@ class RunFolder:
     def has_trainer(self) -> bool:
         """Whether a living process trains here."""
         try:
-            with self.locked():
+            with self.locked(patience=0.0):
                 return False
         except UserError:
             return True
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.3) -> Iterator[None]:
         """Keep every other trainer out; the lock dies with its process, however that ends.
+
+        It waits so many seconds, longer than `has_trainer` takes in another process.
 
         Raises:
             UserError: another trainer is at work here.
         """
         try:
             lock = FileLock(self.path / ".lock")
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout:
             raise UserError(f"{self.path} is being trained by another process; wait for it or stop it first") from None
         except OSError as error:
@@ -157,6 +173,21 @@ def _what_is_wrong(invalid: ValidationError) -> str:
     words = error["msg"].replace("Input should be", "must be").replace("valid integer", "whole number")
     words = re.sub("a valid dictionary or instance.*", "an object of entries", words)
     return f"is damaged: {entry or 'its content'} {words}; {REMEDY}"
+
+
+def refuse_strangers(folder: Path, ours: Callable[[str], bool]) -> None:
+    """Refuse a folder with files of other names than ``ours``; what killed processes of ours left counts as none.
+
+    Raises:
+        UserError: there is one, or the folder cannot be read.
+    """
+    try:
+        names = {file.name for file in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+    strangers = sorted(name for name in names - {".lock"} if not (ours(name) or is_temporary(name)))
+    if strangers:
+        raise UserError(f"{folder} holds other files ({strangers[0]}, ...): choose another --out")
 
 
 def claim_folder(root: Path, stem: str) -> RunFolder:
