@@ -1,7 +1,6 @@
 """``ganforge benchmark``: published protocols whose truth is known."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -201,7 +200,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
         nonlocal told
         if time.perf_counter() - told >= EVERY_SECONDS or done == total:
             told = time.perf_counter()
-            print(json.dumps([done, found]), file=sys.stderr, flush=True)
+            say(json.dumps([done, found]), as_json=True)
 
     give({"result": str(play(folder, seed, steps, tell))})
 
@@ -291,7 +290,8 @@ class BenchmarkProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        what = TextColumn("{task.description}", markup=False)
+        columns = what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("preparing", total=None)
         self._began = self._told = time.perf_counter()
@@ -315,4 +315,4 @@ class BenchmarkProgress:
         if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS and done > self._first:
             self._told = now
             left = (now - self._began) / (done - self._first) * (total - done)
-            print(f"{found} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", file=sys.stderr, flush=True)
+            say(f"{found} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", as_json=True)
