@@ -154,7 +154,7 @@ def work(do: Callable[[list[str]], None]) -> Iterator[str]:
 def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) -> list[dict[str, Any]]:
     """Do jobs, so many ``at_once``, with so many ``threads`` each; return what each gave at its end, in their order.
 
-    The first that fails, and Ctrl-C or SIGTERM, stop the others, which save themselves as they would alone.
+    The first that fails, and Ctrl-C, SIGTERM or SIGHUP, stop the others, which save themselves as they would alone.
 
     Raises:
         UserError, RunFailed, Interrupted: as the job that failed.

@@ -66,7 +66,7 @@ def train(
     Raises:
         UserError: the input cannot be used; nothing was written.
         RunFailed: the run diverged or the disk is full; what was saved is safe.
-        Interrupted: SIGINT or SIGTERM came; the state was saved first.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the state was saved first.
     """
     order = prepare(
         recipe,
