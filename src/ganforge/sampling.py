@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
+from ganforge.files import user_path
 from ganforge.networks.catalogue import build_generator
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.recipes.reading import parse
@@ -197,7 +198,7 @@ def load_generator(path: Path | str, device: str = "cpu", precision: Precision =
     """
     if precision not in get_args(Precision):
         raise UserError(f"precision {precision!r} is not known: {' or '.join(get_args(Precision))}")
-    path = Path(path)
+    path = user_path(path)
     file = path / "generator.safetensors" if path.is_dir() else path
     if not file.exists() and (shipped := SHIPPED / f"{path}.safetensors").exists():
         file = shipped

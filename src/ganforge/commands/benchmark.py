@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say, table
+from ganforge.commands.console import JsonFlag, give, path, say, table
 
 if TYPE_CHECKING:
     from ganforge.benchmarks.curves import Curve
@@ -34,7 +34,9 @@ def benchmark(
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas; all unless given.")
     ] = None,
     only: Annotated[str | None, typer.Option(help="techniques: names with commas; all unless given.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="Its folder; runs/benchmark-NAME-RECIPE unless given.")
+    ] = None,
     labels: Annotated[
         int | None, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200. [100]")
     ] = None,
@@ -139,7 +141,7 @@ def _find_modes(asked: Asked) -> None:
 
     others: dict[str, Curve] = {}
     for folder in asked.beside.split(",") if asked.beside else ():
-        others |= curves_of(Path(folder.strip()), asked.name)
+        others |= curves_of(path(folder.strip()), asked.name)
     with BenchmarkProgress() as progress:
         report = run_benchmark(
             asked.name,

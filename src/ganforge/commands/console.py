@@ -6,9 +6,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ganforge.files import user_path
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
 
@@ -26,6 +29,11 @@ def say(text: str, *, as_json: bool = False) -> None:
 def printable(text: str) -> str:
     r"""Write out what would steer a terminal, such as an escape in the name of a file: ``\x1b``."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def path(text: str) -> Path:
+    """Read a path on the command line; every option and argument that is one has this ``parser``."""
+    return user_path(text)
 
 
 def hand_on(context: typer.Context, as_json: bool) -> None:

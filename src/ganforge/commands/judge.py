@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, hand_on, say
+from ganforge.commands.console import JsonFlag, give, hand_on, path, say
 
 if TYPE_CHECKING:
     from ganforge.judge.storage import Card
@@ -54,7 +54,9 @@ def judge_train(
     ] = None,
     resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write FILE.safetensors, instead of to where runs find it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="Write FILE.safetensors, instead of to where runs find it.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a judge of your own labelled data: runs on them then end with a verdict.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, hand_on, say, table
+from ganforge.commands.console import JsonFlag, give, hand_on, path, say, table
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
@@ -86,7 +86,7 @@ def data_show(
     source: Annotated[str, typer.Argument(help="A name, a file or a folder.")],
     resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
+    out: Annotated[Path | None, typer.Option(parser=path, help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is in a data set, draw NAME-contact-sheet.png, and warn where training would suffer.
@@ -164,7 +164,8 @@ def data_fetch(
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs"), as_json: JsonFlag = False
+    folder: Annotated[Path, typer.Argument(parser=path, help="Where to look.")] = Path("runs"),
+    as_json: JsonFlag = False,
 ) -> None:
     """List the runs below a folder, the last one first.
 

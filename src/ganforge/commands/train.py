@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give
+from ganforge.commands.console import JsonFlag, give, path
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
@@ -21,7 +21,9 @@ def train(
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto takes MNIST if it can.")] = "auto",
     resize: Annotated[str | None, typer.Option(help="Scale pictures to 8..64 px: 32 crops, 32-pad pads.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read.")] = False,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-DATA-K unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="The run's folder; runs/RECIPE-DATA-K unless given.")
+    ] = None,
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -38,7 +40,10 @@ def train(
         int | None, typer.Option(help="Every so many steps: figures on validation images, the best generator kept.")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option("--from", help="Start with the weights of this run: same networks, same image shape.")
+        Path | None,
+        typer.Option(
+            "--from", parser=path, help="Start with the weights of this run: same networks, same image shape."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -86,7 +91,7 @@ def train(
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="The folder of the run.")],
+    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.")],
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Annotated[float | None, typer.Option(help="Train so many minutes more.")] = None,

@@ -8,6 +8,7 @@ from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
 from ganforge.experiment.verbs import go_on, steps_left
 from ganforge.experiment.verdict import Verdict
+from ganforge.files import user_path
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder, claim_folder
@@ -49,7 +50,7 @@ def train_seeds(
     if why_alone and (at_once or 1) > 1:
         raise UserError(f"--at-once {at_once}: runs cannot share the machine with {why_alone}")
     if out is not None:
-        place = Path(out)
+        place = user_path(out)
         if RunFolder(place).exists:
             raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
         strangers = sorted(file.name for file in place.iterdir()) if place.is_dir() else []

@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganforge.errors import UserError
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 
 NEEDED = ("recipe", "seed", "data", "fingerprint", "steps_per_epoch")
 """What ``run.json`` has said since the run was made; its other entries come as it goes on."""
@@ -19,7 +19,7 @@ class RunFolder:
     """The files of one run. Their names are a contract (docs/run-folder.md)."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         self.recipe = self.path / "recipe.toml"
         self.run = self.path / "run.json"
         self.log = self.path / "log.jsonl"
