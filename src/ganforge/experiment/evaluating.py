@@ -19,10 +19,12 @@ from ganforge.judge.digits import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
 from ganforge.sampling import SHIPPED, Generator, load_generator
+from ganforge.training.spinning import considerate_spinning
 
 MOST = 10_000
 
 
+@considerate_spinning()
 def evaluate(
     source: Any,
     *,

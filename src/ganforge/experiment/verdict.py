@@ -20,6 +20,7 @@ from ganforge.judge.training import refuse_what_cannot_be_judged
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_lines
 from ganforge.sampling import Generator
+from ganforge.training.spinning import considerate_spinning
 
 FAKES = 10_000
 READABLE = 0.8
@@ -74,6 +75,7 @@ class Verdict:
         return cls(Measurement(**values["measured"]), tuple(Finding(**finding) for finding in values["findings"]))
 
 
+@considerate_spinning()
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 
