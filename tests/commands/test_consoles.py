@@ -94,6 +94,14 @@ def test_what_a_buffer_holds_for_a_reader_that_is_gone_is_dropped():
         outlet.write("more")  # and closing the pipe below fails no more
 
 
+@pytest.mark.parametrize("columns", ["0", "-3", "²", "wide", "1"])
+def test_a_terminal_of_any_width(run_command, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    code, out, err = run_command("recipes")
+    assert code == 0 and "vanilla" in out, err
+
+
 def test_streams_are_put_back():
     before = sys.stdout, sys.stderr
     with outlets() as (out, _):

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,7 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
     its number.
     """
     _fill_closed_files()
+    _forget_impossible_sizes()
     before = sys.stdout, sys.stderr
     streams = [stream or open(os.devnull, "w", encoding="utf-8") for stream in before]  # noqa: SIM115  # lives as they do
     out, err = map(Outlet, streams)
@@ -85,6 +87,13 @@ def loss(out: Outlet) -> str:
     if out.failure is None or out.failure.errno in NOBODY_READS:
         return ""
     return out.failure.strerror or str(out.failure)
+
+
+def _forget_impossible_sizes() -> None:
+    """Unset the size of the terminal where it is none, such as 0: whoever lays out text asks the terminal then."""
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]*", os.environ.get(name, ""), re.ASCII):
+            os.environ.pop(name, None)
 
 
 def _fill_closed_files() -> None:
