@@ -1,5 +1,6 @@
 """Files that are either there whole or not at all, and where those go that can be made anew."""
 
+import errno
 import hashlib
 import os
 import platform
@@ -19,16 +20,50 @@ OLD = 24 * 60 * 60
 """Seconds after which a temporary file is abandoned whose process cannot be asked for."""
 PATIENCE = (0.01, 0.05, 0.1, 0.5) if os.name == "nt" else ()
 """Seconds between tries to rename a file."""
+LONGEST_SHOWN = 100
+"""Characters of a path that a complaint about it repeats."""
+
+PASSABLE = (errno.ENOENT, errno.ENOTDIR)
+"""What the system says of a path where nothing stands yet."""
+
+
+def user_path(given: str | Path) -> Path:
+    """Return the path that a user names: ``~`` is the home folder, whether or not a shell has expanded it.
+
+    Raises:
+        UserError: nothing can bear that name (it is empty or too long, ``~`` is nobody's), or nobody may look there.
+    """
+    why = "" if os.fspath(given) else "it is empty"
+    path = Path(given)
+    try:
+        path = path.expanduser()
+        path.stat()
+    except OSError as error:
+        why = why if error.errno in PASSABLE else error.strerror or str(error)
+    except (ValueError, RuntimeError) as error:  # a NUL in it; no home folder
+        why = str(error)
+    if why:
+        shown = str(given) if len(str(given)) <= LONGEST_SHOWN else f"{str(given)[:LONGEST_SHOWN]}..."
+        raise UserError(f"'{shown}' cannot be used as a path ({why}); name another")
+    return path
 
 
 def cache_folder() -> Path:
-    """Where what can be made anew is kept: $GANFORGE_CACHE, or ``ganforge`` in the user's folder of caches."""
+    """Where what can be made anew is kept: $GANFORGE_CACHE, or ``ganforge`` in the user's folder of caches.
+
+    Who has no home, as in some containers, has one below the system's folder of temporary files.
+    """
     if folder := os.environ.get("GANFORGE_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge"
+        return user_path(folder)
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return user_path(caches) / "ganforge"
+    try:
+        return Path.home() / ".cache" / "ganforge"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "ganforge"
 
 
-def place_for(file: Path, endings: Sequence[str] = ()) -> Path:
+def place_for(file: str | Path, endings: Sequence[str] = ()) -> Path:
     """Make the folder of a file that is to be written later, and return the file: asked before the work is done.
 
     Args:
@@ -38,6 +73,7 @@ def place_for(file: Path, endings: Sequence[str] = ()) -> Path:
     Raises:
         UserError: it ends in something else, or nothing can be written there.
     """
+    file = user_path(file)
     if endings and file.suffix.lower() not in endings:
         raise UserError(f"{file}: the name must end in {' or '.join(endings)}")
     try:

@@ -20,6 +20,7 @@ from ganforge.arguments import as_labels, as_number, as_path, as_whole, as_whole
 from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
+from ganforge.files import user_path
 from ganforge.networks.catalogue import build_generator
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.recipes.reading import parse
@@ -234,7 +235,7 @@ def load_generator(
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(str(device).partition(":")[0]):
         raise UserError(f"device {device}: this machine has {', '.join(name for name, here in there.items() if here)}")
-    path = as_path("generator", path)
+    path = user_path(as_path("generator", path))
     file = path / "generator.safetensors" if path.is_dir() else path
     if not file.exists() and (shipped := SHIPPED / f"{path}.safetensors").exists():
         file = shipped

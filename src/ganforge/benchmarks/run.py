@@ -14,7 +14,7 @@ from ganforge.benchmarks.protocols import Plan, find
 from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.json_text import parse_json, to_json
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
@@ -72,7 +72,7 @@ def benchmark(
             "take a recipe without such terms"
         )
     recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
-    folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
+    folder = user_path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
     plan = Plan(protocol, recipe, steps, quick, folder)
     refuse_another(plan)
     with RunFolder(folder).locked():

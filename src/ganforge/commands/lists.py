@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, say, table
+from ganforge.commands.console import (
+    ColourFlag,
+    JsonFlag,
+    LevelsFlag,
+    Resize,
+    SkipBad,
+    give,
+    hand_on,
+    path,
+    say,
+    table,
+)
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
@@ -89,7 +100,7 @@ def data_show(
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
+    out: Annotated[Path | None, typer.Option(parser=path, help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is in a data set, draw NAME-contact-sheet.png, and warn where training would suffer.
@@ -188,7 +199,8 @@ def data_fetch(
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs"), as_json: JsonFlag = False
+    folder: Annotated[Path, typer.Argument(parser=path, help="Where to look.")] = Path("runs"),
+    as_json: JsonFlag = False,
 ) -> None:
     """List the runs below a folder, the last one first.
 

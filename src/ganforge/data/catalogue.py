@@ -23,7 +23,7 @@ from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest
-from ganforge.files import cache_folder
+from ganforge.files import cache_folder, user_path
 
 
 @dataclass(frozen=True)
@@ -169,16 +169,16 @@ def _entry(entry: str | Entry) -> Entry:
 
 def _as_path(source: str) -> Path:
     """Take a string for a path where it exists or looks like one, and refuse it as a name otherwise."""
-    path = Path(source).expanduser()
     if not source.strip():
         raise UserError(f"no data set, file or folder was named; {nearest(source, [*ENTRIES, 'auto'])}")
+    path = user_path(source)
     if path.exists() or "/" in source or os.sep in source or path.suffix:
         return path
     raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")
 
 
 def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[Parts, str]:
-    path = source.expanduser()
+    path = user_path(source)
     if foreign := name_foreign(path):
         raise UserError(f"{path}: {foreign}")
     if holds_pictures(path, rules):
@@ -253,9 +253,11 @@ def _cache(entry: Entry) -> Path:
 
 def _data_folder() -> Path | None:
     data = os.environ.get("GANFORGE_DATA")
-    if data and not Path(data).is_dir():
+    if not data:
+        return None
+    if not (folder := user_path(data)).is_dir():
         raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
-    return Path(data) if data else None
+    return folder
 
 
 def _folders(entry: Entry) -> list[Path]:
@@ -284,7 +286,7 @@ def _stand_in(entry: Entry) -> Path | None:
 
 def _shown(folder: Path) -> str:
     """Name a folder as the user set it: by its variable where there is one."""
-    data = os.environ.get("GANFORGE_DATA")
+    data = _data_folder()
     return f"$GANFORGE_DATA ({folder})" if data and folder.is_relative_to(data) else f"the cache ({folder})"
 
 

@@ -25,7 +25,7 @@ from ganforge.experiment.play import Run
 from ganforge.experiment.reconstructing import load_copyist
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals
@@ -124,7 +124,7 @@ def autoencoders(
     refuse(gan)
     usual = QUICK_STEPS if quick else -(-load_recipe(POINTS).kimg * 1000 // gan.batch_size)
     length = usual if steps is None else steps
-    folder = Path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
     splits, n = load("mnist"), QUICK_N if quick else N
     runs = {}
     for name, source in ((POINTS, POINTS), (CLOUDS, CLOUDS), (gan.name, recipe or GAN)):

@@ -19,7 +19,7 @@ from ganforge.experiment.order import RUNS
 from ganforge.experiment.play import Run
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.metrics.clusters import clustering_accuracy
 from ganforge.recipes.reading import load_recipe
@@ -106,7 +106,7 @@ def clusters(
         why = "is told the classes" if checked.conditional else "reads no code: add terms.mutual_information"
         raise UserError(f"clusters needs codes that are read from pictures without a label; {checked.name} {why}")
     length = QUICK_STEPS if quick and steps is None else steps
-    folder = Path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
     runs = train_seeds(recipe or METHOD, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     results = tuple(Clustering(seed, run.step, _accuracy(run, seed)) for seed, run in enumerate(runs))
     return ClustersReport(checked.name, folder, quick, results)

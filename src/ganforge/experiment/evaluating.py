@@ -21,15 +21,17 @@ from ganforge.evaluation.view import Extractor, Eye
 from ganforge.experiment.order import warn_of
 from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verdict import choose_judge, why_foreign
-from ganforge.files import place_for, write_atomically
+from ganforge.files import place_for, user_path, write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
 from ganforge.sampling import SHIPPED, Generator, load_generator
+from ganforge.training.spinning import considerate_spinning
 
 MOST = 10_000
 
 
+@considerate_spinning()
 @plain_state()
 def evaluate(
     source: Any,
@@ -84,7 +86,7 @@ def evaluate(
     if generator and (levels or colour):
         raise UserError(f"--levels and --colour are for images that are measured, and {source} is a generator")
     if nearest:
-        place_for(nearest, [".png"])
+        nearest = place_for(nearest, [".png"])
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
         splits = reals_of(data, generator, folder, resize, watcher)
@@ -161,7 +163,7 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
         return source, None
     if not isinstance(source, str | Path):
         return None, None
-    path = Path(source)
+    path = user_path(source)
     if (path / "run.json").exists():
         return load_generator(path), RunFolder(path)
     shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
@@ -236,7 +238,7 @@ def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits, say: C
     if extractor is not None:
         return Eye(extractor=extractor)
     if judge is not None:
-        chosen = load_judge(judge)
+        chosen = load_judge(user_path(judge))
         if chosen.card.shape != splits.test.shape:
             wanted, given = ("×".join(map(str, shape)) for shape in (chosen.card.shape, splits.test.shape))
             raise UserError(

@@ -18,7 +18,7 @@ from ganforge.errors import UserError
 from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.setup import Experiment, Watcher
 from ganforge.experiment.verbs import go_on
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.objectives.play import Play, Side
 from ganforge.objectives.terms import LABELLED
@@ -177,7 +177,9 @@ def few_labels(
     if quick:
         steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
     order = prepare(checked, data="mnist", steps=steps, watcher=watcher)
-    folder = Path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
+    folder = (
+        user_path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
+    )
     place = RunFolder(folder / f"draw-{draw}")
     experiment = Experiment(order.recipe, order.splits, place, draw)
     wanted = experiment.usual_steps if steps is None else steps

@@ -19,7 +19,7 @@ from ganforge.evaluation.measure import drawn, some
 from ganforge.experiment.order import RUNS
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.files import cache_folder, write_atomically
+from ganforge.files import cache_folder, user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.metrics.intervals import Interval, proportion_interval
 from ganforge.recipes.reading import load_recipe
@@ -157,7 +157,7 @@ def teach(
         raise UserError(f"{name} needs labelled digits, and {checked.name} cannot be asked for one")
     samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (lesson.samples, EPOCHS)
     shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
-    folder = Path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
     length = QUICK_STEPS if quick and steps is None else steps
     runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     mnist = load("mnist")

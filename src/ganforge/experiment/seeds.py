@@ -47,7 +47,7 @@ def train_seeds(
     """
     seed, seeds = as_whole("--seed", seed), as_whole("--seeds", seeds)
     at_once = None if at_once is None else as_whole("--at-once", at_once)
-    place = None if out is None else as_path("--out", out)
+    place = None if out is None else user_path(as_path("--out", out))
     for flag, value in (("seeds", seeds), ("at-once", at_once)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: must be 1 or more")

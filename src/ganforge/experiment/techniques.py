@@ -15,7 +15,7 @@ from ganforge.errors import Interrupted, UserError, nearest
 from ganforge.experiment.arenas import ARENAS, SEEDS, Arena
 from ganforge.experiment.sharing import Share, Task, Tell, locked, share
 from ganforge.experiment.technique_report import SAME, ArenaReport, RowReport, TechniquesReport
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
@@ -81,7 +81,7 @@ def techniques(
     arenas = [_named(name, ARENAS, "data") for name in dict.fromkeys(data or ARENAS)]
     known = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
     chosen = [_named(name, known, "only") for name in dict.fromkeys((BASE.name, *(only or known)))]
-    folder = Path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
+    folder = user_path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
     refuse_strangers(folder, ARENAS.__contains__)
     rows = [row for arena in arenas for row in _rows(arena, chosen, folder, steps, quick)]
     try:

@@ -78,7 +78,7 @@ def train(
     Raises:
         UserError: the input cannot be used; nothing was written.
         RunFailed: the run diverged or the disk is full; what was saved is safe.
-        Interrupted: SIGINT or SIGTERM came; the state was saved first.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the state was saved first.
     """
     seed = as_whole("--seed", seed)
     folder = RunFolder(as_path("--out", out)) if out is not None else None

@@ -22,6 +22,7 @@ from ganforge.judge.training import refuse_what_cannot_be_judged
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, fitting, read_lines, read_log
 from ganforge.sampling import Generator
+from ganforge.training.spinning import considerate_spinning
 
 FAKES = 10_000
 READABLE = 0.8
@@ -88,6 +89,7 @@ def kept_verdict(folder: RunFolder) -> Verdict | None:
     return Verdict.from_dict(lines[-1]) if lines else None
 
 
+@considerate_spinning()
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 

@@ -19,6 +19,7 @@ from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, n
 from ganforge.judge.network import JudgeNetwork, fitting_layers
 from ganforge.judge.storage import Card, name_layers, save_judge
 from ganforge.randomness import random_generator, seed_of
+from ganforge.training.spinning import considerate_spinning
 
 BATCH = 128
 NONSENSE = 16
@@ -54,6 +55,7 @@ def train_judge(
     return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, report)
 
 
+@considerate_spinning()
 def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | None) -> JudgeNetwork:
     network, averaged = _fresh_network(train, seed), _fresh_network(train, seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)

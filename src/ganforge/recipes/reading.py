@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from ganforge.arguments import as_path, as_texts, shown
 from ganforge.errors import UserError, nearest
+from ganforge.files import user_path
 from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import DISCRIMINATORS, ENCODERS, GENERATORS
 from ganforge.objectives.adversarial import OBJECTIVES
@@ -159,7 +159,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def _read_file(name: str, names: list[str]) -> str:
-    path = Path(name)
+    path = user_path(name)
     if not path.suffix and not path.is_file():
         raise UserError(f"recipe {name!r} is not known: {nearest(name, names)}")
     try:

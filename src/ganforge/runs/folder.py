@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganforge.errors import UserError
-from ganforge.files import is_temporary, write_atomically
+from ganforge.files import is_temporary, user_path, write_atomically
 from ganforge.json_text import NoJson, parse_json, to_json
 
 REMEDY = "restore it, or train anew into another folder"
@@ -60,7 +60,7 @@ class RunFolder:
     """The files of one run. Their names are a contract (docs/run-folder.md)."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         self.recipe = self.path / "recipe.toml"
         self.run = self.path / "run.json"
         self.log = self.path / "log.jsonl"
