@@ -11,6 +11,7 @@ from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.play import Run, complete_run
 from ganforge.experiment.verbs import go_on, steps_left
 from ganforge.experiment.verdict import Verdict
+from ganforge.files import user_path
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder, claim_folder, refuse_strangers
