@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganforge.data.containers import ARCHIVES, TARS, Container, File, Folder, as_listed, is_archive, open_archive
+from ganforge.data.archives import ARCHIVES, TARS, is_archive, open_archive
+from ganforge.data.containers import Container, File, Folder, as_listed
 from ganforge.data.pictures import Unreadable
 from ganforge.data.readers import find_spelling
 from ganforge.data.settle import MOST_CLASSES
