@@ -151,6 +151,7 @@ def test_a_file_beside_pictures_is_named_and_can_be_skipped(tmp_path):
     message = refusal(tmp_path)
     for word in ("weights.pkl (picture 21 of 21) cannot be read: it is a Python pickle", "--skip-bad", "if you trust"):
         assert word in message
+    assert f"open('{tmp_path}/weights.pkl', 'rb')" in message
     assert "20 pictures; 1 unreadable file skipped" in load(tmp_path, skip_bad=True).origin
 
 
