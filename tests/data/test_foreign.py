@@ -77,6 +77,8 @@ def cache(tmp_path_factory, monkeypatch):
         ("a.onnx", b"\x08\x07", "an ONNX model"),
         ("a", b"%PDF-1.7", "a PDF document"),
         ("a", b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="">', "an SVG drawing"),
+        ("annotations", b'{\n "images": []', "a JSON file"),
+        ("annotations.xml", b"<annotation>", "an XML file"),
         ("a.jpg", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         ("a.jpg", b"<!DOCTYPE html><html>", "a web page"),
         ("a.CR2", b"II*\0\x10\0\0\0CR\x02\0", "a camera's raw picture"),

@@ -24,6 +24,7 @@ SAVE = (
 )
 """Saves ``d``: a dict of arrays, a pair of images and labels, or images alone."""
 MAGICK = 'convert it with ImageMagick: magick "{path}" "{stem}.png"'
+BESIDE = "give the folder or archive in which the pictures are"
 OTHER_DATA = "give the pictures or arrays themselves"
 CAMERA = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
 """Endings of cameras' raw pictures, most of which are TIFFs that show a thumbnail to who does not know better."""
@@ -249,6 +250,7 @@ KINDS = (
         endings=(".orc",),
     ),
     Kind("an Avro file", "convert it to Parquet", start=rb"Obj\x01", endings=(".avro",)),
+    Kind("an MXNet RecordIO file", "write its pictures into files", start=rb"\x0a\x23\xd7\xce", endings=(".rec",)),
     Kind("an Excel workbook", "save its sheet as CSV", endings=(".xls", ".xlsx"), members=(r"xl/workbook\.(xml|bin)",)),
     Kind("an SQLite database", "write its pictures into files", start=rb"SQLite format 3\x00", endings=(".sqlite",)),
     # Pictures that Pillow does not decode by itself
@@ -342,6 +344,8 @@ KINDS = (
     ),
     Kind("an OpenDocument file", OTHER_DATA, endings=(".odt", ".ods"), members=("mimetype", r"META-INF/manifest\.xml")),
     Kind("a Java archive", OTHER_DATA, endings=(".jar",), members=(r"META-INF/MANIFEST\.MF",)),
+    Kind("a JSON file", BESIDE, start=rb"\s*[\[{]\s*[\[{\"]", endings=(".json", ".jsonl")),
+    Kind("an XML file", BESIDE, start=rb"(\xef\xbb\xbf)?<\?xml", endings=(".xml",)),
     Kind("a Git LFS pointer", "get the file it stands for: git lfs pull", start=rb"version https://git-lfs"),
     Kind(
         "a web page",
