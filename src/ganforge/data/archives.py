@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ganforge.data.containers import MOST_FILE, File, hidden
-from ganforge.data.foreign import Kind, kind_of_members
+from ganforge.data.foreign import kind_of_members
 from ganforge.data.pictures import Unreadable
 from ganforge.data.tar_headers import (
     BLOCK,
@@ -47,7 +47,6 @@ SUSPECT_SIZE, SUSPECT_RATIO = 2**20, 250
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".7z", ".rar", ".zst")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 PLAIN = "pack a plain zip of pictures"
-NPZ = Kind("an .npz under another name", "give it the ending .npz")
 
 
 def open_archive(path: Path) -> "Archive":
@@ -122,6 +121,10 @@ class Archive(ABC):
     def _refuse(self, why: str) -> None:
         raise UserError(f"{self.path}: {why}; {PLAIN}")
 
+    def _refuse_foreign(self, names: list[str]) -> None:
+        if kind := kind_of_members(names):
+            raise UserError(f"{self.path}: {kind.said_of_archive(str(self.path))}")
+
     def _refuse_bomb(self, what: str, unpacked: int, packed: int) -> None:
         if unpacked > SUSPECT_SIZE and unpacked > SUSPECT_RATIO * packed:
             self._refuse(f"{what} claims to unpack from {packed:,} to {unpacked:,} bytes, which no picture does")
@@ -188,15 +191,13 @@ class Zip(Archive):
 
     def _list(self) -> Iterator[Member]:
         infos = self._zip.infolist()
-        self._refuse_foreign([info.filename for info in infos])
+        names = [info.filename for info in infos]
+        self._refuse_foreign(names)
+        if names and all(name.endswith(".npy") for name in names):
+            raise UserError(f"{self.path}: is an .npz under another name; give it the ending .npz")
         for info in infos:
             yield self._checked(info)
         self._refuse_bomb("it", sum(info.file_size for info in infos), self.path.stat().st_size)
-
-    def _refuse_foreign(self, names: list[str]) -> None:
-        kind = NPZ if names and all(name.endswith(".npy") for name in names) else kind_of_members(names)
-        if kind:
-            raise UserError(f"{self.path}: {kind.said_of(str(self.path))}")
 
     def _checked(self, info: zipfile.ZipInfo) -> Member:
         called, kind = shown(info.filename.replace("\\", "/")), stat.S_IFMT(info.external_attr >> 16)
@@ -292,10 +293,11 @@ class Tar(Archive):
     def _list(self) -> Iterator[Member]:
         length = self._file.seek(0, os.SEEK_END)
         try:
-            for member in read_members(self._file, length):
-                yield self._checked(member)
+            members = list(read_members(self._file, length))
         except DamagedTar as error:
             raise UserError(f"{self.path}: is no whole tar ({error}); get it again") from None
+        self._refuse_foreign([member.name for member in members])
+        yield from map(self._checked, members)
 
     def _checked(self, member: TarMember) -> Member:
         called = shown(member.name)
