@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import numpy as np
@@ -57,7 +58,7 @@ def cache(tmp_path_factory, monkeypatch):
         ("a.pkl.gz", gzip.compress(pickle.dumps([1])), "a Python pickle"),
         ("a.pkl.xz", lzma.compress(pickle.dumps([1])), "a Python pickle"),
         ("a.pkl.bz2", bz2.compress(pickle.dumps([1])), "a Python pickle"),
-        ("a.joblib", b"x\x9c", "a joblib file, which is pickled"),
+        ("a.joblib", b"x\x9c", "a joblib file (pickled)"),
         ("mnist.pkl.gz", gzip.compress(pickle.dumps((1, 2, 3))), "a pickle of MNIST in three parts"),
         ("data_batch_1", pickle.dumps({"batch_label": "training batch 1 of 5"}, 2), "a pickled batch of CIFAR"),
         ("a.nii.gz", gzip.compress(bytes(344) + b"n+1\0"), "a NIfTI volume"),
@@ -78,6 +79,8 @@ def cache(tmp_path_factory, monkeypatch):
         ("a.onnx", b"\x08\x07", "an ONNX model"),
         ("a", b"%PDF-1.7", "a PDF document"),
         ("a", b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="">', "an SVG drawing"),
+        ("annotations", b'{\n "images": []', "a JSON file"),
+        ("annotations.xml", b"<annotation>", "an XML file"),
         ("a.jpg", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         ("a.jpg", b"<!DOCTYPE html><html>", "a web page"),
         ("a.CR2", b"II*\0\x10\0\0\0CR\x02\0", "a camera's raw picture"),
@@ -117,7 +120,7 @@ def test_what_is_read_or_unknown_is_not_named(start):
         (["[Content_Types].xml", "xl/workbook.xml"], "an Excel workbook"),
         (["META-INF/MANIFEST.MF", "a.class"], "a Java archive"),
         (["config.json", "metadata.json", "model.weights.h5"], "a Keras model"),
-        (["data_batch_1", "data_batch_2", "test_batch", "batches.meta"], "CIFAR-10 in its Python version, which is pickled"),
+        (["data_batch_1", "data_batch_2", "test_batch", "batches.meta"], "CIFAR-10 in its Python version (pickled)"),
         (["data.mdb", "lock.mdb"], "an LMDB database"),
         (["data-00000-of-00001.arrow", "dataset_info.json", "state.json"], "a data set that Hugging Face's save_to_disk wrote"),
         (["features.json", "dataset_info.json"], "a data set that TensorFlow Datasets wrote"),
@@ -152,6 +155,7 @@ def test_a_file_beside_pictures_is_named_and_can_be_skipped(tmp_path):
     message = refusal(tmp_path)
     for word in ("weights.pkl (picture 21 of 21) cannot be read: it is a Python pickle", "--skip-bad", "if you trust"):
         assert word in message
+    assert f"open('{tmp_path}/weights.pkl', 'rb')" in message
     assert "20 pictures; 1 unreadable file skipped" in load(tmp_path, rules=ReadingRules(skip_bad=True)).origin
 
 
@@ -290,6 +294,15 @@ def test_cifar_s_pickles_become_one_npz(tmp_path):
     splits = converted(folder, tmp_path)
     assert len(splits.train) + len(splits.validation) == 20
     assert np.array_equal(splits.test.images.numpy(), rows[20:].reshape(-1, 3, 32, 32))
+    (tmp_path / "above").mkdir()
+    folder.rename(tmp_path / "above" / folder.name)
+    assert f"open('{tmp_path}/above/{folder.name}/'" in refusal(tmp_path / "above")
+    folder = tmp_path / "above" / folder.name
+    with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+        archive.add(folder, folder.name)
+    assert "holds CIFAR-10 in its Python version (pickled), which is not read; unpack it first" in refusal(
+        tmp_path / "cifar.tar.gz"
+    )
     one = converted(folder / "data_batch_2", tmp_path)
     assert one.train.shape == (3, 32, 32)
 

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data import containers
+from ganforge.data import archives
+from ganforge.data.archives import Tar, Zip, is_archive, open_archive
 from ganforge.data.catalogue import load
-from ganforge.data.containers import Folder, Tar, Zip, is_archive, open_archive
+from ganforge.data.containers import Folder
 from ganforge.data.pictures import Unreadable, look
 from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
@@ -199,16 +200,15 @@ def test_a_sparse_file_of_pax_is_refused(tmp_path):
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_bomb_stops_early(tmp_path, monkeypatch, pack):
     path, written = write(tmp_path, pack(tarred({"a.png": bytes(60_000_000)}))), []
-    real = containers.tempfile.TemporaryFile
+    real = archives.tempfile.TemporaryFile
 
     def watched():
         file = real()
         write_to = file.write
-        monkeypatch.setattr(containers, "_written", written, raising=False)
         return type("Watched", (), {"write": lambda self, piece: (written.append(len(piece)), write_to(piece)),
                                     "close": lambda self: file.close()})()  # fmt: skip
 
-    monkeypatch.setattr(containers.tempfile, "TemporaryFile", watched)
+    monkeypatch.setattr(archives.tempfile, "TemporaryFile", watched)
     assert "which no picture does" in refusal(path)
     assert sum(written) < max(2**21, 260 * path.stat().st_size)
 
@@ -217,7 +217,7 @@ def test_a_disk_without_room_is_one_line(tmp_path, monkeypatch):
     def full():
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(containers.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(archives.tempfile, "TemporaryFile", full)
     assert "no room to unpack it" in refusal(write(tmp_path, gzip.compress(tarred(CLASSES))))
 
 
@@ -261,8 +261,9 @@ LONG, LONG_RECORD = tarred({"x" * 150: b"content"}, tarfile.PAX_FORMAT), b"160 p
         (lzma.compress(PLAIN)[:-20], "is no whole tar"),
         (sized(PLAIN, b"77777777777\0"), "cut short"),
         (sized(PLAIN, b"\x80" + b"\xff" * 11), "cut short"),
-        (sized(PLAIN, b"\xff" * 12), "damaged"),
-        (sized(PLAIN, b"-0000000001\0"), "damaged"),
+        (sized(PLAIN, b"\xff" * 12), "damaged at byte 0"),
+        (sized(PLAIN, b"-0000000001\0"), "damaged at byte 0"),
+        (sized(PLAIN, b"00000000009\0"), "damaged at byte 0"),
         (sized(LONG, b"77777777777\0"), "a header of"),
         (sized(LONG, b"\x80" + b"\xff" * 11), "a header of"),
         (LONG.replace(b" path=", b"-path="), "damaged header"),
@@ -385,6 +386,8 @@ def test_an_archive_is_told_by_content_and_then_by_name(tmp_path):
         ("a.bin", gzip.compress(PLAIN), True),
         ("a.tar", zipped(CLASSES), True),
         ("a.gz", gzip.compress(b"\0\0\x08\x03" + bytes(600)), False),
+        ("a.bin", tarred({"PKLot/1.png": png()}), True),
+        ("a.bin", b"PK but no zip", False),
         ("a.bin", bytes(2000), False),
         ("a.bin", b"", False),
         ("a.gz", b"\x1f\x8bdamaged", False),
@@ -392,6 +395,7 @@ def test_an_archive_is_told_by_content_and_then_by_name(tmp_path):
     ]:
         assert is_archive(write(tmp_path, content, name)) == archive, (name, content[:9])
     assert isinstance(open_archive(write(tmp_path, zipped(CLASSES), "a.tar")), Zip)
+    assert isinstance(open_archive(write(tmp_path, tarred({"PKLot/1.png": png()}))), Tar)
 
 
 # Letters with accents

@@ -24,6 +24,7 @@ SAVE = (
 )
 """Saves ``d``: a dict of arrays, a pair of images and labels, or images alone."""
 MAGICK = 'convert it with ImageMagick: magick "{path}" "{stem}.png"'
+BESIDE = "give the folder or archive in which the pictures are"
 OTHER_DATA = "give the pictures or arrays themselves"
 CAMERA = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
 """Endings of cameras' raw pictures, most of which are TIFFs that show a thumbnail to who does not know better."""
@@ -42,7 +43,8 @@ class Kind:
         start: a pattern of its first bytes.
         name: a pattern of its name that must fit too, in small letters.
         endings: of names; they count where no pattern of first bytes fits.
-        members: patterns of names of members, each of which a zip or folder of this kind has.
+        members: patterns of names of members, each of which a zip or folder of this kind has, perhaps in a folder.
+        zipped: whether a file of this kind is a zip itself.
     """
 
     what: str
@@ -51,6 +53,11 @@ class Kind:
     name: str = ""
     endings: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    zipped: bool = False
+
+    def said_of_archive(self, name: str) -> str:
+        """Say that the archive of this name is one of these, or holds one, and what to do."""
+        return self.said_of(name) if self.zipped else f"holds {self.what}, which is not read; unpack it first"
 
     def said_of(self, name: str) -> str:
         """Say that the file of this name is not read, and what to do."""
@@ -84,16 +91,17 @@ def _python(code: str, before: str = CONVERT) -> str:
 
 KINDS = (
     # Python's and other arrays
-    Kind("a TorchScript model", OTHER_DATA, members=(r"([^/]+/)?constants\.pkl", r"([^/]+/)?code/.*")),
+    Kind("a TorchScript model", OTHER_DATA, members=(r"constants\.pkl", r"code/.*"), zipped=True),
     Kind(
         "a file of torch.save",
         _python(f"import numpy, torch; d = torch.load('{{path}}', weights_only=True); {SAVE}"),
         start=rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.",
         endings=(".pt", ".pth"),
-        members=(r"([^/]+/)?data\.pkl", r"([^/]+/)?version"),
+        members=(r"data\.pkl", "version"),
+        zipped=True,
     ),
     Kind(
-        "CIFAR-10 in its Python version, which is pickled",
+        "CIFAR-10 in its Python version (pickled)",
         "use --data cifar10, or, "
         + _python(
             "import numpy, pickle; b = [pickle.load(open('{path}/' + n, 'rb'), encoding='latin1') for n in "
@@ -126,7 +134,7 @@ KINDS = (
         name=r"mnist\.(pkl|pickle).*",
     ),
     Kind(
-        "a joblib file, which is pickled",
+        "a joblib file (pickled)",
         _python(f"import joblib, numpy; d = joblib.load('{{path}}'); {SAVE}", TRUSTED),
         start=PICKLED,
         name=r".*\.joblib",
@@ -249,7 +257,14 @@ KINDS = (
         endings=(".orc",),
     ),
     Kind("an Avro file", "convert it to Parquet", start=rb"Obj\x01", endings=(".avro",)),
-    Kind("an Excel workbook", "save its sheet as CSV", endings=(".xls", ".xlsx"), members=(r"xl/workbook\.(xml|bin)",)),
+    Kind("an MXNet RecordIO file", "write its pictures into files", start=rb"\x0a\x23\xd7\xce", endings=(".rec",)),
+    Kind(
+        "an Excel workbook",
+        "save its sheet as CSV",
+        endings=(".xls", ".xlsx"),
+        members=(r"xl/workbook\.(xml|bin)",),
+        zipped=True,
+    ),
     Kind("an SQLite database", "write its pictures into files", start=rb"SQLite format 3\x00", endings=(".sqlite",)),
     # Pictures that Pillow does not decode by itself
     Kind(
@@ -329,7 +344,9 @@ KINDS = (
     Kind("packed by LZ4", 'unpack it: lz4 -d "{path}"', start=rb"\x04\x22\x4d\x18", endings=(".lz4",)),
     Kind("packed by compress", 'unpack it: uncompress "{path}"', start=rb"\x1f\x9d", endings=(".z",)),
     # Models, documents, and what was saved in place of a file
-    Kind("a Keras model", OTHER_DATA, endings=(".keras",), members=(r"config\.json", r"model\.weights\.h5")),
+    Kind(
+        "a Keras model", OTHER_DATA, endings=(".keras",), members=(r"config\.json", r"model\.weights\.h5"), zipped=True
+    ),
     Kind("a TensorFlow model", OTHER_DATA, start=rb".{4}TFL3", endings=(".tflite",), members=(r"saved_model\.pb",)),
     Kind("a GGUF model", OTHER_DATA, start=rb"GGUF[\x01-\x04]\x00", endings=(".gguf",)),
     Kind("an ONNX model", OTHER_DATA, endings=(".onnx",)),
@@ -339,9 +356,18 @@ KINDS = (
         start=rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
         endings=(".doc", ".docx", ".ppt", ".pptx"),
         members=(r"word/document\.xml|ppt/presentation\.xml",),
+        zipped=True,
     ),
-    Kind("an OpenDocument file", OTHER_DATA, endings=(".odt", ".ods"), members=("mimetype", r"META-INF/manifest\.xml")),
-    Kind("a Java archive", OTHER_DATA, endings=(".jar",), members=(r"META-INF/MANIFEST\.MF",)),
+    Kind(
+        "an OpenDocument file",
+        OTHER_DATA,
+        endings=(".odt", ".ods"),
+        members=("mimetype", r"META-INF/manifest\.xml"),
+        zipped=True,
+    ),
+    Kind("a Java archive", OTHER_DATA, endings=(".jar",), members=(r"META-INF/MANIFEST\.MF",), zipped=True),
+    Kind("a JSON file", BESIDE, start=rb"\s*[\[{]\s*[\[{\"]", endings=(".json", ".jsonl")),
+    Kind("an XML file", BESIDE, start=rb"(\xef\xbb\xbf)?<\?xml", endings=(".xml",)),
     Kind("a Git LFS pointer", "get the file it stands for: git lfs pull", start=rb"version https://git-lfs"),
     Kind(
         "a web page",
@@ -357,7 +383,11 @@ def name_foreign(path: Path) -> str | None:
     kind = None
     with suppress(OSError):
         if path.is_dir():
-            kind = kind_of_members(os.listdir(path))
+            names = os.listdir(path)
+            while len(names) == 1 and (path / names[0]).is_dir():
+                path = path / names[0]
+                names = os.listdir(path)
+            kind = kind_of_members(names)
         elif path.is_file():
             with path.open("rb") as file:
                 kind = kind_of(path.name, file.read(START))
@@ -392,13 +422,15 @@ def _beginning(unpack: Callable[[bytes], bytes], start: bytes) -> bytes:
         return b""
 
 
-MEMBERS = re.compile("|".join(f"(?:{wanted})" for kind in KINDS for wanted in kind.members))
+IN_FOLDER = "(?:[^/]+/)?"
+MEMBERS = re.compile(IN_FOLDER + "(?:" + "|".join(wanted for kind in KINDS for wanted in kind.members) + ")")
 
 
 def kind_of_members(names: Iterable[str]) -> Kind | None:
     """Tell what a zip or folder that is not read is, by the names of its members."""
     telling = [name for name in names if MEMBERS.fullmatch(name)]
-    for kind in KINDS:
-        if kind.members and all(any(re.fullmatch(wanted, name) for name in telling) for wanted in kind.members):
-            return kind
-    return None
+
+    def has(wanted: str) -> bool:
+        return any(re.fullmatch(f"{IN_FOLDER}(?:{wanted})", name) for name in telling)
+
+    return next((kind for kind in KINDS if kind.members and all(map(has, kind.members))), None)

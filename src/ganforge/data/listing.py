@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ganforge.data.archives import ARCHIVES, TARS, is_archive, open_archive
 from ganforge.data.class_labels import MOST_CLASSES, UNKNOWN
 from ganforge.data.class_names import in_order, one_form
-from ganforge.data.containers import ARCHIVES, TARS, Container, File, Folder, as_listed, is_archive, open_archive
+from ganforge.data.containers import Container, File, Folder, as_listed
 from ganforge.data.pictures import Unreadable
 from ganforge.data.readers import holds_tables, parquet_pictures
 from ganforge.data.rules import FILLERS, USUAL, ReadingRules, words_of

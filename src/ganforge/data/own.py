@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from ganforge.data.cache import PARTS, Header, Key, cached
-from ganforge.data.containers import Container
+from ganforge.data.containers import Container, Folder
 from ganforge.data.download import Report
 from ganforge.data.listing import Listing, Picture, list_pictures, open_containers
 from ganforge.data.parquet_pictures import PictureRows
@@ -159,7 +159,7 @@ class _Reader:
 
     def _look(self, it: Picture) -> ImageHeader:
         with it.container.open(it.file) as stream:
-            seen = look(stream, it.file.name)
+            seen = look(stream, _whereabouts(it))
         if self.fit and min(seen.width, seen.height) < SMALLEST:
             raise Unreadable(f"it is {seen.width}×{seen.height} px; {SMALLEST} a side are the least")
         return seen
@@ -167,7 +167,7 @@ class _Reader:
     def _decode(self, it: Picture, shape: tuple[int, int, int], raw_levels: Levels | None) -> Pixels:
         content, levels = it.container.read(it.file), self.rules.levels
         pixels = decode(
-            content, it.file.name, grey=shape[0] == 1, fit=self.fit, levels=levels, raw_levels=levels or raw_levels
+            content, _whereabouts(it), grey=shape[0] == 1, fit=self.fit, levels=levels, raw_levels=levels or raw_levels
         )
         if pixels.shape != shape:
             raise Unreadable("its size is not the one that its header gives")
@@ -239,6 +239,11 @@ class _Reader:
             + (f", {self.fit}" if self.fit else "")
             + (f"; {bad:,} unreadable file{'s' if bad > 1 else ''} skipped" if bad else "")
         )
+
+
+def _whereabouts(it: Picture) -> str:
+    """Return a picture's path, or its name in an archive."""
+    return str(it.container.path / it.file.name) if isinstance(it.container, Folder) else it.file.name
 
 
 def _attempt(work: Callable[[Picture], T], it: Picture) -> T | Unreadable:

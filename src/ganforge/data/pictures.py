@@ -211,8 +211,10 @@ def levels_of_image(
     else:
         usual = (0, 255) if raw.dtype.kind == "f" else (0, 65535)
         shown = Image.fromarray(_mapped(raw, raw_levels or levels or usual))
-    shown.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
-    shown = ImageOps.exif_transpose(shown).convert("L" if grey else "RGB")
+    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
+        shown.getexif()[ORIENTATION] = orientation
+        shown = ImageOps.exif_transpose(shown)
+    shown = _in_mode(shown, "L" if grey else "RGB")
     pixels = np.asarray(fit.apply(shown) if fit else shown)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -246,11 +248,15 @@ def _over_black(image: Image.Image, levels: Levels | None) -> Image.Image:
     if image.mode == "La":  # Pillow knows no other way out of it
         image = image.convert("LA")
     clear = image.has_transparency_data
-    image = image.convert("RGBA" if clear else "L" if image.mode in GREY else "RGB")
+    image = _in_mode(image, "RGBA" if clear else "L" if image.mode in GREY else "RGB")
     if levels is not None:
         table = _mapped(np.arange(256), levels).tolist()
         image = image.point(table * (3 if clear else len(image.getbands())) + list(range(256)) * clear)
     return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image) if clear else image
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 @lru_cache(256)

@@ -54,9 +54,9 @@ def read_members(file: IO[bytes], length: int) -> Iterator[TarMember]:
             raise DamagedTar("it is cut short")
         if not any(block):
             return
-        if not is_header(block):
+        kind, size = block[156:157], _number(block[124:136])
+        if size is None or not is_header(block):
             raise DamagedTar(f"it is damaged at byte {place:,}")
-        kind, size = block[156:157], _number(block[124:136]) or 0
         place += BLOCK
         if kind in (LONG_NAME, LONG_LINK, *EXTENDED, GLOBAL, LABEL):
             _extend(said, kind, _content(file, size))
