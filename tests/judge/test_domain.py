@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-import ganforge
 from conftest import needs_mnist
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits
+from ganforge.evaluation.measure import Yardstick, some
+from ganforge.evaluation.view import Eye
 from ganforge.experiment.evaluating import evaluate
 from ganforge.experiment.setup import Watcher
 from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
@@ -139,15 +140,16 @@ def test_figures_of_the_digits_1_to_9_are_those_of_their_names():
     assert len(found.class_shares) == len(found.class_recall) == len(found.class_agreement) == 9
     unlabelled = ImageSet(splits.test.images, torch.full((1000,), -1), (), "bare")
     assert measure(judge, unlabelled, fakes.images).class_names == list("123456789")
-    evaluation = ganforge.evaluate(fakes, data=splits, n=300)
+    yardstick = Yardstick(Eye(judge), splits, "test", 300, say=lambda text: None)
+    evaluation = yardstick.measure(some(fakes, 300, "fakes"), "validation images")
     assert evaluation["label_agreement"].value > 0.98 and evaluation["classes_present"].value == 9
     assert [row.name for row in evaluation.classes] == list("123456789")
 
 
-def test_who_names_a_judge_is_told_that_the_images_look_foreign_to_it(tmp_path):
-    listener, images = Listener(), letters("SZOl", 1200)
-    data = bare(images)
-    evaluate(ImageSet(images, torch.full((1200,), -1), (), "fakes"), data=data, judge=DIGITS_FILE, watcher=listener)
+def test_who_names_a_judge_is_told_that_the_images_look_foreign_to_it():
+    listener, images = Listener(), letters("SZOl", 1000)
+    data = ImageSet(images, torch.full((1000,), -1), (), "letters")
+    evaluate(data.select(slice(0, 100)), data=data, judge=DIGITS_FILE, watcher=listener)
     assert any("look like letters" in line and "may mean little here" in line for line in listener.said)
     assert why_foreign(load_judge(), load("digits")) == ""
 
