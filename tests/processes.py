@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -45,8 +46,25 @@ def forked(do: Callable[[], object]) -> int:
     try:
         do()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(code)
+
+
+def forked_at_once(do: Callable[[], object], count: int = 4) -> None:
+    """Do something in several processes that start at the same moment; all must come to its end."""
+    held, holds = os.pipe()
+
+    def wait_and_do() -> None:
+        os.close(holds)
+        os.read(held, 1)  # ends as the last one lets go
+        do()
+
+    processes = [forked(wait_and_do) for _ in range(count)]
+    os.close(held), os.close(holds)
+    assert [end_of(process) for process in processes] == [0] * count
 
 
 def end_of(process: int) -> int:

@@ -132,6 +132,7 @@ def test_a_discriminator_that_halves_images_is_refused_for_points(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
     """Bit for bit, where those in turn have one thread too: sums over several may end in other last bits."""
     told, threads = [], torch.get_num_threads()
@@ -153,6 +154,7 @@ def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypa
     assert ring(steps=110, seeds=1, out="beside").results == beside  # both are kept
 
 
+@pytest.mark.slow
 def test_one_that_diverges_beside_others_is_named_once(monkeypatch):
     wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
     monkeypatch.setattr("ganforge.benchmarks.run.runs_at_once", lambda *_: 2)
