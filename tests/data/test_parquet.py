@@ -11,6 +11,7 @@ from PIL import Image
 
 from ganforge.data import parquet
 from ganforge.data.catalogue import load
+from ganforge.data.parquet_footer import claims_of
 from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
 
@@ -234,6 +235,29 @@ def test_what_is_damaged_is_refused_in_a_line(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)
     message = refusal(tmp_path / "t.parquet")
     assert "damaged" in message and str(tmp_path / "t.parquet") in message
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_footer_tells_what_pyarrow_does(tmp_path, compression):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"image": images(), "label": Y, "rest": X.tolist()}).replace_schema_metadata(CLASSES)
+    pq.write_table(table, path, compression=compression, row_group_size=16)
+    metadata = pq.ParquetFile(path).metadata
+    chunks = [metadata.row_group(group).column(place) for group in range(3) for place in range(4)]
+    read = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in ("image", "rest")]
+    with path.open("rb") as stream:
+        claims = claims_of(stream, ["image", "rest"])
+    assert claims.rows == 40
+    assert claims.unpacked == sum(chunk.total_uncompressed_size for chunk in read)
+    assert claims.values == max(chunk.num_values for chunk in read)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", bytes(8), b"PAR1" * 4, b"\x1c" * 60 + b"\x3c\0\0\0PAR1", b"\xff" * 80 + b"\x50\0\0\0PAR1"]
+)
+def test_what_is_no_footer_is_refused_by_its_reader(content):
+    with pytest.raises(ValueError, match="footer"):
+        claims_of(io.BytesIO(content), ["image"])
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
