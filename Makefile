@@ -1,15 +1,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Four processes hold three gigabytes at most; each uses one thread.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test check speed install judge model table clean
+.PHONY: demo test quick check speed install judge model table clean
 
 # Two minutes of training, then where to look.
 demo: $(BIN)/ganforge
 	$(BIN)/ganforge train --data auto --minutes 2
 
-# Installs what is missing, then runs every test.
+# Every test, side by side in as many processes as there are cores, four at most.
 test: .venv/tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+# All but the slow ones: a minute and a half on two cores.
+quick: .venv/tested
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Style and types.
 check: .venv/tested
@@ -31,7 +37,8 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 	touch $@ $(BIN)/ganforge
 
 # Our training step beside the same step in plain PyTorch, in turn; several seeds beside one plain run; what a run costs beyond its steps;
-# drawing and measuring; how fast the default recipe gets good. About 35 minutes, on a machine that does nothing else. With
+# a run beside other busy processes; drawing and measuring; how fast the default recipe gets good. About 45 minutes, on a machine
+# that does nothing else. With
 # TENSORFLOW=.venv/bin/python, after pip install -e ".[speed]", S1 as the tutorial's script plays it beside ours, too.
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
@@ -40,6 +47,7 @@ speed: $(BIN)/ganforge
 	$(BIN)/python speed/seeds.py vanilla 8 6000 --bf16
 	$(BIN)/python speed/seeds.py ring 8 1000
 	$(BIN)/python speed/overhead.py
+	$(BIN)/python speed/busy.py
 	$(BIN)/python speed/sampling.py
 	$(BIN)/python speed/quality.py
 

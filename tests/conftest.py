@@ -16,6 +16,11 @@ HAS_MNIST = "GANFORGE_DATA" in os.environ
 needs_mnist = pytest.mark.skipif(not HAS_MNIST, reason="set GANFORGE_DATA to a folder with MNIST")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes give a case no name: those of an archive hold the time, and every process would collect another test."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     """No test writes into the checkout, or into the user's cache."""

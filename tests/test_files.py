@@ -1,9 +1,16 @@
-"""Where files may be written is asked before the work is done."""
+"""Files are whole or not there, whoever writes them and however that ends; where they may lie is asked before."""
+
+import os
+import random
+import re
+import subprocess
+import sys
 
 import pytest
 
 from ganforge.errors import RunFailed, UserError
-from ganforge.files import place_for, write_atomically
+from ganforge.files import place_for, sweep, temporary, write_atomically
+from processes import kill_after, left_in, together
 
 
 def test_a_place_that_can_be_written_gets_its_folder_and_nothing_else(tmp_path):
@@ -29,3 +36,91 @@ def test_what_cannot_be_written_leaves_what_stood_there(tmp_path):
     with pytest.raises(RunFailed, match="could not write"):
         write_atomically(tmp_path / "taken", b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path):
+    file = tmp_path / ("x" * 255)
+    write_atomically(file, b"new")
+    assert file.read_bytes() == b"new"
+
+
+def test_writers_of_one_file_at_the_same_time_all_succeed_and_leave_one_whole_file(tmp_path):
+    writer = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from ganforge.files import write_atomically\n"
+        "file, mine = Path(sys.argv[1]), os.getpid().to_bytes(8, 'little') * 20_000\n"
+        "wait()\n"
+        "for _ in range(60):\n"
+        "    write_atomically(file, mine)\n"
+        "    found = file.read_bytes()\n"
+        "    assert found == found[:8] * 20_000, len(found)\n"
+    )
+    together(writer, tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_and_the_file_stays_whole(tmp_path):
+    """Killed at any moment, ten times."""
+    file, chance = tmp_path / "file", random.Random(0)
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ganforge.files import write_atomically\n"
+        "print('here', flush=True)\n"
+        "for k in range(10**6):\n"
+        "    write_atomically(Path(sys.argv[1]), bytes([k % 256]) * 3_000_000)\n"
+    )
+    left = 0
+    for _ in range(10):
+        kill_after([sys.executable, "-c", script, str(file)], chance.uniform(0.01, 0.08))
+        left += len(left_in(tmp_path))
+        assert not file.exists() or file.read_bytes() == file.read_bytes()[:1] * 3_000_000
+        sweep(tmp_path)
+        assert not left_in(tmp_path)
+    assert left
+
+
+def test_only_what_is_abandoned_is_swept(tmp_path):
+    with temporary(tmp_path) as live:
+        live.write_bytes(b"half")
+        gone = tmp_path / re.sub(r"-\d+-", f"-{gone_process()}-", live.name)
+        gone.mkdir()
+        (gone / "pixels").touch()
+        elsewhere = tmp_path / re.sub(r"^\.\w{8}-\d+", f".00000000-{gone_process()}", live.name)
+        old = elsewhere.with_name(elsewhere.name.replace("00000000", "00000001"))
+        strange = tmp_path / ".letter.writing"
+        for path in (elsewhere, old, strange):
+            path.touch()
+        for path in (old, strange):
+            os.utime(path, (0, 0))
+        sweep(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([live, elsewhere, strange])
+    assert not live.exists()
+
+
+def gone_process() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    """Windows refuses to replace a file that is open."""
+    replace, refusals = os.replace, [1, 2]
+
+    def busy(source, target):
+        if refusals:
+            refusals.pop()
+            raise PermissionError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr("ganforge.files.os.replace", busy)
+    monkeypatch.setattr("ganforge.files.PATIENCE", (0.0, 0.0))
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    refusals += [1, 2, 3]
+    with pytest.raises(RunFailed, match="Permission denied"):
+        write_atomically(tmp_path / "file", b"newer")
+    assert (tmp_path / "file").read_bytes() == b"new"

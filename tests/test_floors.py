@@ -7,7 +7,8 @@ import ganforge
 
 ROOT = Path(ganforge.__file__).parent
 FLOORS = {
-    "errors": 0, "randomness": 0, "settings": 0, "files": 0.5, "processes": 0.5,
+    "errors": 0, "forks": 0.1, "arguments": 0.1, "ambient": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
+    "files": 0.5, "processes": 0.5,
     "data": 1, "networks": 1, "objectives": 1, "metrics": 1, "runs": 1,
     "recipes": 2,
     "training": 3,
@@ -87,11 +88,6 @@ def test_no_circle_inside_a_room():
         return False
 
     assert [module for module in graph if reaches_itself(module)] == []
-
-
-def test_step_and_loop_fit_on_one_scroll():
-    lines = sum(len((ROOT / "training" / name).read_text().splitlines()) for name in ("step.py", "loop.py"))
-    assert lines < 150
 
 
 def test_the_step_names_no_recipe():

@@ -65,6 +65,49 @@ def test_publishing_leaves_the_state_alone(bars):
     assert state.generator.module.training
 
 
+@pytest.mark.parametrize(("half_life", "weights"), [("50.0", "ema"), ("0.0", "raw")])
+def test_averaged_weights_are_published_where_there_are_averages(bars, half_life, weights):
+    state, generator = trained(bars, "vanilla", f"ema_half_life={half_life}", "generator_lr=1e-2")
+    raw = state.generator.module
+    averaged = state.generator.ema if weights == "ema" else raw
+    assert generator.note["weights"] == weights
+    for name, published in generator.module.named_parameters():
+        assert torch.equal(published, averaged.get_parameter(name)), name
+        assert torch.equal(published, raw.get_parameter(name)) == (weights == "raw"), name
+
+
+def test_batch_statistics_are_measured_on_every_class_and_then_fixed(bars, monkeypatch):
+    state, generator = trained(bars, "cgan-tutorial", "generator.hidden=[12, 12]", "generator.batch_norm=true")
+    latent, labels = generator.latent(8), torch.arange(8) % 4
+    together, alone = generator.draw(latent, labels).int(), generator.draw(latent[:1], labels[:1]).int()
+    assert (together[:1] - alone).abs().max() <= 1
+    seen = []
+
+    def measure(module, run, batches):
+        module.forward = lambda z, condition: seen.append((z, condition))
+        run(0), run(1)
+
+    monkeypatch.setattr("ganforge.sampling.measure_batch_statistics", measure)
+    draws = Draws(generator.recipe, 0, CPU)
+    publish(state, generator.recipe, draws, generator.note)
+    for k, (z, condition) in enumerate(seen):
+        assert torch.equal(z, draws.latent(8, "statistics", k)) and torch.equal(condition, labels)
+
+
+def test_labels_go_round_all_classes_unless_given(bars):
+    generator = trained(bars, "cgan-tutorial")[1]
+    assert torch.equal(generator.sample(6), generator.sample(labels=[0, 1, 2, 3, 0, 1]))
+
+
+def test_what_is_written_is_drawn_calmly(bars):
+    generator = trained(bars, "cgan-tutorial")[1]
+    latent, labels = generator.latent(4, seed=3, name="write"), torch.tensor([3, 0, 1, 2])
+    for calm in (1.0, 0.5):
+        drawn = generator.draw(generator.recipe.latent.calmed(latent, calm), labels)
+        assert torch.equal(generator.write("3012", seed=3, calm=calm), drawn)
+    assert torch.equal(generator.write("3012", seed=3), generator.write("3012", seed=3, calm=0.8))
+
+
 def test_labels_are_followed_in_order_and_checked(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     assert len(generator.sample(labels=[0, 3, 3])) == 3

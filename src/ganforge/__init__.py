@@ -5,8 +5,11 @@
 >>> pictures = ganforge.load(run.folder).sample(16, seed=1)
 """
 
+import random
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import ganforge.forks  # noqa: F401  # it learns of forks from now on
 
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
@@ -46,5 +49,9 @@ def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and ``ganforge --help`` must not wait for it.
     if name in _HOMES:
         module, attribute = _HOMES[name]
-        return getattr(import_module(module), attribute)
+        state = random.getstate()  # scikit-learn draws from it when it is imported, and the user's is to stay
+        try:
+            return getattr(import_module(module), attribute)
+        finally:
+            random.setstate(state)
     raise AttributeError(f"module 'ganforge' has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """Latents of pictures: a trained encoder, beside the generator that it was trained with."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_path
 from ganforge.data.batches import Batches
 from ganforge.data.images import scale
 from ganforge.errors import UserError
@@ -33,6 +36,7 @@ class Encoder:
     recipe: Recipe
     note: dict[str, Any]
 
+    @plain_state()
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Turn uint8 images [N, C, H, W] into latents [N, latent_dim]; of a distribution, its mean."""
@@ -66,15 +70,16 @@ def publish_encoder(state: State, recipe: Recipe, real: Batches, note: dict[str,
     return Encoder(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
 
 
-def load_encoder(folder: Path | str) -> Encoder:
+@plain_state()
+def load_encoder(folder: str | os.PathLike[str]) -> Encoder:
     """Read the encoder of a run.
 
     Raises:
         UserError: it has none, or it is damaged.
     """
-    file = Path(folder) / "encoder.safetensors"
+    file = as_path("encoder", folder) / "encoder.safetensors"
     if not file.exists():
-        raise UserError(f"{folder} has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one")
+        raise UserError(f"{file.parent} has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one")
     return Encoder(*load_module(file, _build))
 
 

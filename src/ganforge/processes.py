@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ INTERRUPTED = 130
 FAILURES: dict[int, type[Exception]] = {2: UserError, INTERRUPTED: Interrupted}
 ANSWER = "\x1eganforge: "
 """How a line begins that ends a job; every other line is what the job says meanwhile."""
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+"""Signals that ask a process to end: Ctrl-C, ``kill``, a terminal that closes (SIGBREAK is the SIGHUP of Windows)."""
 
 Hear = Callable[[str, str], None]
 """Told every line that a command says beside its result: the job's name, and the line."""
@@ -47,7 +50,12 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": str(threads),
+                "MKL_NUM_THREADS": str(threads),
+                "PYTHONIOENCODING": "utf-8",
+            },
             text=True,
             encoding="utf-8",
             errors="replace",
@@ -115,15 +123,29 @@ class _Worker:
 def work(do: Callable[[list[str]], None]) -> Iterator[str]:
     """Be such a process: ``do`` the commands that standard input names, a line each, and yield a line after each.
 
-    It answers with the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does.
+    It answers with the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does. Where
+    standard input ends, its owner is done or was killed: a job that is under way is interrupted.
     """
-    for line in sys.stdin:
+    jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    working = threading.Event()
+
+    def read() -> None:
+        for line in sys.stdin:
+            jobs.put(line)
+        jobs.put(None)
+        if working.is_set():
+            signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=read, daemon=True).start()
+    while line := jobs.get():
+        working.set()
         given, code = io.StringIO(), 0
         with redirect_stdout(given):
             try:
                 do(json.loads(line))
             except SystemExit as end:
                 code = int(end.code or 0)
+        working.clear()
         yield ANSWER + json.dumps([code, given.getvalue()])
         if code == INTERRUPTED:
             return
@@ -132,7 +154,7 @@ def work(do: Callable[[list[str]], None]) -> Iterator[str]:
 def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) -> list[dict[str, Any]]:
     """Do jobs, so many ``at_once``, with so many ``threads`` each; return what each gave at its end, in their order.
 
-    The first that fails, and Ctrl-C or SIGTERM, stop the others, which save themselves as they would alone.
+    The first that fails, and Ctrl-C, SIGTERM or SIGHUP, stop the others, which save themselves as they would alone.
 
     Raises:
         UserError, RunFailed, Interrupted: as the job that failed.
@@ -168,15 +190,33 @@ def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) ->
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into a flag, which is read when nothing is half done."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a flag, which is read when nothing is half done."""
     stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    handler: Callable[[int, Any], None] = lambda number, frame: stopped.set()  # noqa: E731
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = _handle(lambda number, frame: stopped.set())
     try:
         yield stopped
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def raise_on_stop_signals() -> None:
+    """Let SIGTERM and SIGHUP be as good as Ctrl-C: outside of training there is nothing to bring to an end."""
+    _handle(signal.default_int_handler)
+
+
+def ignore_stop_signals() -> None:
+    """Let no signal disturb the last moments of a process that ends anyway."""
+    _handle(signal.SIG_IGN)
+
+
+def _handle(handler: Callable[[int, Any], Any] | signal.Handlers) -> dict[int, Any]:
+    """Handle the signals that ask to end, and return their handlers of before; only the main thread can.
+
+    A SIGHUP that is ignored stays ignored: whoever starts with ``nohup`` wants to outlive the terminal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    hang_up = getattr(signal, "SIGHUP", None)
+    heeded = [it for it in STOP_SIGNALS if it != hang_up or signal.getsignal(it) != signal.SIG_IGN]
+    return {number: signal.signal(number, handler) or signal.SIG_DFL for number in heeded}

@@ -4,13 +4,17 @@ This is what makes a resumed run equal to a straight one: there is no generator 
 """
 
 import hashlib
+import operator
 
 import torch
 
 
 def seed_of(*key: int | str) -> int:
-    """Hash a key to a 63-bit seed; the same key gives the same seed on every machine and Python version."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
+    """Hash a key to a 63-bit seed; the same key gives the same seed on every machine and Python version.
+
+    A whole number is the same key whatever its type: NumPy's 3 is Python's.
+    """
+    text = "\x1f".join(f"str:{part}" if isinstance(part, str) else f"int:{operator.index(part)}" for part in key)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 

@@ -3,19 +3,24 @@
 import copy
 import io
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_labels, as_number, as_path, as_whole, as_whole_numbers, shown
 from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
+from ganforge.files import user_path
 from ganforge.networks.catalogue import build_generator
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.recipes.reading import parse
@@ -30,9 +35,21 @@ GUTTER = 64
 CALM = 0.8
 """How far latents lie from the middle when something is written, as a part of how far they lay in training."""
 
+Side = Annotated[int, Field(ge=1, le=4096)]
 Precision = Literal["fp32", "bf16"]
 BLOCK = 250
 """Images drawn at once: as fast as more of them, little enough for any memory."""
+
+
+class Note(BaseModel):
+    """What must stand beside the weights of a net for others to use it."""
+
+    recipe: dict[str, Any]
+    shape: tuple[Side, Side, Side]
+    class_names: list[str]
+    data: str
+    step: int
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,7 @@ class Generator:
         """Where its weights are."""
         return next(self.module.parameters()).device
 
+    @plain_state()
     @torch.no_grad()
     def draw(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Turn latents [N, latent_dim] into uint8 images [N, C, H, W] on the CPU."""
@@ -71,8 +89,9 @@ class Generator:
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
         """Return ``n`` latents, the same for the same n, seed, name and kind of device."""
         dtype = DTYPES[self.recipe.precision]
-        return Draws(self.recipe, seed, self.device, dtype).latent(n, name)
+        return Draws(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
+    @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = CALM, attempt: int = 0) -> Tensor:
         """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
 
@@ -82,6 +101,8 @@ class Generator:
         Raises:
             UserError: the generator takes no labels, or has no class of some character's name.
         """
+        if not isinstance(text, str):
+            raise UserError(f"cannot write {shown(text)}: give text, such as '2026'")
         if not self.class_names:
             raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for a character")
         known = {one_form(name).casefold(): index for index, name in enumerate(self.class_names)}
@@ -91,8 +112,10 @@ class Generator:
             raise UserError(f"cannot write {missing or text!r}: of classes {listed(self.class_names)}")
         labels = torch.tensor([known[character] for character in text], device=self.device)
         name = f"write {attempt}" if attempt else "write"
-        return self.draw(self.recipe.latent.calmed(self.latent(len(text), seed=seed, name=name), calm), labels)
+        latent = self.latent(len(text), seed=seed, name=name)
+        return self.draw(self.recipe.latent.calmed(latent, as_number("calm", calm)), labels)
 
+    @plain_state()
     def sample(self, n: int | None = None, *, labels: Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
         """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
 
@@ -101,6 +124,8 @@ class Generator:
         Raises:
             UserError: labels asked of a generator that takes none, a label that is not a class, a count that differs.
         """
+        n = None if n is None else as_whole("n", n)
+        labels = None if labels is None else as_labels("labels", labels)
         if (labels is not None and len(labels) == 0) or (n is not None and n < 1):
             raise UserError("ask for at least one picture")
         if labels is not None and not self.class_names:
@@ -118,6 +143,7 @@ class Generator:
         wanted = torch.arange(count) % len(self.class_names) if numbers is None else numbers
         return self.draw(self.latent(count, seed=seed), wanted.to(self.device))
 
+    @plain_state()
     def morph(
         self,
         *,
@@ -132,6 +158,9 @@ class Generator:
         the latent stays and the class weights blend, so one handwriting goes from digit to digit. No recipe trains
         what lies between two classes: pictures halfway may be broken.
         """
+        frames = as_whole("frames", frames)
+        labels = None if labels is None else as_labels("labels", labels)
+        seeds = None if seeds is None else as_whole_numbers("seeds", seeds)
         stops = labels if labels is not None else seeds
         if stops is None or len(stops) < 2 or frames < 2:
             raise UserError("a morph needs at least two seeds or two labels, and at least two frames")
@@ -192,7 +221,10 @@ SHIPPED = Path(__file__).parent / "models"
 """Trained generators that come with the package, by name; each has a card beside it."""
 
 
-def load_generator(path: Path | str, device: str = "cpu", precision: Precision = "fp32") -> Generator:
+@plain_state()
+def load_generator(
+    path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision = "fp32"
+) -> Generator:
     """Read a generator from its file, from the folder of a run, or by the name of one that ships with ganforge.
 
     Raises:
@@ -200,7 +232,10 @@ def load_generator(path: Path | str, device: str = "cpu", precision: Precision =
     """
     if precision not in get_args(Precision):
         raise UserError(f"precision {precision!r} is not known: {' or '.join(get_args(Precision))}")
-    path = Path(path)
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(str(device).partition(":")[0]):
+        raise UserError(f"device {device}: this machine has {', '.join(name for name, here in there.items() if here)}")
+    path = user_path(as_path("generator", path))
     file = path / "generator.safetensors" if path.is_dir() else path
     if not file.exists() and (shipped := SHIPPED / f"{path}.safetensors").exists():
         file = shipped
@@ -218,7 +253,7 @@ def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Modu
 
 
 def load_module(
-    file: Path, build: Callable[[Recipe, tuple[int, int, int], int], nn.Module], device: str = "cpu"
+    file: Path, build: Callable[[Recipe, tuple[int, int, int], int], nn.Module], device: str | torch.device = "cpu"
 ) -> tuple[nn.Module, Recipe, dict[str, Any]]:
     """Read a published net with its recipe and its note; ``build`` makes it of recipe, image shape and classes.
 
@@ -227,10 +262,14 @@ def load_module(
     """
     try:
         tensors, note = read_tensors(file)
+        Note.model_validate(note)
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
         module = build(recipe, (channels, height, width), recipe.told(len(note["class_names"])))
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
+    except ValidationError as invalid:
+        entry = ".".join(map(str, invalid.errors()[0]["loc"]))
+        raise UserError(f"{file} cannot be used: its note is damaged at {entry}") from None
     except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"
         raise UserError(f"{file} cannot be used: {reason}") from None

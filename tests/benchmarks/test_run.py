@@ -7,7 +7,7 @@ import torch
 from ganforge.benchmarks import problems
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.benchmarks.report import Report
-from ganforge.benchmarks.run import Trial, benchmark, is_curve_step
+from ganforge.benchmarks.run import Trial, benchmark, is_curve_step, read_result
 from ganforge.data.catalogue import load
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
@@ -83,6 +83,7 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
     assert len({(tmp_path / "out" / f"seed-{k}" / "step-120.png").read_bytes() for k in range(3)}) == 3
 
 
+@pytest.mark.slow
 def test_the_points_of_the_ring_are_found_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
     changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "device=cpu"]
@@ -183,6 +184,7 @@ def digits(monkeypatch):
     monkeypatch.setattr(problems, "load", lambda name, images: load("digits", images=images))
 
 
+@pytest.mark.slow
 def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
     recipe = load_recipe("dcgan-tiny-quarter", ["device=cpu", "generator.planes=[4, 3]"])
     report = benchmark("stacked-mnist-tiny", recipe, steps=100, quick=True, out="out")
@@ -278,3 +280,30 @@ def test_json_has_everything_and_no_number_that_json_lacks():
     assert values["summary"]["2500"]["modes"]["worst"] == 0
     assert len(values["published"]) == 4 and len(values["seeds"]) == 2 and values["is_protocol"]
     assert values["seconds_per_10k_steps"] == pytest.approx(0.2)
+
+
+RESULT = {
+    "seed": 0,
+    "step": 5,
+    "seconds": 1.0,
+    "figures": {"2500": {"modes": 8.0, "reverse_kl": None}},
+    "torch": "2.13",
+}
+
+
+def test_a_result_is_read_whole_and_a_damaged_one_is_named(tmp_path):
+    file = tmp_path / "step-5.json"
+    file.write_text(json.dumps(RESULT))
+    assert read_result(file) == RESULT
+    for damage in ({**RESULT, "figures": {"2500": 8}}, {**RESULT, "step": None}, [RESULT], {}):
+        file.write_text(json.dumps(damage))
+        with pytest.raises(UserError, match=r"step-5\.json is damaged; delete it"):
+            read_result(file)
+
+
+def test_what_a_killed_call_left_does_not_block_its_folder(tmp_path):
+    (tmp_path / "killed").mkdir()
+    for name in (".lock", ".1a2b3c4d-1-0123456789abcdef.writing", "recipe.toml"):
+        (tmp_path / "killed" / name).touch()
+    assert ring(out="killed", steps=5).results[0]["step"] == 5
+    assert load_recipe(str(tmp_path / "killed" / "recipe.toml")).batch_size == SMALL.batch_size

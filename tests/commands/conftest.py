@@ -3,14 +3,17 @@ import signal
 import pytest
 
 from ganforge.commands.main import main
+from ganforge.processes import STOP_SIGNALS
 
 
 @pytest.fixture(autouse=True)
-def heed_ctrl_c():
-    """A shell's background jobs start with Ctrl-C ignored; here it is heard, however the tests were started."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def heed_signals():
+    """Every command finds signals as a shell leaves them: a command that has ended ignores them all."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

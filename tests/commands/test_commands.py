@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganforge.commands import main as entry
 from ganforge.commands.main import app
 from ganforge.commands.sample import read_labels
+from ganforge.processes import STOP_SIGNALS
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
@@ -229,7 +231,7 @@ def test_divergence_exits_with_three(run_command, bars_file):
     assert code == 3 and "step 1" in err and err.strip().count("\n") == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monkeypatch, number):
     from ganforge.experiment import order
 
@@ -242,6 +244,16 @@ def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monk
     assert err.count("\n") == 1
 
 
+def test_a_second_signal_while_the_first_is_told_changes_nothing(run_command, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry, "app", stop)
+    monkeypatch.setattr(entry, "_complain", stop)
+    assert run_command("train")[0] == 130
+
+
+@pytest.mark.slow
 def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch):
     from ganforge.experiment import play
 

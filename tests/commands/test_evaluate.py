@@ -61,6 +61,7 @@ def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
     assert code == 2 and "the split: test against validation" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command):
     small = ("--data", "digits", "--set", "latent.dim=8", "--set", "batch_size=16", "--steps", 3)
     for recipe in ("vanilla", "udacity"):
@@ -176,6 +177,7 @@ def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments
     assert code == 2 and words in err and len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run_command):
     arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
     assert run_command("train", "vanilla", *arguments)[0] == 0

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import threading
+import warnings
 import zipfile
 
 import numpy as np
@@ -289,7 +290,7 @@ BAD = {
     "empty": b"",
     "cut short": cut_short("PNG"),
     "cut jpeg": cut_short("JPEG"),
-    "tiff": png(kind="TIFF"),
+    "pickle": b"\x80\x04K\x01.",
 }
 
 
@@ -330,6 +331,18 @@ def test_a_picture_of_too_many_pixels_is_a_bad_picture(tmp_path):
     assert len(load(path, rules=ReadingRules(skip_bad=True)).train) == 16
 
 
+def test_a_single_picture_is_asked_for_its_folder_without_a_warning_of_its_size(tmp_path):
+    stream = io.BytesIO()
+    Image.new("1", (10_000, 9_001)).save(stream, "PNG")  # from 89 million pixels on Pillow warns
+    for name, content in (("large.png", stream.getvalue()), ("a.tga", png(kind="TGA")), ("a.pgm", png(kind="PPM"))):
+        (tmp_path / name).write_bytes(content)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            message = refusal(tmp_path / name)
+        assert not caught
+        assert "is a single picture" in message or name == "large.png"
+
+
 # Zips that mean harm
 
 
@@ -355,8 +368,13 @@ def deflated(info):
     info.compress_type = zipfile.ZIP_DEFLATED
 
 
-def lzma(info):
-    info.compress_type = zipfile.ZIP_LZMA
+def deflated64(path):
+    """What Windows packs a large file with: method 9 in both headers."""
+    write_zip(path, FLAT | {"bad.png": png()})
+    content = bytearray(path.read_bytes())
+    for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.rfind(header) + method] = 9
+    path.write_bytes(content)
 
 
 def unchanged(info):
@@ -401,10 +419,10 @@ def liar(path):
         (with_member(unchanged, name="C:\\bad.png"), "leads out"),
         (with_member(linked, b"/etc/passwd"), "bad.png is a link"),
         (with_member(deflated, bytes(3_000_000)), "claims to unpack"),
-        (with_member(lzma), "unusual way"),
+        (deflated64, "bad.png is packed by Deflate64"),
         (with_member(unchanged, name="inner.zip"), "inner.zip is an archive itself"),
         (with_member(unchanged, name="a\x1b[31m\n.zip"), "a?[31m?.zip is an archive"),
-        (encrypted, "encrypted"),
+        (encrypted, "protected by a password"),
         (doubled, "a.png twice"),
         (cut_off, "is no whole zip"),
         (lambda path: path.write_bytes(b""), "is no whole zip"),

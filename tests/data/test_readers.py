@@ -7,13 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
-from ganforge.data.readers import read_object, read_path
+from ganforge.data.objects import read_object
+from ganforge.data.readers import read_path
 from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
 
@@ -446,89 +444,3 @@ def test_unit_signed_and_boolean_pixels_fill_the_range():
 def test_normalising_in_float32_may_leave_a_hair_beside_the_ends():
     edge = np.tile(np.float32([-1.000001, 1.000001]), (2, 8, 4))
     assert read_object(edge).train.images.unique().tolist() == [0, 255]
-
-
-# Python objects
-
-
-class Items(Dataset):
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, index):
-        if isinstance(self.items[index], Exception):
-            raise self.items[index]
-        return self.items[index]
-
-
-class Stream(IterableDataset):
-    def __iter__(self):
-        yield torch.zeros(1, 8, 8)
-
-
-IMAGES = torch.from_numpy(pixels(5, 1, 8, 9))
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        (IMAGES, LABELS),
-        (IMAGES.numpy(), LABELS.tolist()),
-        (IMAGES[:, 0].float() / 255, torch.tensor(LABELS).float()),
-        ((IMAGES / 255).bfloat16().float(), LABELS),
-        ([image.numpy() for image in IMAGES], LABELS),
-        TensorDataset(IMAGES, torch.tensor(LABELS)),
-        Items([(image.float() / 255, int(label)) for image, label in zip(IMAGES, LABELS, strict=True)]),
-        Items([(image[0].numpy(), label) for image, label in zip(IMAGES, LABELS, strict=True)]),
-        Items([(Image.fromarray(image[0].numpy()), int(n)) for image, n in zip(IMAGES, LABELS, strict=True)]),
-    ],
-)
-def test_python_objects_of_every_kind_give_the_same_set(source):
-    read = read_object(source).train
-    assert (read.images.int() - IMAGES.int()).abs().max() <= 1
-    assert read.labels.tolist() == LABELS.tolist()
-
-
-def test_an_image_set_passes_through_and_arrays_are_copied():
-    array = pixels(4, 8, 8)
-    read = read_object(array).train
-    array[:] = 0
-    assert read.images.any()
-    assert read_object(read).train is read
-
-
-def test_pictures_with_a_palette_are_read_in_their_colours():
-    red = Image.new("RGB", (8, 8), (255, 0, 0)).convert("P")
-    assert read_object(Items([red, red])).train.images[0, :, 0, 0].tolist() == [255, 0, 0]
-
-
-ONE = torch.zeros(1, 8, 8)
-
-
-@pytest.mark.parametrize(
-    ("source", "word"),
-    [
-        (3, "from a int"),
-        ("a string", "from a str"),
-        ({"x": 1}, "from a dict"),
-        (Stream(), "from a Stream"),
-        ((IMAGES, LABELS, LABELS), "from a tuple"),
-        (([[1], [1, 2]], LABELS), "one shape"),
-        (Items([]), "no image"),
-        (Items([ONE]), "at least two"),
-        (Items([ONE, ONE, torch.zeros(1, 8, 9)]), "item 2 is"),
-        (Items([ONE, ONE.byte()]), "item 1 is"),
-        (Items([ONE, (ONE, 1)]), "item 1 does not"),
-        (Items([(ONE, 1), ONE]), "item 1 does not"),
-        (Items([(ONE, torch.tensor([1, 0]))]), "item 0 does not"),
-        (Items([(ONE, 1, 2)]), "item 0 has 3 parts"),
-        (Items([ONE, KeyError("no\nsuch file")]), "item 1 cannot be read"),
-        (Items([Image.new("RGBA", (8, 8))] * 2), "4 channels"),
-        (Items([(ONE, None)] * 2), "labels are of type object"),
-    ],
-)
-def test_bad_objects_are_refused(source, word):
-    assert word in refusal(read_object, source)

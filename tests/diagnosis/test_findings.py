@@ -17,7 +17,7 @@ HEALTHY = {
     "class_agreement": None,
     "class_recall": [0.9] * 10,
     "class_recall_floor": [0.93] * 10,
-    "frechet_distance": 5.0,
+    "frechet_distance": 0.3,
     "frechet_floor": 0.1,
 }
 EVEN = [{"epoch": 20.0, "discriminator_loss": 1.2, "generator_loss": 0.9, "d_real": 0.6, "d_fake": 0.4}] * 10
@@ -30,8 +30,21 @@ def names(log=EVEN, **changes):
 
 def test_a_healthy_run_is_called_healthy():
     assert names() == ["healthy"]
-    assert find({**HEALTHY, "frechet_distance": 0.3}, EVEN)[0].text == "healthy so far"
-    assert "still rough: their Fréchet distance is 50 times" in find(HEALTHY, EVEN)[0].text
+    assert find(HEALTHY, EVEN)[0].text == "healthy so far"
+
+
+def test_healthy_needs_every_class_and_a_near_distance_and_else_what_is_lacking_is_said():
+    assert names(frechet_distance=0.5) == ["healthy"]  # five times the floor
+    (far,) = find({**HEALTHY, "frechet_distance": 5.0}, EVEN)
+    assert (far.name, far.severity, far.remedy) == ("learning", 0, "train longer")
+    assert "the Fréchet distance is 50.0 times real against real (healthy: up to 5)" in far.text
+    (two,) = find({**HEALTHY, "class_shares": [0.0, 0.01, *[0.12] * 8], "classes_present": 8}, EVEN)
+    assert two.name == "learning" and "digits 0, 1 are rarely drawn" in two.text and "Fréchet" not in two.text
+    (one,) = find({**HEALTHY, "class_shares": at(4, 0.02, 0.1), "classes_present": 9, "frechet_distance": 0.51}, EVEN)
+    assert "digit 4 is rarely drawn; the Fréchet distance is 5.1 times" in one.text
+    for unknown in ({"frechet_distance": None}, {"frechet_floor": None}):
+        assert "too few real images for a Fréchet distance" in find({**HEALTHY, **unknown}, EVEN)[0].text
+        assert names(**unknown) == ["learning"]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def found_real(yardstick) -> Evaluation:
     return yardstick.measure(real(), "real digits")
 
 
+@pytest.mark.slow
 def test_real_digits_sit_at_the_floor(found_real):
     names = {figure.name for figure in found_real.figures}
     assert {"frechet_distance", "recall", "coverage", "class_spread", "label_agreement", "copying", "copies"} <= names
@@ -125,6 +126,7 @@ def test_real_digits_sit_at_the_floor(found_real):
     assert found_real["copies"].value == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SICK)
 def test_a_sickness_is_seen_by_the_figure_meant_for_it(yardstick, found_real, name):
     make, seen_by = SICK[name]
@@ -163,6 +165,7 @@ def test_ceilings_are_hopeless(found_real):
         assert worse(found_real[name]), found_real[name]
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_with_the_label_swap_and_keeps_the_line(tmp_path):
     changes = ["generator.filters=8", "discriminator.filters=8", "precision=fp32"]
     run = ganforge.train("forge-1", data="digits", steps=3, changes=changes, out="run")
@@ -193,6 +196,7 @@ def test_python_takes_arrays_and_an_extractor_of_your_own():
         ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="mnist", extractor=broken)
 
 
+@pytest.mark.slow
 def test_slow_figures_of_real_digits_are_near_those_of_a_perfect_generator(yardstick, monkeypatch):
     import ganforge.evaluation.learners as learners
 

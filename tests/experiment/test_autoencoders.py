@@ -86,6 +86,7 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
     assert bench.autoencoders(seeds=2, steps=40, quick=True, out="bench") == report
 
 
+@pytest.mark.slow
 def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
     """More training, nearer to its own image: pictures in another order would lose more than all variance."""
     report = bench.autoencoders(steps=400, quick=True, out="bench")

@@ -13,6 +13,7 @@ from ganforge.sampling import code_sheet
 SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_seeds_are_trained_read_and_kept():
     report = bench.clusters(steps=3, out="bench")

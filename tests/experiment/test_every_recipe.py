@@ -39,7 +39,13 @@ def result(run):
     return newest.name, newest.read_bytes(), RunFolder(run).generator.read_bytes()
 
 
-@pytest.mark.parametrize("name", built_in())
+QUICK = ("vanilla", "acgan", "forge-1", "vae")
+"""One of each kind; all are played where time does not press."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in built_in()]
+)
 def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     changes = changes_for(name)
     ganforge.train(name, data=bars_file, out="straight", steps=14, changes=changes)

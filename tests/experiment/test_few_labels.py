@@ -54,6 +54,7 @@ def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_th
     assert not torch.equal(plain, heavier) and not torch.equal(plain, slower)
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)
@@ -72,6 +73,7 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     assert "±" in rows[-1][1]
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
     short, long = (bench.few_labels(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
@@ -83,6 +85,7 @@ def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
         bench.few_labels(20, 0, quick=True, steps=7, out="bench")
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)

@@ -28,6 +28,7 @@ def glyphs(tmp_path):
     return tmp_path / "glyphs"
 
 
+@pytest.mark.slow
 def test_glyphs_of_an_odd_size_are_learned_by_the_default_recipe(glyphs):
     run = ganforge.train(data=glyphs, out="run", steps=200)
     generator = run.generator()

@@ -27,6 +27,7 @@ def test_the_classifier_learns_and_is_the_same_twice():
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_a_quick_lesson_of_real_and_generated_digits(monkeypatch, tmp_path):
     monkeypatch.setattr(lessons, "QUICK_SAMPLES", 400)

@@ -30,6 +30,7 @@ def quality(run):
     return [(line["step"], line["quality"]) for line in lines]
 
 
+@pytest.mark.slow
 def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
     small(out="plain", steps=45)
     small(out="measured", steps=45, evaluate_every=20)
@@ -44,6 +45,7 @@ def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
     assert not RunFolder("plain").best.exists()
 
 
+@pytest.mark.slow
 def test_after_a_stop_the_same_is_measured(tmp_path):
     class Stops(Watcher):
         def look(self, state, stats):

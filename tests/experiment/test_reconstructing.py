@@ -148,6 +148,7 @@ def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_fil
         ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_the_verdict_of_an_autoencoder_does_not_promise_that_longer_helps():
     changes = [*SMALL, "batch_size=64", "generator.filters=8", "encoder.filters=8"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -43,9 +44,13 @@ def result(run):
     return newest.name, newest.read_bytes(), folder.generator.read_bytes()
 
 
-@pytest.fixture
-def straight(bars_file, tmp_path):
-    run = ganforge.train("udacity-deep", data=bars_file, out=tmp_path / "straight", steps=60, changes=SMALL)
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder, data = tmp_path_factory.mktemp("straight"), small_images()
+    np.savez(folder / "bars.npz", images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(folder / "cache"))
+        run = ganforge.train("udacity-deep", data=folder / "bars.npz", out=folder / "run", steps=60, changes=SMALL)
     assert run.step == 60
     return result(run.folder)
 
@@ -245,6 +250,7 @@ def test_weights_for_another_number_of_classes_are_refused(bars):
         ganforge.train("cgan-tutorial", data=more, out="second", changes=SMALL[:2], start_from="first")
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_at_random_moments(bars_file):
     steps, chance = 2000, random.Random(0)
     moments = sorted(chance.sample(range(steps * 3 // 4), KILLS))

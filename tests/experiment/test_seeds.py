@@ -35,6 +35,7 @@ def weights(folder):
     return RunFolder(folder).generator.read_bytes()
 
 
+@pytest.mark.slow
 def test_they_are_the_same_runs_byte_by_byte(bars_file):
     listener = Listener()
     runs = seeds(data=bars_file, steps=20, at_once=2, watcher=listener)
@@ -48,6 +49,7 @@ def test_they_are_the_same_runs_byte_by_byte(bars_file):
     assert any(line.startswith("seed 1: training udacity") for line in listener.heard)
 
 
+@pytest.mark.slow
 def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
     three = seeds(3, out="three", data=bars_file, steps=20, at_once=2)
     alone = seeds(3, out="alone", data=bars_file, steps=20, at_once=1)
@@ -55,6 +57,7 @@ def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
     assert len({weights(run.folder) for run in three}) == 3
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_back_with_the_run():
     (one, two) = seeds(data="digits", steps=3, at_once=2)
     assert one.verdict and two.verdict and one.verdict.words

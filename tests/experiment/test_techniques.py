@@ -207,6 +207,7 @@ def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena
             assert getattr(row.plan.recipe, rate) == 2 * getattr(row.base, rate)
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_digits_are_held_against_validation_images_and_copies_are_seen():
     all_of_them, few = Digits(), Digits(500)

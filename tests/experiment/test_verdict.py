@@ -25,6 +25,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path, two_threads):
     run = ganforge.train("cgan-tutorial", data="mnist", epochs=2, out="run")
@@ -47,6 +48,7 @@ def test_images_that_are_no_digits_get_no_verdict():
     assert ganforge.train("vanilla", data=data, steps=2, out="run").verdict is None
 
 
+@pytest.mark.slow
 def test_built_in_digits_get_a_verdict():
     run = ganforge.train("vanilla", data="digits", steps=5, out="run")
     assert run.verdict is not None
@@ -64,6 +66,7 @@ class Listener(Watcher):
         self.said.append(text)
 
 
+@pytest.mark.slow
 def test_data_without_a_judge_get_none_until_one_is_trained():
     data, listener = small_images(), Listener()
     assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None

@@ -18,6 +18,7 @@ def small():
     return load("digits").train.images[:600]
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_the_shipped_judge_reads_mnist():
     test = load("mnist").test

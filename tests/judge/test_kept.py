@@ -88,6 +88,7 @@ def test_data_without_a_judge_have_none_and_a_judge_of_other_data_is_refused(bar
         kept_judge(bars_splits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 20])
 def test_colour_of_other_sizes_is_learnt_with_mirroring(side):
     splits = coloured(side)

@@ -108,6 +108,7 @@ def test_what_cannot_be_measured_is_refused(splits, count, asked, word):
         measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_training_digits_pass_for_test_digits():
     mnist = load("mnist")

@@ -27,6 +27,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_
     assert sorted(file.name for file in tmp_path.iterdir()) == ["again", "one", "other"]
 
 
+@pytest.mark.slow
 def test_a_few_epochs_on_few_digits_already_read_most_of_them(splits):
     state = torch.get_rng_state()
     steps = []

@@ -8,7 +8,7 @@ import torch
 from ganforge.errors import UserError
 from ganforge.networks.normalisation import normalized, spectral_norm
 from ganforge.objectives.adversarial import OBJECTIVES, Hinge, RelativisticPairing, Wasserstein
-from ganforge.objectives.penalties import R1, R2, GradientPenalty
+from ganforge.objectives.penalties import R1, R2, GradientPenalty, squared_gradient
 from ganforge.recipes.reading import load_recipe
 
 REAL, FAKE = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([-3.0, 0.0, 4.0])
@@ -81,6 +81,17 @@ def test_where_each_penalty_looks():
     found = GradientPenalty()(logits, real, fake, logits(real), noise)
     torch.testing.assert_close(found, ((2 * between).sqrt() - 1).square())
     assert ((share > 0) & (share < 1)).all()
+
+
+def test_the_gradient_of_one_logit_is_that_of_its_whole_pack():
+    """D of two images is w·x + 2w·x': its gradient has 25 + 4·25 for its square."""
+    w = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
+
+    def logits(x):
+        said = (w * x).sum((1, 2, 3))
+        return said[::2] + 2 * said[1::2]
+
+    torch.testing.assert_close(squared_gradient(logits, torch.randn(6, 2, 1, 1)), torch.full((3,), 125.0))
 
 
 @pytest.mark.parametrize("penalty", [R1(), R2(), GradientPenalty()])

@@ -1,11 +1,12 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ganforge.errors import UserError
 from ganforge.runs.folder import RunFolder, claim_folder, find_runs
-from ganforge.runs.log import append_line, cut_back, read_lines
+from ganforge.runs.log import append_line, cut_back, read_lines, read_log
 
 
 def test_names_count_up(tmp_path):
@@ -44,6 +45,15 @@ def test_a_second_trainer_is_kept_out(tmp_path):
         pass
 
 
+def test_who_only_looks_whether_somebody_trains_keeps_nobody_out(tmp_path):
+    looking, training = RunFolder(tmp_path), RunFolder(tmp_path)
+    with ThreadPoolExecutor() as pool, looking.locked():
+        begun = pool.submit(lambda: training.locked().__enter__())
+        with pytest.raises(TimeoutError):
+            begun.result(timeout=0.02)
+    assert begun.exception() is None
+
+
 MADE = {
     "recipe": "vanilla",
     "seed": 0,
@@ -56,7 +66,7 @@ MADE = {
 @pytest.mark.parametrize("content", ["", "{", "[1]", "\x00\x01"])
 def test_a_damaged_run_file_is_named(tmp_path, content):
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(UserError, match=r"run\.json is damaged"):
+    with pytest.raises(UserError, match=r"run\.json is damaged: (it|its content) .*; restore it"):
         RunFolder(tmp_path).read_run()
 
 
@@ -78,14 +88,40 @@ def test_run_file_keeps_what_is_not_changed(tmp_path):
     [
         ({}, "nothing of recipe"),
         ({name: value for name, value in MADE.items() if name != "fingerprint"}, "nothing of fingerprint"),
-        (MADE | {"data": "mnist"}, "no name and source"),
-        (MADE | {"data": {"name": "mnist"}}, "no name and source"),
+        (MADE | {"data": {"name": "mnist"}}, r"nothing of data\.source"),
     ],
 )
 def test_a_run_file_of_another_program_is_told_apart(tmp_path, saved, said):
     (tmp_path / "run.json").write_text(json.dumps(saved))
     with pytest.raises(UserError, match=f"was not written by ganforge .*{said}"):
         RunFolder(tmp_path).read_run()
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"step": "12"}, "step must be a whole number"),
+        ({"step": None}, "step must be a whole number"),
+        ({"step": 10**30}, "step must be less than"),
+        ({"data": ["mnist"]}, "data must be an object"),
+        ({"data": {"name": 5, "source": None}}, r"data\.name must be a valid string"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch must be greater than or equal to 1"),
+        ({"seconds": -1.0}, "seconds must be"),
+        ({"versions": {"torch": 2}}, r"versions\.torch must be a valid string"),
+    ],
+)
+def test_an_entry_of_another_type_is_named(tmp_path, entry, said):
+    (tmp_path / "run.json").write_text(json.dumps(MADE | entry))
+    with pytest.raises(UserError, match=rf"run\.json is damaged: {said}.*; restore it"):
+        RunFolder(tmp_path).read_run()
+
+
+def test_entries_of_a_newer_version_are_kept_and_a_byte_order_mark_is_read_over(tmp_path):
+    newer = MADE | {"levels": "0..1", "data": MADE["data"] | {"colour": True}}
+    (tmp_path / "run.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(newer).encode())
+    folder = RunFolder(tmp_path)
+    folder.update_run(step=1)
+    assert folder.read_run() == newer | {"step": 1}
 
 
 def test_find_runs(tmp_path):
@@ -107,11 +143,23 @@ def test_log_is_cut_back_to_the_checkpoint_and_survives_half_a_line(tmp_path):
     assert log.read_text() == '{"step": 1}\n{"step": 5}\n'
 
 
-@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"5", b"[1]", b'{"step": '])
-def test_a_damaged_line_ends_a_log_and_is_no_traceback(tmp_path, damage):
+DAMAGES = [b"\xff\xfe\x00", b"5", b"[1]", b'{"step": ', b'{"step": "2"}', b'{"loss": 1}', b"[" * 100_000, b"9" * 5000]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_damaged_lines_are_left_out_and_spoil_none_that_follow(tmp_path, damage, end):
     log = tmp_path / "log.jsonl"
     append_line(log, {"step": 1})
-    log.write_bytes(log.read_bytes() + damage + b"\n")
+    log.write_bytes(log.read_bytes() + damage + end)
     assert read_lines(log) == [{"step": 1}]
-    cut_back(log, 3)
+    append_line(log, {"step": 2})
+    assert read_lines(log) == [{"step": 1}, {"step": 2}]
+    cut_back(log, 1)
     assert log.read_bytes() == b'{"step": 1}\n'
+
+
+def test_a_log_of_statistics_holds_numbers_only(tmp_path):
+    for line in ({"step": 1, "loss": 0.5}, {"step": 2, "loss": float("nan")}, {"step": 3, "loss": "low"}):
+        append_line(tmp_path / "log.jsonl", line)
+    assert read_log(tmp_path / "log.jsonl") == [{"step": 1, "loss": 0.5}]

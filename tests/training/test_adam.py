@@ -75,6 +75,7 @@ def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
     assert play([])[1] == {}
 
 
+@pytest.mark.slow
 def test_a_run_begins_without_torchs_compiler():
     code = (
         "import sys, torch; from ganforge.recipes.reading import load_recipe\n"

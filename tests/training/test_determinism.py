@@ -35,8 +35,9 @@ def test_same_seed_same_weights_other_seed_other_weights(bars):
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan-tutorial", "udacity", "two-phase"])
-def test_a_state_saved_and_loaded_goes_on_exactly(bars, name):
-    changes = ["ema_half_life=100.0"]
+@pytest.mark.parametrize("more", [[], ["terms.historical_averaging.weight=1", "average_discriminator=true"]])
+def test_a_state_saved_and_loaded_goes_on_exactly(bars, name, more):
+    changes = ["ema_half_life=100.0", *more]
     straight = play(bars, 12, name=name, changes=changes)[0]
     half, recipe, streams, draws = play(bars, 5, name=name, changes=changes)
     saved = {key: value.clone() for key, value in half.tensors().items()}

@@ -45,6 +45,7 @@ print(kept - megabytes())
 only_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 
 
+@pytest.mark.slow
 @only_glibc
 def test_what_a_step_frees_the_next_one_takes_without_new_pages():
     faults = {}
@@ -54,6 +55,7 @@ def test_what_a_step_frees_the_next_one_takes_without_new_pages():
     assert faults["keep"] < 50 < faults["plain"]
 
 
+@pytest.mark.slow
 @only_glibc
 def test_after_training_its_freed_memory_goes_back():
     out = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=True)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
+from ganforge.encoding import publish_encoder
 from ganforge.errors import UserError
 from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import build_encoder
@@ -98,12 +99,13 @@ def test_a_step_moves_all_of_both_players_and_counts(bars, name, changes):
 @pytest.mark.parametrize("changes", [SMALL, MLP], ids=["tanh", "sigmoid"])
 def test_the_losses_are_those_of_the_paper(bars, changes):
     state, recipe, streams, draws = game(bars, "vae", [*changes, "reconstruction.kl_weight=0.25"])
-    images = streams["real"][0].images
-    encoder, decoder = copy.deepcopy(state.encoder), copy.deepcopy(state.generator)
-    stats = reconstruction(state, recipe, streams, draws)
-    encoder.reseed(draws.seed("encoder", 0))
+    for step in range(2):
+        images = streams["real"][step].images
+        encoder, decoder = copy.deepcopy(state.encoder), copy.deepcopy(state.generator)
+        stats = reconstruction(state, recipe, streams, draws)
+    encoder.reseed(draws.seed("encoder", 1))
     code = encoder(images)
-    z = code.mean + (code.log_variance / 2).exp() * draws.noise_like(code.mean, "code", 0)
+    z = code.mean + (code.log_variance / 2).exp() * draws.noise_like(code.mean, "code", 1)
     shown = decoder(z)  # squashed: what a reader would write down
     low, high = (-1, 1) if recipe.pixel_range == "-1..1" else (0, 1)
     x, y = ((side - low) / (high - low) for side in (images, shown))
@@ -112,6 +114,31 @@ def test_the_losses_are_those_of_the_paper(bars, changes):
     assert stats["generator_loss"].item() == pytest.approx(lost.item(), rel=1e-4)
     assert stats["kl"].item() == pytest.approx(kl.item(), rel=1e-4)
     assert stats["encoder_loss"].item() == pytest.approx((lost + 0.25 * kl).item(), rel=1e-4)
+
+
+def test_both_players_move_by_the_rate_of_the_moment(bars):
+    """Adam's first update moves every weight by the rate."""
+    state, *rest = game(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "lr_decay_start=8.0"])
+    for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
+        before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
+        for player in state.players().values():
+            player.optimizer.load({})  # an update is the first one again
+        reconstruction(state, *rest)
+        for name, player in state.players().items():
+            moved = max((p - old).abs().max().item() for p, old in zip(player.parameters, before[name], strict=True))
+            assert moved == pytest.approx(factor * 0.01, rel=1e-2), name
+
+
+def test_averaged_weights_of_the_encoder_are_published_where_there_are_averages(bars):
+    for half_life, weights in (("50.0", "ema"), ("0.0", "raw")):
+        state, recipe, streams, draws = game(bars, "vae", [*MLP, f"ema_half_life={half_life}", "generator_lr=0.01"])
+        reconstruction(state, recipe, streams, draws)
+        encoder = publish_encoder(state, recipe, streams["real"], {})
+        assert encoder.note["weights"] == weights
+        raw, averaged = state.encoder.module, state.encoder.ema if weights == "ema" else state.encoder.module
+        for name, published in encoder.module.named_parameters():
+            assert torch.equal(published, averaged.get_parameter(name)), name
+            assert torch.equal(published, raw.get_parameter(name)) == (weights == "raw"), name
 
 
 def test_the_divergence_moves_the_encoder_alone(bars):

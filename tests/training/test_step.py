@@ -11,6 +11,8 @@ from ganforge.training.state import new_state, prepare
 from ganforge.training.step import adversarial
 
 CPU = torch.device("cpu")
+WIDE = ["generator.init.std=0.5", "discriminator.init.std=0.5"]
+"""Weights so large that no two images, classes or latents look alike."""
 SMALL = ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "batch_size=8"]
 
 
@@ -143,23 +145,58 @@ def test_several_discriminator_steps_see_different_images_and_noise(bars):
     assert torch.equal(fakes[2], seen[3])  # the last fakes are those the generator is judged on
 
 
-def test_separate_learning_rates_reach_their_player(bars):
-    state, *_ = game(bars, changes=["generator_lr=0.5", "discriminator_lr=0.25"])
-    assert state.generator.optimizer.rate == 0.5
-    assert state.discriminator.optimizer.rate == 0.25
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
+    """Adam's first update moves every weight by the rate, up or down, and so the update after the rate has fallen."""
+    changes = ["generator_lr=0.5", "discriminator_lr=0.25", f"order={order}", "lr_decay_start=8.0"]
+    state, *rest = game(bars, changes=changes)
+    for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
+        for player in state.players().values():
+            player.optimizer.load({})  # an update is the first one again
+        before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
+        adversarial(state, *rest)
+        for name, rate in (("generator", 0.5), ("discriminator", 0.25)):
+            moved = [
+                (p - old).abs().max() for p, old in zip(state.players()[name].parameters, before[name], strict=True)
+            ]
+            assert max(moved).item() == pytest.approx(factor * rate, rel=1e-3), name
 
 
-def test_ema_halves_its_distance_every_half_life(bars):
-    state, recipe, streams, draws = game(bars, changes=["ema_half_life=80.0"])  # ten steps of 8 images
+@pytest.mark.parametrize(
+    ("changes", "steps", "expected"),
+    [
+        (["ema_half_life=80.0"], 10, 0.5),  # ten steps of 8 images
+        (["ema_half_life=160.0", "discriminator_steps=2"], 10, 0.5),
+        (["ema_half_life=1e9", "ema_ramp=1.0"], 1, 0.5),  # a half-life of the 8 images seen
+        (["ema_half_life=1e9", "ema_ramp=1.0"], 2, 1 - 0.5**1.5),  # and of 16
+    ],
+)
+def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected):
+    state, *rest = game(bars, changes=changes)
     state.generator.optimizer.step = lambda: None
     with torch.no_grad():
         for parameter in state.generator.parameters:
             parameter.fill_(1.0)
         for parameter in state.generator.ema.parameters():
             parameter.fill_(0.0)
-    for _ in range(10):
-        adversarial(state, recipe, streams, draws)
-    assert all(torch.allclose(p, torch.tensor(0.5), atol=1e-5) for p in state.generator.ema.parameters())
+    for _ in range(steps):
+        adversarial(state, *rest)
+    assert all(torch.allclose(p, torch.tensor(expected), atol=1e-5) for p in state.generator.ema.parameters())
+
+
+def test_averages_begin_with_the_weights_that_the_first_batch_settled(bars):
+    changes = [*SWITCHES["weight norm and noise"], "terms.historical_averaging.weight=1", "average_discriminator=true"]
+    state, *_ = game(bars, changes=[*changes, "ema_half_life=100.0"])
+    for name, player in state.players().items():
+        assert same(player.parameters, state.averages[name]) and same(player.parameters, player.ema.parameters())
+
+
+def test_a_draft_is_drawn_with_the_averaged_weights(bars):
+    state, recipe, streams, draws = game(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
+    adversarial(state, recipe, streams, draws)
+    latent = draws.latent(4, "test")
+    assert torch.equal(state.generator.draft(latent), state.generator.ema(latent))
+    assert not torch.equal(state.generator.draft(latent), state.generator.module(latent))
 
 
 def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(bars):
@@ -177,7 +214,7 @@ def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(b
 
 
 def test_statistics_are_what_they_say(bars):
-    state, recipe, streams, draws = game(bars)
+    state, recipe, streams, draws = game(bars, changes=WIDE)
     before = copy.deepcopy(state)
     stats = adversarial(state, recipe, streams, draws)
     real = streams["real"][0].images
@@ -186,9 +223,14 @@ def test_statistics_are_what_they_say(bars):
     assert stats["d_real"].item() == pytest.approx(d[0].mean().item(), rel=1e-5)
     assert stats["value"].item() == pytest.approx((d[0].log().mean() + (1 - d[1]).log().mean()).item(), rel=1e-5)
     assert stats["value"].item() == pytest.approx(-stats["discriminator_loss"].item(), rel=1e-5)
-    assert stats["real_spread"].item() == pytest.approx(real.var(0).sum().item(), rel=1e-5)
-    norm = sum(p.grad.square().sum() for p in state.generator.parameters).sqrt()
-    assert stats["generator_gradient"].item() == pytest.approx(norm.item(), rel=1e-5)
+    assert stats["d_fake"].item() == pytest.approx(d[1].mean().item(), rel=1e-5)
+    for name, images, said in (("real", real, d[0]), ("fake", fake, d[1])):
+        assert stats[f"{name}_spread"].item() == pytest.approx(images.var(0).sum().item(), rel=1e-5)
+        assert stats[f"{name}_logit"].item() == pytest.approx(said.logit().mean().item(), rel=1e-4)
+        assert stats[f"{name}_logit_std"].item() == pytest.approx(said.logit().std().item(), rel=1e-3)
+    for name, player in state.players().items():
+        norm = sum(p.grad.square().sum() for p in player.parameters).sqrt()
+        assert stats[f"{name}_gradient"].item() == pytest.approx(norm.item(), rel=1e-5)
 
 
 def test_real_and_fake_images_never_share_batch_statistics(bars):
@@ -304,6 +346,115 @@ def test_every_switch_plays_moves_both_and_is_the_same_twice(bars, switch):
     assert not same(ends[0][:4], weights(plain.generator)[:4])
 
 
+SEVERAL = ["discriminator_steps=2", "generator_steps=2", "shared_noise=false", "adversarial_weight=0.5"]
+TOLD = ["conditional=true", "generator.label=one-hot", "discriminator.label=one-hot"]
+GAMES = {
+    "told the class": [*SEVERAL, *TOLD],
+    "a penalty that is told the class": [*TOLD, "penalties.r1.weight=3"],
+    "auxiliary classifier": [*SEVERAL, *SWITCHES["auxiliary classifier"], "terms.classification.weight=2"],
+    "classes by projection": [*SEVERAL, *SWITCHES["classes by projection"]],
+    "labelled images": [*SEVERAL, *SWITCHES["supervised"][:2], "data.labels=40"],
+    "codes": [*SEVERAL, *SWITCHES["codes"], "terms.mutual_information.weight=2"],
+    "pairs": [*SEVERAL, "objective.name=relativistic-pairing", "terms.feature_matching.weight=2"],
+    "unrolled": ["unroll=3", "discriminator_lr=1e-2", "generator_lr=1e-3"],
+    "unrolled pairs": ["unroll=2", "objective.name=relativistic-pairing", "discriminator_lr=1e-2"],
+    "unrolled joint batch": ["unroll=2", "discriminator_lr=1e-2", *SWITCHES["joint batch"]],
+}
+
+
+class Reference:
+    """The losses of a game once more, slowly: every batch by itself, looking ahead by the optimiser's own steps."""
+
+    def __init__(self, state, recipe, streams, draws):
+        self.state, self.recipe, self.streams, self.draws = state, recipe, streams, draws
+
+    def looks(self, module, *batches):
+        images = [images for images, _ in batches]
+        if self.recipe.joint_batch:
+            return module(torch.cat(images), None).split([len(each) for each in images])
+        return [module(images, labels) for images, labels in batches]
+
+    def of_discriminator(self, k):
+        at = self.state.step * self.recipe.discriminator_steps + k
+        real, labels = self.streams["real"][at]
+        latent = self.draws.latent(8, "discriminator", self.state.step, k)
+        fake = self.state.generator.module(latent, labels).detach()
+        module = self.state.discriminator.module
+        on_real, on_fake = self.looks(module, (real, labels), (fake, labels))
+        loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
+        if self.recipe.penalties.r1:
+            at_real = real.clone().requires_grad_()
+            logits = self.looks(module, (at_real, labels))[0].logits
+            slope = torch.autograd.grad(logits.sum(), at_real, create_graph=True)[0]
+            loss = loss + self.recipe.penalties.r1.weight * 0.5 * slope.flatten(1).square().sum(1).mean()
+        return loss + self.terms(True, (on_real, labels), (on_fake, labels), latent, at)
+
+    def of_generator(self, k):
+        rounds = self.recipe.discriminator_steps
+        real, labels = self.streams["real"][self.state.step * rounds + rounds - 1]
+        turn = ("discriminator", self.state.step, 0) if self.recipe.shared_noise else ("generator", self.state.step, k)
+        latent = self.draws.latent(8, *turn)
+        fake = self.state.generator.module(latent, labels)
+        player = copy.deepcopy(self.state.discriminator)
+        for _ in range(self.recipe.unroll):
+            on_real, on_fake = self.looks(player.module, (real, labels), (fake.detach(), labels))
+            loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
+            for weight, slope in zip(player.parameters, torch.autograd.grad(loss, player.parameters), strict=True):
+                weight.grad = slope
+            player.optimizer.rate = self.recipe.discriminator_lr
+            player.optimizer.step()
+        on_real, on_fake = self.looks(player.module, (real, labels), (fake, labels))
+        loss = self.recipe.objective.generator_loss(on_real.logits, on_fake.logits).mean()
+        loss = self.recipe.adversarial_weight * loss
+        return loss + self.terms(False, (on_real, labels), (on_fake, labels), latent, 0)
+
+    def terms(self, of_discriminator, real, fake, latent, at):
+        terms, cross_entropy = self.recipe.terms, torch.nn.functional.cross_entropy
+        (on_real, labels), (on_fake, asked) = real, fake
+        loss = torch.zeros((), dtype=torch.float64)
+        if terms.classification:
+            named = cross_entropy(on_fake.class_logits, asked)
+            named = named + cross_entropy(on_real.class_logits, labels) if of_discriminator else named
+            loss = loss + terms.classification.weight * named
+        if terms.real_classification and of_discriminator:
+            loss = loss + terms.real_classification.weight * cross_entropy(on_real.class_logits, labels)
+        if terms.supervised and of_discriminator:
+            known, names = self.streams["labelled"][at]
+            (on_known,) = self.looks(self.state.discriminator.module, (known, None))
+            loss = loss + terms.supervised.weight * cross_entropy(on_known.class_logits, names)
+        if terms.mutual_information:
+            category, number = latent[:, 4:7], latent[:, 7:]
+            read = cross_entropy(on_fake.codes[:, :3], category.argmax(1))
+            far = 0.5 * (on_fake.codes[:, 3:] - number).square().sum(1).mean()
+            loss = loss + terms.mutual_information.weight * (read + far)
+        if terms.feature_matching and not of_discriminator:
+            gap = on_real.features.mean(0) - on_fake.features.mean(0)
+            loss = loss + terms.feature_matching.weight * gap.square().sum()
+        return loss
+
+
+@pytest.mark.parametrize("kind", GAMES)
+def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch, kind):
+    import ganforge.training.step as step
+
+    state, *rest = game(bars, "vanilla", ["precision=fp64", *WIDE, *GAMES[kind]], dtype=torch.float64)
+    reference, update, turns = Reference(state, *rest), step.update, {"generator": 0, "discriminator": 0}
+    exact = 1e-5 if rest[0].unroll else 1e-9  # looking ahead corrects moments in single precision
+
+    def compare(player, loss, *rate, **how):
+        name = "discriminator" if player is state.discriminator else "generator"
+        k = turns[name] % getattr(rest[0], f"{name}_steps")
+        turns[name] += 1
+        expected = reference.of_discriminator(k) if name == "discriminator" else reference.of_generator(k)
+        assert loss.item() == pytest.approx(expected.item(), rel=exact), (name, k)
+        update(player, loss, *rate, **how)
+
+    monkeypatch.setattr(step, "update", compare)
+    for _ in range(3):
+        adversarial(state, *rest)
+    assert turns == {name: 3 * getattr(rest[0], f"{name}_steps") for name in turns}
+
+
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_frozen_means_frozen_with_every_switch(bars, switch):
     for still in ("discriminator", "generator"):
@@ -364,6 +515,46 @@ def test_instance_noise_falls_to_nothing():
     assert [noise_deviation(recipe, n) for n in (0, 500, 1000, 5000)] == [0.4, 0.2, 0.0, 0.0]
     assert noise_deviation(load_recipe("vanilla", ["instance_noise=0.4"]), 5000) == 0.4
     assert noise_deviation(load_recipe("vanilla"), 5000) == 0
+
+
+def test_every_image_that_the_discriminator_sees_has_instance_noise_of_its_own(bars):
+    """Real images, fakes and the same fakes in the generator's turn; N(0, 1) times the deviation, new in every step."""
+    state, recipe, streams, draws = game(bars, changes=["instance_noise=0.3", "discriminator_steps=2"])
+    shown, drawn = [], []
+    look, draw = state.discriminator.module.forward, state.generator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
+    state.generator.module.forward = lambda z, c=None: (drawn.append(draw(z, c)), drawn[-1])[1]
+    noise = []
+    for step in range(2):
+        shown.clear(), drawn.clear()
+        adversarial(state, recipe, streams, draws)
+        clean = [torch.cat([streams["real"][2 * step + k].images, drawn[k].detach()]) for k in range(2)]
+        for seen, without in zip(shown, [*clean, drawn[1].detach()], strict=True):
+            noise += [part.flatten() for part in ((seen - without) / 0.3).split(8)]
+    assert len(noise) == 10
+    alike = torch.corrcoef(torch.stack(noise)) - torch.eye(10)
+    assert alike.abs().max() < 0.2
+    assert all(part.std().item() == pytest.approx(1, abs=0.15) for part in noise)
+
+
+def test_penalties_and_terms_see_the_noisy_images(bars, monkeypatch):
+    from ganforge.objectives.penalties import ApproximateR1
+    from ganforge.objectives.terms import FeatureMatching
+
+    changes = ["instance_noise=0.3", "penalties.approximate_r1.weight=1", "terms.feature_matching.weight=1"]
+    state, *rest = game(bars, changes=changes)
+    shown, penalised, compared = [], [], []
+    look = state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
+    monkeypatch.setattr(
+        ApproximateR1, "__call__", lambda self, logits, real, fake, *_: (penalised.extend([real, fake]), fake.sum())[1]
+    )
+    monkeypatch.setattr(
+        FeatureMatching, "__call__", lambda self, play: (compared.append(play.real.images), play.fake.images.sum())[1]
+    )
+    adversarial(state, *rest)
+    assert torch.equal(torch.cat(penalised), shown[0])
+    assert torch.equal(compared[0], shown[0][:8]) and torch.equal(compared[0], shown[2])
 
 
 def test_after_the_noise_is_gone_steps_are_plain_ones(bars):
@@ -534,6 +725,23 @@ def test_noise_inside_a_discriminator_follows_from_seed_and_step(bars):
         adversarial(state, *rest)
         ends.append(weights(state.discriminator))
     assert same(*ends)
+
+
+def test_every_turn_has_chance_of_its_own_inside_the_discriminator(bars):
+    """Each layer of noise, in both turns, in every round and step: seeded anew, and no two alike."""
+    inside = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "discriminator_steps=2"]
+    state, *rest = game(bars, changes=[*inside, "generator_steps=2"])
+    layers = [layer for layer in state.discriminator.module.modules() if hasattr(layer, "deviation")]
+    assert len(layers) == 2
+    seeds = []
+    for layer in layers:
+        forward = layer.forward
+        layer.forward = lambda x, layer=layer, forward=forward: (seeds.append(layer.random.initial_seed()), forward(x))[
+            1
+        ]
+    for _ in range(2):
+        adversarial(state, *rest)
+    assert len(set(seeds)) == len(seeds) == 2 * 2 * (2 + 2)
 
 
 def test_the_average_of_the_discriminator_follows_it(bars):

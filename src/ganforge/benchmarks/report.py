@@ -32,8 +32,8 @@ class Report:
 
     def summary(self, samples: int) -> dict[str, Summary | None]:
         """Every figure on so many samples over the seeds; None where a seed has none."""
-        names = self.floor[str(samples)]
-        return {name: _summary(name, [seed["figures"][str(samples)][name] for seed in self.results]) for name in names}
+        of_seeds = [seed["figures"].get(str(samples), {}) for seed in self.results]
+        return {name: _summary(name, [found.get(name) for found in of_seeds]) for name in self.floor[str(samples)]}
 
     @property
     def terms(self) -> str:

@@ -1,25 +1,26 @@
 """A benchmark from its name to its report: seed after seed, each of which can be stopped and gone on with."""
 
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from ganforge.benchmarks.protocols import Plan, find
 from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
+from ganforge.json_text import parse_json, to_json
 from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
-from ganforge.runs.folder import RunFolder
+from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
@@ -31,6 +32,7 @@ from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 from ganforge.training.step import adversarial
 
+RECIPE = "recipe.toml"
 BLOCK = 500
 Tell = Callable[[int, int, str], None]
 """Told now and then how many steps of how many of this call are played, and what was found last."""
@@ -70,10 +72,11 @@ def benchmark(
             "take a recipe without such terms"
         )
     recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
-    folder = Path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
+    folder = user_path(out or Path("runs") / f"benchmark-{name}-{recipe.name}{'-quick' if quick else ''}")
     plan = Plan(protocol, recipe, steps, quick, folder)
-    claim(plan)
+    refuse_another(plan)
     with RunFolder(folder).locked():
+        claim(plan)
         floor = floor_of(plan)
         wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
         at = ""
@@ -88,7 +91,7 @@ def benchmark(
         except KeyboardInterrupt:
             raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
         found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
-        return Report(plan, floor, [read_kept(file) for file in found])
+        return Report(plan, floor, [read_result(file) for file in found])
 
 
 def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) -> None:
@@ -100,7 +103,7 @@ def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) ->
         """Take how far one has come, and add up."""
         nonlocal found
         try:
-            steps[jobs[name]], found = json.loads(line)
+            steps[jobs[name]], found = parse_json(line)
         except (ValueError, TypeError):
             return  # a warning of some library, say
         tell(sum(steps.values()), len(seeds) * plan.steps, found)
@@ -116,8 +119,9 @@ def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
         UserError: there is no benchmark.
         RunFailed: the seed diverged, or the disk is full.
     """
-    kept = read_kept(folder / "benchmark.json")
-    plan = Plan(find(kept["benchmark"]), load_recipe(str(folder / "recipe.toml")), steps, kept["quick"], folder)
+    kept = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
+    recipe = load_recipe(str(folder / RECIPE))
+    plan = Plan(find(str(kept["benchmark"])), recipe, steps, bool(kept["quick"]), folder)
     Trial(plan, seed, tell, total=steps).play()
     return plan.result(seed)
 
@@ -167,7 +171,7 @@ class Trial:
             "device": plan.recipe.device,
         }
         write_atomically(self.folder / f"step-{plan.steps}.png", png(problem.picture(samples)))
-        write_atomically(plan.result(self.seed), json.dumps(result, indent=2).encode())
+        write_atomically(plan.result(self.seed), to_json(result, indent=2).encode())
 
     def go_on(self, stop: Callable[[State], bool], hooks: Sequence[loop.Hook] = ()) -> None:
         """Play the library's own loop from where this seed is."""
@@ -266,28 +270,38 @@ def on_a_device(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"device": device})
 
 
+def refuse_another(plan: Plan) -> None:
+    """Refuse a folder that holds something else than this plan's benchmark.
+
+    Raises:
+        UserError: it does.
+    """
+    file = plan.folder / "benchmark.json"
+    if not file.exists():
+        refuse_strangers(plan.folder, RECIPE.__eq__)
+        return
+    there, here = read_kept(file), parse_json(to_json(plan.identity))
+    other = [key for key in here if there.get(key) != here[key]]
+    if other:
+        raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
+
+
 def claim(plan: Plan) -> None:
-    """Make the folder this plan's, or see that it is.
+    """Make the folder this plan's, or see that it is; the caller keeps other processes out of it meanwhile.
 
     Raises:
         UserError: it cannot be written, or holds something else.
     """
+    refuse_another(plan)
     file = plan.folder / "benchmark.json"
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
-        strangers = [name for name in os.listdir(plan.folder) if name != ".lock"]
-        if strangers and not file.exists():
-            raise UserError(f"{plan.folder} holds other files ({min(strangers)}, ...): choose another --out")
-        if not file.exists():
-            write_atomically(file, json.dumps(plan.identity, indent=2).encode())
-            write_atomically(plan.folder / "recipe.toml", plan.recipe.to_toml().encode())
+        if not file.exists():  # written last: whatever is a benchmark can go on
+            write_atomically(plan.folder / RECIPE, plan.recipe.to_toml().encode())
+            write_atomically(file, to_json(plan.identity, indent=2).encode())
     except (OSError, RunFailed) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
-    there, here = read_kept(file), json.loads(json.dumps(plan.identity))
-    other = [key for key in here if there.get(key) != here[key]]
-    if other:
-        raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
 
 
 def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
@@ -295,17 +309,37 @@ def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
     file, problem = plan.folder / "floor.json", plan.protocol.problem
     if not file.exists():
         figures = {str(n): problem.floor(n) for n in plan.samples}
-        write_atomically(file, json.dumps(figures, indent=2).encode())
-    return read_kept(file)
+        write_atomically(file, to_json(figures, indent=2).encode())
+    return dict(read_kept(file))
 
 
-def read_kept(file: Path) -> dict[str, Any]:
-    """Return what a benchmark wrote.
+@dataclass(frozen=True)
+class Result:
+    """What must stand in the file of a seed; one that diverged has no figures."""
+
+    seed: int
+    step: int
+    seconds: float
+    figures: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+def read_result(file: Path) -> dict[str, Any]:
+    """Return what a seed found.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    read_kept(file, Result)
+    return dict(read_kept(file))
+
+
+def read_kept(file: Path, kind: Any = dict[str, Any]) -> Any:
+    """Return what a benchmark wrote, as a value of this kind: a dataclass, a number, or a dictionary unless given.
 
     Raises:
         UserError: the file is damaged.
     """
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
+    except (OSError, ValueError):  # pydantic's is a ValueError too
         raise UserError(f"{file} is damaged; delete it, and the same command makes it anew") from None

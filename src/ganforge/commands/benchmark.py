@@ -1,7 +1,5 @@
 """``ganforge benchmark``: published protocols whose truth is known."""
 
-import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say, table
+from ganforge.commands.console import JsonFlag, give, path, say, table
+from ganforge.json_text import to_json
 
 if TYPE_CHECKING:
     from ganforge.benchmarks.curves import Curve
@@ -35,7 +34,9 @@ def benchmark(
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas; all unless given.")
     ] = None,
     only: Annotated[str | None, typer.Option(help="techniques: names with commas; all unless given.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Its folder; runs/benchmark-NAME-RECIPE unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="Its folder; runs/benchmark-NAME-RECIPE unless given.")
+    ] = None,
     labels: Annotated[
         int | None, typer.Option(help="few-labels: how many images have one; 20, 50, 100 or 200. [100]")
     ] = None,
@@ -140,7 +141,7 @@ def _find_modes(asked: Asked) -> None:
 
     others: dict[str, Curve] = {}
     for folder in asked.beside.split(",") if asked.beside else ():
-        others |= curves_of(Path(folder.strip()), asked.name)
+        others |= curves_of(path(folder.strip()), asked.name)
     with BenchmarkProgress() as progress:
         report = run_benchmark(
             asked.name,
@@ -201,7 +202,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
         nonlocal told
         if time.perf_counter() - told >= EVERY_SECONDS or done == total:
             told = time.perf_counter()
-            print(json.dumps([done, found]), file=sys.stderr, flush=True)
+            say(to_json([done, found]), as_json=True)
 
     give({"result": str(play(folder, seed, steps, tell))})
 
@@ -291,7 +292,8 @@ class BenchmarkProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        what = TextColumn("{task.description}", markup=False)
+        columns = what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("preparing", total=None)
         self._began = self._told = time.perf_counter()
@@ -315,4 +317,4 @@ class BenchmarkProgress:
         if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS and done > self._first:
             self._told = now
             left = (now - self._began) / (done - self._first) * (total - done)
-            print(f"{found} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", file=sys.stderr, flush=True)
+            say(f"{found} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", as_json=True)

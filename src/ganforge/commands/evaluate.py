@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, give, say, table
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, give, path, say, table
 
 if TYPE_CHECKING:
     from ganforge.evaluation.report import Evaluation
@@ -18,9 +18,12 @@ def evaluate(
         typer.Argument(help="A run, a generator.safetensors, mnist (the shipped one), or images: .npz, folder, zip."),
     ],
     data: Annotated[str | None, typer.Option(help="The real images; the run's own, else MNIST, unless given.")] = None,
-    judge: Annotated[Path | None, typer.Option(help="A judge's file instead of the one that fits the data.")] = None,
+    judge: Annotated[
+        Path | None, typer.Option(parser=path, help="A judge's file instead of the one that fits the data.")
+    ] = None,
     inception: Annotated[
-        Path | None, typer.Option(help="Weights of torch-fidelity's Inception network: figures on its features (FID).")
+        Path | None,
+        typer.Option(parser=path, help="Weights of torch-fidelity's Inception network: figures on its features (FID)."),
     ] = None,
     n: Annotated[int | None, typer.Option("--n", help="Fakes against as many reals; 10,000 if there are.")] = None,
     split: Annotated[str, typer.Option(help="Which reals: test, or validation to tune on.")] = "test",
@@ -30,7 +33,7 @@ def evaluate(
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
     nearest: Annotated[
-        Path | None, typer.Option(help="FILE.png: fakes nearest to training images, beside them.")
+        Path | None, typer.Option(parser=path, help="FILE.png: fakes nearest to training images, beside them.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -63,7 +66,7 @@ def evaluate(
         "nearest": nearest,
         "watcher": watcher,
     }
-    runs = runs_in(Path(source))
+    runs = runs_in(path(source))
     if len(runs) < 2:
         found = evaluate_source(source, **wishes)
         if as_json:
@@ -109,7 +112,7 @@ def compare(
     from ganforge.evaluation.compare import comparison_rows
     from ganforge.experiment.evaluating import read_group
 
-    groups = [read_group(Path(run)) for run in runs]
+    groups = [read_group(path(run)) for run in runs]
     names = [group.name for group in groups]
     if len(set(names)) < len(names):  # the seed-0 of two folders
         groups = [replace(group, name=run) for group, run in zip(groups, runs, strict=True)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, say
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, path, say
 
 if TYPE_CHECKING:
     from ganforge.judge.storage import Card
@@ -56,7 +56,9 @@ def judge_train(
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Write FILE.safetensors, instead of to where runs find it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="Write FILE.safetensors, instead of to where runs find it.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a judge of your own labelled data: runs on them then end with a verdict.

@@ -1,11 +1,12 @@
 """The training of a judge shown while it goes on."""
 
-import sys
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ganforge.commands.console import say
 
 PLAIN_EVERY_SECONDS = 10.0
 
@@ -36,4 +37,4 @@ class TrainingProgress:
         if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS:
             self._told = now
             left = (now - self._began) / done * (total - done)
-            print(f"step {done:,} of {total:,} · loss {loss:.3f} · {left:,.0f} s left", file=sys.stderr, flush=True)
+            say(f"step {done:,} of {total:,} · loss {loss:.3f} · {left:,.0f} s left", as_json=True)

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, say, table
+from ganforge.commands.console import (
+    ColourFlag,
+    JsonFlag,
+    LevelsFlag,
+    Resize,
+    SkipBad,
+    give,
+    hand_on,
+    path,
+    say,
+    table,
+)
 
 recipes_app = typer.Typer(invoke_without_command=True)
 data_app = typer.Typer(invoke_without_command=True)
@@ -89,7 +100,7 @@ def data_show(
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
-    out: Annotated[Path | None, typer.Option(help="Where to write the contact sheet.")] = None,
+    out: Annotated[Path | None, typer.Option(parser=path, help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what is in a data set, draw NAME-contact-sheet.png, and warn where training would suffer.
@@ -188,15 +199,17 @@ def data_fetch(
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("runs"), as_json: JsonFlag = False
+    folder: Annotated[Path, typer.Argument(parser=path, help="Where to look.")] = Path("runs"),
+    as_json: JsonFlag = False,
 ) -> None:
     """List the runs below a folder, the last one first.
 
     Example: ganforge runs
     """
+    from ganforge.diagnosis.findings import Finding
     from ganforge.errors import UserError
     from ganforge.runs.folder import find_runs
-    from ganforge.runs.log import read_lines
+    from ganforge.runs.log import fitting, read_lines
 
     if not folder.exists() and folder != Path("runs"):
         raise UserError(f"{folder}: there is no such folder")
@@ -210,8 +223,8 @@ def runs(
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "unreadable run.json"}
         verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
-        found = verdicts[-1] if verdicts else []
-        said = {"findings": [one["name"] for one in found], "words": "; ".join(one["text"] for one in found)}
+        found = (fitting(list[Finding], verdicts[-1]) if verdicts else None) or []
+        said = {"findings": [one.name for one in found], "words": "; ".join(one.text for one in found)}
         rows.append({"run": str(run.path), **said, **saved})
     if as_json:
         give({"runs": rows})

@@ -1,16 +1,15 @@
 """The entry point: verbs, exit codes, and errors in one line."""
 
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from ganforge import processes
 from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
-from ganforge.commands.console import give
-from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.commands.console import give, say
+from ganforge.commands.outlet import loss, outlets
+from ganforge.errors import Interrupted, RunFailed, UserError, one_line
 from ganforge.processes import INTERRUPTED
 
 
@@ -72,53 +71,72 @@ ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 our bug, 2 the input, 3 the run failed, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        signal.signal(signal.SIGTERM, _terminate)  # outside of training it is as good as Ctrl-C
-        # typer turns Ctrl-C into an exit code of its own
-        code = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-    except UserError as error:
-        code = _complain(str(error), 2, arguments)
-    except RunFailed as error:
-        code = _complain(str(error), 3, arguments)
-    except Interrupted as error:
-        code = _complain(str(error), INTERRUPTED, arguments)
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
-            raise
-        code = _complain(
-            "the memory does not suffice; smaller nets or a smaller batch_size need less (--set), and so do smaller "
-            "pictures (--resize); what was saved before is safe",
-            3,
-            arguments,
-        )
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("stopped; whatever was saved before is safe", INTERRUPTED, arguments)
-    except ClickException as error:
-        # typer's own complaints: an unknown verb or flag, a missing argument, a number that is none.
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(_message(error))
-            code = 2
-        else:
-            code = _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
+    with outlets() as (out, _):
+        try:
+            code = _run(arguments)
+        except KeyboardInterrupt:  # a second signal, while the end that the first one made was being told
+            code = INTERRUPTED
+        processes.ignore_stop_signals()  # nothing is left to be stopped
+        if (why := loss(out)) and code == 0:
+            say(f"ganforge: standard output: {why}: what was to be told there is lost; lead it elsewhere", as_json=True)
+            code = 3
     sys.exit(code)
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Tell what torch and NumPy say where memory runs out from all else; on processors torch has no class for it."""
+def _run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; tell in one line why it is not 0."""
+    try:
+        processes.raise_on_stop_signals()
+        # typer turns Ctrl-C into an exit code of its own
+        code: int = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code
+    except UserError as error:
+        return _complain(str(error), 2, arguments)
+    except RunFailed as error:
+        return _complain(str(error), 3, arguments)
+    except Interrupted as error:
+        return _complain(str(error), INTERRUPTED, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped; whatever was saved before is safe", INTERRUPTED, arguments)
+    except ClickException as error:
+        return _complain_of_usage(error, arguments)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (why := _fault_of_the_machine(error)):
+            raise
+        return _complain(why, 3, arguments)
+
+
+def _fault_of_the_machine(error: Exception) -> str:
+    """Say what the machine lacks or refuses; nothing where the error is a bug of ours.
+
+    What torch and NumPy say where memory runs out has no class of its own on processors.
+    """
     said = str(error).lower()
-    return isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said
+    if isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said:
+        return (
+            "the memory does not suffice; smaller nets or a smaller batch_size need less (--set), and so do smaller "
+            "pictures (--resize); what was saved before is safe"
+        )
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        return f"{error.filename}: {error.strerror}; what was saved before is safe"
+    return ""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _complain_of_usage(error: Exception, arguments: list[str]) -> int:
+    """Tell typer's own complaints: an unknown verb or flag, a missing argument, a number that is none."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(_message(error))
+        return 2
+    return _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
 
 
 def _complain(message: str, code: int, arguments: list[str]) -> int:
+    message = one_line(message)  # typer's complaints have several
     if "--json" in arguments:
         give({"error": message, "exit_code": code})
-    print(f"ganforge: {' '.join(message.split())}", file=sys.stderr)
+    say(f"ganforge: {message}", as_json=True)
     return code
 
 

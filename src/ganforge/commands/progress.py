@@ -19,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.commands.console import printable, say
 from ganforge.experiment.hooks import read
 from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.training.state import State
@@ -47,13 +48,13 @@ class TerminalWatcher(Watcher):
 
     def say(self, text: str) -> None:
         """Print one sentence."""
-        print(text, file=self._to, flush=True)
+        print(printable(text), file=self._to, flush=True)
 
     def downloading(self, file: str, done: int, total: int | None) -> None:
         """Show a bar for each file."""
         if self._downloads is None:
             self._downloads = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 DownloadColumn(),
                 TimeRemainingColumn(),
@@ -69,11 +70,12 @@ class TerminalWatcher(Watcher):
         if not self._console.is_terminal:
             return
         if self._reading is None:
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            what = TextColumn("{task.description}", markup=False)  # it names a folder, which may hold brackets
+            columns = what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             self._reading = Progress(*columns, console=self._console, transient=True)
             self._reading.start()
         if doing not in self._files:
-            self._files[doing] = self._reading.add_task(doing, total=total)
+            self._files[doing] = self._reading.add_task(printable(doing), total=total)
         self._reading.update(self._files[doing], completed=done)
 
     def judging(self, done: int, total: int) -> None:
@@ -133,12 +135,12 @@ class TerminalWatcher(Watcher):
                 lines.add_row(line)
             self._live.update(lines, refresh=True)
         else:
-            print(f"{where} · {game}", file=sys.stderr, flush=True)
+            say(f"{where} · {game}", as_json=True)
 
     def hear(self, name: str, line: str) -> None:
         """Show the last line of each run on a terminal, every line in a file or a pipe."""
         if not self._console.is_terminal:
-            print(f"{name} · {line}", file=sys.stderr, flush=True)
+            say(f"{name} · {line}", as_json=True)
             return
         if self._live is None:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
@@ -146,7 +148,7 @@ class TerminalWatcher(Watcher):
         self._heard[name] = line
         lines = Table.grid(padding=(0, 1))
         for each in sorted(self._heard, key=lambda name: (len(name), name)):
-            lines.add_row(Text(each), Text(self._heard[each]))
+            lines.add_row(Text(each), Text(printable(self._heard[each])))
         self._live.update(lines, refresh=True)
 
     def end(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, say
+from ganforge.commands.console import JsonFlag, give, path, say
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ LONGEST_STEM = 100
 
 
 def sample(
-    run: Annotated[Path | None, typer.Argument(help="A run's folder, or a generator.safetensors of anybody.")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(parser=path, help="A run's folder, or a generator.safetensors of anybody.")
+    ] = None,
     n: Annotated[
         int | None,
         typer.Option(
@@ -59,7 +61,8 @@ def sample(
         str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels off.")
     ] = "fp32",
     out: Annotated[
-        Path | None, typer.Option(help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder.")
+        Path | None,
+        typer.Option(parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -183,7 +186,9 @@ def write(
     text: Annotated[str, typer.Argument(help="What to write: 20261122. One picture comes out.")],
     model: Annotated[str, typer.Option(help="mnist, which ships with ganforge, or the folder of a run.")] = "mnist",
     seed: Annotated[int, typer.Option(help="Another seed, another hand.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="FILE.png; TEXT.png unless given, long texts cut.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="FILE.png; TEXT.png unless given, long texts cut.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write digits in handwriting: one picture, no training and no data needed.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, path
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
@@ -23,7 +23,9 @@ def train(
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/RECIPE-DATA-K unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="The run's folder; runs/RECIPE-DATA-K unless given.")
+    ] = None,
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
@@ -40,7 +42,10 @@ def train(
         int | None, typer.Option(help="Every so many steps: figures on validation images, the best generator kept.")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option("--from", help="Start with the weights of this run: same networks, same image shape.")
+        Path | None,
+        typer.Option(
+            "--from", parser=path, help="Start with the weights of this run: same networks, same image shape."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -91,7 +96,7 @@ def train(
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="The folder of the run.")],
+    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.")],
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Annotated[float | None, typer.Option(help="Train so many minutes more.")] = None,

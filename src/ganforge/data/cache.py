@@ -5,8 +5,8 @@ import hashlib
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.settle import Parts
 from ganforge.data.stored import PixelFile, Span
 from ganforge.errors import RunFailed, UserError
-from ganforge.files import cache_folder, write_atomically
+from ganforge.files import cache_folder, temporary, write_atomically
 from ganforge.settings import Settings
 
 PIXELS, HEADER = "pixels.bin", "header.json"
@@ -79,37 +79,62 @@ def cached(key: Key, name: str, fill: Fill) -> tuple[Parts, str]:
     """Open the set of this key, made by ``fill`` if it is not there or damaged; return it with its header's note.
 
     It is made in a folder beside and bears its name only once it is whole; what was made of an earlier state of the
-    same source goes. Two processes take turns.
+    same source goes. Two processes take turns; where the file system knows no locks, both make it, and one is kept.
 
     Raises:
         UserError: the cache cannot be written; or whatever ``fill`` raises.
     """
     sets = cache_folder() / "pictures"
-    folder, beside = sets / str(key), sets / f".{key}.writing"
+    folder = sets / str(key)
     if found := _open(folder, name):
         return found
     try:
         sets.mkdir(parents=True, exist_ok=True)
-        with FileLock(sets / f".{key}.lock"):
-            if found := _open(folder, name):
-                return found
-            for stale in [beside, *sets.glob(f"{key.asked}-*")]:
-                shutil.rmtree(stale, ignore_errors=True)
-            try:
-                beside.mkdir()
-                _make(beside, fill)
-                os.rename(beside, folder)
-            finally:
-                shutil.rmtree(beside, ignore_errors=True)
+        with _turn(sets / f".{key.asked}.lock"):
+            found = _open(folder, name) or _made(folder, key, name, fill)
     except (OSError, RunFailed) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         why = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"{sets}: the pixels cannot be written there ({why}); make room, or set GANFORGE_CACHE to another folder"
         ) from error
-    if found := _open(folder, name):
-        return found
-    raise UserError(f"{folder}: was removed while it was made; start again")
+    if not found:
+        raise UserError(f"{folder}: was removed while it was made; start again")
+    return found
+
+
+@contextmanager
+def _turn(lock: Path) -> Iterator[None]:
+    """Wait until no other process makes a set of this source."""
+    turn = FileLock(lock)
+    with suppress(OSError, NotImplementedError):
+        turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+def _made(folder: Path, key: Key, name: str, fill: Fill) -> tuple[Parts, str] | None:
+    for other in folder.parent.glob(f"{key.asked}-*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    with temporary(folder.parent) as beside:
+        beside.mkdir()
+        _make(beside, fill)
+        if not _open(folder, name):  # without locks another process may have made it meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
+            _give_name(beside, folder)
+    return _open(folder, name)
+
+
+def _give_name(beside: Path, folder: Path) -> None:
+    """Rename a set that is whole, unless another process was quicker by a moment."""
+    try:
+        os.rename(beside, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def _make(folder: Path, fill: Fill) -> None:

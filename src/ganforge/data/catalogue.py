@@ -9,19 +9,21 @@ from filelock import FileLock
 
 from ganforge.data.download import PROBE, Report, StoredFile, answering, fetch_file, right
 from ganforge.data.entries import ENTRIES, Entry
+from ganforge.data.foreign import name_foreign
 from ganforge.data.idx import find_spelling
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large import is_large, read_large
 from ganforge.data.listing import holds_pictures
+from ganforge.data.objects import read_object
 from ganforge.data.own import read_pictures
 from ganforge.data.pixel_levels import check_levels
 from ganforge.data.published import find_member
-from ganforge.data.readers import read_object, read_path
+from ganforge.data.readers import read_path
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Parts
 from ganforge.data.splits import cut
 from ganforge.errors import UserError, nearest
-from ganforge.files import cache_folder
+from ganforge.files import cache_folder, user_path
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def load(
 
     Args:
         source: ``auto`` (MNIST where it is here or can be fetched, else digits), a name of the catalogue, a path,
-            or a Python object as `readers.read_object` takes it. A name of the catalogue goes before a file so called.
+            or a Python object as `objects.read_object` takes it. A name of the catalogue goes before a file so called.
         images: ``train``, or ``all`` to train on the validation images too.
         report: told how a download gets on.
         rules: how a user's own files and objects become images; sets of the catalogue are read as published.
@@ -167,16 +169,18 @@ def _entry(entry: str | Entry) -> Entry:
 
 def _as_path(source: str) -> Path:
     """Take a string for a path where it exists or looks like one, and refuse it as a name otherwise."""
-    path = Path(source).expanduser()
     if not source.strip():
         raise UserError(f"no data set, file or folder was named; {nearest(source, [*ENTRIES, 'auto'])}")
+    path = user_path(source)
     if path.exists() or "/" in source or os.sep in source or path.suffix:
         return path
     raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")
 
 
 def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[Parts, str]:
-    path = source.expanduser()
+    path = user_path(source)
+    if foreign := name_foreign(path):
+        raise UserError(f"{path}: {foreign}")
     if holds_pictures(path, rules):
         parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"
@@ -249,9 +253,11 @@ def _cache(entry: Entry) -> Path:
 
 def _data_folder() -> Path | None:
     data = os.environ.get("GANFORGE_DATA")
-    if data and not Path(data).is_dir():
+    if not data:
+        return None
+    if not (folder := user_path(data)).is_dir():
         raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
-    return Path(data) if data else None
+    return folder
 
 
 def _folders(entry: Entry) -> list[Path]:
@@ -280,7 +286,7 @@ def _stand_in(entry: Entry) -> Path | None:
 
 def _shown(folder: Path) -> str:
     """Name a folder as the user set it: by its variable where there is one."""
-    data = os.environ.get("GANFORGE_DATA")
+    data = _data_folder()
     return f"$GANFORGE_DATA ({folder})" if data and folder.is_relative_to(data) else f"the cache ({folder})"
 
 

@@ -53,7 +53,7 @@ def number_of(label: int | str, names: Sequence[str]) -> int:
     Raises:
         UserError: there is no such class.
     """
-    found = _Known(names).find(str(label.item() if hasattr(label, "item") else label))
+    found = _Known(names).find(str(label))
     if found is None:
         raise UserError(f"label {label!r} is no class; {listed(names)}")
     return found

@@ -13,17 +13,17 @@ from typing import Any
 
 from ganforge.data.class_labels import MOST_CLASSES, UNKNOWN
 from ganforge.data.class_names import in_order, one_form
-from ganforge.data.containers import Archive, Container, File, Folder, shown
+from ganforge.data.containers import ARCHIVES, TARS, Container, File, Folder, as_listed, is_archive, open_archive
 from ganforge.data.pictures import Unreadable
 from ganforge.data.readers import holds_tables, parquet_pictures
 from ganforge.data.rules import FILLERS, USUAL, ReadingRules, words_of
-from ganforge.errors import UserError
+from ganforge.errors import UserError, shown
 
 PARTS = ("train", "validation", "test")
 LABELS = "dataset.json"
 OTHER_FILES = (
     *(".txt", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".log", ".md", ".rst"),
-    *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", ".zip", ".gz", ".tar", ".tgz"),
+    *(".html", ".htm", ".pdf", ".py", ".ipynb", ".db", ".lnk", ".url", ".npy", ".npz", *ARCHIVES),
 )
 """Endings of files that lie beside pictures and are none; all other files must be pictures."""
 
@@ -95,32 +95,32 @@ def _may_be_picture(name: str) -> bool:
 
 
 def holds_pictures(path: Path, rules: ReadingRules = USUAL) -> bool:
-    """Say whether a path is to be read as pictures: a zip or a folder without tables, or Parquet files of pictures."""
+    """Say whether a path is to be read as pictures: an archive or a folder without tables, or Parquet's pictures."""
+    if path.is_file() and path.suffix.lower() != ".npz":
+        try:
+            packed = is_archive(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        if packed:
+            return not holds_tables(path, rules)
     if parquet_pictures(path, rules):
         return True
-    if path.is_dir():
-        return not holds_tables(path, rules)
-    if path.suffix.lower() == ".npz" or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as stream:
-            packed = stream.read(2) == b"PK" or path.suffix.lower() == ".zip"
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    return packed and not holds_tables(path, rules)
+    return path.is_dir() and not holds_tables(path, rules)
 
 
 def open_containers(path: Path, rules: ReadingRules = USUAL) -> dict[str, Container]:
     """Find what holds the pictures: one folder or archive, under the name "", or an archive for each part."""
     if not path.is_dir():
-        return {"": Archive(path)}
+        return {"": open_archive(path)}
     archives: dict[str, Path] = {}
-    for file in sorted(path.glob("*.zip")):
-        if part := rules.part_named(file.stem):
+    for file in sorted(path.iterdir()):
+        ending = next((ending for ending in (".zip", *TARS) if file.name.lower().endswith(ending)), None)
+        part = rules.part_named(file.name[: -len(ending)]) if ending and file.is_file() else None
+        if part:
             _refuse_second(path, part, archives.get(part), file)
             archives[part] = file
     if "train" in archives and len(archives) > 1:
-        return {part: Archive(archives[part]) for part in sorted(archives)}
+        return {part: open_archive(archives[part]) for part in sorted(archives)}
     return {"": Folder(path)}
 
 
@@ -176,7 +176,7 @@ def _descend(branch: Branch) -> Branch:
 
 def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, Branch]]:
     """Tell the parts by the names of the folders, or take all for training where they have none."""
-    part_of = {top: part for top in branch.tops if (part := rules.part_named(top))}
+    part_of = {top: part for top in sorted(branch.tops) if (part := rules.part_named(top))}
     if rules.version > 1 and not part_of and (inside := _parts_in_classes(branch, rules)):
         return inside
     if len(part_of) < 2 or branch.loose_pictures:
@@ -249,24 +249,24 @@ def _classes(path: Path, part: str, branch: Branch) -> dict[str, str | int | Non
                 f"{path}: the class folder {shown(name)} holds {'only one' if counts[name] else 'no'} picture; "
                 "add more, or move the folder away"
             )
-    return {name: one_form(name.split("/")[0]) for name in pictures}
+    return {name: name.split("/")[0] for name in pictures}
 
 
 def _read_labels(path: Path, branch: Branch) -> dict[str, str | int | None]:
     """Read StyleGAN's ``{"labels": [["00000/img00000000.png", 6], ...]}``, or null for none; a label may be a word."""
     pictures = branch.pictures
-    spelled = {one_form(name): name for name in pictures}
     where = f"{path}: {shown(branch.files[LABELS].name)}"
     try:
         labels = json.loads(branch.container.read(branch.files[LABELS]))["labels"]
-        given: dict[str, Any] = dict(labels) if labels is not None else dict.fromkeys(pictures)
+        given: dict[str, Any] = dict.fromkeys(pictures)
+        if labels is not None:
+            given = {as_listed(name) if isinstance(name, str) else name: label for name, label in labels}
     except (Unreadable, ValueError, KeyError, TypeError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise UserError(f'{where}: is not {{"labels": [["name.png", 0], ...]}} or null ({why})') from None
     named: dict[str, str | int | None] = {}
     for name, label in given.items():
-        picture = spelled.get(one_form(name)) if isinstance(name, str) else None
-        if picture is None:
+        if name not in pictures:
             raise UserError(f"{where}: gives {shown(str(name))} a label, but there is no such picture")
         if isinstance(label, str) and label.strip():
             label = one_form(label.strip())
@@ -275,10 +275,10 @@ def _read_labels(path: Path, branch: Branch) -> dict[str, str | int | None]:
                 f"{where}: the label of {shown(name)} is {shown(str(label))}; "
                 f"whole numbers 0 to {MOST_CLASSES - 1}, or words, work"
             )
-        named[picture] = label
+        named[name] = label
     if missing := next((name for name in pictures if name not in named), None):
         raise UserError(f"{where}: gives {shown(missing)} no label; add it, or set labels to null")
     return named
 
 
-FORMS_OF_PICTURES = "give a folder or zip of PNG, JPEG, BMP, WebP or GIF files, or of one folder of them for each class"
+FORMS_OF_PICTURES = "give a folder, zip or tar of pictures, or of one folder of them for each class"

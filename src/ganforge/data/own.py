@@ -23,7 +23,8 @@ from ganforge.data.containers import Container
 from ganforge.data.download import Report
 from ganforge.data.listing import Listing, Picture, list_pictures, open_containers
 from ganforge.data.parquet_pictures import PictureRows
-from ganforge.data.pictures import Fit, Look, Pixels, Unreadable, decode, look, parse_fit
+from ganforge.data.pictures import Fit, ImageHeader, Levels, Pixels, Unreadable, decode, look, parse_fit
+from ganforge.data.pixel_levels import choose_levels
 from ganforge.data.readers import parquet_pictures
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import GREY_IN_COLOUR, LARGEST, SMALLEST, Parts, is_grey
@@ -32,6 +33,9 @@ from ganforge.errors import UserError
 
 CHUNK, ROUND = 32, 512
 """Pictures that a thread takes at a time, and pictures under way at once: what bounds the memory."""
+
+ROUNDING = 1
+"""Levels by which the channels of a grey picture may differ: WebP's colours are rounded."""
 
 USUAL_SIZE = 32
 """The size to propose where the pictures are too large as they are."""
@@ -86,11 +90,12 @@ class _Reader:
         """Write every picture into its row, and return header and labels."""
         pictures = self.listing.pictures
         good: list[int] = []
-        looks: Counter[Look] = Counter()
+        looks: Counter[ImageHeader] = Counter()
         for number, seen in self._each(range(len(pictures)), self._look, f"looking through {self.path.name}"):
             good.append(number)
             looks[seen] += 1
         shape = self._shape(looks)
+        raw_levels, note = self._raw_levels(looks)
         order, counts = order_in_file(
             [pictures[number].part for number in good],
             torch.tensor([pictures[number].label for number in good]),
@@ -102,11 +107,13 @@ class _Reader:
         kept = np.full(len(good), -1)
         """The number of the picture in each row, -1 where it could not be read."""
         grey = shape[0] == 3 and self.rules.version > 1 and not self.rules.colour
-        for number, pixels in self._each(good, lambda it: self._decode(it, shape), f"reading {self.path.name}"):
+        for number, pixels in self._each(
+            good, lambda it: self._decode(it, shape, raw_levels), f"reading {self.path.name}"
+        ):
             file.seek(int(row_of[number]) * pixels.size)
             file.write(pixels.data)
             kept[row_of[number]] = number
-            grey = grey and is_grey(pixels[None])
+            grey = grey and is_grey(pixels[None], ROUNDING)
         if grey:
             _keep_one_channel(file, len(good), shape)
             shape = (1, *shape[1:])
@@ -120,7 +127,7 @@ class _Reader:
             shape=shape,
             class_names=self.listing.class_names,
             note=self._note(len(chosen)),
-            notes=(*self.listing.notes, *((GREY_IN_COLOUR,) if grey else ())),
+            notes=tuple(line for line in (*self.listing.notes, note, GREY_IN_COLOUR if grey else "") if line),
         )
         return header, labels
 
@@ -145,25 +152,45 @@ class _Reader:
                     elif not self.rules.skip_bad:
                         raise UserError(
                             f"{self.path}: {pictures[number].name} (picture {number + 1:,} of {len(pictures):,}) "
-                            f"cannot be read: {result}; repair or remove it, or leave out all such with --skip-bad"
+                            f"cannot be read: {result}; leave out all such with --skip-bad, or {result.remedy}"
                         )
                 if self.reading:
                     self.reading(doing, stop, len(numbers))
 
-    def _look(self, it: Picture) -> Look:
+    def _look(self, it: Picture) -> ImageHeader:
         with it.container.open(it.file) as stream:
-            seen = look(stream)
+            seen = look(stream, it.file.name)
         if self.fit and min(seen.width, seen.height) < SMALLEST:
             raise Unreadable(f"it is {seen.width}×{seen.height} px; {SMALLEST} a side are the least")
         return seen
 
-    def _decode(self, it: Picture, shape: tuple[int, int, int]) -> Pixels:
-        pixels = decode(it.container.read(it.file), grey=shape[0] == 1, fit=self.fit)
+    def _decode(self, it: Picture, shape: tuple[int, int, int], raw_levels: Levels | None) -> Pixels:
+        content, levels = it.container.read(it.file), self.rules.levels
+        pixels = decode(
+            content, it.file.name, grey=shape[0] == 1, fit=self.fit, levels=levels, raw_levels=levels or raw_levels
+        )
         if pixels.shape != shape:
             raise Unreadable("its size is not the one that its header gives")
         return pixels
 
-    def _shape(self, looks: Counter[Look]) -> tuple[int, int, int]:
+    def _raw_levels(self, looks: Counter[ImageHeader]) -> tuple[tuple[float, float] | None, str]:
+        """Settle what is black and white in pictures of more than 8 bits: one choice for the whole set.
+
+        Raises:
+            UserError: their range does not tell.
+        """
+        raw = [seen for seen in looks if seen.raw]
+        if not raw or self.rules.version == 1:
+            return None, ""
+        low, high = min(seen.raw[0] for seen in raw if seen.raw), max(seen.raw[1] for seen in raw if seen.raw)
+        try:
+            kind = "f" if any(seen.kind == "f" for seen in raw) else "i"
+            levels, note = choose_levels(kind, low, high, self.rules.levels)
+        except ValueError as reason:
+            raise UserError(f"{self.path}: {reason}") from None
+        return (levels.black, levels.white), note
+
+    def _shape(self, looks: Counter[ImageHeader]) -> tuple[int, int, int]:
         """Settle the shape [C, H, W] of all images.
 
         Raises:

@@ -1,21 +1,15 @@
-"""Files and Python objects become ImageSets, or a UserError in one line; nothing is ever unpickled.
+"""Files become ImageSets, or a UserError in one line; nothing is ever unpickled.
 
 Every reader ends in `settle`, the one place where layout, pixel type and labels are settled.
 """
 
 import re
 import string
+import warnings
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset
 
 from ganforge.data.arrays import holds_arrays, read_arrays
-from ganforge.data.content import FORMS, one_line, open_content, refusing_damage
+from ganforge.data.content import FORMS, open_content, refusing_damage
 from ganforge.data.csv_tables import holds_pixels, read_csv_set
 from ganforge.data.idx import (
     MNIST_FILES,
@@ -28,11 +22,10 @@ from ganforge.data.idx import (
     read_idx_set,
     set_name,
 )
-from ganforge.data.images import ImageSet
 from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.pictures import Unreadable, look
 from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Array, Parts, settle
+from ganforge.data.settle import Parts, settle
 from ganforge.data.sources import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
 from ganforge.errors import UserError
 
@@ -126,8 +119,9 @@ def _is_zip(path: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            look(stream)
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            look(stream, path.name)
     except (Unreadable, OSError):
         return False
     return True
@@ -163,72 +157,3 @@ def one_set(path: Path, rules: ReadingRules) -> tuple[Kind, list[Source]]:
         raise UserError(f"{path}: holds files of images in several forms ({example}); give the path of one")
     (kind,) = kinds
     return kind, [source for source in sources if source.kind == kind]
-
-
-# Python objects
-
-
-def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
-    """Take images from Python: an array, a tensor, a pair (images, labels), an ImageSet or a map-style Dataset.
-
-    Arrays are [N, H, W], [N, H, W, C] or [N, C, H, W]; items of a Dataset are an image or a pair (image, label).
-
-    Raises:
-        UserError: it is something else, or its images or labels cannot be used.
-    """
-    if isinstance(source, ImageSet):
-        return Parts(source)
-    if isinstance(source, tuple) and len(source) == 2:
-        images, labels = (_array(part, "the pair (images, labels)") for part in source)
-        return settle({"train": (images, labels)}, "the pair (images, labels)", "images", rules)
-    if isinstance(source, np.ndarray | Tensor):
-        return settle({"train": (_array(source, "the array"), None)}, "the array", "images", rules)
-    if isinstance(source, Dataset) and not isinstance(source, IterableDataset) and hasattr(source, "__len__"):
-        return settle({"train": _read_dataset(source)}, "the Dataset", "images", rules)
-    raise UserError(
-        f"images cannot be read from a {type(source).__name__}; give an array, a tensor, a pair (images, labels), "
-        "an ImageSet, or a torch Dataset with a length"
-    )
-
-
-def _array(thing: object, where: str) -> Array:
-    """Take an array, tensor, picture or number as an array."""
-    if isinstance(thing, Tensor):
-        thing = thing.detach().cpu()
-        return np.asarray(thing.float() if thing.dtype == torch.bfloat16 else thing)
-    if isinstance(thing, Image.Image):
-        # A palette's indices are no grey levels; other modes say what they hold by their number of channels.
-        return np.asarray(thing.convert("RGB") if thing.mode == "P" else thing)
-    try:
-        return np.asarray(thing)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"{where}: is no array ({one_line(error)}); all images must have one shape") from error
-
-
-def _read_dataset(dataset: Any) -> tuple[Array, Array | None]:
-    """Collect the items of a map-style Dataset, which must all be of one kind."""
-    images: list[Array] = []
-    labels: list[Array] = []
-    for index in range(len(dataset)):
-        where = f"the Dataset: item {index}"
-        try:
-            item = dataset[index]
-        except Exception as error:  # whatever the user's own code raises is news to the user, not our traceback
-            raise UserError(f"{where} cannot be read ({type(error).__name__}: {one_line(error)})") from error
-        pair = isinstance(item, tuple | list)
-        if pair and len(item) != 2:
-            raise UserError(f"{where} has {len(item)} parts; an item is an image or a pair (image, label)")
-        image = _array(item[0] if pair else item, where)
-        if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
-            kinds = f"{list(image.shape)} {image.dtype}, item 0 is {list(images[0].shape)} {images[0].dtype}"
-            raise UserError(f"{where} is {kinds}; resize or convert all images to one shape and type")
-        images.append(image)
-        if pair:
-            labels.append(_array(item[1], where))
-        if len(labels) not in (0, len(images)) or (labels and labels[-1].size != 1):
-            raise UserError(
-                f"{where} does not carry one number as its label like the items before; use -1 where unknown"
-            )
-    if not images:
-        raise UserError("the Dataset: holds no image; a GAN needs at least two different images")
-    return np.stack(images), np.concatenate([label.reshape(1) for label in labels]) if labels else None

@@ -47,8 +47,10 @@ class ReadingRules(Settings):
     @classmethod
     def of_run(cls, data: Mapping[str, Any]) -> Self:
         """Return the rules that ``run.json`` keeps in its table ``data``; a table without a version is of version 1."""
+        if (version := data.get("rules", 1)) > CURRENT:
+            raise UserError(f"run.json: its data were read by rules of version {version}; a newer ganforge knows them")
         rules = {name: data[name] for name in ("resize", "skip_bad", "colour") if name in data}
-        return cls._checked(version=data.get("rules", 1), levels=data.get("levels"), **rules)
+        return cls._checked(version=version, levels=data.get("levels"), **rules)
 
     @classmethod
     def chosen(cls, **choices: Any) -> Self:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal, TypeVar
 
 from ganforge.data.array_names import part_in
-from ganforge.data.containers import hidden
+from ganforge.data.containers import hidden, is_own_trace
 from ganforge.data.content import PACKED_ENDINGS, listed, open_content, refusing_damage, unpacked
 from ganforge.data.rules import ReadingRules
 from ganforge.data.settle import Found
@@ -127,7 +127,7 @@ def look_into(path: Path) -> Holding:
 
 def _names_in_folder(path: Path) -> Iterator[tuple[str, int]]:
     for folder, below, files in os.walk(path):
-        below[:] = sorted(name for name in below if not hidden(name))
+        below[:] = sorted(name for name in below if not (hidden(name) or is_own_trace(Path(folder, name))))
         for name in sorted(files):
             file = Path(folder, name)
             if file.is_file():

@@ -149,7 +149,7 @@ def _cut_by_class(parts: Parts) -> Parts:
         )
     except ValueError:
         raise UserError(
-            f"{train.name}: holds too few images of each class to train, validate and test on; give three or more"
+            f"{train.name}: holds too few images of each class to train, validate and test on; give three of each"
         ) from None
     if validation is None:
         validation = train.select(chosen.validation, f"{train.name} validation")

@@ -34,8 +34,8 @@ CLASSES_HEALTHY = 0.8
 """Part of the classes that must appear."""
 FEW_HANDWRITINGS = 0.5
 """Recall within a class below so much of what other reals get: the same few pictures, or blurred ones."""
-ROUGH = 10
-"""A Fréchet distance above so many times the floor: one look at a sheet tells it from real pictures."""
+NEAR = 5
+"""A Fréchet distance up to so many times that of real images from real ones is a healthy one."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
         looks = (*looks, _handwritings)
     findings = [finding for finding in (collapse, *(look(measured, log) for look in looks)) if finding]
     if not findings:
-        return [Finding("healthy", 0, f"healthy so far{_how_rough(measured)}")]
+        return [_well(measured, log)]
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
@@ -86,7 +86,7 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     if not last or "encoder_loss" not in last[-1]:
         return None
     if "kl" in last[-1]:
-        if (kl := mean(line["kl"] for line in last)) >= SILENT or _epochs(log) < 1:
+        if (kl := _mean("kl", last)) >= SILENT or _epochs(log) < 1:
             return None
         text = f"the codes say nothing: {kl:.2f} nats of every image, so that all get one picture (posterior collapse)"
         return Finding("posterior-collapse", 2, text, "a lower --set reconstruction.kl_weight=...")
@@ -100,6 +100,11 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     return Finding(
         "never-drew", 1, text, "'ganforge sample RUN --reconstruct' to see what it learned; the recipe vae draws"
     )
+
+
+def _mean(key: str, log: Sequence[Mapping[str, Any]]) -> float:
+    """Return the mean of a statistic over those lines that have it."""
+    return float(mean(line[key] for line in log if key in line))
 
 
 def _epochs(log: Sequence[Mapping[str, Any]]) -> float:
@@ -128,12 +133,24 @@ def _slower(log: Sequence[Mapping[str, Any]]) -> str:
     return LOWER_RATE if log and "encoder_loss" in log[-1] else LOWER_RATES
 
 
-def _how_rough(measured: Mapping[str, Any]) -> str:
+def _well(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding:
+    """Say of a run in which nothing is wrong whether it is healthy, or what it lacks for that."""
+    noun, rare, lacks = measured["noun"], _rare(measured), []
+    if rare:
+        names, verb = (f"{noun} {rare[0]}", "is") if len(rare) == 1 else (f"{_plural(noun)} {', '.join(rare)}", "are")
+        lacks.append(f"{names} {verb} rarely drawn")
     distance, floor = measured["frechet_distance"], measured["frechet_floor"]
-    if not distance or not floor or distance < ROUGH * floor:
-        return ""
-    real = "real digits" if measured["noun"] == "digit" else "real pictures"
-    return f"; the pictures are still rough: their Fréchet distance is {distance / floor:.0f} times that of {real}"
+    if distance is None or not floor:
+        lacks.append("there are too few real images for a Fréchet distance, so nothing says how near the pictures are")
+    elif distance > NEAR * floor:
+        lacks.append(f"the Fréchet distance is {distance / floor:.1f} times real against real (healthy: up to {NEAR})")
+    if not lacks:
+        return Finding("healthy", 0, "healthy so far")
+    return Finding("learning", 0, f"still learning, nothing is wrong so far: {'; '.join(lacks)}", _longer(log))
+
+
+def _plural(noun: str) -> str:
+    return "digits" if noun == "digit" else "classes"
 
 
 def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
@@ -165,9 +182,9 @@ def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> 
 
 def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     last = log[-max(1, len(log) // 5) :]
-    if not last or "d_real" not in last[-1]:
+    if not last or not {"discriminator_loss", "d_real", "d_fake"} <= last[-1].keys():
         return None
-    loss, real, fake = (mean(line[key] for line in last) for key in ("discriminator_loss", "d_real", "d_fake"))
+    loss, real, fake = (_mean(key, last) for key in ("discriminator_loss", "d_real", "d_fake"))
     # Not the loss: with smoothed labels it stays above 0 however sure the discriminator is.
     if fake > WON_FAKE or real < WON_REAL:
         return None
@@ -193,16 +210,17 @@ def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
     )
 
 
-def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+def _rare(measured: Mapping[str, Any]) -> list[str]:
+    """Name the classes that hardly appear."""
     rows = zip(measured["class_names"], measured["class_shares"], measured["real_class_shares"], strict=True)
-    missing = [name for name, share, real in rows if share < PRESENT * real]
+    return [name for name, share, real in rows if share < PRESENT * real or not share]
+
+
+def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
     if not _many_classes(measured) and _readable(measured):
-        return Finding(
-            "missing-classes",
-            1,
-            f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {', '.join(missing)}",
-            _longer(log),
-        )
+        rare = ", ".join(_rare(measured))
+        text = f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {rare}"
+        return Finding("missing-classes", 1, text, _longer(log))
     return None
 
 

@@ -56,7 +56,8 @@ def compare(groups: Sequence[Group]) -> list[Comparison]:
     """Compare every figure that all groups have.
 
     Raises:
-        UserError: fewer than two groups, or evaluations of different protocols: the difference is named.
+        UserError: fewer than two groups, or evaluations of different protocols (the difference is named), or none
+            with a figure in common.
     """
     if len(groups) < 2:
         raise UserError("compare needs two runs or more: ganforge compare RUN RUN")
@@ -68,7 +69,12 @@ def compare(groups: Sequence[Group]) -> list[Comparison]:
                     f"{first.what} and {evaluation.what} were not measured alike: {difference}; evaluate them anew "
                     "with the same --data, --judge, --split and --n"
                 )
-    return [_compare(name, groups) for name in _shared(groups)]
+    shared = _shared(groups)
+    if not shared:
+        raise UserError(
+            f"no figure was taken of all of {', '.join(group.name for group in groups)}; evaluate them anew"
+        )
+    return [_compare(name, groups) for name in shared]
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganforge.evaluation.view import View
+from ganforge.judge.measure import classes_among, present
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
@@ -22,7 +23,7 @@ SPLITS = 10
 FEWEST = 100
 """Pictures on a side below which nothing is measured: ten splits of ten."""
 FEWEST_FOR_RECALL = 50
-CONFIDENT, PRESENT = 0.8, 0.3
+CONFIDENT = 0.8
 SHARE = (0.0, 1.0)
 
 
@@ -105,10 +106,10 @@ class Figure:
 
     name: str
     value: float
-    interval: Interval | None
-    floor: float | None
-    ceiling: float | None
-    n: int
+    interval: Interval | None = None
+    floor: float | None = None
+    ceiling: float | None = None
+    n: int = 0
 
 
 def plain_values(real: View, fake: View, classes: int) -> Values:
@@ -127,7 +128,7 @@ def plain_values(real: View, fake: View, classes: int) -> Values:
     assert fake.confidence is not None
     values["confident"] = float((fake.confidence >= CONFIDENT).double().mean())
     values["class_spread"] = mean_spread(class_spread(real, fake, classes))
-    values["classes_present"] = float(((shares >= PRESENT * real_shares) & (shares > 0)).sum())
+    values["classes_present"] = float(present(shares, real_shares, classes_among(real_shares, real.labels)))
     values["class_reverse_kl"] = reverse_kl(read, real_read)
     if fake.labels is not None:
         values["label_agreement"] = float((fake.classes == fake.labels.cpu()).double().mean())
@@ -193,10 +194,10 @@ class ClassRow:
     name: str
     share: float
     real_share: float
-    agreement: float | None
-    spread: float | None
-    recall: float | None
-    recall_floor: float | None
+    agreement: float | None = None
+    spread: float | None = None
+    recall: float | None = None
+    recall_floor: float | None = None
 
 
 def class_figures(real: View, fake: View, floor: View, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
@@ -207,12 +208,12 @@ def class_figures(real: View, fake: View, floor: View, names: tuple[str, ...]) -
     spread = class_spread(real, fake, len(names)).tolist()
     shares, real_shares = (shares_of(view, len(names), 0.0).tolist() for view in (fake, real))
     rows = []
-    for k, name in enumerate(names):
+    for k in classes_among(shares_of(real, len(names)), real.labels):
         reals, fakes, others = (_of_class(view, k) for view in (real, fake, floor))
         asked = fake.classes[fake.labels == k] if fake.labels is not None else fake.classes[:0]
         rows.append(
             ClassRow(
-                name,
+                names[k],
                 shares[k],
                 real_shares[k],
                 float((asked == k).double().mean()) if len(asked) else None,

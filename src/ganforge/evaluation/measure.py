@@ -1,6 +1,5 @@
 """Every figure of one set of fakes, taken under one protocol."""
 
-import json
 import math
 from collections.abc import Callable
 
@@ -23,6 +22,7 @@ from ganforge.evaluation.report import Evaluation
 from ganforge.evaluation.swap import label_swap
 from ganforge.evaluation.view import Eye, View, kept_features
 from ganforge.files import cache_folder, write_atomically
+from ganforge.json_text import parse_json, to_json
 from ganforge.judge.look import Report
 from ganforge.judge.measure import other_reals
 from ganforge.metrics.memorisation import nearest_distances
@@ -83,7 +83,8 @@ class Yardstick:
         ]
         rows = class_figures(self._real, fake, self._floor, self.eye.class_names)
         note = generator.note if generator else {}
-        return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"))
+        notes = (self.eye.note,) if self.eye.note else ()
+        return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"), notes)
 
     def nearest(self, fakes: ImageSet) -> bytes:
         """Return a sheet (PNG) of the fakes that are nearest to a training image, above these images."""
@@ -93,19 +94,19 @@ class Yardstick:
         return png(sheet(pairs, NEAREST, caption="above: the fakes nearest to a training image, below: that image"))
 
     def _look(self, images: ImageSet) -> View:
-        return self.eye.look(images.images, images.labels if images.labelled else None, self._report)
+        return self.eye.look(images.images, self.eye.numbered(images) if images.labelled else None, self._report)
 
     def _kept_beside(self, slow: bool) -> dict[str, float]:
         """Return floors by name and ceilings by ``bad`` and name: taken once, then kept in the cache folder."""
         file = cache_folder() / "evaluation" / f"{self.protocol.id}-{'slow' if slow else 'quick'}.json"
         try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
+            return dict(parse_json(file.read_bytes()))
         except (OSError, ValueError):
             self._say("measuring what perfect and hopeless fakes would get (kept for the next time) ...")
             beside = self._beside(slow)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, json.dumps(beside).encode())
+            write_atomically(file, to_json(beside).encode())
         except (OSError, RunFailed):
             pass  # what cannot be kept is taken again next time
         return beside

@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
+
+from ganforge.json_text import to_json
 
 VERSION = 2
 """Of the way in which figures are computed: to be raised whenever one of them changes its meaning."""
@@ -36,7 +37,7 @@ class Protocol:
     def id(self) -> str:
         """Twelve characters that name this protocol; what the data are called is no part of it."""
         values = {name: value for name, value in dataclasses.asdict(self).items() if name != "data"}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(to_json(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the id."""

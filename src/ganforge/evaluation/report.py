@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ganforge.errors import UserError
 from ganforge.evaluation.figures import KINDS, ClassRow, Figure
 from ganforge.evaluation.protocol import Protocol
-from ganforge.metrics.intervals import Interval
+
+WRITES_ONE = "'ganforge evaluate ... --json > FILE' writes one"
 
 
 @dataclass(frozen=True)
@@ -92,19 +95,17 @@ def _without_name(figure: Figure) -> dict[str, Any]:
     return {**values, "interval": list(figure.interval) if figure.interval else None}
 
 
-def parse_evaluation(values: Mapping[str, Any], where: str) -> Evaluation:
-    """Read back what ``to_dict`` wrote.
+def parse_evaluation(values: Mapping[str, Any], where: str, remedy: str = WRITES_ONE) -> Evaluation:
+    """Read back what ``to_dict`` wrote; figures that this version does not know are left out.
 
     Raises:
         UserError: it is something else.
     """
     try:
-        protocol = Protocol(**{key: value for key, value in values["protocol"].items() if key != "id"})
-        figures = tuple(
-            Figure(name, **{**figure, "interval": Interval(*figure["interval"]) if figure["interval"] else None})
-            for name, figure in values["figures"].items()
-        )
-        classes = tuple(ClassRow(**row) for row in values["classes"])
-        return Evaluation(values["what"], protocol, figures, classes, values["step"], values["seed"])
+        figures = [{**figure, "name": name} for name, figure in values["figures"].items() if name in KINDS]
+        return TypeAdapter(Evaluation).validate_python({**values, "figures": figures})
     except (KeyError, TypeError, AttributeError):
-        raise UserError(f"{where}: holds no evaluation; 'ganforge evaluate ... --json > FILE' writes one") from None
+        raise UserError(f"{where}: holds no evaluation; {remedy}") from None
+    except ValidationError as invalid:
+        entry = ".".join(map(str, invalid.errors()[0]["loc"]))
+        raise UserError(f"{where}: its evaluation is damaged, or of another version, at {entry}; {remedy}") from None

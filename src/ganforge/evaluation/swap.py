@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.evaluation.figures import SPLITS, Found
 from ganforge.evaluation.view import Eye
 from ganforge.judge.look import Report
@@ -28,7 +29,8 @@ def label_swap(generator: Generator, eye: Eye, report: Report | None = None) -> 
     right, traits = torch.ones(PAIRS, dtype=torch.bool), []
     for labels in (first, second):
         images = generator.draw(latent, labels)
-        right &= eye.look(images, report=report).classes == labels.cpu()
+        asked = eye.numbered(ImageSet(images, labels.cpu(), generator.class_names))
+        right &= eye.look(images, report=report).classes == asked
         traits.append(_beside_class(style_traits(images), labels.cpu()))
     hits, kept = int(right.sum()), style_correlation(*traits)
     parts = zip(*(rows.split(PAIRS // SPLITS) for rows in traits), strict=True)

@@ -1,6 +1,6 @@
 """One set of pictures as the figures see it: features of each, and what a judge reads."""
 
-import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import RunFailed, UserError
+from ganforge.evaluation.identity import Unidentified, identity_of
 from ganforge.files import cache_folder
 from ganforge.judge.look import Judge, Report, Seen
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
@@ -51,18 +52,20 @@ class Eye:
 
     Attributes:
         name: what to call it; part of the protocol.
-        hash: of the judge's file, or of the extractor's name: figures compare only between equal ones.
+        hash: of the judge's file, or the extractor's identity: figures compare only between equal ones. An extractor
+            that cannot be identified has another one every time, so that its figures compare with no others.
+        note: what a reader must know of it; nothing in most cases.
     """
 
     def __init__(self, judge: Judge | None = None, extractor: Extractor | None = None) -> None:
         if (judge is None) == (extractor is None):
             raise ValueError("give a judge or an extractor")
-        self.judge, self.extractor = judge, extractor
+        self.judge, self.extractor, self.note = judge, extractor, ""
         if judge is not None:
             self.name, self.hash = judge.version, judge.hash
         else:
             self.name = str(getattr(extractor, "__qualname__", type(extractor).__qualname__))
-            self.hash = hashlib.sha256(self.name.encode()).hexdigest()
+            self.hash, self.note = _identity(extractor)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ class Eye:
         return self.judge.class_names if self.judge else ()
 
     def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> View:
-        """Look at uint8 images [N, C, H, W].
+        """Look at uint8 images [N, C, H, W]; ``labels`` are numbered as the judge's classes (`numbered`).
 
         Raises:
             UserError: the judge does not read such images, or the extractor gives no finite [N, F].
@@ -82,8 +85,12 @@ class Eye:
     def look_at_set(self, images: ImageSet, report: Report | None = None) -> View:
         """Look at a set of real images, once: who chose the judge has shown it the test images already."""
         if self.judge is not None:
-            return _view(self.judge.look_at_set(images, report), images.labels)
-        return self.look(images.images, images.labels, report)
+            return _view(self.judge.look_at_set(images, report), self.numbered(images))
+        return self.look(images.images, self.numbered(images), report)
+
+    def numbered(self, images: ImageSet) -> Tensor:
+        """Return the labels of images as the judge numbers classes, by their names; an extractor has no numbers."""
+        return self.judge.numbered(images.labels, images.class_names) if self.judge else images.labels
 
     def _extract(self, images: Tensor, report: Report | None) -> Tensor:
         assert self.extractor is not None
@@ -99,6 +106,15 @@ class Eye:
             if report:
                 report(len(block))
         return torch.cat(blocks)
+
+
+def _identity(extractor: Extractor | None) -> tuple[str, str]:
+    """Return an extractor's hash, and a note where it has none that says what it is."""
+    try:
+        return identity_of(extractor), ""
+    except Unidentified as what:
+        note = f"the extractor holds {what}, which cannot be identified: its figures compare with no other evaluation"
+        return secrets.token_hex(32), note
 
 
 def _view(seen: Seen, labels: Tensor | None) -> View:

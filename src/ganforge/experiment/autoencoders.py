@@ -3,7 +3,6 @@
 An autoencoder, a variational one and a GAN with the same generator, after equally many of the same images.
 """
 
-import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.benchmarks.run import read_kept
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits
 from ganforge.encoding import fitted
@@ -25,7 +25,8 @@ from ganforge.experiment.play import Run
 from ganforge.experiment.reconstructing import load_copyist
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
+from ganforge.json_text import to_json
 from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals
 from ganforge.metrics.detail import lost_variance, sharpness
@@ -123,7 +124,7 @@ def autoencoders(
     refuse(gan)
     usual = QUICK_STEPS if quick else -(-load_recipe(POINTS).kimg * 1000 // gan.batch_size)
     length = usual if steps is None else steps
-    folder = Path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
     splits, n = load("mnist"), QUICK_N if quick else N
     runs = {}
     for name, source in ((POINTS, POINTS), (CLOUDS, CLOUDS), (gan.name, recipe or GAN)):
@@ -137,8 +138,8 @@ def autoencoders(
             yardstick = yardstick or Yardstick(Eye(load_judge()), splits, "test", n, say=watcher.say)
             found = _measure({name: of[seed] for name, of in runs.items()}, gan.name, yardstick, splits, n, seed)
             write_atomically(folder / f"seed-{seed}.png", found.pop("picture"))
-            write_atomically(kept, json.dumps(found, indent=2).encode())
-        results.append(json.loads(kept.read_text(encoding="utf-8")))
+            write_atomically(kept, to_json(found, indent=2).encode())
+        results.append(read_kept(kept))
     return AutoencodersReport(gan.name, folder, length, length * gan.batch_size, n, quick, tuple(results))
 
 

@@ -3,7 +3,6 @@
 The runs see no label. The categorical code read from each test image is its cluster; labels only name the clusters.
 """
 
-import json
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 import ganforge
+from ganforge.benchmarks.run import read_kept
 from ganforge.data.catalogue import load
 from ganforge.data.images import scale
 from ganforge.errors import UserError
@@ -19,7 +19,8 @@ from ganforge.experiment.order import RUNS
 from ganforge.experiment.play import Run
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
+from ganforge.json_text import to_json
 from ganforge.metrics.clusters import clustering_accuracy
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
@@ -105,7 +106,7 @@ def clusters(
         why = "is told the classes" if checked.conditional else "reads no code: add terms.mutual_information"
         raise UserError(f"clusters needs codes that are read from pictures without a label; {checked.name} {why}")
     length = QUICK_STEPS if quick and steps is None else steps
-    folder = Path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
     runs = train_seeds(recipe or METHOD, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     results = tuple(Clustering(seed, run.step, _accuracy(run, seed)) for seed, run in enumerate(runs))
     return ClustersReport(checked.name, folder, quick, results)
@@ -116,8 +117,8 @@ def _accuracy(run: Run, seed: int) -> float:
     if not kept.exists():
         write_atomically(run.folder / "codes.png", png(code_sheet(ganforge.load(run.folder), seed=seed)))
         found = read_codes(run.folder, seed)
-        write_atomically(kept, json.dumps(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
-    return float(json.loads(kept.read_text()))
+        write_atomically(kept, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
+    return float(read_kept(kept, float))
 
 
 @torch.no_grad()

@@ -1,9 +1,12 @@
 """``evaluate`` and ``compare``: what is to be measured is found, loaded and checked."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_path, as_whole
 from ganforge.data.catalogue import load, load_whole
 from ganforge.data.entries import ENTRIES
 from ganforge.data.images import ImageSet, Splits
@@ -17,21 +20,24 @@ from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.evaluation.view import Extractor, Eye
 from ganforge.experiment.order import warn_of
 from ganforge.experiment.setup import Watcher
-from ganforge.experiment.verdict import choose_judge
-from ganforge.files import place_for, write_atomically
+from ganforge.experiment.verdict import choose_judge, why_foreign
+from ganforge.files import place_for, user_path, write_atomically
 from ganforge.judge.digits import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
 from ganforge.sampling import SHIPPED, Generator, load_generator
+from ganforge.training.spinning import considerate_spinning
 
 MOST = 10_000
 
 
+@considerate_spinning()
+@plain_state()
 def evaluate(
     source: Any,
     *,
     data: Any = None,
-    judge: Path | None = None,
+    judge: str | os.PathLike[str] | None = None,
     extractor: Extractor | None = None,
     n: int | None = None,
     split: str = "test",
@@ -40,14 +46,14 @@ def evaluate(
     resize: str | int | None = None,
     levels: tuple[float, float] | None = None,
     colour: bool = False,
-    nearest: Path | None = None,
+    nearest: str | os.PathLike[str] | None = None,
     watcher: Watcher | None = None,
 ) -> Evaluation:
     """Measure a generator or a set of generated images beside real ones; a run keeps the result in metrics.jsonl.
 
     Args:
-        source: a run's folder, a generator file, ``mnist`` (the shipped generator), a file, folder or zip of images,
-            a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
+        source: a run's folder or its `Run`, a generator file, ``mnist`` (the shipped generator), a file, folder or zip
+            of images, a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
         data: the real images, as `train` takes them; those of the run unless given, else MNIST.
         judge: a judge's file instead of the one that fits the data.
         extractor: instead of a judge, your own features: uint8 images [N, C, H, W] -> [N, F]. What needs classes is
@@ -68,6 +74,10 @@ def evaluate(
     watcher = watcher or Watcher()
     if split not in ("test", "validation"):
         raise UserError(f"--split {split}: test or validation; training images are what a generator may copy")
+    source, data = (Path(one) if isinstance(one, os.PathLike) else one for one in (source, data))
+    n, seed = None if n is None else as_whole("--n", n), as_whole("--seed", seed)
+    judge = None if judge is None else as_path("--judge", judge)
+    nearest = None if nearest is None else as_path("--nearest", nearest)
     if n is not None and n < FEWEST:
         raise UserError(f"--n {n}: at least {FEWEST}, or every interval is wider than what it bounds")
     generator, folder = _generator_of(source)
@@ -76,7 +86,7 @@ def evaluate(
     if generator and (levels or colour):
         raise UserError(f"--levels and --colour are for images that are measured, and {source} is a generator")
     if nearest:
-        place_for(nearest, [".png"])
+        nearest = place_for(nearest, [".png"])
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
         splits = reals_of(data, generator, folder, resize, watcher)
@@ -84,7 +94,7 @@ def evaluate(
         reals = splits.test if split == "test" else splits.validation
         _refuse_other_shape(what, generator, fakes, reals)
         count = _count(n, reals, split, fakes)
-        eye = _eye(judge, extractor, splits)
+        eye = _eye(judge, extractor, splits, watcher.say)
         watcher.say(f"judging {count:,} pictures ...")
         yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 3 * count), watcher.say)
         if fakes is not None:
@@ -143,7 +153,7 @@ def read_group(path: Path) -> Group:
         lines = [line["evaluation"] for line in read_lines(run.metrics) if "evaluation" in line]
         if not lines:
             raise UserError(f"{run.path}: was not evaluated yet; 'ganforge evaluate {run.path}' does it")
-        found.append(parse_evaluation(lines[-1], str(run.metrics)))
+        found.append(parse_evaluation(lines[-1], str(run.metrics), f"'ganforge evaluate {run.path}' does it anew"))
     return Group(path.name, tuple(found))
 
 
@@ -153,7 +163,7 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
         return source, None
     if not isinstance(source, str | Path):
         return None, None
-    path = Path(source)
+    path = user_path(source)
     if (path / "run.json").exists():
         return load_generator(path), RunFolder(path)
     shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
@@ -224,16 +234,18 @@ def _count(n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -
     return count
 
 
-def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits) -> Eye:
+def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits, say: Callable[[str], None]) -> Eye:
     if extractor is not None:
         return Eye(extractor=extractor)
     if judge is not None:
-        chosen = load_judge(judge)
+        chosen = load_judge(user_path(judge))
         if chosen.card.shape != splits.test.shape:
             wanted, given = ("×".join(map(str, shape)) for shape in (chosen.card.shape, splits.test.shape))
             raise UserError(
                 f"{judge}: {chosen.version} judges images of {wanted} (channels × height × width), these are {given}"
             )
+        if why := why_foreign(chosen, splits):
+            say(f"note: {why}; figures by {chosen.version} may mean little here")
         return Eye(chosen)
     fitting, why = choose_judge(splits)
     if fitting is None:

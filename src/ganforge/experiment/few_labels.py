@@ -4,7 +4,6 @@ Permutation-invariant MNIST as in Salimans et al. 2016, section 6.1: 60,000 trai
 One draw of these labels a call; what was done before is kept, and the report is on all draws in the folder.
 """
 
-import json
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganforge.benchmarks.run import read_kept
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.experiment.order import RUNS, Order, prepare
 from ganforge.experiment.setup import Experiment, Watcher
 from ganforge.experiment.verbs import go_on
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
+from ganforge.json_text import to_json
 from ganforge.objectives.play import Play, Side
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.reading import load_recipe
@@ -176,15 +177,17 @@ def few_labels(
     if quick:
         steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
     order = prepare(checked, data="mnist", steps=steps, watcher=watcher)
-    folder = Path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
+    folder = (
+        user_path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
+    )
     place = RunFolder(folder / f"draw-{draw}")
     experiment = Experiment(order.recipe, order.splits, place, draw)
     wanted = experiment.usual_steps if steps is None else steps
     kept = folder / f"draw-{draw}-{wanted}.json"
     if not kept.exists():
         found = _measure(experiment, order, quick, watcher)
-        write_atomically(kept, json.dumps(asdict(found)).encode())
-    draws = [Draw(**json.loads(file.read_text())) for file in sorted(folder.glob(f"draw-*-{wanted}.json"))]
+        write_atomically(kept, to_json(asdict(found)).encode())
+    draws = [read_kept(file, Draw) for file in sorted(folder.glob(f"draw-*-{wanted}.json"))]
     draws.sort(key=lambda found: found.draw)
     knows = knows_pictures(checked)
     return FewLabelsReport(labels, checked.name, knows, folder, quick, experiment.usual_steps, tuple(draws))

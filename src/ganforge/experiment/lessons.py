@@ -3,7 +3,6 @@
 Unlike those of ``benchmarks``, they begin with whole runs on MNIST, folder and verdict included.
 """
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ganforge
+from ganforge.benchmarks.run import read_kept
 from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
@@ -19,7 +19,8 @@ from ganforge.evaluation.measure import drawn, some
 from ganforge.experiment.order import RUNS
 from ganforge.experiment.seeds import train_seeds
 from ganforge.experiment.setup import Watcher
-from ganforge.files import cache_folder, write_atomically
+from ganforge.files import cache_folder, user_path, write_atomically
+from ganforge.json_text import to_json
 from ganforge.metrics.intervals import Interval, proportion_interval
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
@@ -156,7 +157,7 @@ def teach(
         raise UserError(f"{name} needs labelled digits, and {checked.name} cannot be asked for one")
     samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (lesson.samples, EPOCHS)
     shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
-    folder = Path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
+    folder = user_path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
     length = QUICK_STEPS if quick and steps is None else steps
     runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     mnist = load("mnist")
@@ -167,8 +168,8 @@ def teach(
         if not kept.exists():
             watcher.say(f"learning from {samples:,} digits of seed {seed} ...")
             wrong = lesson.wrong(drawn(ganforge.load(run.folder), samples, seed=0), tested, epochs)
-            write_atomically(kept, json.dumps({"wrong": wrong}).encode())
-        wrong = json.loads(kept.read_text())["wrong"]
+            write_atomically(kept, to_json({"wrong": wrong}).encode())
+        wrong = read_kept(kept, dict[str, int])["wrong"]
         results.append(Result(seed, run.step, wrong / len(tested), proportion_interval(wrong, len(tested))))
     floor = _floor(name, samples, tested, mnist.train.followed_by(mnist.validation), epochs, watcher)
     return LessonReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
@@ -181,5 +182,5 @@ def _floor(name: str, samples: int, tested: ImageSet, real: ImageSet, epochs: in
         watcher.say(f"learning from {samples:,} real digits (kept for the next time) ...")
         file.parent.mkdir(parents=True, exist_ok=True)
         wrong = LESSONS[name].wrong(some(real, samples, "lesson"), tested, epochs)
-        write_atomically(file, json.dumps(wrong / len(tested)).encode())
-    return float(json.loads(file.read_text()))
+        write_atomically(file, to_json(wrong / len(tested)).encode())
+    return float(read_kept(file, float))

@@ -1,8 +1,8 @@
 """A training that is checked and ready to begin, and what it is checked by."""
 
 import math
+import os
 import platform
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import ganforge
+from ganforge.arguments import as_number, as_path, as_whole
 from ganforge.data.catalogue import load as load_data
 from ganforge.data.entries import ENTRIES
 from ganforge.data.images import Splits
@@ -19,12 +20,13 @@ from ganforge.data.rules import ReadingRules
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.play import Run, note_length, play
+from ganforge.experiment.play import Run, play, unfinished
 from ganforge.experiment.quality import judge_for_validation
 from ganforge.experiment.setup import Experiment, Length, Watcher, fit
 from ganforge.experiment.start import take_weights
+from ganforge.experiment.verdict import kept_verdict
 from ganforge.files import write_atomically
-from ganforge.recipes.reading import load_recipe, parse
+from ganforge.recipes.reading import load_recipe, parse, parse_toml
 from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
 from ganforge.runs.folder import RunFolder, claim_folder
 from ganforge.training.precision import choose_precision
@@ -62,12 +64,20 @@ class Order:
             self._write(experiment, state, torch.get_num_threads())
             return play(experiment, state, self.length_of(experiment), 0.0, self.watcher)
 
+    def check_start(self) -> None:
+        """Refuse weights to start with that do not fit, before there is a folder.
+
+        Raises:
+            UserError: they do not.
+        """
+        if self.start_from is not None:
+            self._first_state(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0))
+
     def lay_out(self, seed: int, folder: RunFolder, threads: int) -> None:
         """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
         experiment, state = self._ready(seed, folder)
         with folder.locked():
             self._write(experiment, state, threads)
-            note_length(folder, "interrupted", self.length_of(experiment))
 
     @property
     def steps(self) -> int | None:
@@ -76,6 +86,8 @@ class Order:
 
     def is_complete(self, folder: RunFolder) -> bool:
         """Whether a run of this order is there, at its end and judged; False also where nothing is there.
+
+        A verdict that this version cannot read is none.
 
         Raises:
             UserError: a run of another recipe is there, or one that is beyond this order's end.
@@ -91,7 +103,7 @@ class Order:
                 f"{folder.path} is at step {done:,} already: ask for at least as many, or choose another --out"
             )
         at_its_end = saved.get("status") == "finished" and (wanted is None or done == wanted)
-        return at_its_end and bool(saved.get("judged") or saved.get("no_judge"))
+        return at_its_end and bool(saved.get("no_judge") or (saved.get("judged") and kept_verdict(folder)))
 
     def length_of(self, experiment: Experiment) -> Length:
         """When its runs are at their end."""
@@ -104,19 +116,23 @@ class Order:
         recipe, splits = self.recipe, self.splits
         if folder is not None:
             _refuse_used(folder, recipe)
-        images = splits.train
         experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
-        state = experiment.new_state(self.watcher)
-        if self.start_from is not None:
-            take_weights(state, recipe, images, self.start_from)
-        folder = folder or claim_folder(RUNS, f"{recipe.name}-{images.name}")
+        state = self._first_state(experiment)
+        folder = folder or claim_folder(RUNS, f"{recipe.name}-{splits.train.name}")
         folder.create()
         return experiment.placed(folder), state
+
+    def _first_state(self, experiment: Experiment) -> State:
+        state = experiment.new_state(self.watcher)
+        if self.start_from is not None:
+            take_weights(state, self.recipe, self.splits.train, self.start_from)
+        return state
 
     def _write(self, experiment: Experiment, state: State, threads: int) -> None:
         """Write down what makes a folder a run."""
         folder, splits = experiment.folder, self.splits
         _refuse_used(folder, self.recipe)
+        folder.clear()
         write_atomically(folder.recipe, self.recipe.to_toml().encode())
         save_state(experiment, state)  # before run.json: whatever is a run can go on
         folder.update_run(
@@ -128,11 +144,12 @@ class Order:
             evaluate_every=self.evaluate_every,
             versions=versions(),
             threads=threads,
+            **unfinished("interrupted", self.length_of(experiment)),
         )
 
 
 def prepare(
-    recipe: str | Recipe,
+    recipe: str | os.PathLike[str] | Recipe,
     *,
     data: Any = "auto",
     steps: int | None = None,
@@ -141,7 +158,7 @@ def prepare(
     changes: Sequence[str] = (),
     device: str = "auto",
     evaluate_every: int | None = None,
-    start_from: str | Path | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
     levels: tuple[float, float] | None = None,
@@ -154,44 +171,48 @@ def prepare(
         UserError: something cannot be used.
     """
     watcher = watcher or Watcher()
-    checked = _before_the_data(recipe, changes) if isinstance(recipe, str) else recipe
-    chosen_device = choose_device(device, checked)
-    check_length(steps, epochs, minutes)
-    if evaluate_every is not None and evaluate_every < 1:
-        raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
+    checked = _before_the_data(recipe, changes)
+    chosen_device = choose_device(str(device), checked)
+    length = read_length(steps, epochs, minutes)
+    if evaluate_every is not None:
+        evaluate_every = as_whole("--evaluate-every", evaluate_every)
+        if evaluate_every < 1:
+            raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
     if evaluate_every is not None and checked.data.images == "all":
         raise UserError(
             f"--evaluate-every {evaluate_every}: {checked.name} trains on the validation images too; "
             "--set data.images=train leaves them out"
         )
-    rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
+    before = RunFolder(as_path("--from", start_from)) if start_from is not None else None
+    data = Path(data) if isinstance(data, os.PathLike) else data
+    size = resize if resize is None or isinstance(resize, int | str) else str(resize)
+    rules = ReadingRules.chosen(resize=size, skip_bad=bool(skip_bad), levels=levels, colour=bool(colour))
     splits = load(data, checked, rules, watcher)
     warn_of(data, splits, watcher)
-    if recipe == "default":
+    if isinstance(recipe, str) and recipe == "default":
         checked = _default_recipe(splits, changes, watcher)
     fit(checked, splits)
     if evaluate_every is not None:
         judge_for_validation(splits)
     checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
     name = splits.train.name
-    lengths = {"steps": steps, "epochs": epochs, "minutes": minutes}
     return Order(
         checked,
         splits,
         {"source": source_of(data, name), "name": name, **rules.for_run()},
-        {key: value for key, value in lengths.items() if value is not None},
+        length,
         evaluate_every,
-        RunFolder(start_from) if start_from is not None else None,
+        before,
         watcher,
     )
 
 
-def _before_the_data(name: str, changes: Sequence[str]) -> Recipe:
+def _before_the_data(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[str]) -> Recipe:
     """Load a recipe; of the default ones any that the changes fit, as only the data will say which it is."""
     try:
-        return load_recipe(name, changes)
+        return load_recipe(recipe, changes)
     except UserError:
-        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if name == "default" else ():
+        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if recipe == "default" else ():
             with suppress(UserError):
                 return load_recipe(other, changes)
         raise
@@ -278,19 +299,20 @@ def choose_device(device: str, recipe: Recipe) -> str:
     return wanted
 
 
-def check_length(steps: int | None, epochs: float | None, minutes: float | None) -> None:
-    """Refuse two lengths at once, and such as are none.
+def read_length(steps: Any, epochs: Any, minutes: Any) -> dict[str, Any]:
+    """Return the length that was given, by name: ``steps``, ``epochs`` or ``minutes``, or nothing.
 
     Raises:
-        UserError: there is one.
+        UserError: there are two, or it is none.
     """
-    flags = {"steps": steps, "epochs": epochs, "minutes": minutes}
-    given = {name: value for name, value in flags.items() if value is not None}
+    flags = {"steps": (as_whole, steps), "epochs": (as_number, epochs), "minutes": (as_number, minutes)}
+    given = {name: read(f"--{name}", value) for name, (read, value) in flags.items() if value is not None}
     if len(given) > 1:
         raise UserError(f"give one of {' and '.join(f'--{name}' for name in given)}, not both")
     for name, value in given.items():
         if not value > 0 or math.isinf(value):
             raise UserError(f"--{name} {value:g}: must be more than 0")
+    return given
 
 
 def given_length(
@@ -319,8 +341,8 @@ def saved_recipe(folder: RunFolder) -> Recipe:
         UserError: its file is missing or damaged.
     """
     try:
-        values = tomllib.loads(folder.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
+    except (OSError, ValueError, UserError):
         raise UserError(
             f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
         ) from None

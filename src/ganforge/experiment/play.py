@@ -4,17 +4,17 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.quality import QualityHook
 from ganforge.experiment.setup import Experiment, Length, Watcher
-from ganforge.experiment.verdict import Verdict, judge_run
+from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
 from ganforge.processes import stop_signals
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.runs.log import read_lines
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.divergence import Diverged, trace
@@ -28,7 +28,7 @@ from ganforge.training.state import State
 class Run:
     """A run that was trained: where it is, how far it came and what was found.
 
-    ``verdict`` is None where no judge knows the data.
+    It stands for its folder wherever a path can be given. ``verdict`` is None where no judge knows the data.
     """
 
     folder: Path
@@ -36,6 +36,9 @@ class Run:
     epoch: float
     seconds: float
     verdict: Verdict | None = field(default=None)
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     def generator(self) -> Generator:
         """The trained generator."""
@@ -63,7 +66,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
         hooks.insert(-1, quality)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
-    note_length(folder, "running", length, done)
+    folder.update_run(**unfinished("running", length, done))
     with stop_signals() as stopped:
         try:
             watcher.begin(experiment, length)
@@ -105,15 +108,14 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
 def complete_run(folder: RunFolder) -> Run:
     """Return what is known of a run that was trained before."""
     saved = folder.read_run()
-    verdicts = [line for line in read_lines(folder.metrics) if "findings" in line and line["step"] == saved["step"]]
-    verdict = Verdict.from_dict(verdicts[-1]) if verdicts else None
-    return Run(folder.path, saved["step"], saved["step"] / saved["steps_per_epoch"], saved["seconds"], verdict)
+    step, seconds = saved.get("step", 0), saved.get("seconds", 0.0)
+    return Run(folder.path, step, step / saved["steps_per_epoch"], seconds, kept_verdict(folder))
 
 
-def note_length(folder: RunFolder, status: str, length: Length, done: float = 0.0) -> None:
-    """Write down that a run is not at its end, and where that is, for whoever goes on with it."""
+def unfinished(status: str, length: Length, done: float = 0.0) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run that is not at its end, and where that is, for whoever goes on with it."""
     seconds = None if math.isinf(length.seconds) else done + length.seconds
-    folder.update_run(status=status, judged=False, target_step=length.step, target_seconds=seconds)
+    return {"status": status, "judged": False, "target_step": length.step, "target_seconds": seconds}
 
 
 def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:

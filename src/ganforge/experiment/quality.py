@@ -3,7 +3,11 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
@@ -16,7 +20,7 @@ from ganforge.experiment.verdict import choose_judge
 from ganforge.files import write_atomically
 from ganforge.judge.look import Judge
 from ganforge.reports.figures import quality_curve
-from ganforge.runs.log import append_line, read_lines
+from ganforge.runs.log import append_line, fitting, read_lines
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
@@ -25,6 +29,22 @@ LEVELS = (10.0, 5.0, 3.0, 2.0)
 """Multiples of the floor whose times are told at the end."""
 MEASURE = "frechet_distance"
 """By which the best generator is chosen."""
+
+
+def _with_the_measure(quality: dict[str, float]) -> dict[str, float]:
+    if MEASURE not in quality:
+        raise ValueError(f"no {MEASURE}")
+    return quality
+
+
+@dataclass(frozen=True)
+class Look:
+    """What must stand in a line of ``metrics.jsonl`` to go on with its curve."""
+
+    step: int
+    seconds: float
+    measuring: float
+    quality: Annotated[dict[str, float], AfterValidator(_with_the_measure)]
 
 
 class QualityHook:
@@ -46,7 +66,7 @@ class QualityHook:
         self._protocol = Protocol(
             judge.version, judge.hash, splits.train.name, reals.fingerprint, "validation", self._n
         )
-        self._lines = [line for line in read_lines(experiment.folder.metrics) if "quality" in line]
+        self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(Look, line)]
         self._spent = self._lines[-1]["measuring"] if self._lines else 0.0
         self._spent += time.perf_counter() - began
 
@@ -101,7 +121,7 @@ class QualityHook:
         return [(max(line["seconds"], 0.01), float(line["quality"][MEASURE])) for line in self._lines]
 
     def _look(self, images: ImageSet) -> View:
-        return self._eye.look(images.images, images.labels if images.labelled else None)
+        return self._eye.look(images.images, self._eye.numbered(images) if images.labelled else None)
 
 
 def judge_for_validation(splits: Splits) -> Judge:

@@ -4,7 +4,6 @@ Weights are stored in half precision and measured again as stored, on test image
 out. 'make model' trains the run and calls this.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 import ganforge
 from ganforge.data.catalogue import load
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import Measurement, measure
 from ganforge.runs.checkpoint import write_tensors
@@ -104,4 +104,4 @@ that can be seen. Made by ganforge {ganforge.__version__}.
 
 
 if __name__ == "__main__":
-    print(json.dumps(str(ship(Path(sys.argv[1]), sys.argv[2]))))
+    print(to_json(str(ship(Path(sys.argv[1]), sys.argv[2]))))

@@ -50,7 +50,7 @@ def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:
         _, note = read_tensors(folder.generator)
         of_data = list(_other_data(note, recipe, images))
         of_recipe = list(_other_fields(note["recipe"], recipe.to_dict()))
-    except (Damaged, KeyError, TypeError, ValueError):
+    except (Damaged, KeyError, TypeError, ValueError, AttributeError):
         of_data, of_recipe = [], []
     if of_data:
         return f"{'; '.join(of_data)}; name a run that was trained on images like these"

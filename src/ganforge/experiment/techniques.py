@@ -1,6 +1,5 @@
 """``benchmark techniques``: every technique over one base at equal compute, on several data sets, seed after seed."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,15 +9,17 @@ from typing import TypeVar
 
 from ganforge.benchmarks.cost import FREE, Cost, measure_cost
 from ganforge.benchmarks.protocols import Plan
-from ganforge.benchmarks.run import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept
+from ganforge.benchmarks.run import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept, read_result
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.errors import Interrupted, UserError, nearest
 from ganforge.experiment.arenas import ARENAS, SEEDS, Arena
 from ganforge.experiment.sharing import Share, Task, Tell, locked, share
 from ganforge.experiment.technique_report import SAME, ArenaReport, RowReport, TechniquesReport
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
+from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
+from ganforge.runs.folder import refuse_strangers
 
 MOMENT, QUICK_MOMENT = 0.15, 0.01
 """Seconds that base and row are each played in a round of measuring what a step costs."""
@@ -80,8 +81,8 @@ def techniques(
     arenas = [_named(name, ARENAS, "data") for name in dict.fromkeys(data or ARENAS)]
     known = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
     chosen = [_named(name, known, "only") for name in dict.fromkeys((BASE.name, *(only or known)))]
-    folder = Path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
-    _refuse_strangers(folder)
+    folder = user_path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
+    refuse_strangers(folder, ARENAS.__contains__)
     rows = [row for arena in arenas for row in _rows(arena, chosen, folder, steps, quick)]
     try:
         _claim(rows, tell)
@@ -100,17 +101,6 @@ def _named(name: str, known: dict[str, Thing], flag: str) -> Thing:
     if name not in known:
         raise UserError(f"--{flag} {name}: {nearest(name, known)}")
     return known[name]
-
-
-def _refuse_strangers(folder: Path) -> None:
-    try:
-        strangers = sorted({file.name for file in folder.iterdir()} - set(ARENAS))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    if strangers:
-        raise UserError(f"{folder} holds other files ({strangers[0]}, ...): choose another --out")
 
 
 def _rows(arena: Arena, chosen: Sequence[Technique], folder: Path, steps: int | None, quick: bool) -> list[Row]:
@@ -151,7 +141,7 @@ def _costs(rows: Sequence[Row], seconds: float) -> list[Task]:
 
     def measure(plan: Plan, base: Recipe, part: Share) -> None:
         cost = measure_cost(plan, base, seconds)
-        write_atomically(_cost_file(plan), json.dumps(asdict(cost), indent=2).encode())
+        write_atomically(_cost_file(plan), to_json(asdict(cost), indent=2).encode())
 
     return [
         Task(f"{row.what} · what a step costs", _cost_file(row.plan), partial(measure, row.plan, row.base))
@@ -166,7 +156,8 @@ def _cost_file(plan: Plan) -> Path:
 
 def _cost(plan: Plan) -> Cost:
     file = _cost_file(plan)
-    return Cost(**read_kept(file)) if file.exists() else FREE
+    cost: Cost = read_kept(file, Cost) if file.exists() else FREE
+    return cost
 
 
 def _priced(plan: Plan) -> Plan:
@@ -191,7 +182,7 @@ def _play(plan: Plan, seed: int, part: Share) -> None:
         trial.play()
     except SeedDiverged as broken:
         found = {"seed": seed, "step": trial.state.step, "seconds": round(trial.seconds, 1), "diverged": str(broken)}
-        write_atomically(plan.result(seed), json.dumps(found, indent=2).encode())
+        write_atomically(plan.result(seed), to_json(found, indent=2).encode())
     shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)  # some ten megabytes for each of hundreds of seeds
 
 
@@ -209,4 +200,4 @@ def _row_report(row: Row, plan: Plan | None) -> RowReport:
     if plan is None:
         return RowReport(row.technique, changes, row.why_not)
     kept = sorted(plan.folder.glob(f"seed-*/{plan.result(0).name}"), key=lambda file: int(file.parent.name[5:]))
-    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, tuple(read_kept(file) for file in kept))
+    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, tuple(read_result(file) for file in kept))

@@ -1,27 +1,31 @@
 """The verbs that train: what ``ganforge train`` and ``ganforge resume`` do, as functions."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ganforge.ambient import plain_state
+from ganforge.arguments import as_path, as_whole
 from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
 from ganforge.experiment.order import (
     Order,
-    check_length,
     choose_device,
     given_length,
     load,
     prepare,
+    read_length,
     saved_recipe,
     source_of,
     versions,
 )
 from ganforge.experiment.play import Run, complete_run, conclude, play
 from ganforge.experiment.setup import Experiment, Length, Watcher
+from ganforge.experiment.verdict import kept_verdict
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
 from ganforge.runs.folder import RunFolder
@@ -29,11 +33,12 @@ from ganforge.runs.log import cut_back
 from ganforge.training.state import State
 
 
+@plain_state()
 def train(
-    recipe: str | Recipe = "default",
+    recipe: str | os.PathLike[str] | Recipe = "default",
     *,
     data: Any = "auto",
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     steps: int | None = None,
     epochs: float | None = None,
     minutes: float | None = None,
@@ -41,7 +46,7 @@ def train(
     changes: Sequence[str] = (),
     device: str = "auto",
     evaluate_every: int | None = None,
-    start_from: str | Path | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     resize: str | int | None = None,
     skip_bad: bool = False,
     levels: tuple[float, float] | None = None,
@@ -62,7 +67,8 @@ def train(
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
         evaluate_every: measure on the validation split every so many steps, keep the best generator, draw the curve.
-        start_from: a run whose weights to start with (same networks, image shape and classes), instead of drawn ones.
+        start_from: a run (its folder, or a `Run`) whose weights to start with, instead of drawn ones; its networks,
+            image shape and classes must be the same.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
         skip_bad: leave out pictures that cannot be read.
         levels: the pixel levels that are black and white, where their range does not tell: (0, 4095).
@@ -72,8 +78,10 @@ def train(
     Raises:
         UserError: the input cannot be used; nothing was written.
         RunFailed: the run diverged or the disk is full; what was saved is safe.
-        Interrupted: SIGINT or SIGTERM came; the state was saved first.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the state was saved first.
     """
+    seed = as_whole("--seed", seed)
+    folder = RunFolder(as_path("--out", out)) if out is not None else None
     order = prepare(
         recipe,
         data=data,
@@ -90,11 +98,12 @@ def train(
         colour=colour,
         watcher=watcher,
     )
-    return order.begin(seed, RunFolder(out) if out is not None else None)
+    return order.begin(seed, folder)
 
 
+@plain_state()
 def resume(
-    run: str | Path,
+    run: str | os.PathLike[str],
     *,
     steps: int | None = None,
     epochs: float | None = None,
@@ -105,7 +114,7 @@ def resume(
     """Go on where a run stopped, or beyond its end: the weights are those of a run that never stopped.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or the `Run`.
         steps: go on up to this step, counted from the run's start; or ``epochs`` likewise; or ``minutes`` longer.
         epochs: see ``steps``.
         minutes: see ``steps``.
@@ -118,8 +127,9 @@ def resume(
         Interrupted: as ``train``.
     """
     watcher = watcher or Watcher()
-    check_length(steps, epochs, minutes)
-    folder = RunFolder(run)
+    given = read_length(steps, epochs, minutes)
+    folder = RunFolder(as_path("resume", run))
+    data = Path(data) if isinstance(data, os.PathLike) else data
     saved = folder.read_run()
     with folder.locked():
         saved = folder.read_run()
@@ -137,13 +147,13 @@ def resume(
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
         _load_newest(experiment, state, watcher)
-        length = given_length(experiment, steps, epochs, minutes)
+        length = given_length(experiment, **given)
         done = float(saved.get("seconds", 0.0))
-        if length.step is None and minutes is None:
+        if not given:
             length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
             length = Length(length.step, length.seconds - done)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
-        if finished and not (steps or epochs or minutes) and not saved.get("judged"):
+        if finished and not given and not (saved.get("judged") and kept_verdict(folder)):
             judged = conclude(experiment, state, done, watcher)
             if judged.verdict:
                 return judged
@@ -182,6 +192,8 @@ def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None
         raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
     except ValueError as error:
         raise UserError(f"{folder.path} cannot go on: {error}") from None
+    except KeyError as missing:
+        raise UserError(f"{folder.path} cannot go on: its checkpoint says nothing of {missing}") from None
     for complaint in complaints:
         watcher.say(f"{complaint}; going back to the one before, of step {note['step']}")
 
@@ -189,6 +201,10 @@ def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None
 def _warn_of_changes(saved: dict[str, Any], watcher: Watcher) -> None:
     now = {**versions(), "threads": torch.get_num_threads()}
     before = {**saved.get("versions", {}), "threads": saved.get("threads")}
-    changed = [f"{name} {before[name]} -> {now[name]}" for name in ("torch", "threads") if before[name] != now[name]]
+    changed = [
+        f"{name} {before.get(name, '?')} -> {now[name]}"
+        for name in ("torch", "threads")
+        if before.get(name) != now[name]
+    ]
     if changed:
         watcher.say(f"note: {', '.join(changed)}: the result may differ in the last bits from an unbroken run")

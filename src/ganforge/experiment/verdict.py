@@ -2,28 +2,35 @@
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ganforge.data.images import Splits
+from ganforge.data.images import ImageSet, Splits
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
 from ganforge.experiment.setup import Watcher
 from ganforge.judge.digits import load_judge
+from ganforge.judge.domain import ALIKE, digit_domain
 from ganforge.judge.kept import USABLE, kept_judge
 from ganforge.judge.look import Judge, Report
-from ganforge.judge.measure import Measurement, measure
+from ganforge.judge.measure import CONFIDENT, Measurement, measure
 from ganforge.judge.network import IMAGE_SHAPE
 from ganforge.judge.training import refuse_what_cannot_be_judged
 from ganforge.runs.folder import RunFolder
-from ganforge.runs.log import append_line, read_lines
+from ganforge.runs.log import append_line, fitting, read_lines, read_log
 from ganforge.sampling import Generator
+from ganforge.training.spinning import considerate_spinning
 
 FAKES = 10_000
 READABLE = 0.8
-"""Share of the real images that the judge of digits must read rightly (or surely, without labels) to have a say."""
+"""Share of the real images with labels that the judge of digits must read rightly to have a say."""
+SURE = 0.6
+"""Share of the real images without labels that it must be sure of; of whole alphabets it is sure of so many too."""
+ENOUGH = 1000
+"""Real images that decide which judge looks: of a few dozens a share says little."""
 PLAIN = 0.95
 """A judge that reads less than this of the real images has its share put beside that of the pictures."""
 PLURALS = {"digit": "digits", "class": "classes"}
@@ -69,11 +76,20 @@ class Verdict:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Verdict":
-        """Return what `to_dict` was made of."""
-        return cls(Measurement(**values["measured"]), tuple(Finding(**finding) for finding in values["findings"]))
+    def from_dict(cls, values: Mapping[str, Any]) -> "Verdict | None":
+        """Return what `to_dict` was made of, also by another version; None where too much of it is missing."""
+        verdict = fitting(cls, values)
+        return verdict if verdict and verdict.findings else None
 
 
+def kept_verdict(folder: RunFolder) -> Verdict | None:
+    """Return the last verdict on a run's last step; None where there is none that this version can read."""
+    step = folder.read_run().get("step", 0)
+    lines = [line for line in read_lines(folder.metrics) if "findings" in line and line["step"] == step]
+    return Verdict.from_dict(lines[-1]) if lines else None
+
+
+@considerate_spinning()
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 
@@ -84,7 +100,7 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
     def report(count: int) -> None:
         nonlocal looked
         looked += count
-        watcher.judging(looked, len(splits.test) + FAKES + min(FAKES, len(splits.train)))
+        watcher.judging(looked, max(looked, len(splits.test) + FAKES + min(FAKES, len(splits.train))))
 
     try:
         judge, why_none = choose_judge(splits, report)
@@ -94,38 +110,83 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
         watcher.say(f"judging {FAKES:,} pictures ...")
         asked = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
         fakes = generator.sample_classes(FAKES, asked, seed=0)
-        measured = measure(judge, splits.test, fakes, asked, splits.train, report)
+        numbers = judge.numbered(asked, generator.class_names) if asked is not None else None
+        measured = measure(judge, splits.test, fakes, numbers, splits.train, report)
     finally:
         watcher.end()
-    findings = find(dataclasses.asdict(measured), read_lines(folder.log))
+    findings = find(dataclasses.asdict(measured), read_log(folder.log))
     verdict = Verdict(measured, tuple(findings))
     append_line(folder.metrics, {"step": generator.note["step"], **verdict.to_dict()})
     return verdict
 
 
 def choose_judge(splits: Splits, report: Report | None = None) -> tuple[Judge | None, str]:
-    """Return the judge of digits where it reads the data, else the one kept for them; or None, and why."""
+    """Return the judge of digits where the images are handwritten digits, else the one kept for them; or None, and why.
+
+    That a judge is sure of images says nothing: they must be of the kind that it was made for (`why_no_digits`). A
+    judge that the user trained is kept under the fingerprint of its images, and so looks at no others.
+    """
     if len(splits.test) < 2:
         return None, "one test image is too little to compare with"
-    if splits.test.shape == IMAGE_SHAPE and _reads(load_judge(), splits, report) >= READABLE:
+    why = why_no_digits(splits, report) if splits.test.shape == IMAGE_SHAPE else ""
+    if splits.test.shape == IMAGE_SHAPE and not why:
         return load_judge(), ""
     try:
         kept = kept_judge(splits)
     except UserError as error:
         return None, str(error)
     if kept is None:
-        return None, "no judge reads these images"
-    if (share := _reads(kept, splits, report)) < USABLE:
+        return None, f"no judge reads these images{why and f': {why}'}"
+    if (share := _reads(kept, splits.test, report)) < USABLE:
         return None, f"{kept.version} reads {share:.0%} of the real images only"
     return kept, ""
 
 
-def _reads(judge: Judge, splits: Splits, report: Report | None) -> float:
+def why_no_digits(splits: Splits, report: Report | None = None) -> str:
+    """Say why real images are none for the judge of digits; nothing where they are handwritten digits.
+
+    Where they have labels, these tell: the judge must read the digit that the name of the class says. Where they have
+    none, the judge must be sure of most, and its features must be those of digits (`ganforge.judge.domain`).
+    """
+    judge, images = load_judge(), _evidence(splits)
+    if images.labelled:
+        if others := [name for name in images.class_names if name not in judge.class_names]:
+            return f"the judge of digits knows the classes 0 to 9, and no class {others[0]}"
+        reads = _reads(judge, images, report)
+        return "" if reads >= READABLE else f"the judge of digits reads {reads:.0%} of them as their labels say"
+    seen = judge.look_at_set(images, report)
+    sure = float((seen.confidence >= CONFIDENT).double().mean())
+    if sure < SURE:
+        return f"the judge of digits is sure of {sure:.0%} of them only"
+    if digit_domain().likeness(seen) < ALIKE:
+        return "to the judge of digits they look like letters or other shapes, not like handwritten digits"
+    return ""
+
+
+def why_foreign(judge: Judge, splits: Splits) -> str:
+    """Say why real images are none for a judge that the user named; nothing where they are, or nothing is known."""
+    if judge.hash == load_judge().hash:
+        return why_no_digits(splits)
+    reads = _reads(judge, splits.test, None)
+    how = "rightly" if splits.test.labelled else "surely"
+    return "" if reads >= USABLE else f"{judge.version} reads {reads:.0%} of the real images {how}"
+
+
+def _evidence(splits: Splits) -> ImageSet:
+    """Return the test images, or as many of all as say reliably what they are where these are few."""
+    images = splits.test
+    for more in (splits.validation, splits.train):
+        if len(images) < ENOUGH:
+            images = images.followed_by(more.select(slice(0, ENOUGH - len(images))))
+    return images
+
+
+def _reads(judge: Judge, images: ImageSet, report: Report | None) -> float:
     """Share of the real images that a judge reads rightly, or, without labels, surely."""
-    seen = judge.look_at_set(splits.test, report)
-    if splits.test.labelled:
-        return float((seen.classes == splits.test.labels).double().mean())
-    return float((seen.confidence >= READABLE).double().mean())
+    seen = judge.look_at_set(images, report)
+    if images.labelled:
+        return float((seen.classes == judge.numbered(images.labels, images.class_names)).double().mean())
+    return float((seen.confidence >= CONFIDENT).double().mean())
 
 
 def _make_one(splits: Splits, folder: RunFolder) -> str:

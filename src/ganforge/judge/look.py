@@ -1,12 +1,14 @@
 """A frozen judge at work: images in, classes, confidence and features out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.judge.network import JudgeNetwork
@@ -14,6 +16,8 @@ from ganforge.judge.storage import Card
 
 Report = Callable[[int], None]
 """Told the number of images that were just looked at."""
+Noun = Literal["digit", "class"]
+"""What one of a judge's classes is called in a sentence."""
 BLOCK = 100
 """Images looked at together: as fast as more of them, and a layer's planes take 10 MB for digits."""
 
@@ -49,7 +53,7 @@ class Judge:
         noun: what one of its classes is called in a sentence.
     """
 
-    def __init__(self, network: JudgeNetwork, card: Card, file_hash: str, noun: str = "class") -> None:
+    def __init__(self, network: JudgeNetwork, card: Card, file_hash: str, noun: Noun = "class") -> None:
         self.network = network
         self.card = card
         self.hash = file_hash
@@ -66,6 +70,18 @@ class Judge:
         """The names of the classes, in index order."""
         return self.card.classes
 
+    def numbered(self, labels: Tensor, class_names: Sequence[str]) -> Tensor:
+        """Return labels (int64 [N], in the order of these names) as this judge numbers classes; -1 where it has none.
+
+        Classes are the same where their names are: data of the digits 1 to 9 have the 1 for their first class.
+        """
+        if tuple(class_names) == self.class_names:
+            return labels
+        own = {name: number for number, name in enumerate(self.class_names)}
+        numbers = torch.tensor([*(own.get(name, -1) for name in class_names), -1])  # the last one for unknown labels
+        return numbers[labels.cpu()]
+
+    @plain_state()
     def look(self, images: Tensor, report: Report | None = None) -> Seen:
         """Judge uint8 images [N, C, H, W] of this judge's shape, N ≥ 1; ``report`` is called after each block.
 

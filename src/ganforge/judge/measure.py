@@ -1,15 +1,16 @@
 """All figures of one batch of fakes beside real images, as one record."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
-from ganforge.judge.look import Judge, Report, Seen
+from ganforge.judge.look import Judge, Noun, Report, Seen
 from ganforge.judge.network import FEATURE_DIM
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
@@ -21,6 +22,8 @@ from ganforge.randomness import random_generator
 CONFIDENT = 0.8
 PRESENT = 0.3
 """Part of its share among the reals from which a class counts as present: for ten equal classes, a share of .03."""
+RARE = 0.1
+"""Part of an equal share that a class must have among reals without labels to count as one of theirs."""
 FEWEST_FOR_FRECHET = 2 * FEATURE_DIM
 """Below this many samples a 128×128 covariance is mostly noise, and no Fréchet distance is given."""
 FEWEST_FOR_RECALL = 50
@@ -29,15 +32,17 @@ MOST_FOR_RECALL = 5000
 """So many of each at most are drawn for precision and recall: four times as many cost sixteen times the time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What the judge measured; every field can be written as JSON, None where it could not be measured.
+
+    Those that may be None are that in the line of a version that did not measure them yet.
 
     Attributes:
         judge: the judge's version.
         judge_hash: SHA-256 of its file.
         noun: what one of its classes is called: ``digit`` or ``class``.
-        class_names: the names of its classes, in the order of all figures per class.
+        class_names: the names of those of its classes that the reals have, in the order of all figures per class.
         n_fake: how many fakes were judged.
         n_real: how many real images they were held against.
         class_shares: share of all fakes that are of each class with confidence ≥ .8.
@@ -69,7 +74,7 @@ class Measurement:
 
     judge: str
     judge_hash: str
-    noun: str
+    noun: Noun
     class_names: list[str]
     n_fake: int
     n_real: int
@@ -79,21 +84,21 @@ class Measurement:
     confident: float
     confident_on_real: float
     class_spread: list[float | None]
-    within_class_spread: float | None
-    spread_floor: float | None
-    total_spread: float | None
-    label_agreement: float | None
-    frechet_distance: float | None
-    frechet_floor: float | None
+    within_class_spread: float | None = None
+    spread_floor: float | None = None
+    total_spread: float | None = None
+    label_agreement: float | None = None
+    frechet_distance: float | None = None
+    frechet_floor: float | None = None
     n_floor: int
-    precision: float | None
-    precision_floor: float | None
-    recall: float | None
-    recall_floor: float | None
+    precision: float | None = None
+    precision_floor: float | None = None
+    recall: float | None = None
+    recall_floor: float | None = None
     class_recall: list[float | None]
     class_recall_floor: list[float | None]
-    class_agreement: list[float | None] | None
-    agreement_on_real: float | None
+    class_agreement: list[float | None] | None = None
+    agreement_on_real: float | None = None
 
 
 def measure(
@@ -110,7 +115,8 @@ def measure(
         judge: who looks.
         real: the reals, best the test split; what was seen in them is remembered by their fingerprint.
         fake: uint8 [N, C, H, W], N ≥ 2.
-        asked_labels: int64 [N], the class asked of each fake, or None for a generator that is not asked.
+        asked_labels: int64 [N], the class asked of each fake, as the judge numbers classes (`Judge.numbered`), or None
+            for a generator that is not asked.
         floor_images: more reals, best the train split; as many as there are fakes are drawn from them.
         report: told the number of images that were just looked at.
 
@@ -125,29 +131,30 @@ def measure(
     shares, real_shares = (
         class_shares(found.classes, found.confidence, len(judge.class_names), CONFIDENT) for found in (seen, seen_real)
     )
-    spread = _spread(seen_real, seen, len(shares))
+    labels = judge.numbered(real.labels, real.class_names) if real.labelled else None
+    own = classes_among(real_shares, labels)
+    spread = _spread(seen_real, seen, len(shares))[own]
     floor = other_reals(floor_images, len(fake)) if floor_images is not None else None
     seen_floor = judge.look_at_set(floor, report) if floor is not None else None
+    floor_labels = judge.numbered(floor.labels, floor.class_names) if floor and floor.labelled else None
     recalls = _class_recall(
-        _by_class(seen_real, real.labels if real.labelled else None, len(shares)),
-        _by_class(seen, asked_labels, len(shares)),
-        _by_class(seen_floor, floor.labels if floor and floor.labelled else None, len(shares)),
+        _by_class(seen_real, labels, own), _by_class(seen, asked_labels, own), _by_class(seen_floor, floor_labels, own)
     )
     return Measurement(
         judge=judge.version,
         judge_hash=judge.hash,
         noun=judge.noun,
-        class_names=list(judge.class_names),
+        class_names=[judge.class_names[index] for index in own],
         n_fake=len(seen),
         n_real=len(seen_real),
-        class_shares=shares.tolist(),
-        real_class_shares=real_shares.tolist(),
-        classes_present=int(((shares >= PRESENT * real_shares) & (shares > 0)).sum()),
+        class_shares=shares[own].tolist(),
+        real_class_shares=real_shares[own].tolist(),
+        classes_present=present(shares, real_shares, own),
         confident=float((seen.confidence >= CONFIDENT).double().mean()),
         confident_on_real=float((seen_real.confidence >= CONFIDENT).double().mean()),
         class_spread=[_known(ratio) for ratio in spread.tolist()],
         within_class_spread=_known(mean_spread(spread)),
-        spread_floor=_known(mean_spread(_spread(seen_real, seen_floor, len(shares)))) if seen_floor else None,
+        spread_floor=_known(mean_spread(_spread(seen_real, seen_floor, len(shares))[own])) if seen_floor else None,
         total_spread=_known(total_spread(seen_real.spread_features, seen.spread_features)),
         label_agreement=_agreement(seen, asked_labels) if asked_labels is not None else None,
         frechet_distance=_distance(seen_real, seen),
@@ -159,9 +166,26 @@ def measure(
         recall_floor=_of_equally_many(recall, seen_real.features, seen_floor.features) if seen_floor else None,
         class_recall=recalls[0],
         class_recall_floor=recalls[1],
-        class_agreement=_class_agreement(seen, asked_labels, len(shares)) if asked_labels is not None else None,
-        agreement_on_real=_agreement(seen_real, real.labels) if real.labelled else None,
+        class_agreement=_class_agreement(seen, asked_labels, own) if asked_labels is not None else None,
+        agreement_on_real=_agreement(seen_real, labels) if labels is not None else None,
     )
+
+
+def classes_among(real_shares: Floats, labels: Tensor | None) -> list[int]:
+    """Return the classes that real images have, as the judge numbers them.
+
+    These are the classes of the labels; without labels, those that are read in a tenth of an equal share or more: the
+    judge misreads some images as classes that are not there.
+    """
+    if labels is not None:
+        return [int(label) for label in labels.unique() if label >= 0]
+    found: list[int] = np.flatnonzero(real_shares >= RARE / len(real_shares)).tolist()
+    return found or list(range(len(real_shares)))
+
+
+def present(shares: Floats, real_shares: Floats, own: Sequence[int]) -> int:
+    """Return how many of these classes appear, by their shares of all fakes and of all reals."""
+    return int(((shares >= PRESENT * real_shares) & (shares > 0))[own].sum())
 
 
 def other_reals(images: ImageSet, count: int) -> ImageSet:
@@ -180,8 +204,8 @@ def _agreement(seen: Seen, labels: Tensor) -> float:
     return float((seen.classes == labels.cpu()).double().mean())
 
 
-def _class_agreement(seen: Seen, labels: Tensor, number_of_classes: int) -> list[float | None]:
-    asked = [seen.classes[labels.cpu() == index] == index for index in range(number_of_classes)]
+def _class_agreement(seen: Seen, labels: Tensor, own: Sequence[int]) -> list[float | None]:
+    asked = [seen.classes[labels.cpu() == index] == index for index in own]
     return [float(hits.double().mean()) if len(hits) else None for hits in asked]
 
 
@@ -196,12 +220,12 @@ def _class_recall(
     )
 
 
-def _by_class(seen: Seen | None, labels: Tensor | None, number_of_classes: int) -> list[Tensor]:
+def _by_class(seen: Seen | None, labels: Tensor | None, own: Sequence[int]) -> list[Tensor]:
     """Return the 128 features of every class: by the labels where there are any, else by what the judge reads."""
     if seen is None:
-        return [torch.empty(0, FEATURE_DIM)] * number_of_classes
+        return [torch.empty(0, FEATURE_DIM)] * len(own)
     of = seen.classes if labels is None else labels.cpu()
-    return [seen.features[of == index] for index in range(number_of_classes)]
+    return [seen.features[of == index] for index in own]
 
 
 def _of_equally_many(figure: Callable[[Tensor, Tensor], float], real: Tensor, other: Tensor) -> float | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from ganforge.errors import UserError
 from ganforge.files import write_atomically
+from ganforge.json_text import to_json
 from ganforge.judge.network import DIGIT_LAYERS, FEATURE_DIM, IMAGE_SHAPE, JudgeNetwork, Layers
 
 
@@ -65,7 +66,7 @@ def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
         RunFailed: the file cannot be written; what stood there before still does.
     """
     # one key: safetensors writes several in an order that changes from run to run
-    note = {"ganforge": json.dumps(_note(card), sort_keys=True, ensure_ascii=True)}
+    note = {"ganforge": to_json(_note(card), sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(weights, note)
     write_atomically(path, content)
@@ -79,18 +80,19 @@ def read_judge(path: Path, expected_hash: str | None = None) -> tuple[JudgeNetwo
         UserError: the file is missing, is no judge, or its hash is not ``expected_hash``.
     """
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); a judge is a .safetensors file") from error
+    found = hashlib.sha256(content).hexdigest()
     if expected_hash is not None and found != expected_hash:
         raise UserError(
             f"{path}: its SHA-256 starts with {found[:12]} and not {expected_hash[:12]}, so it is not the judge that "
             "figures were made with; install ganforge again"
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            note: dict[str, Any] = json.loads((file.metadata() or {})["ganforge"])
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no dict
+        weights = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        note: dict[str, Any] = json.loads(header["__metadata__"]["ganforge"])
         lists = {name: tuple(value) for name, value in note.items() if isinstance(value, list)}
         card = Card(**{**note, **lists})
         network = _with_weights(card, weights)

@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
 from ganforge.errors import RunFailed, UserError
 from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, nonsense, wear
 from ganforge.judge.network import JudgeNetwork, fitting_layers
 from ganforge.judge.storage import Card, name_layers, save_judge
 from ganforge.randomness import random_generator, seed_of
+from ganforge.training.spinning import considerate_spinning
 
 BATCH = 128
 NONSENSE = 16
@@ -35,6 +37,7 @@ Report = Callable[[int, int, float], None]
 """Called after every step with the steps done, the steps in all and the loss."""
 
 
+@plain_state()
 def train_judge(
     splits: Splits, epochs: int = 20, seed: int = 1, flip: bool = False, report: Report | None = None
 ) -> JudgeNetwork:
@@ -52,6 +55,7 @@ def train_judge(
     return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, report)
 
 
+@considerate_spinning()
 def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | None) -> JudgeNetwork:
     network, averaged = _fresh_network(train, seed), _fresh_network(train, seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)
@@ -84,6 +88,7 @@ def _changed(pixels: Tensor, seed: int, step: int, flip: bool) -> Tensor:
     return torch.cat([worn, nonsense(batch, NONSENSE, random_generator(seed, "judge", "nonsense", step))])
 
 
+@plain_state()
 def epochs_in(splits: Splits, minutes: float, flip: bool) -> int:
     """Return how many epochs take so many minutes on this machine, by the time that a few steps take; 1 at least.
 
@@ -125,7 +130,7 @@ def refuse_what_cannot_be_judged(splits: Splits) -> None:
 
 def _fresh_network(train: ImageSet, seed: int) -> JudgeNetwork:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "judge", "start"))
+        torch.default_generator.manual_seed(seed_of(seed, "judge", "start"))
         network = JudgeNetwork(len(train.class_names), train.shape, fitting_layers(train.shape))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -158,6 +163,7 @@ def accuracy(network: JudgeNetwork, images: ImageSet) -> float:
     return float(torch.cat(hits).float().mean())
 
 
+@plain_state()
 def train_and_save(
     splits: Splits, path: Path, version: str, epochs: int, seed: int, flip: bool = False, report: Report | None = None
 ) -> Card:

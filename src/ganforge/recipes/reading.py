@@ -1,17 +1,19 @@
 """Recipes are read: from a built-in name or a TOML file, with changes, to a checked recipe or one line that helps."""
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from ganforge.arguments import as_path, as_texts, shown
 from ganforge.errors import UserError, nearest
+from ganforge.files import user_path
 from ganforge.networks.blocks import Init
 from ganforge.networks.catalogue import DISCRIMINATORS, ENCODERS, GENERATORS
 from ganforge.objectives.adversarial import OBJECTIVES
@@ -111,12 +113,27 @@ def _is_recipe(file: Any) -> bool:
     return str(file.name).endswith(".toml")
 
 
-def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+def load_recipe(name: str | os.PathLike[str] | Recipe, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its name, an alias, or the path of a TOML file, then apply ``field=value`` changes.
+
+    A `Recipe` is taken as it is, with the changes, and checked anew.
 
     Raises:
         UserError: unknown name (the nearest are offered), broken TOML, or a field that does not check.
     """
+    if isinstance(name, Recipe):
+        where, values = f"recipe {name.name}", name.to_dict()
+    elif isinstance(name, str | os.PathLike):
+        where, values = _values_of(name if isinstance(name, str) else str(as_path("recipe", name)))
+    else:
+        raise UserError(f"recipe {shown(name)}: give a name, the path of a TOML file, or a Recipe")
+    for change in as_texts("--set", changes):
+        _apply(values, change)
+    return parse(values, where)
+
+
+def _values_of(name: str) -> tuple[str, dict[str, Any]]:
+    """Read the fields of a recipe, and what to call it in messages."""
     texts = built_in()
     names = {alias: key for key, text in texts.items() for alias in (key, *tomllib.loads(text).get("aliases", ()))}
     names["default"] = DEFAULT_RECIPE
@@ -124,17 +141,25 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
         where, text = f"recipe {names[name]}", texts[names[name]]
     else:
         where, text = name, _read_file(name, list(names))
+    return where, parse_toml(text, name)
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        UserError: it is none, or nested too deep.
+    """
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name}: not valid TOML: {error}") from None
-    for change in changes:
-        _apply(values, change)
-    return parse(values, where)
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UserError(f"{where}: not valid TOML: nested too deep") from None
+    except ValueError as error:  # also a number of more than 4,300 digits
+        raise UserError(f"{where}: not valid TOML: {error}") from None
 
 
 def _read_file(name: str, names: list[str]) -> str:
-    path = Path(name)
+    path = user_path(name)
     if not path.suffix and not path.is_file():
         raise UserError(f"recipe {name!r} is not known: {nearest(name, names)}")
     try:

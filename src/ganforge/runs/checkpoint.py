@@ -1,7 +1,6 @@
 """Tensors on disk as safetensors with one JSON note: written whole or not at all, checked when read, never a pickle."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from ganforge.files import write_atomically
+from ganforge.json_text import parse_json, to_json
 
 # safetensors writes several metadata keys in arbitrary order; under a single key the same content is the same bytes.
 _KEY = "ganforge"
@@ -30,7 +30,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) 
         RunFailed: the disk is full or cannot be written to; an older file of that name is untouched.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    text = json.dumps({**note, "digest": _digest(plain)}, sort_keys=True)
+    text = to_json({**note, "digest": _digest(plain)}, sort_keys=True)
     write_atomically(path, to_safetensors(plain, {_KEY: text}))
 
 
@@ -53,7 +53,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise Damaged(f"its header claims {header} bytes and the file has {len(content)}")
     try:
         tensors = parse_safetensors(content)
-        note = json.loads(json.loads(content[8 : 8 + header])["__metadata__"][_KEY])
+        note = parse_json(parse_json(content[8 : 8 + header])["__metadata__"][_KEY])
         digest = note.pop("digest")
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"it is not a ganforge file ({type(error).__name__})") from None
@@ -94,6 +94,14 @@ def write_checkpoint(folder: Path, tensors: dict[str, Tensor], note: dict[str, A
         old.unlink()
 
 
+def _check_counts(note: dict[str, Any]) -> None:
+    """Refuse a note that does not say how far the run was, which the digest of the tensors does not cover."""
+    for name, value in {"step": None, **note}.items():
+        kinds = (int,) if name in ("step", "images_seen") else (int, float)
+        if name in ("step", "images_seen", "seconds") and not (type(value) in kinds and value >= 0):
+            raise Damaged(f"its {name} is no number")
+
+
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
     """Read the newest checkpoint that is whole; also says in words which newer ones were damaged.
 
@@ -104,7 +112,9 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], 
     complaints: list[str] = []
     for path in found:
         try:
-            return *read_tensors(path), complaints
+            tensors, note = read_tensors(path)
+            _check_counts(note)
+            return tensors, note, complaints
         except Damaged as damage:
             complaints.append(f"checkpoint {path.name} is damaged ({damage})")
     raise Damaged("; ".join(complaints) if found else "it has no checkpoint")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
+from ganforge.training.spinning import considerate_spinning
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 from ganforge.training.step import Rule
@@ -13,6 +14,7 @@ Hook = Callable[[State, Stats], None]
 """Looks at the state between two steps and never changes it. Reading a statistic waits for the device."""
 
 
+@considerate_spinning()
 def train(
     state: State,
     rule: Rule,

@@ -1,7 +1,6 @@
 """The real step, played for a moment on made-up images: what is faster is measured, never assumed, and remembered."""
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.errors import RunFailed
 from ganforge.files import cache_folder, write_atomically
+from ganforge.json_text import parse_json, to_json
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.draws import Draws
 from ganforge.training.rules import rule_of
@@ -58,14 +58,14 @@ def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float
 def memory_of(kind: str, recipe: Recipe, shape: Shape, classes: int) -> Path:
     """Where such an answer is kept for this machine, torch, number of threads and recipe."""
     here = (platform.machine(), platform.processor(), torch.get_num_threads(), torch.__config__.show())
-    text = json.dumps([recipe.to_dict(), shape, classes, here], sort_keys=True)
+    text = to_json([recipe.to_dict(), shape, classes, here], sort_keys=True)
     return cache_folder() / kind / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
 
 def recall(file: Path) -> Any:
     """Return what was found out before; None where nothing was, or nobody can read it."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_bytes())
     except (OSError, ValueError):
         return None
 
@@ -74,6 +74,6 @@ def remember(file: Path, answer: Any) -> None:
     """Keep an answer; where nothing can be written it is found out anew next time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(answer).encode())
+        write_atomically(file, to_json(answer).encode())
     except (OSError, RunFailed):
         return

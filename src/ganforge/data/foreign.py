@@ -1,0 +1,404 @@
+"""What is not read, named for what it is, with the line that makes pictures or a .npz of it.
+
+Nothing here looks further into such a file than its first bytes or its list of members. ganforge unpickles nothing: the
+lines are run by the user, who knows where the file is from.
+"""
+
+import bz2
+import lzma
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+START = 4096
+"""Bytes from a file's beginning that tell what it is; HDF5 may begin as late as at 2048."""
+
+CONVERT, TRUSTED = "convert it: ", "if you trust where it comes from, convert it: "
+SAVE = (
+    "numpy.savez('{stem}.npz', **(d if isinstance(d, dict) else dict(zip(('images', 'labels'), d)) "
+    "if len(d) == 2 else {{'images': d}}))"
+)
+"""Saves ``d``: a dict of arrays, a pair of images and labels, or images alone."""
+MAGICK = 'convert it with ImageMagick: magick "{path}" "{stem}.png"'
+OTHER_DATA = "give the pictures or arrays themselves"
+CAMERA = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
+"""Endings of cameras' raw pictures, most of which are TIFFs that show a thumbnail to who does not know better."""
+PICKLED = rb"\x80[\x02-\x05]"
+PICKLED_AS_TEXT = rb"[(\]}][dl]?[pq][\d\x00]|c(numpy|copy_?reg|__builtin__|builtins|collections)[\w.]*\n"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file or folder that is not read.
+
+    Attributes:
+        what: its name with an article.
+        how: what to do, or a line of Python that converts it. In both ``{path}`` stands for the file's path, ``{stem}``
+            for its name without ending, ``{folder}`` for the folder it is in, and ``{ending}`` for its ending.
+        start: a pattern of its first bytes.
+        name: a pattern of its name that must fit too, in small letters.
+        endings: of names; they count where no pattern of first bytes fits.
+        members: patterns of names of members, each of which a zip or folder of this kind has.
+    """
+
+    what: str
+    how: str
+    start: bytes = b""
+    name: str = ""
+    endings: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+    def said_of(self, name: str) -> str:
+        """Say that the file of this name is not read, and what to do."""
+        return f"is {self.what}, which is not read; {self.remedy(name)}"
+
+    def remedy(self, name: str) -> str:
+        """Say what to do with the file of this name."""
+        path, unpacking = PurePosixPath(name.replace("\\", "/")), ""
+        if (unpack := UNPACK.get(path.suffix.lower())) and not self.how.startswith("unpack"):
+            unpacking, path = f'unpack it ({unpack} "{_quotable(str(path))}"), then ', path.with_suffix("")
+        return unpacking + self.how.format(
+            path=_quotable(str(path)),
+            stem=_quotable(path.name.split(".")[0] or "images"),
+            folder=_quotable(str(path.parent)),
+            ending=_quotable(path.suffix),
+        )
+
+
+UNPACK = {".gz": "python -m gzip -d", ".bz2": "bunzip2 -k", ".xz": "unxz -k"}
+"""What unpacks a packed single file, by its ending."""
+
+
+def _quotable(name: str) -> str:
+    """Return a name that can stand between quotes in a shell and in Python, or a word in its place."""
+    return name if re.fullmatch(r"[\w./ :~+@,=()-]*", name) else "FILE"
+
+
+def _python(code: str, before: str = CONVERT) -> str:
+    return f'{before}python -c "{code}"'
+
+
+KINDS = (
+    # Python's and other arrays
+    Kind("a TorchScript model", OTHER_DATA, members=(r"([^/]+/)?constants\.pkl", r"([^/]+/)?code/.*")),
+    Kind(
+        "a file of torch.save",
+        _python(f"import numpy, torch; d = torch.load('{{path}}', weights_only=True); {SAVE}"),
+        start=rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.",
+        endings=(".pt", ".pth"),
+        members=(r"([^/]+/)?data\.pkl", r"([^/]+/)?version"),
+    ),
+    Kind(
+        "CIFAR-10 in its Python version, which is pickled",
+        "use --data cifar10, or, "
+        + _python(
+            "import numpy, pickle; b = [pickle.load(open('{path}/' + n, 'rb'), encoding='latin1') for n in "
+            "['data_batch_%d' % i for i in range(1, 6)] + ['test_batch']]; numpy.savez('{stem}.npz', "
+            "x_train=numpy.concatenate([d['data'] for d in b[:5]]).reshape(-1, 3, 32, 32), "
+            "y_train=sum((d['labels'] for d in b[:5]), []), x_test=b[5]['data'].reshape(-1, 3, 32, 32), "
+            "y_test=b[5]['labels'])",
+            TRUSTED,
+        ),
+        members=("data_batch_1", "test_batch"),
+    ),
+    Kind(
+        "a pickled batch of CIFAR",
+        _python(
+            "import numpy, pickle; d = pickle.load(open('{path}', 'rb'), encoding='latin1'); numpy.savez('{stem}.npz', "
+            "images=d['data'].reshape(-1, 3, 32, 32), labels=d.get('labels', d.get('fine_labels')))",
+            TRUSTED,
+        ),
+        start=PICKLED + rb".{0,40}(batch_label|filenames)",
+    ),
+    Kind(
+        "a pickle of MNIST in three parts",
+        "use --data mnist, or, "
+        + _python(
+            "import numpy, pickle; d = pickle.load(open('{path}', 'rb'), encoding='latin1'); numpy.savez('{stem}.npz', "
+            "**{{n + p: a for p, s in zip(('train', 'val', 'test'), d) for n, a in zip(('x_', 'y_'), s)}})",
+            TRUSTED,
+        ),
+        start=PICKLED,
+        name=r"mnist\.(pkl|pickle).*",
+    ),
+    Kind(
+        "a joblib file, which is pickled",
+        _python(f"import joblib, numpy; d = joblib.load('{{path}}'); {SAVE}", TRUSTED),
+        start=PICKLED,
+        name=r".*\.joblib",
+        endings=(".joblib",),
+    ),
+    Kind(
+        "a Python pickle",
+        _python(f"import numpy, pickle; d = pickle.load(open('{{path}}', 'rb'), encoding='latin1'); {SAVE}", TRUSTED),
+        start=PICKLED + b"|" + PICKLED_AS_TEXT,
+        endings=(".pkl", ".pickle"),
+    ),
+    Kind(
+        "a MATLAB 7.3 file",
+        _python(
+            "import h5py, numpy; f = h5py.File('{path}'); numpy.savez('{stem}.npz', "
+            "**{{k: f[k][()].T for k in f if isinstance(f[k], h5py.Dataset)}})"
+        ),
+        start=rb"MATLAB 7\.3 MAT-file",
+    ),
+    Kind(
+        "an HDF5 file",
+        _python(
+            "import h5py, numpy; f = h5py.File('{path}'); numpy.savez('{stem}.npz', "
+            "**{{k: f[k][()] for k in f if isinstance(f[k], h5py.Dataset)}})"
+        ),
+        start=rb"(.{512}|.{1024}|.{2048})?\x89HDF\r\n\x1a\n",
+        endings=(".h5", ".hdf5", ".hdf"),
+    ),
+    Kind(
+        "a MATLAB file",
+        _python(
+            "import numpy, scipy.io; numpy.savez('{stem}.npz', "
+            "**{{k: v for k, v in scipy.io.loadmat('{path}').items() if k[0] != '_'}})"
+        ),
+        start=rb"MATLAB 5\.0 MAT-file",
+        endings=(".mat",),
+    ),
+    Kind(
+        "a netCDF file",
+        _python(
+            "import numpy, scipy.io; f = scipy.io.netcdf_file('{path}', mmap=False); numpy.savez('{stem}.npz', "
+            "**{{k: v[:] for k, v in f.variables.items()}})"
+        ),
+        start=rb"CDF[\x01\x02]",
+    ),
+    Kind(
+        "a safetensors file",
+        _python("import numpy, safetensors.numpy as s; numpy.savez('{stem}.npz', **s.load_file('{path}'))"),
+        endings=(".safetensors",),
+    ),
+    Kind(
+        "a Zarr array",
+        _python("import numpy, zarr; numpy.save('{stem}.npy', zarr.open('{path}')[:])"),
+        members=(r"\.zarray|zarr\.json",),
+    ),
+    Kind("an R data file", OTHER_DATA, start=rb"RD[AX][23]\n", endings=(".rds", ".rdata")),
+    # Tables and databases
+    Kind(
+        "a data set that TensorFlow Datasets wrote",
+        _python(
+            "import numpy, tensorflow_datasets as t; d = t.builder_from_directory('{path}').as_dataset(split='train', "
+            "batch_size=-1); numpy.savez('{stem}.npz', images=d['image'], labels=d['label'])"
+        ),
+        members=(r"features\.json", r"dataset_info\.json"),
+    ),
+    Kind(
+        "a TFRecord file",
+        # The longest of a record's strings of bytes is its encoded picture.
+        _python(
+            "import os, tensorflow as t; os.makedirs('{stem}', exist_ok=True); [open('{stem}/%06d.png' % i, 'wb')"
+            ".write(max((v.bytes_list.value[0] for v in t.train.Example.FromString(r.numpy()).features.feature.values()"
+            " if v.bytes_list.value), key=len)) for i, r in enumerate(t.data.TFRecordDataset('{path}'))]"
+        ),
+        endings=(".tfrecord", ".tfrecords"),
+    ),
+    Kind(
+        "an LMDB database",
+        _python(
+            "import lmdb, os; os.makedirs('{stem}-pictures', exist_ok=True); [open('{stem}-pictures/%06d.png' % i, "
+            "'wb').write(v) for i, (_, v) in enumerate(lmdb.open('{path}', readonly=True, lock=False).begin().cursor())"
+            "]"
+        ),
+        members=(r"data\.mdb",),
+    ),
+    Kind(
+        "a data set of several parts that Hugging Face's save_to_disk wrote",
+        _python(
+            "import datasets, os; os.makedirs('{stem}-parquet', exist_ok=True); [d.to_parquet("
+            "'{stem}-parquet/' + p + '-00000-of-00001.parquet') for p, d in datasets.load_from_disk('{path}').items()]"
+        ),
+        members=(r"dataset_dict\.json",),
+    ),
+    Kind(
+        "a data set that Hugging Face's save_to_disk wrote",
+        _python("import datasets; datasets.load_from_disk('{path}').to_parquet('{stem}.parquet')"),
+        members=(r"state\.json", r"dataset_info\.json"),
+    ),
+    Kind(
+        "an Arrow or Feather file",
+        _python(
+            "import pyarrow.ipc as i, pyarrow.parquet as p; "
+            "p.write_table(i.open_file('{path}').read_all(), '{stem}.parquet')"
+        ),
+        start=rb"ARROW1\x00\x00",
+        endings=(".feather",),
+    ),
+    Kind(
+        "an Arrow stream",
+        _python(
+            "import pyarrow.ipc as i, pyarrow.parquet as p; "
+            "p.write_table(i.open_stream('{path}').read_all(), '{stem}.parquet')"
+        ),
+        endings=(".arrow",),
+    ),
+    Kind(
+        "an ORC file",
+        _python(
+            "import pyarrow.orc as o, pyarrow.parquet as p; p.write_table(o.read_table('{path}'), '{stem}.parquet')"
+        ),
+        endings=(".orc",),
+    ),
+    Kind("an Avro file", "convert it to Parquet", start=rb"Obj\x01", endings=(".avro",)),
+    Kind("an Excel workbook", "save its sheet as CSV", endings=(".xls", ".xlsx"), members=(r"xl/workbook\.(xml|bin)",)),
+    Kind("an SQLite database", "write its pictures into files", start=rb"SQLite format 3\x00", endings=(".sqlite",)),
+    # Pictures that Pillow does not decode by itself
+    Kind(
+        "a DICOM picture",
+        _python(
+            "import glob, pydicom; from PIL import Image; [Image.fromarray(pydicom.dcmread(p).pixel_array"
+            ".astype('int32')).save(p + '.tif') for p in glob.glob('{folder}/*{ending}')]",
+            "convert all of its folder: ",
+        ),
+        start=rb".{128}DICM",
+        endings=(".dcm", ".dicom"),
+    ),
+    Kind(
+        "a NIfTI volume",
+        _python(
+            "import nibabel, numpy; numpy.savez('{stem}.npz', "
+            "images=numpy.moveaxis(nibabel.load('{path}').get_fdata(), 2, 0))",
+            "save its slices: ",
+        ),
+        start=rb".{344}n[+i]1\x00|.{4}n[+i]2\x00",
+        endings=(".nii",),
+    ),
+    Kind(
+        "a FITS picture",
+        _python(
+            "import astropy.io.fits as f; from PIL import Image; "
+            "Image.fromarray(f.getdata('{path}').astype('float32')).save('{stem}.tif')"
+        ),
+        start=rb"SIMPLE  =",
+        endings=(".fits", ".fit", ".fts"),
+    ),
+    Kind(
+        "a camera's raw picture",
+        _python(
+            "import rawpy; from PIL import Image; "
+            "Image.fromarray(rawpy.imread('{path}').postprocess()).save('{stem}.png')"
+        ),
+        start=rb".{8}CR\x02|.{4}ftypcrx |FUJIFILMCCD-RAW|IIU\x00|IIR[OS]",
+        endings=CAMERA,
+    ),
+    Kind(
+        "a HEIC picture",
+        _python(
+            "import pillow_heif as h; from PIL import Image; h.register_heif_opener(); "
+            "Image.open('{path}').save('{stem}.png')"
+        ),
+        start=rb".{4}ftyp(hei[cxms]|hev[cmsx]|mif1|msf1)",
+        endings=(".heic", ".heif"),
+    ),
+    Kind("an OpenEXR picture", MAGICK, start=rb"v/1\x01", endings=(".exr",)),
+    Kind("a Radiance picture", MAGICK, start=rb"#\?(RADIANCE|RGBE)", endings=(".hdr",)),
+    Kind("a JPEG XL picture", MAGICK, start=rb"\x00\x00\x00\x0cJXL \r\n\x87\n|\xff\x0a", endings=(".jxl",)),
+    Kind("a GIMP picture", MAGICK, start=rb"gimp xcf", endings=(".xcf",)),
+    Kind("a PAM picture", MAGICK, start=rb"P7\nWIDTH", endings=(".pam",)),
+    Kind("a PDF document", 'draw its pages: pdftoppm -png "{path}" "{stem}"', start=rb"%PDF", endings=(".pdf",)),
+    Kind("a PostScript drawing", MAGICK, start=rb"%!PS|\xc5\xd0\xd3\xc6", endings=(".eps", ".ps")),
+    Kind("an SVG drawing", MAGICK, start=rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>.{0,2000}?)?<svg\b", endings=(".svg",)),
+    Kind("a Windows metafile", MAGICK, start=rb"\xd7\xcd\xc6\x9a|.{40} EMF", endings=(".wmf", ".emf")),
+    # Video and audio
+    Kind(
+        "an audio file",
+        "draw its spectrograms and give these",
+        start=rb"RIFF.{4}WAVE|ID3[\x02-\x04]|fLaC\x00|OggS\x00|.{4}ftypM4A ",
+        endings=(".wav", ".mp3", ".flac", ".ogg", ".m4a"),
+    ),
+    Kind(
+        "a video",
+        'cut it into frames: ffmpeg -i "{path}" "{stem}-%06d.png"',
+        start=rb"RIFF.{4}AVI |.{4}ftyp(iso.|mp4.|avc1|M4V |qt  |dash)|\x1aE\xdf\xa3|\x00\x00\x01[\xb3\xba]"
+        rb"|FLV\x01|0&\xb2u",
+        endings=(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".flv", ".wmv"),
+    ),
+    # Archives of other makers
+    Kind("a 7z archive", "unpack it and give its folder", start=rb"7z\xbc\xaf'\x1c", endings=(".7z",)),
+    Kind("a RAR archive", "unpack it and give its folder", start=rb"Rar!\x1a\x07", endings=(".rar",)),
+    Kind("packed by Zstandard", 'unpack it: zstd -d "{path}"', start=rb"\x28\xb5\x2f\xfd", endings=(".zst",)),
+    Kind("packed by LZ4", 'unpack it: lz4 -d "{path}"', start=rb"\x04\x22\x4d\x18", endings=(".lz4",)),
+    Kind("packed by compress", 'unpack it: uncompress "{path}"', start=rb"\x1f\x9d", endings=(".z",)),
+    # Models, documents, and what was saved in place of a file
+    Kind("a Keras model", OTHER_DATA, endings=(".keras",), members=(r"config\.json", r"model\.weights\.h5")),
+    Kind("a TensorFlow model", OTHER_DATA, start=rb".{4}TFL3", endings=(".tflite",), members=(r"saved_model\.pb",)),
+    Kind("a GGUF model", OTHER_DATA, start=rb"GGUF[\x01-\x04]\x00", endings=(".gguf",)),
+    Kind("an ONNX model", OTHER_DATA, endings=(".onnx",)),
+    Kind(
+        "an Office document",
+        OTHER_DATA,
+        start=rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        endings=(".doc", ".docx", ".ppt", ".pptx"),
+        members=(r"word/document\.xml|ppt/presentation\.xml",),
+    ),
+    Kind("an OpenDocument file", OTHER_DATA, endings=(".odt", ".ods"), members=("mimetype", r"META-INF/manifest\.xml")),
+    Kind("a Java archive", OTHER_DATA, endings=(".jar",), members=(r"META-INF/MANIFEST\.MF",)),
+    Kind("a Git LFS pointer", "get the file it stands for: git lfs pull", start=rb"version https://git-lfs"),
+    Kind(
+        "a web page",
+        "if it was saved in place of the file, download that again",
+        start=rb"(?i)\s*<(!doctype )?html",
+        endings=(".html", ".htm"),
+    ),
+)
+
+
+def name_foreign(path: Path) -> str | None:
+    """Say in half a sentence what a path is that is not read, and what to do; None where it may be readable."""
+    kind = None
+    with suppress(OSError):
+        if path.is_dir():
+            kind = kind_of_members(os.listdir(path))
+        elif path.is_file():
+            with path.open("rb") as file:
+                kind = kind_of(path.name, file.read(START))
+    return kind.said_of(str(path)) if kind else None
+
+
+def kind_of(name: str, start: bytes) -> Kind | None:
+    """Tell what a file that is not read is, by its first bytes, unpacked where they are packed, else by its ending."""
+    packed = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
+    lower = PurePosixPath(name.lower()).name
+    if packed:
+        start, lower = _beginning(packed, start), lower.removesuffix(PurePosixPath(lower).suffix)
+    for kind in KINDS:
+        if kind.start and re.match(kind.start, start, re.DOTALL) and re.fullmatch(kind.name or ".*", lower, re.DOTALL):
+            return kind
+    lower = re.sub(r"-\d+-of-\d+$", "", lower)
+    return next((kind for kind in KINDS if kind.endings and lower.endswith(kind.endings)), None)
+
+
+PACKED: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": lambda start: zlib.decompressobj(31).decompress(start, START),
+    b"BZh": lambda start: bz2.BZ2Decompressor().decompress(start, START),
+    b"\xfd7zXZ\x00": lambda start: lzma.LZMADecompressor().decompress(start, START),
+}
+"""What unpacks the beginning of a packed file, by its first bytes."""
+
+
+def _beginning(unpack: Callable[[bytes], bytes], start: bytes) -> bytes:
+    try:
+        return unpack(start)
+    except (OSError, zlib.error, lzma.LZMAError):
+        return b""
+
+
+MEMBERS = re.compile("|".join(f"(?:{wanted})" for kind in KINDS for wanted in kind.members))
+
+
+def kind_of_members(names: Iterable[str]) -> Kind | None:
+    """Tell what a zip or folder that is not read is, by the names of its members."""
+    telling = [name for name in names if MEMBERS.fullmatch(name)]
+    for kind in KINDS:
+        if kind.members and all(any(re.fullmatch(wanted, name) for name in telling) for wanted in kind.members):
+            return kind
+    return None

@@ -1,0 +1,251 @@
+"""The identity of a user's extractor: a hash of its code and of all that it holds, not of its name.
+
+Two functions are one where their code, constants, defaults, closures and the globals they use are equal, wherever they
+were defined; two networks where their classes and weights are. What was installed (torch, NumPy, the standard library)
+counts by name and version. What cannot be told, such as an open file, has no identity.
+"""
+
+import dis
+import hashlib
+import sys
+import sysconfig
+import types
+from collections.abc import Iterable, Iterator
+from functools import partial, singledispatchmethod
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import torch
+
+PLACES = {"site-packages", "dist-packages"}
+UNSAID = {
+    "__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__",
+    "__name__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",
+    "__abstractmethods__", "_abc_impl",
+}  # fmt: skip
+"""Attributes that say where something stands or what it is called, or that follow from the others."""
+WORD = 8
+
+
+class Unidentified(Exception):
+    """Something whose content cannot be told; the message names its type."""
+
+
+def identity_of(value: object) -> str:
+    """Return the SHA-256 of what a value is and holds; the same in every process of one Python version.
+
+    Raises:
+        Unidentified: some part of it cannot be told.
+    """
+    try:
+        return _Walk().digest(value).hex()
+    except RecursionError:
+        raise Unidentified("what is nested too deep") from None
+
+
+class _Walk:
+    """One walk through a value; it knows what it is inside of, so that circles end."""
+
+    def __init__(self) -> None:
+        self._inside: list[int] = []
+
+    def digest(self, value: object) -> bytes:
+        """Return the hash of a value and all that it holds."""
+        if id(value) in self._inside:
+            words: Iterable[bytes] = [b"circle", str(len(self._inside) - self._inside.index(id(value))).encode()]
+            return _joined(words)
+        self._inside.append(id(value))
+        try:
+            kind = type(value)
+            name = kind.__qualname__.encode() if _installed(kind.__module__) else self.digest(kind)
+            return _joined([name, *self._parts(value), *self._named(**_attributes(value))])
+        finally:
+            self._inside.pop()
+
+    def _named(self, /, **parts: object) -> Iterator[bytes]:
+        for name, part in sorted(parts.items()):
+            yield name.encode()
+            yield self.digest(part)
+
+    @singledispatchmethod
+    def _parts(self, value: Any) -> Iterator[bytes]:
+        """Yield what a value is made of beside its attributes: of an object its class."""
+        kind = type(value)
+        slots = sum(isinstance(entry, types.MemberDescriptorType) for of in kind.__mro__ for entry in vars(of).values())
+        if kind.__basicsize__ > object.__basicsize__ + WORD * (slots + 2):  # beside attributes and weak references
+            raise Unidentified(f"a {kind.__module__}.{kind.__qualname__}")
+        yield self.digest(kind)
+
+    @_parts.register(types.NoneType)
+    @_parts.register(types.EllipsisType)
+    @_parts.register(int)
+    @_parts.register(float)
+    @_parts.register(complex)
+    @_parts.register(str)
+    @_parts.register(bytes)
+    @_parts.register(range)
+    @_parts.register(PurePath)
+    @_parts.register(torch.dtype)
+    @_parts.register(torch.device)
+    @_parts.register(torch.Size)
+    def _plain(self, value: Any) -> Iterator[bytes]:
+        yield repr(value).encode()
+
+    @_parts.register(list)
+    @_parts.register(tuple)
+    def _sequence(self, value: Any) -> Iterator[bytes]:
+        yield from map(self.digest, value)
+
+    @_parts.register(set)
+    @_parts.register(frozenset)
+    def _set(self, value: Any) -> Iterator[bytes]:
+        yield from sorted(map(self.digest, value))
+
+    @_parts.register(dict)
+    def _mapping(self, value: Any) -> Iterator[bytes]:
+        yield from sorted(_joined([self.digest(key), self.digest(entry)]) for key, entry in value.items())
+
+    @_parts.register
+    def _array(self, value: np.ndarray) -> Iterator[bytes]:
+        if value.dtype.hasobject:
+            yield from self._named(shape=value.shape, entries=value.ravel().tolist())
+            return
+        yield from (str(value.dtype).encode(), str(value.shape).encode(), np.ascontiguousarray(value).tobytes())
+
+    @_parts.register
+    def _number(self, value: np.generic) -> Iterator[bytes]:
+        yield from self._array(np.asarray(value))
+
+    @_parts.register
+    def _tensor(self, value: torch.Tensor) -> Iterator[bytes]:
+        if value.layout is not torch.strided or value.is_quantized:
+            raise Unidentified(f"a tensor with layout {value.layout}")
+        content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        yield from (str(value.dtype).encode(), str(tuple(value.shape)).encode(), content)
+
+    @_parts.register
+    def _generator(self, value: torch.Generator) -> Iterator[bytes]:
+        yield self.digest(value.get_state())
+
+    @_parts.register
+    def _code(self, value: types.CodeType) -> Iterator[bytes]:
+        """All of a code object but its name and its place: file, lines."""
+        names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+        counts = (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags)
+        yield from (value.co_code, value.co_exceptiontable)
+        yield from self._named(names=names, counts=counts, constants=value.co_consts)
+
+    @_parts.register
+    def _function(self, value: types.FunctionType) -> Iterator[bytes]:
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
+        yield from self._named(cells=cells, defaults=value.__defaults__, by_name=value.__kwdefaults__)
+        module = str(value.__globals__.get("__name__"))
+        if version := _installed(module):
+            yield from self._named(module=module, name=value.__code__.co_qualname, version=version)
+            return
+        used = {name: value.__globals__[name] for name in _global_names(value.__code__) if name in value.__globals__}
+        yield from self._named(code=value.__code__, used=used)
+
+    @_parts.register
+    def _builtin(self, value: types.BuiltinFunctionType) -> Iterator[bytes]:
+        owner = None if isinstance(value.__self__, types.ModuleType) else value.__self__
+        yield from self._named(module=value.__module__, name=value.__qualname__, of=owner)
+        yield (_installed(value.__module__) if value.__module__ else _version(sys)).encode()
+
+    @_parts.register(np.ufunc)
+    @_parts.register(types.MethodDescriptorType)
+    @_parts.register(types.WrapperDescriptorType)
+    @_parts.register(types.GetSetDescriptorType)
+    @_parts.register(types.MemberDescriptorType)
+    def _of_c(self, value: Any) -> Iterator[bytes]:
+        yield from (value.__name__.encode(), _version(np).encode(), sys.version.encode())
+
+    @_parts.register
+    def _method(self, value: types.MethodType) -> Iterator[bytes]:
+        yield from self._named(function=value.__func__, of=value.__self__)
+
+    @_parts.register(staticmethod)
+    @_parts.register(classmethod)
+    def _wrapped(self, value: Any) -> Iterator[bytes]:
+        yield self.digest(value.__func__)
+
+    @_parts.register
+    def _property(self, value: property) -> Iterator[bytes]:
+        yield from self._named(get=value.fget, set=value.fset, delete=value.fdel)
+
+    @_parts.register
+    def _partial(self, value: partial) -> Iterator[bytes]:  # type: ignore[type-arg]
+        yield from self._named(function=value.func, arguments=value.args, by_name=value.keywords)
+
+    @_parts.register
+    def _module(self, value: types.ModuleType) -> Iterator[bytes]:
+        if not (version := _installed(value.__name__)):
+            raise Unidentified(f"the module {value.__name__}, which is no installed package")
+        yield from (value.__name__.encode(), version.encode())
+
+    @_parts.register
+    def _class(self, value: type) -> Iterator[bytes]:
+        if version := _installed(value.__module__):
+            yield from self._named(module=value.__module__, name=value.__qualname__, version=version)
+            return
+        yield from self._named(
+            bases=value.__bases__, holds={name: entry for name, entry in vars(value).items() if name not in UNSAID}
+        )
+
+
+def _attributes(value: object) -> dict[str, object]:
+    """Return the attributes of an object, those in slots too; a class or a module says its own."""
+    if isinstance(value, type | types.ModuleType):
+        return {}
+    slots = (
+        name
+        for kind in type(value).__mro__
+        for name, entry in vars(kind).items()
+        if isinstance(entry, types.MemberDescriptorType) and not _installed(kind.__module__)
+    )
+    found = {name: getattr(value, name) for name in slots if hasattr(value, name)} | getattr(value, "__dict__", {})
+    return {name: entry for name, entry in found.items() if name not in UNSAID}
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    """Return the globals that code uses, and the code inside of it."""
+    found = {str(it.argval) for it in dis.get_instructions(code) if it.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            found |= _global_names(inner)
+    return found
+
+
+def _installed(module: str) -> str:
+    """Return the version of the package that a module belongs to; "" of what the user wrote and may still change."""
+    package = sys.modules.get(module.partition(".")[0])
+    if package is None or module == "__main__":
+        return ""
+    file = getattr(package, "__file__", None)
+    if file is None:
+        return _version(package) if package.__name__ in sys.stdlib_module_names else ""
+    standard = Path(sysconfig.get_paths()["stdlib"])
+    if PLACES & {*Path(file).parts} or standard in Path(file).parents:
+        return _version(package)
+    return ""
+
+
+def _version(package: types.ModuleType) -> str:
+    """Return a package's version; that of Python where it states none."""
+    return str(getattr(package, "__version__", "") or sys.version)

@@ -1,0 +1,161 @@
+"""The judge of digits has a say about digits, and none about shapes that it takes for digits."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+import ganforge
+from conftest import needs_mnist
+from ganforge.data.catalogue import load
+from ganforge.data.images import ImageSet, Splits
+from ganforge.experiment.evaluating import evaluate
+from ganforge.experiment.setup import Watcher
+from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
+from ganforge.files import place_for
+from ganforge.judge.digits import DIGITS_FILE, load_judge
+from ganforge.judge.domain import ALIKE, digit_domain
+from ganforge.judge.kept import kept_file
+from ganforge.judge.measure import measure
+
+
+class Listener(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def letters(characters, count=300, font="DejaVuSans"):
+    """Printed letters, each of another size and slant."""
+    lot = np.random.default_rng(0)
+    face = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"), 72)
+    drawn = []
+    for number in range(count):
+        canvas = Image.new("L", (120, 120))
+        ImageDraw.Draw(canvas).text((60, 60), characters[number % len(characters)], 255, face, "mm", stroke_width=1)
+        slant = lot.uniform(-0.2, 0.2)
+        canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, (1, slant, -60 * slant, 0, 1, 0))
+        box, side = canvas.getbbox(), lot.uniform(17, 21)
+        canvas = canvas.crop(box)
+        canvas = canvas.resize(
+            [max(1, round(s * side / max(canvas.size))) for s in canvas.size], Image.Resampling.LANCZOS
+        )
+        picture = Image.new("L", (28, 28))
+        picture.paste(canvas, ((28 - canvas.width) // 2, (28 - canvas.height) // 2))
+        drawn.append(np.asarray(picture))
+    return torch.from_numpy(np.stack(drawn))[:, None]
+
+
+def bare(images):
+    """Images without labels, in three parts."""
+    return load(ImageSet(images, torch.full((len(images),), -1), (), "bare"))
+
+
+def named(images, names):
+    """Images that go round these classes, in three parts."""
+    return load(ImageSet(images, torch.arange(len(images)) % len(names), tuple(names), "named"))
+
+
+@pytest.mark.parametrize("font", ["DejaVuSans", "DejaVuSerif-Bold", "cmtt10"])
+def test_letters_that_look_like_digits_get_no_judge_however_sure_it_is(font):
+    splits = bare(letters("SZOl", font=font))
+    assert float((load_judge().look(splits.train.images).confidence >= 0.8).float().mean()) > 0.85
+    judge, why = choose_judge(splits)
+    assert judge is None
+    assert why.startswith("no judge reads these images: to the judge of digits they look like letters")
+
+
+def test_letters_with_labels_are_no_digits_by_their_names_nor_by_numbers():
+    assert "no class S" in why_no_digits(named(letters("SZOl"), "SZOl"))
+    assert "as their labels say" in why_no_digits(named(letters("SZOl"), "0123"))
+
+
+def scribbles(lot, canvas):
+    ImageDraw.Draw(canvas).line([tuple(point) for point in lot.uniform(3, 25, (7, 2))], fill=255, width=2)
+
+
+def garments(lot, canvas):
+    wide, long = lot.uniform(5, 9), lot.uniform(20, 25)
+    outline = [(14 - wide, 3), (14 + wide, 3), (14 + wide + 2, long), (14 - wide - 2, long)]
+    ImageDraw.Draw(canvas).polygon(outline, fill=int(lot.integers(90, 255)))
+
+
+@pytest.mark.parametrize("draw", [scribbles, garments])
+def test_other_shapes_get_no_judge(draw):
+    lot, shapes = np.random.default_rng(1), []
+    for _ in range(200):
+        canvas = Image.new("L", (28, 28))
+        draw(lot, canvas)
+        shapes.append(np.asarray(canvas))
+    assert choose_judge(bare(torch.from_numpy(np.stack(shapes))[:, None]))[0] is None
+
+
+@needs_mnist
+@pytest.mark.parametrize("kept", [range(10), range(1, 10), [0], [1], [3, 8]])
+def test_digits_in_any_mix_get_their_judge_with_and_without_labels(kept):
+    test = load("mnist").test
+    rows = torch.nonzero(torch.isin(test.labels, torch.tensor(list(kept)))).flatten()[:200]
+    labels = torch.searchsorted(torch.tensor(list(kept)), test.labels[rows])
+    labelled = ImageSet(test.images[rows], labels, tuple(map(str, kept)), "some")
+    assert choose_judge(bare(labelled.images)) == (load_judge(), "")
+    assert choose_judge(load(labelled)) == (load_judge(), "")
+
+
+def test_digits_of_other_hands_are_hardly_ever_refused():
+    digits = load("digits")
+    images = torch.cat([part.images for part in (digits.train, digits.validation, digits.test)])
+    seen, lot = load_judge().look(images), torch.Generator().manual_seed(0)
+    domain = digit_domain()
+    refused = 0
+    for _ in range(500):
+        rows = torch.randint(len(images), (50,), generator=lot)
+        some = type(seen)(*(column[rows] for column in vars(seen).values()))
+        refused += domain.likeness(some) < ALIKE or float((some.confidence >= 0.8).double().mean()) < 0.6
+    assert refused <= 10
+
+
+@needs_mnist
+def test_figures_of_the_digits_1_to_9_are_those_of_their_names():
+    mnist = load("mnist")
+
+    def without_zero(images, count):
+        rows = torch.nonzero(images.labels > 0).flatten()[:count]
+        return ImageSet(images.images[rows], images.labels[rows] - 1, images.class_names[1:], images.name)
+
+    parts = (without_zero(part, 1000) for part in (mnist.train, mnist.validation, mnist.test))
+    splits = Splits(*parts)
+    judge, fakes = load_judge(), without_zero(mnist.validation, 500)
+    asked = judge.numbered(fakes.labels, fakes.class_names)
+    found = measure(judge, splits.test, fakes.images, asked, splits.train)
+    assert found.class_names == list("123456789") and found.classes_present == 9
+    assert found.label_agreement > 0.98 and found.agreement_on_real > 0.98
+    assert len(found.class_shares) == len(found.class_recall) == len(found.class_agreement) == 9
+    unlabelled = ImageSet(splits.test.images, torch.full((1000,), -1), (), "bare")
+    assert measure(judge, unlabelled, fakes.images).class_names == list("123456789")
+    evaluation = ganforge.evaluate(fakes, data=splits, n=300)
+    assert evaluation["label_agreement"].value > 0.98 and evaluation["classes_present"].value == 9
+    assert [row.name for row in evaluation.classes] == list("123456789")
+
+
+def test_who_names_a_judge_is_told_that_the_images_look_foreign_to_it(tmp_path):
+    listener, images = Listener(), letters("SZOl", 1200)
+    data = bare(images)
+    evaluate(ImageSet(images, torch.full((1200,), -1), (), "fakes"), data=data, judge=DIGITS_FILE, watcher=listener)
+    assert any("look like letters" in line and "may mean little here" in line for line in listener.said)
+    assert why_foreign(load_judge(), load("digits")) == ""
+
+
+def test_a_judge_kept_for_these_images_looks_where_that_of_digits_may_not():
+    splits = named(letters("SZOl"), "5201")  # labels that make the judge of digits right
+    assert choose_judge(splits)[0] is load_judge()
+    others = named(letters("SZOl"), ("five", "two", "zero", "one"))
+    assert choose_judge(others)[0] is None
+    place_for(kept_file(others)).write_bytes(DIGITS_FILE.read_bytes())
+    assert "judge of other data" in choose_judge(others)[1]

@@ -1,0 +1,77 @@
+"""Signals that ask to end: training saves first, whichever of them came and however often."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import ganforge
+from ganforge.experiment.setup import Watcher
+from ganforge.processes import STOP_SIGNALS, ignore_stop_signals, raise_on_stop_signals, stop_signals
+
+SMALL = {"changes": ["latent.dim=6", "batch_size=8"], "steps": 6, "out": "run"}
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Hand(Watcher):
+    """Sends signals at the third step."""
+
+    def __init__(self, *numbers):
+        self.numbers = numbers
+
+    def look(self, state, stats):
+        if state.step == 3:
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
+
+
+needs_hang_up = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
+
+
+@needs_hang_up
+@pytest.mark.parametrize("names", [("SIGHUP",), ("SIGTERM",), ("SIGHUP", "SIGHUP", "SIGTERM")])
+def test_training_saves_before_it_ends(bars_file, tmp_path, names):
+    with pytest.raises(ganforge.Interrupted, match="stopped at step 3"):
+        ganforge.train("vanilla", data=bars_file, watcher=Hand(*(getattr(signal, name) for name in names)), **SMALL)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run["status"], run["step"]) == ("interrupted", 3)
+
+
+@needs_hang_up
+def test_whoever_ignores_the_terminal_outlives_it(bars_file):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    raise_on_stop_signals()
+    assert ganforge.train("vanilla", data=bars_file, watcher=Hand(signal.SIGHUP), **SMALL).step == 6
+
+
+@needs_hang_up
+def test_signals_outside_of_training():
+    raise_on_stop_signals()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGHUP)
+    with stop_signals() as stopped:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stopped.is_set()
+    ignore_stop_signals()
+    os.kill(os.getpid(), signal.SIGTERM)  # no longer heard
+
+
+def test_a_job_whose_owner_is_gone_is_interrupted(bars_file, tmp_path):
+    words = ["train", "vanilla", "--data", bars_file, "--steps", 10**6, "--out", "run", "--set", "batch_size=8"]
+    worker = subprocess.Popen([sys.executable, "-m", "ganforge", "work"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    worker.stdin.write(json.dumps([*map(str, words)]).encode() + b"\n")
+    worker.stdin.flush()
+    while not (tmp_path / "run" / "log.jsonl").exists():
+        assert worker.poll() is None
+    worker.communicate(timeout=60)  # closes its standard input, as the death of its owner does
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
