@@ -238,5 +238,5 @@ def test_several_sets_in_a_folder_are_named(tmp_path):
         read_path(tmp_path / "set")
     for name in ("pathmnist", "bloodmnist"):
         np.savez(tmp_path / f"{name}.npz", train_images=X)
-    with pytest.raises(UserError, match=r"bloodmnist.npz .train_images., pathmnist.npz"):
+    with pytest.raises(UserError, match=r"bloodmnist\.npz \[train_images\], pathmnist\.npz"):
         read_path(tmp_path)

@@ -59,3 +59,61 @@ def test_a_large_array_of_no_images_is_refused(tmp_path, shape, word):
     (tmp_path / "set.npy").write_bytes((tmp_path / "set.npy").read_bytes()[:-1])
     with pytest.raises(UserError, match="claims"):
         load(tmp_path / "set.npy")
+
+
+def folder(tmp_path, **arrays):
+    (tmp_path / "set").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "set" / f"{name}.npy", array)
+    return tmp_path / "set"
+
+
+def both(path, monkeypatch):
+    """The set as it is read from a file, and as it is read into memory."""
+    stored = load(path)
+    assert stored.train.span
+    monkeypatch.setattr(large, "LARGE", 2**30)
+    held = load(path)
+    assert held.train.span is None
+    return stored, held
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.arange(50) % 4, np.arange(50) % 4 + 1, np.eye(4)[np.arange(50) % 4], np.array(list("cadb"))[np.arange(50) % 4]],
+)
+def test_labels_beside_a_large_npy_go_with_their_images(tmp_path, monkeypatch, labels):
+    stored, held = both(folder(tmp_path, images=pixels(50, 8, 9), labels=labels), monkeypatch)
+    assert stored.train.class_names == held.train.class_names
+    assert stored.notes == held.notes
+    for part in ("train", "validation", "test"):
+        one, other = getattr(stored, part), getattr(held, part)
+        assert torch.equal(one.labels.bincount(), other.labels.bincount())
+    assert pairs(stored) == pairs(held)
+
+
+def pairs(splits):
+    return sorted(
+        (image.numpy().tobytes(), int(label))
+        for part in (splits.train, splits.validation, splits.test)
+        for image, label in zip(part.images, part.labels, strict=True)
+    )
+
+
+def test_parts_of_a_large_set_stay_apart(tmp_path, monkeypatch):
+    arrays = {"x_train": pixels(50, 8, 9), "y_train": np.arange(50) % 3, "x_test": pixels(12, 8, 9) // 2}
+    stored, held = both(folder(tmp_path, **arrays), monkeypatch)
+    assert torch.equal(stored.test.images.sum(), held.test.images.sum())
+    assert (len(stored.test), stored.test.labelled, len(stored.validation)) == (12, False, len(held.validation))
+    assert pairs(stored) == pairs(held)
+
+
+def test_large_parts_of_different_shapes_are_refused(tmp_path):
+    with pytest.raises(UserError, match="different shapes"):
+        load(folder(tmp_path, x_train=pixels(50, 8, 9), x_test=pixels(12, 9, 9)))
+
+
+def test_a_large_array_with_the_images_along_its_last_axis_is_read(tmp_path):
+    path = tmp_path / "set.npy"
+    np.save(path, pixels(8, 9, 3, 50))
+    assert load(path).train.shape == (3, 8, 9)

@@ -1,5 +1,7 @@
+import bz2
 import contextlib
 import gzip
+import lzma
 import struct
 import zipfile
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from ganforge.data.objects import read_object
 from ganforge.data.readers import read_path
+from ganforge.data.rules import ReadingRules
 from ganforge.errors import UserError
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -68,6 +71,129 @@ def test_a_single_idx_file_finds_its_labels_beside_it(tmp_path):
     assert read_path(tmp_path / NAMES[0]).train.labels.tolist() == LABELS.tolist()
     (tmp_path / NAMES[1]).unlink()
     assert not read_path(tmp_path / NAMES[0]).train.labelled
+
+
+# Other types, dimensions and names
+
+
+def typed(array, code, kind):
+    return bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(kind).tobytes()
+
+
+TYPES = [(0x08, ">u1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")]
+
+
+@pytest.mark.parametrize(("code", "kind"), TYPES)
+def test_idx_of_every_type_and_labels_of_every_integer_are_read(tmp_path, code, kind):
+    (tmp_path / "a-images-idx3-x").write_bytes(typed(pixels(5, 8, 9), code, kind))
+    (tmp_path / "a-labels-idx1-x").write_bytes(typed(LABELS, code, kind))
+    read = read_path(tmp_path / "a-images-idx3-x").train
+    assert np.array_equal(read.images[:, 0], pixels(5, 8, 9))
+    assert read.labels.tolist() == LABELS.tolist()
+
+
+def test_signed_bytes_are_read_as_such(tmp_path):
+    (tmp_path / "a.idx3-byte").write_bytes(typed(pixels(5, 8, 9) // 2, 0x09, ">i1"))
+    assert np.array_equal(read_path(tmp_path / "a.idx3-byte").train.images[:, 0], pixels(5, 8, 9) // 2)
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 9, 3), (5, 3, 8, 9), (5, 8, 9, 1)])
+def test_idx_of_four_dimensions_is_colour(tmp_path, shape):
+    (tmp_path / "colour").write_bytes(typed(pixels(*shape), 0x08, "u1"))
+    assert read_path(tmp_path / "colour").train.shape == (1 if 1 in shape else 3, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (bytes([0, 0, 0x0A, 3]) + bytes(12), "no IDX file"),
+        (bytes([0, 0, 8, 9]) + bytes(40), "no IDX file"),
+        (bytes([0, 0, 8, 5]) + bytes(40), "5 dimension"),
+        (typed(pixels(2, 8, 8), 0x0E, ">f8")[:-1], "holds only 1,023"),
+        (bytes([0, 0, 0x0E, 3]) + struct.pack(">3I", 2**16, 2**10, 2**5), "over 8 GiB"),
+    ],
+)
+def test_bad_idx_of_other_types_is_refused(tmp_path, content, word):
+    (tmp_path / "bad").write_bytes(content)
+    assert word in refusal(read_path, tmp_path / "bad")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_every_packing_is_told_by_content(tmp_path, pack):
+    write_four(tmp_path, pack=pack)
+    assert np.array_equal(read_path(tmp_path).train.images[:, 0], pixels(5, 8, 9))
+    (tmp_path / "cut").write_bytes(pack(GOOD)[:-9])
+    assert "cut short" in refusal(read_path, tmp_path / "cut")
+
+
+@pytest.mark.parametrize("above", ["MNIST/raw", "FashionMNIST/raw", "."])
+def test_torchvisions_root_is_found_whatever_lies_beside(tmp_path, above):
+    (tmp_path / above).mkdir(parents=True, exist_ok=True)
+    write_four(tmp_path / above)
+    (tmp_path / "MNIST" / "processed").mkdir(parents=True)
+    (tmp_path / "MNIST" / "processed" / "training.pt").write_bytes(b"PK")
+    parts = read_path(tmp_path)
+    assert (len(parts.train), len(parts.test)) == (5, 2)
+
+
+def test_two_sets_in_one_root_are_named(tmp_path):
+    for name in ("MNIST", "KMNIST"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        write_four(tmp_path / name / "raw")
+    assert "several sets: KMNIST, MNIST" in refusal(read_path, tmp_path)
+
+
+def test_a_zip_of_idx_files_is_read(tmp_path):
+    write_four(tmp_path)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in NAMES:
+            archive.write(tmp_path / name, f"archive/{name}")
+    assert len(read_path(tmp_path / "set.zip").test) == 2
+
+
+def test_a_set_without_test_files_or_without_labels_is_read(tmp_path):
+    write_four(tmp_path)
+    (tmp_path / NAMES[2]).unlink()
+    assert NAMES[2] in refusal(read_path, tmp_path)
+    (tmp_path / NAMES[3]).unlink()
+    assert read_path(tmp_path).test is None
+    (tmp_path / NAMES[1]).unlink()
+    assert not read_path(tmp_path).train.labelled
+
+
+def test_the_first_of_qmnists_columns_is_the_digit(tmp_path):
+    columns = np.stack([LABELS, *[np.full(5, 300)] * 7], 1)
+    (tmp_path / "qmnist-train-images-idx3-ubyte").write_bytes(GOOD)
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(typed(columns, 0x0C, ">i4"))
+    for path in (tmp_path, tmp_path / "qmnist-train-images-idx3-ubyte"):
+        parts = read_path(path)
+        assert parts.train.labels.tolist() == LABELS.tolist()
+        assert "QMNIST" in parts.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("split", "first", "names"),
+    [("letters", 1, "abc"), ("balanced", 10, "ABC"), ("byclass", 36, "abc"), ("digits", 0, "012")],
+)
+def test_emnist_is_turned_upright_and_its_classes_are_characters(tmp_path, split, first, names):
+    path = tmp_path / f"emnist-{split}-train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(GOOD))
+    (tmp_path / f"emnist-{split}-train-labels-idx1-ubyte").write_bytes(idx(LABELS + first))
+    for source in (tmp_path, path):
+        read = read_path(source)
+        assert np.array_equal(read.train.images[:, 0], pixels(5, 8, 9).transpose(0, 2, 1))
+        assert [read.train.class_names[label] for label in read.train.labels[:3]] == list(names)
+        assert "turned upright" in read.notes[0]
+    before = read_path(path, ReadingRules(version=1)).train
+    assert (before.shape, before.labels.tolist()) == ((1, 8, 9), (LABELS + first).tolist())
+
+
+def test_several_splits_of_emnist_ask_which(tmp_path):
+    for split in ("letters", "mnist"):
+        (tmp_path / f"emnist-{split}-train-images-idx3-ubyte").write_bytes(GOOD)
+    message = refusal(read_path, tmp_path)
+    assert "emnist-letters, emnist-mnist" in message
+    assert "give the path of one file of images, such as emnist-letters-train-images-idx3-ubyte" in message
 
 
 def flipped(content, position=-6):

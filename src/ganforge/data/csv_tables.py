@@ -121,27 +121,31 @@ def _lines(stream: IO[bytes], where: str) -> Iterator[Line]:
     start = stream.read(4)
     stream.seek(0)
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "utf-8")
-    text = io.TextIOWrapper(stream, encoding, newline=None)
     number = 0
     try:
-        while line := text.readline(LONGEST + 1):
-            number += 1
-            if len(line) > LONGEST:
-                raise UserError(f"{where}: line {number} has over {LONGEST:,} characters; it is no table of images")
-            if line.strip():
-                yield number, line
+        with io.TextIOWrapper(stream, encoding, newline=None) as text:
+            while line := text.readline(LONGEST + 1):
+                number += 1
+                if len(line) > LONGEST:
+                    raise UserError(f"{where}: line {number} has over {LONGEST:,} characters; it is no table of images")
+                if line.strip():
+                    yield number, line
     except UnicodeError:
-        raise UserError(f"{where}: is no text from line {number + 1} on; save it as CSV in UTF-8") from None
-    finally:
-        with suppress(ValueError):  # the stream may be closed before this generator is
-            text.detach()
+        raise UserError(f"{where}: is no text at or after line {number + 1}; save it as CSV in UTF-8") from None
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
-    """Split a line into its cells, without the quotes around them."""
+    """Split a line into its cells, without the quotes around them.
+
+    Raises:
+        ValueError: a quote is not closed, or a cell is too long.
+    """
     if separator is None:
         return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error as error:
+        raise ValueError(one_line(error)) from None
 
 
 def _separator(line: str) -> str | None:
@@ -169,13 +173,14 @@ def _layout(ahead: Sequence[Line], where: str) -> Layout:
     try:
         separator = _separator(ahead[-1][1])
         rows = [_cells(line, separator) for _, line in ahead]
-    except csv.Error as error:
+    except ValueError as error:
         raise UserError(f"{where}: is no table of text ({one_line(error)}); save it as CSV in UTF-8") from None
     headed = _is_header(rows)
     body = rows[headed:]
     if not body:
         raise UserError(f"{where}: holds no row below its header; save it again")
-    names = tuple(rows[0]) if headed else tuple(map(str, range(len(rows[0]))))
+    named = headed and not all(map(_is_number, rows[0]))
+    names = tuple(rows[0]) if named else tuple(map(str, range(len(rows[0]))))
     body = [row for row in body if len(row) == len(names)]  # the others are refused when they are read
     columns = columns_by_name(names, _packed(body), where)
     if columns.label is None:
@@ -295,7 +300,7 @@ def _read_rows(lines: Iterable[Line], layout: Layout, where: str) -> tuple[Array
     for piece in _pieces(lines):
         try:
             pixels = _read_piece([line for _, line in piece], layout, words)
-        except (ValueError, csv.Error) as error:
+        except ValueError as error:
             raise _bad_row(piece, layout, where, error) from None
         whole = (
             not layout.fractions and np.array_equal(pixels, np.rint(pixels)) and np.abs(pixels).max(initial=0) < 2**31
@@ -372,21 +377,21 @@ def _bad_row(piece: Sequence[Line], layout: Layout, where: str, error: Exception
     count, columns = len(layout.names), layout.columns
     length: int | None = None
     for number, line in piece:
-        cells = _cells(line, layout.separator)
+        try:
+            cells = _cells(line, layout.separator)
+        except ValueError as why:
+            return UserError(f"{where}: line {number} cannot be split into cells ({why}); mend that line")
         if len(cells) != count:
             return UserError(
                 f"{where}: line {number} has {len(cells):,} cells, and the first {count:,}; mend that line"
             )
-        packed = columns.packed is not None
         numbers = (
             cells[columns.packed].translate(LISTS).split()
             if columns.packed is not None
             else [cells[p] for p in columns.pixels]
         )
-        if bad := next((cell for cell in numbers if not _is_number(cell)), None):
+        if (bad := next((cell for cell in numbers if not _is_number(cell)), None)) is not None:
             return UserError(f"{where}: line {number}: {one_line(bad[:40])!r} is no pixel; mend that line")
-        if not packed and "" in numbers:
-            return UserError(f"{where}: line {number} lacks a pixel; mend that line")
         if length not in (None, len(numbers)):
             return UserError(
                 f"{where}: line {number} has {len(numbers):,} pixels, and those before {length:,}; mend it"

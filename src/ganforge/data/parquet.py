@@ -15,6 +15,7 @@ import numpy as np
 from ganforge.data.array_names import place_of
 from ganforge.data.columns import columns_by_name, is_picture, refuse_pixels
 from ganforge.data.content import MOST_BYTES, listed, one_line
+from ganforge.data.parquet_footer import claims_of
 from ganforge.data.rules import USUAL, ReadingRules
 from ganforge.data.settle import Array
 from ganforge.data.sources import Reading, Source, in_order
@@ -24,7 +25,7 @@ from ganforge.errors import UserError
 ROWS = 256
 """Rows that are read at a time."""
 
-MOST_ROWS, MOST_VALUES = 50_000_000, 2**30
+MOST_ROWS, MOST_VALUES, MOST_LIST = 50_000_000, 2**30, 4 * 64 * 64
 SUSPECT_SIZE, SUSPECT_RATIO = 2**26, 250
 """A column that claims to unpack to more than the size by more than the ratio is a bomb."""
 
@@ -237,28 +238,25 @@ def batches(source: Source, schema: Schema, rows: int = ROWS) -> Iterator[Any]:
     Raises:
         UserError: the file lacks a column that another of its set has, is damaged, or claims more than images need.
     """
+    _refuse_claims(source, schema)
     with opened(source) as file:
         if missing := [name for name in schema.read if name not in file.schema_arrow.names]:
             raise UserError(f"{source.where}: has no column {one_line(missing[0])}, as others of the set have; add it")
-        _refuse_claims(file.metadata, schema, source)
         yield from file.iter_batches(rows, columns=schema.read)
 
 
-def _refuse_claims(metadata: Any, schema: Schema, source: Source) -> None:
+def _refuse_claims(source: Source, schema: Schema) -> None:
     """Refuse a file that by its own account unpacks to more than any set of images has."""
-    claimed = values = 0
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for place in range(row_group.num_columns):
-            column = row_group.column(place)
-            if column.path_in_schema.split(".")[0] in schema.read:
-                claimed += column.total_uncompressed_size
-                values = max(values, column.num_values)
-    per_row = 1 if schema.lists is None else 4 * 64 * 64
-    many = metadata.num_rows > MOST_ROWS or values > MOST_VALUES or values > per_row * max(metadata.num_rows, 1)
-    if many or claimed > max(SUSPECT_SIZE, SUSPECT_RATIO * source.size):
+    with source.opened() as stream:
+        try:
+            claims = claims_of(stream, schema.read)
+        except ValueError as error:
+            raise UserError(f"{source.where}: is damaged ({one_line(error)}); get it again") from None
+    per_row = 1 if schema.lists is None else MOST_LIST
+    many = claims.rows > MOST_ROWS or claims.values > min(MOST_VALUES, per_row * max(claims.rows, 1))
+    if many or claims.unpacked > max(SUSPECT_SIZE, SUSPECT_RATIO * source.size):
         raise UserError(
-            f"{source.where}: claims {metadata.num_rows:,} rows and {claimed:,} bytes, more than images of at most "
+            f"{source.where}: claims {claims.rows:,} rows and {claims.unpacked:,} bytes, more than images of at most "
             "64×64 px take; get it again"
         )
 

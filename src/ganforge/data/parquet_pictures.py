@@ -113,6 +113,7 @@ class PictureRows:
 
 def _encoded(column: Any) -> Iterator[Any]:
     """Give the bytes of each cell; none where there are none, as where only the path of a picture is kept."""
+    column = column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
     cells = column.field("bytes") if hasattr(column, "field") else column
     for cell in cells:
         yield cell.as_buffer() if cell.is_valid else b""

@@ -37,8 +37,8 @@ def join(tables: Sequence[Table], where: str, rules: ReadingRules) -> Reading:
     Raises:
         UserError: no table holds images, or two hold those of one part.
     """
-    notes = [note for table in tables for note in table.notes]
     of_images = [table for table in tables if table.images is not None]
+    notes = [note for table in of_images for note in table.notes]
     if not of_images:
         raise UserError(
             f"{where}: {listed([table.source.name for table in tables])} holds no columns of pixels; "
