@@ -112,6 +112,11 @@ def test_a_zip_of_parquet_files_is_read(tmp_path):
     assert pairs(splits.train, splits.validation, splits.test) == expected()
 
 
+def test_columns_that_are_left_are_named(tmp_path):
+    path = write(tmp_path / "t.parquet", CLASSES, image=images(), label=Y, licence=["x"] * 40)
+    assert load(path).notes == ("t.parquet: columns left out: licence",)
+
+
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
 def test_plain_bytes_of_pictures_and_words_as_labels_are_read(tmp_path, kind):
     words = ["ten", "two", "1", "10"]

@@ -57,19 +57,21 @@ class PictureRows:
         """Read all rows: list them as pictures with their parts and classes."""
         rows: list[tuple[str, File, Label]] = []
         names: tuple[str, ...] = ()
+        notes: dict[str, None] = {}
         for part, sources in self._shards.items():
             for source in sources:
                 schema = schema_of(source)
                 if not schema.encoded:
                     raise UserError(f"{source.where}: holds no pictures, as others of its set do; give one file")
                 names = names or schema.class_names
+                notes |= dict.fromkeys(schema.notes(source))
                 rows += [(part, file, label) for file, label in self._copied(source, schema)]
         classes = _classes({label for *_, label in rows} - {None}, names, str(self.path))
         numbers: dict[Label, int] = {label: number for number, label in enumerate(classes)}
         pictures = [Picture(self, file, part, numbers.get(label, -1)) for part, file, label in rows]
         if not pictures:
             raise UserError(f"{self.path}: holds no row; save it again")
-        return Listing(pictures, tuple(str(name) for name in classes.values()))
+        return Listing(pictures, tuple(str(name) for name in classes.values()), tuple(notes))
 
     def _copied(self, source: Source, schema: Schema) -> Iterator[tuple[File, Label]]:
         """Copy the pictures of a file, and give each with its label."""
