@@ -97,7 +97,7 @@ def bad_fakes(folder, kind):
         "Inf": (broken, labels),
         "few": (images[:50], labels[:50]),
         "size": (images[:, :20, :20], labels),
-        "channels": (np.repeat(images[..., None], 3, 3), labels),
+        "channels": (np.stack([images, images // 2, images], 3), labels),
         "range": (images.astype(np.float32) * 40, labels),
         "labels": (images, labels[:50]),
     }
