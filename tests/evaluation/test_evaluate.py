@@ -146,6 +146,7 @@ def test_a_sickness_is_seen_by_the_figure_meant_for_it(yardstick, found_real, na
         assert found["precision"].value > 0.9
 
 
+@pytest.mark.slow
 def test_an_evaluation_comes_back_from_json(found_real):
     text = json.dumps(found_real.to_dict())
     again = parse_evaluation(json.loads(text), "file")

@@ -59,6 +59,7 @@ def patched(monkeypatch, tmp_path):
     return trained
 
 
+@pytest.mark.slow
 def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, monkeypatch):
     report = bench.autoencoders(seeds=2, steps=40, quick=True, out="bench")
     assert patched == [(name, 2, 40) for name in (bench.POINTS, bench.CLOUDS, bench.GAN)]

@@ -66,6 +66,7 @@ def test_the_verdict_comes_back_with_the_run():
     assert [run.step for run in again] == [3, 3]
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
     def stop():
         logs = [Path(f"both/seed-{k}/log.jsonl") for k in (0, 1)]
@@ -86,6 +87,7 @@ def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
         assert not RunFolder(f"both/seed-{k}").has_trainer()
 
 
+@pytest.mark.slow
 def test_one_that_diverges_is_named(bars_file):
     wild = (*SMALL, "latent.high=3e38")
     with pytest.raises(RunFailed, match=r"seed [01]: diverged at"):

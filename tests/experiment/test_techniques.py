@@ -86,6 +86,7 @@ def test_what_is_finished_is_kept_and_more_seeds_are_added(tmp_path):
     assert len(play(only=["twice"], seeds=1).arenas[0].rows[1].seeds) == 3
 
 
+@pytest.mark.slow
 def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeypatch):
     straight = play(only=["twice"], steps=40, out="straight").arenas[0]
     here, there = tmp_path / "out" / "ring" / "twice", tmp_path / "straight" / "ring" / "twice"
