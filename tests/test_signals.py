@@ -16,8 +16,9 @@ SMALL = {"changes": ["latent.dim=6", "batch_size=8"], "steps": 6, "out": "run"}
 
 
 @pytest.fixture(autouse=True)
-def signals_as_before():
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+def heed_signals():
+    """Every test finds signals as a shell leaves them, also where nohup started them all."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

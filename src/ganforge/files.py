@@ -27,8 +27,12 @@ PASSABLE = (errno.ENOENT, errno.ENOTDIR)
 """What the system says of a path where nothing stands yet."""
 
 
-def user_path(given: str | Path) -> Path:
+def user_path(given: str | Path, variable: str = "") -> Path:
     """Return the path that a user names: ``~`` is the home folder, whether or not a shell has expanded it.
+
+    Args:
+        given: the name.
+        variable: which variable of the environment has it.
 
     Raises:
         UserError: nothing can bear that name (it is empty or too long, ``~`` is nobody's), or nobody may look there.
@@ -44,7 +48,7 @@ def user_path(given: str | Path) -> Path:
         why = str(error)
     if why:
         shown = str(given) if len(str(given)) <= LONGEST_SHOWN else f"{str(given)[:LONGEST_SHOWN]}..."
-        raise UserError(f"'{shown}' cannot be used as a path ({why}); name another")
+        raise UserError(f"{variable and f'{variable}: '}'{shown}' cannot be used as a path ({why}); name another")
     return path
 
 
@@ -54,9 +58,9 @@ def cache_folder() -> Path:
     Who has no home, as in some containers, has one below the system's folder of temporary files.
     """
     if folder := os.environ.get("GANFORGE_CACHE"):
-        return user_path(folder)
+        return user_path(folder, "GANFORGE_CACHE")
     if caches := os.environ.get("XDG_CACHE_HOME"):
-        return user_path(caches) / "ganforge"
+        return user_path(caches, "XDG_CACHE_HOME") / "ganforge"
     try:
         return Path.home() / ".cache" / "ganforge"
     except RuntimeError:

@@ -67,6 +67,9 @@ def test_python_and_variables_know_the_home_folder(home, bars_file, monkeypatch,
     monkeypatch.setenv("XDG_CACHE_HOME", "~/d")
     assert cache_folder() == home / "d" / "ganforge"
     assert not (tmp_path / "~").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", "x" * 300)
+    with pytest.raises(UserError, match=r"^XDG_CACHE_HOME: 'x"):
+        cache_folder()
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "b/" * 3000, "a\0b", "~nobody-at-all/x"])

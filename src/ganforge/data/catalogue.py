@@ -255,7 +255,7 @@ def _data_folder() -> Path | None:
     data = os.environ.get("GANFORGE_DATA")
     if not data:
         return None
-    if not (folder := user_path(data)).is_dir():
+    if not (folder := user_path(data, "GANFORGE_DATA")).is_dir():
         raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
     return folder
 
