@@ -155,7 +155,9 @@ def contact_sheet(source: str, name: str) -> Path:
 
 
 def _is_inside(file: Path, source: str) -> bool:
-    read = Path(source).expanduser()
+    from ganforge.files import user_path
+
+    read = user_path(source)
     return read.is_dir() and file.resolve().is_relative_to(read.resolve())
 
 
