@@ -52,7 +52,7 @@ def test_what_a_step_frees_the_next_one_takes_without_new_pages():
     for how in ("plain", "keep"):
         out = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True)
         faults[how] = float(out.stdout)
-    assert faults["keep"] < 50 < faults["plain"]
+    assert faults["keep"] < faults["plain"] / 5
 
 
 @pytest.mark.slow
