@@ -102,8 +102,8 @@ def test_a_batch_depends_on_its_number_alone(bars):
 def test_drawn_batches_come_to_every_image(bars):
     five = bars.select(slice(0, 5))
     shown = torch.cat([stream(five, 5, order="drawn")[k].images for k in range(20)]).flatten(1)
-    counts = [int((shown == image).all(1).sum()) for image in (five.images / 255.0).flatten(1)]
-    assert sum(counts) == 100 and min(counts) > 5
+    _, counts = shown.unique(dim=0, return_counts=True)
+    assert len(counts) == 5 and counts.min() > 5
 
 
 def test_labels_stay_with_their_images(bars):
