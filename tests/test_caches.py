@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ganforge.files import cache_folder, place_for
 from ganforge.judge.network import JudgeNetwork
 from ganforge.judge.storage import Card, read_judge, save_judge
 from ganforge.training.trial import recall, remember
-from processes import forked_at_once, left_in, needs_fork
+from processes import end_of, forked, forked_at_once, left_in, needs_fork
 
 
 class NoLock:
@@ -56,6 +57,22 @@ def test_sets_of_pictures(tmp_path, monkeypatch, locks):
 
     forked_at_once(fill_and_read)
     assert not left_in(tmp_path / "cache")
+
+
+@needs_fork
+def test_a_set_of_a_later_state_waits_until_the_earlier_one_is_opened(monkeypatch):
+    """It would remove what the first process is about to open."""
+    rename, later = os.rename, []
+
+    def rename_and_be_disturbed(beside, folder):
+        rename(beside, folder)
+        monkeypatch.setattr("ganforge.data.cache.os.rename", rename)
+        later.append(forked(lambda: cached(Key.of(["source"], ["later"]), "set", filler(2))))
+        time.sleep(0.3)
+
+    monkeypatch.setattr("ganforge.data.cache.os.rename", rename_and_be_disturbed)
+    assert cached(Key.of(["source"], ["earlier"]), "set", filler(1))[1] == "1"
+    assert end_of(later[0]) == 0
 
 
 def small_judge(number):

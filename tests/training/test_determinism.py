@@ -99,6 +99,13 @@ def test_a_batch_depends_on_its_number_alone(bars):
     assert not torch.equal(a[0], stream(bars, 30, stream="unlabelled")[0].images)
 
 
+def test_drawn_batches_come_to_every_image(bars):
+    five = bars.select(slice(0, 5))
+    shown = torch.cat([stream(five, 5, order="drawn")[k].images for k in range(20)]).flatten(1)
+    _, counts = shown.unique(dim=0, return_counts=True)
+    assert len(counts) == 5 and counts.min() > 5
+
+
 def test_labels_stay_with_their_images(bars):
     images, labels = stream(bars, 50)[1]
     place = images.mean(2).view(50, 4, 2).mean(2).argmax(1)

@@ -122,19 +122,13 @@ def _made(folder: Path, key: Key, name: str, fill: Fill) -> tuple[Parts, str] | 
     with temporary(folder.parent) as beside:
         beside.mkdir()
         _make(beside, fill)
-        if not _open(folder, name):  # without locks another process may have made it meanwhile
-            shutil.rmtree(folder, ignore_errors=True)
-            _give_name(beside, folder)
+        try:
+            os.rename(beside, folder)
+        except OSError:
+            if not _open(folder, name):  # damaged; else another process was quicker, where there are no locks
+                shutil.rmtree(folder, ignore_errors=True)
+                os.rename(beside, folder)
     return _open(folder, name)
-
-
-def _give_name(beside: Path, folder: Path) -> None:
-    """Rename a set that is whole, unless another process was quicker by a moment."""
-    try:
-        os.rename(beside, folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
 
 
 def _make(folder: Path, fill: Fill) -> None:
