@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ganforge import load
-from ganforge.data.catalogue import load as load_data
+from ganforge.data.load import load as load_data
 from ganforge.randomness import random_generator
 from ganforge.sampling import png, sheet
 

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 
 import ganforge
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
-from ganforge.evaluation.measure import Yardstick, drawn
+from ganforge.data.load import load
+from ganforge.evaluation.evaluator import Yardstick, drawn
+from ganforge.evaluation.features import Eye
 from ganforge.evaluation.report import Evaluation, shown
-from ganforge.evaluation.view import Eye
-from ganforge.judge.digits import load_judge
+from ganforge.judge.shipped import load_judge
 
 N = 5000
 COLUMNS = {

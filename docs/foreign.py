@@ -21,14 +21,14 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
+from ganforge.data.load import load
 from ganforge.experiment.verdict import SURE
 from ganforge.judge.augmentation import Distortion, distort
-from ganforge.judge.digits import load_judge
 from ganforge.judge.domain import ALIKE, DOMAIN_FILE, MOST, Domain, digit_domain
-from ganforge.judge.look import Seen
+from ganforge.judge.judge import Seen
 from ganforge.judge.measure import CONFIDENT
+from ganforge.judge.shipped import load_judge
 
 FONTS = [
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic",

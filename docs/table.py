@@ -19,7 +19,7 @@ import torch
 import ganforge
 from ganforge.evaluation.compare import Group, badness
 from ganforge.evaluation.report import shown
-from ganforge.experiment.evaluating import read_group
+from ganforge.experiment.evaluate import read_group
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines
 

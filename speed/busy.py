@@ -21,7 +21,7 @@ SLOW = 10
 CODE = """
 import sys, tempfile, time
 import ganforge
-from ganforge.experiment.setup import Watcher
+from ganforge.experiment.experiment import Watcher
 
 name, steps = sys.argv[1], int(sys.argv[2])
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.data.cache import Header, Key, cached
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.pixel_cache import Header, Key, cached
 from ganforge.data.splits import cut
 from ganforge.data.summary import summarise
 

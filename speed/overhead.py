@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 import ganforge
-from ganforge.data.catalogue import load
-from ganforge.experiment.setup import Experiment, Watcher
+from ganforge.data.load import load
+from ganforge.experiment.experiment import Experiment, Watcher
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
 from ganforge.runs.folder import RunFolder
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.malloc import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
@@ -32,7 +32,7 @@ FRESH = """
 import time; began = time.perf_counter()
 import torch; imported = time.perf_counter()
 import resource, ganforge
-from ganforge.experiment.setup import Watcher
+from ganforge.experiment.experiment import Watcher
 class First(Watcher):
     def look(self, state, stats):
         if state.step == 1:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganforge.data.catalogue import load
-from ganforge.experiment.setup import Experiment
+from ganforge.data.load import load
+from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.malloc import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.step import adversarial
 

@@ -12,12 +12,12 @@ BEGAN = time.perf_counter()  # before torch is imported: a learner waits for tha
 import statistics  # noqa: E402
 import sys  # noqa: E402
 
-from ganforge.data.catalogue import load  # noqa: E402
-from ganforge.experiment.setup import Experiment  # noqa: E402
+from ganforge.data.load import load  # noqa: E402
+from ganforge.experiment.experiment import Experiment  # noqa: E402
 from ganforge.recipes.reading import load_recipe  # noqa: E402
 from ganforge.runs.folder import RunFolder  # noqa: E402
 from ganforge.training import loop  # noqa: E402
-from ganforge.training.memory import keep_freed_memory  # noqa: E402
+from ganforge.training.malloc import keep_freed_memory  # noqa: E402
 from ganforge.training.precision import choose_precision  # noqa: E402
 from ganforge.training.rules import rule_of  # noqa: E402
 from ganforge.training.state import State  # noqa: E402
@@ -31,10 +31,10 @@ recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.s
 keep_freed_memory()
 START_UP = time.perf_counter() - BEGAN  # what follows is for measuring
 
-from ganforge.evaluation.figures import plain_values  # noqa: E402
-from ganforge.evaluation.measure import drawn, some  # noqa: E402
-from ganforge.evaluation.view import Eye  # noqa: E402
-from ganforge.judge.digits import load_judge  # noqa: E402
+from ganforge.evaluation.evaluator import drawn, some  # noqa: E402
+from ganforge.evaluation.features import Eye  # noqa: E402
+from ganforge.evaluation.metric_table import plain_values  # noqa: E402
+from ganforge.judge.shipped import load_judge  # noqa: E402
 
 
 class Curve:

@@ -21,11 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from ganforge.data.catalogue import load
-from ganforge.experiment.setup import Experiment
+from ganforge.data.load import load
+from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.malloc import keep_freed_memory
 from ganforge.training.precision import choose_precision
 from ganforge.training.rules import rule_of
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.draws import Draws
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.malloc import keep_freed_memory
+from ganforge.training.noise import Draws
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, new_state
 from ganforge.training.step import adversarial

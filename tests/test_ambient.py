@@ -15,7 +15,7 @@ from conftest import small_images
 from ganforge.ambient import plain_state
 from ganforge.encoding import load_encoder
 from ganforge.errors import UserError
-from ganforge.judge.digits import load_judge
+from ganforge.judge.shipped import load_judge
 
 SMALL = ["generator.filters=4", "discriminator.filters=4", "batch_size=8"]
 

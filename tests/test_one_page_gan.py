@@ -9,7 +9,7 @@ import torch
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 

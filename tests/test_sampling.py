@@ -9,7 +9,7 @@ from ganforge.data.batches import Batches
 from ganforge.errors import UserError
 from ganforge.recipes.reading import load_recipe
 from ganforge.sampling import GUTTER, animation, class_sheet, load_generator, png, publish, sheet
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 

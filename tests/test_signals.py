@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import ganforge
-from ganforge.experiment.setup import Watcher
-from ganforge.processes import STOP_SIGNALS, ignore_stop_signals, raise_on_stop_signals, stop_signals
+from ganforge.experiment.experiment import Watcher
+from ganforge.worker_pool import STOP_SIGNALS, ignore_stop_signals, raise_on_stop_signals, stop_signals
 
 SMALL = {"changes": ["latent.dim=6", "batch_size=8"], "steps": 6, "out": "run"}
 

@@ -13,9 +13,9 @@ import ganforge.forks  # noqa: F401  # it learns of forks from now on
 
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
-    from ganforge.experiment.evaluating import evaluate
-    from ganforge.experiment.seeds import train_seeds
-    from ganforge.experiment.verbs import resume, train
+    from ganforge.experiment.api import resume, train
+    from ganforge.experiment.evaluate import evaluate
+    from ganforge.experiment.multi_seed import train_seeds
     from ganforge.recipes.reading import load_recipe
     from ganforge.sampling import load_generator as load
 
@@ -36,12 +36,12 @@ _HOMES = {
     "Interrupted": ("ganforge.errors", "Interrupted"),
     "RunFailed": ("ganforge.errors", "RunFailed"),
     "UserError": ("ganforge.errors", "UserError"),
-    "evaluate": ("ganforge.experiment.evaluating", "evaluate"),
+    "evaluate": ("ganforge.experiment.evaluate", "evaluate"),
     "load": ("ganforge.sampling", "load_generator"),
     "load_recipe": ("ganforge.recipes.reading", "load_recipe"),
-    "resume": ("ganforge.experiment.verbs", "resume"),
-    "train": ("ganforge.experiment.verbs", "train"),
-    "train_seeds": ("ganforge.experiment.seeds", "train_seeds"),
+    "resume": ("ganforge.experiment.api", "resume"),
+    "train": ("ganforge.experiment.api", "train"),
+    "train_seeds": ("ganforge.experiment.multi_seed", "train_seeds"),
 }
 
 

@@ -15,13 +15,13 @@ from ganforge.arguments import as_path
 from ganforge.data.batches import Batches
 from ganforge.data.images import scale
 from ganforge.errors import UserError
-from ganforge.networks.catalogue import build_encoder
-from ganforge.networks.encoding import Encoding
+from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.normalisation import measure_batch_statistics
+from ganforge.networks.registry import build_encoder
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.sampling import BLOCK, load_module
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import DTYPES, State
 
 

@@ -21,12 +21,12 @@ from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import unscale
 from ganforge.errors import UserError
 from ganforge.files import user_path
-from ganforge.networks.catalogue import build_generator
 from ganforge.networks.normalisation import measure_batch_statistics
+from ganforge.networks.registry import build_generator
 from ganforge.recipes.reading import parse
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import DTYPES, State
 
 GUTTER = 64

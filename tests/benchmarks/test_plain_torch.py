@@ -7,9 +7,9 @@ from torch.nn.functional import softplus
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.data.toy import ring
+from ganforge.data.synthetic import ring
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 

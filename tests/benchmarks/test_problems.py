@@ -5,9 +5,9 @@ import torch
 
 from ganforge.benchmarks import problems
 from ganforge.benchmarks.problems import Points, StackedDigits, stretched
-from ganforge.data.catalogue import load
-from ganforge.data.toy import grid, mode_number, ring
-from ganforge.judge.digits import load_judge
+from ganforge.data.load import load
+from ganforge.data.synthetic import grid, mode_number, ring
+from ganforge.judge.shipped import load_judge
 
 
 def real(mixture, count=20_000):

@@ -8,14 +8,14 @@ from ganforge.benchmarks import problems
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.benchmarks.report import Report
 from ganforge.benchmarks.run import Trial, benchmark, is_curve_step, read_result
-from ganforge.data.catalogue import load
 from ganforge.data.images import unscale
+from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
 from ganforge.training import loop
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 

@@ -3,7 +3,7 @@ import signal
 import pytest
 
 from ganforge.commands.main import main
-from ganforge.processes import STOP_SIGNALS
+from ganforge.worker_pool import STOP_SIGNALS
 
 
 @pytest.fixture(autouse=True)

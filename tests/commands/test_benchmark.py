@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from ganforge.benchmarks.curves import curves_of
+from ganforge.benchmarks.curve_io import curves_of
 from ganforge.recipes.reading import load_recipe
 from ganforge.reports.figures import mode_curves
 
@@ -82,7 +82,7 @@ def test_quick_calls_itself_no_protocol(run_command, small):
 
 
 def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
-    import ganforge.experiment.techniques as room
+    import ganforge.experiment.ablations as room
 
     for name, arena in list(room.ARENAS.items()):
         changes = (*arena.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")

@@ -208,7 +208,7 @@ def test_evaluate_and_judge_say_it_too(run_command, tmp_path):
 
 
 def test_grey_digits_that_were_saved_in_colour_are_measured(run_command, tmp_path):
-    from ganforge.data.catalogue import load
+    from ganforge.data.load import load
 
     whole = load("digits").train
     np.savez(tmp_path / "fakes.npz", images=whole.images[:200].repeat(1, 3, 1, 1).numpy())

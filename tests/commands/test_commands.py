@@ -12,7 +12,7 @@ from PIL import Image
 from ganforge.commands import main as entry
 from ganforge.commands.main import app
 from ganforge.commands.sample import read_labels
-from ganforge.processes import STOP_SIGNALS
+from ganforge.worker_pool import STOP_SIGNALS
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
@@ -233,12 +233,12 @@ def test_divergence_exits_with_three(run_command, bars_file):
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monkeypatch, number):
-    from ganforge.experiment import order
+    from ganforge.experiment import preflight
 
     def interrupted(*_, **__):
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(order, "load_data", interrupted)
+    monkeypatch.setattr(preflight, "load_data", interrupted)
     code, _, err = run_command("train", "vanilla", "--data", bars_file)
     assert code == 130
     assert err.count("\n") == 1
@@ -255,11 +255,11 @@ def test_a_second_signal_while_the_first_is_told_changes_nothing(run_command, mo
 
 @pytest.mark.slow
 def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch):
-    from ganforge.experiment import play
+    from ganforge.experiment import run
 
     train = ("train", "vanilla", "--data", "digits", "--steps", 3, "--out", "run")
     with monkeypatch.context() as impatient:
-        impatient.setattr(play, "judge_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        impatient.setattr(run, "judge_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         code, _, err = run_command(*train)
     assert code == 130
     assert "ganforge resume run" in err

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from conftest import small_images
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 
 DIGITS = ("--data", "digits")
 

@@ -10,7 +10,7 @@ import pytest
 
 import ganforge
 from conftest import small_images
-from ganforge.data.catalogue import _data_folder
+from ganforge.data.load import _data_folder
 from ganforge.errors import UserError
 from ganforge.files import cache_folder, place_for, user_path
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import ganforge
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 
 SMALL = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "precision='fp32'")
 

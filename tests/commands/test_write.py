@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from ganforge.errors import UserError
-from ganforge.experiment.writing import write
-from ganforge.judge.digits import load_judge
+from ganforge.experiment.handwriting import write
+from ganforge.judge.shipped import load_judge
 from ganforge.sampling import SHIPPED, line, load_generator
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from ganforge.data.array_names import nameless, place_of
 from ganforge.data.readers import read_path
-from ganforge.data.rules import USUAL, ReadingRules
+from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 
 BEFORE = ReadingRules(version=1)

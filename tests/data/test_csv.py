@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganforge.data import csv_tables
-from ganforge.data.catalogue import load
-from ganforge.data.listing import holds_pictures
+from ganforge.data.folder_layout import holds_pictures
+from ganforge.data.load import load
 from ganforge.data.readers import read_path
 from ganforge.errors import UserError
 

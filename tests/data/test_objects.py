@@ -7,8 +7,8 @@ from PIL import Image
 from sklearn.utils import Bunch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, SubsetRandomSampler, TensorDataset
 
-from ganforge.data.catalogue import load
 from ganforge.data.images import Splits
+from ganforge.data.load import load
 from ganforge.data.objects import find_arrays, read_object
 from ganforge.errors import UserError
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganforge.data import parquet
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 from ganforge.data.parquet_footer import claims_of
-from ganforge.data.rules import ReadingRules
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 
 pa = pytest.importorskip("pyarrow")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.catalogue import load
-from ganforge.data.rules import part_named
+from ganforge.data.load import load
+from ganforge.data.reading_rules import part_named
 from ganforge.errors import UserError
 
 SPELLINGS = {

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.catalogue import load, load_whole
+from ganforge.data.load import load, load_whole
+from ganforge.data.normalize_arrays import GREY_IN_COLOUR
 from ganforge.data.pixel_levels import Levels, choose_levels, parse_levels, to_levels
-from ganforge.data.rules import ReadingRules
-from ganforge.data.settle import GREY_IN_COLOUR
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.summary import lines_before_work, lines_on_images
 from ganforge.errors import UserError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ganforge.data.objects import read_object
 from ganforge.data.readers import read_path
-from ganforge.data.rules import ReadingRules
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

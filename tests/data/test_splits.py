@@ -6,10 +6,10 @@ import torch
 
 import ganforge.data.splits as splits
 from conftest import small_images
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
-from ganforge.data.rules import ReadingRules
-from ganforge.data.settle import Parts
+from ganforge.data.load import load
+from ganforge.data.normalize_arrays import Parts
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from ganforge.data import archives
 from ganforge.data.archives import Tar, Zip, is_archive, open_archive
-from ganforge.data.catalogue import load
 from ganforge.data.containers import Folder
-from ganforge.data.pictures import Unreadable, look
-from ganforge.data.rules import ReadingRules
+from ganforge.data.decode_image import Unreadable, look
+from ganforge.data.load import load
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group, badness, compare, comparison_rows
-from ganforge.evaluation.figures import KINDS, Figure
+from ganforge.evaluation.metric_table import KINDS, Figure
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.report import Evaluation
 from ganforge.metrics.intervals import Interval

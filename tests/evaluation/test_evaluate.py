@@ -10,13 +10,13 @@ import torch.nn.functional as F
 
 import ganforge
 from conftest import needs_mnist
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
-from ganforge.evaluation.figures import copying_figures
-from ganforge.evaluation.measure import Yardstick
+from ganforge.data.load import load
+from ganforge.evaluation.evaluator import Yardstick
+from ganforge.evaluation.features import Eye
+from ganforge.evaluation.metric_table import copying_figures
 from ganforge.evaluation.report import Evaluation, parse_evaluation
-from ganforge.evaluation.view import Eye
-from ganforge.judge.digits import load_judge
+from ganforge.judge.shipped import load_judge
 
 pytestmark = needs_mnist
 N = 1500
@@ -199,10 +199,10 @@ def test_python_takes_arrays_and_an_extractor_of_your_own():
 
 @pytest.mark.slow
 def test_slow_figures_of_real_digits_are_near_those_of_a_perfect_generator(yardstick, monkeypatch):
-    import ganforge.evaluation.learners as learners
+    import ganforge.evaluation.downstream as learners
 
     monkeypatch.setattr(learners, "learned", lambda a, b, f=learners.learned: f(a, b, epochs=2))
-    monkeypatch.setattr("ganforge.evaluation.measure.learned", learners.learned)
+    monkeypatch.setattr("ganforge.evaluation.evaluator.learned", learners.learned)
     found = yardstick.measure(real(), "real digits", slow=True)
     for name in ("train_on_generated", "test_on_generated"):
         figure = found[name]

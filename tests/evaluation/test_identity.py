@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
+from ganforge.evaluation.features import Eye
 from ganforge.evaluation.identity import Unidentified, identity_of
-from ganforge.evaluation.view import Eye
 
 
 def defined(source, name="f", at="one.py"):

@@ -9,11 +9,11 @@ import torch
 import ganforge
 import ganforge.experiment.autoencoders as bench
 from conftest import small_images
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.evaluation.measure import Yardstick
-from ganforge.evaluation.view import Eye
-from ganforge.experiment.play import Run
+from ganforge.evaluation.evaluator import Yardstick
+from ganforge.evaluation.features import Eye
+from ganforge.experiment.run import Run
 from ganforge.recipes.reading import load_recipe
 
 SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "precision=fp32"]

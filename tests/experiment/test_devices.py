@@ -8,7 +8,7 @@ from ganforge.benchmarks.run import benchmark
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 DEVICES = ["cpu", CUDA]

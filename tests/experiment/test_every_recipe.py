@@ -3,9 +3,9 @@
 import pytest
 
 import ganforge
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
+from ganforge.experiment.experiment import Experiment, Watcher
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.setup import Experiment, Watcher
 from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
@@ -81,7 +81,7 @@ class Noting(Watcher):
 )
 def test_the_default_is_chosen_by_the_data_and_said(bars, monkeypatch, labels, few, name):
     watcher = Noting()
-    monkeypatch.setattr("ganforge.experiment.order.FEW", few)
+    monkeypatch.setattr("ganforge.experiment.preflight.FEW", few)
     data = (bars.images.numpy(), bars.labels.numpy()) if labels else bars.images.numpy()
     changes = changes_for(name)
     ganforge.train(data=data, out="run", steps=2, changes=changes, watcher=watcher)

@@ -9,7 +9,7 @@ import ganforge.experiment.few_labels as bench
 from conftest import needs_mnist, small_images
 from ganforge.data.images import Splits
 from ganforge.errors import UserError
-from ganforge.experiment.setup import Experiment
+from ganforge.experiment.experiment import Experiment
 from ganforge.networks.heads import DiscriminatorOutput
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder

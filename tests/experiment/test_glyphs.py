@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import ganforge
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 
 GLYPHS, SIZE = "AKRSX", (21, 27)
 

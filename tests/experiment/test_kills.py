@@ -8,7 +8,7 @@ import pytest
 
 import ganforge
 from ganforge.errors import UserError
-from ganforge.experiment.setup import Watcher
+from ganforge.experiment.experiment import Watcher
 from ganforge.files import temporary
 from ganforge.runs.checkpoint import checkpoint_path, checkpoints
 from ganforge.runs.folder import RunFolder

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 import ganforge
-from ganforge.data.catalogue import load
-from ganforge.data.rules import ReadingRules
+from ganforge.data.load import load
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 from ganforge.runs.checkpoint import read_tensors
 

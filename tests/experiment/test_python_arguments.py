@@ -9,7 +9,7 @@ import torch
 
 import ganforge
 from conftest import small_images
-from ganforge.experiment.order import prepare
+from ganforge.experiment.preflight import prepare
 from ganforge.recipes.reading import built_in
 from ganforge.recipes.recipe import Recipe
 

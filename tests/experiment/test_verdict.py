@@ -7,14 +7,14 @@ import torch
 
 import ganforge
 from conftest import needs_mnist, small_images
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
-from ganforge.experiment.setup import Watcher
+from ganforge.data.load import load
+from ganforge.experiment.experiment import Watcher
 from ganforge.experiment.verdict import choose_judge
 from ganforge.files import place_for
-from ganforge.judge.digits import DIGITS_FILE, load_judge
-from ganforge.judge.kept import kept_file, version_of
+from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.training import train_and_save
+from ganforge.judge.user_judges import kept_file, version_of
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from conftest import needs_mnist
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits
-from ganforge.evaluation.measure import Yardstick, some
-from ganforge.evaluation.view import Eye
-from ganforge.experiment.evaluating import evaluate
-from ganforge.experiment.setup import Watcher
+from ganforge.data.load import load
+from ganforge.evaluation.evaluator import Yardstick, some
+from ganforge.evaluation.features import Eye
+from ganforge.experiment.evaluate import evaluate
+from ganforge.experiment.experiment import Watcher
 from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
 from ganforge.files import place_for
-from ganforge.judge.digits import DIGITS_FILE, load_judge
 from ganforge.judge.domain import ALIKE, digit_domain
-from ganforge.judge.kept import kept_file
 from ganforge.judge.measure import measure
+from ganforge.judge.shipped import DIGITS_FILE, load_judge
+from ganforge.judge.user_judges import kept_file
 
 
 class Listener(Watcher):

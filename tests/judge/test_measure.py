@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from conftest import needs_mnist
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet
+from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import measure
+from ganforge.judge.shipped import load_judge
 
 
 @pytest.fixture(scope="module")

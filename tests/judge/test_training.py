@@ -4,11 +4,11 @@ import sys
 import pytest
 import torch
 
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.judge.digits import load_judge
-from ganforge.judge.storage import read_judge, save_judge
+from ganforge.judge.files import read_judge, save_judge
+from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, train_and_save, train_judge
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from ganforge.networks.blocks import GaussianNoise
-from ganforge.networks.catalogue import build_discriminator, build_generator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.heads import Heads, HeadSettings, Questions
 from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings
 from ganforge.networks.normalisation import BatchNorm, NormedLinear, settle_rows
+from ganforge.networks.registry import build_discriminator, build_generator
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from ganforge.networks.blocks import MIXING, Init, MinibatchStd
-from ganforge.networks.catalogue import build_discriminator, build_generator
-from ganforge.networks.condition import WithDrawnClass
+from ganforge.networks.conditioning import WithDrawnClass
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
 from ganforge.networks.heads import Logit, MinibatchDiscrimination, Questions
+from ganforge.networks.memory_layout import Fold, Unfold
 from ganforge.networks.mlp import Frequencies, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
-from ganforge.networks.planes import Fold, Unfold
+from ganforge.networks.registry import build_discriminator, build_generator
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 from ganforge.randomness import random_generator

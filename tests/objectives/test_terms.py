@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from ganforge.objectives.play import Codes, Play, Side
+from ganforge.objectives.loss_context import Codes, Play, Side
 from ganforge.objectives.terms import (
     Classification,
     FeatureMatching,

@@ -11,13 +11,13 @@ from conftest import small_images
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import compare, comparison_rows
-from ganforge.evaluation.figures import ClassRow, Figure
+from ganforge.evaluation.metric_table import ClassRow, Figure
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.report import Evaluation
-from ganforge.experiment.evaluating import read_group
-from ganforge.experiment.order import saved_recipe
-from ganforge.experiment.play import complete_run
-from ganforge.experiment.verbs import resume
+from ganforge.experiment.api import resume
+from ganforge.experiment.evaluate import read_group
+from ganforge.experiment.preflight import saved_recipe
+from ganforge.experiment.run import complete_run
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.judge.measure import Measurement
 from ganforge.metrics.intervals import Interval

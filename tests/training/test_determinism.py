@@ -4,9 +4,9 @@ import torch
 from ganforge.data.batches import Batches
 from ganforge.randomness import random_generator, seed_of
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.cadence import is_mark, is_sheet_epoch
-from ganforge.training.draws import Draws
+from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.loop import train
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 

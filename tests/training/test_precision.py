@@ -5,7 +5,7 @@ from ganforge.data.batches import Batches
 from ganforge.files import cache_folder
 from ganforge.recipes.reading import load_recipe
 from ganforge.training import precision
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial

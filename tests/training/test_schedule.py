@@ -3,8 +3,8 @@ import torch
 
 from ganforge.data.batches import Batches
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.averages import average
-from ganforge.training.draws import Draws
+from ganforge.training.ema import average
+from ganforge.training.noise import Draws
 from ganforge.training.schedule import averaging_keep, learning_rate_factor
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.data.labelled import at_least, labelled
+from ganforge.data.label_subset import at_least, labelled
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 from ganforge.training.state import new_state, prepare
 from ganforge.training.step import adversarial
 

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.data.batches import Batches, Order, Source
-from ganforge.data.catalogue import load
-from ganforge.data.toy import Mixture, Stacks, mode_number
+from ganforge.data.load import load
+from ganforge.data.synthetic import Mixture, Stacks, mode_number
 from ganforge.errors import UserError
-from ganforge.judge.digits import load_judge
+from ganforge.judge.shipped import load_judge
 from ganforge.metrics.modes import mode_coverage
 from ganforge.recipes.recipe import Recipe
 from ganforge.sampling import sheet

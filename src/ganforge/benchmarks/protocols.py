@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.problems import Points, Problem, StackedDigits
-from ganforge.data.toy import grid, ring
+from ganforge.data.synthetic import grid, ring
 from ganforge.errors import UserError, nearest
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe

@@ -16,7 +16,6 @@ from ganforge.data.images import unscale
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import parse_json, to_json
-from ganforge.processes import Job, side_by_side
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
@@ -24,13 +23,14 @@ from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.runs.log import append_line, cut_back
 from ganforge.sampling import png, publish
 from ganforge.training import loop
-from ganforge.training.cores import runs_at_once, threads_each
-from ganforge.training.draws import Draws
-from ganforge.training.memory import keep_freed_memory
+from ganforge.training.malloc import keep_freed_memory
+from ganforge.training.noise import Draws
+from ganforge.training.parallelism import runs_at_once, threads_each
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 from ganforge.training.step import adversarial
+from ganforge.worker_pool import Job, side_by_side
 
 RECIPE = "recipe.toml"
 BLOCK = 500

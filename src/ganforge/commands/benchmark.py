@@ -12,7 +12,7 @@ from ganforge.commands.console import JsonFlag, give, path, say, table
 from ganforge.json_text import to_json
 
 if TYPE_CHECKING:
-    from ganforge.benchmarks.curves import Curve
+    from ganforge.benchmarks.curve_io import Curve
     from ganforge.benchmarks.report import Report
 
 EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.5, 10.0
@@ -120,7 +120,7 @@ def _player(name: str) -> Callable[[Asked], None]:
     """
     from ganforge.benchmarks.protocols import PROTOCOLS
     from ganforge.errors import UserError, nearest
-    from ganforge.experiment.lessons import LESSONS
+    from ganforge.experiment.downstream_accuracy import LESSONS
 
     known: dict[str, Callable[[Asked], None]] = {
         **dict.fromkeys(PROTOCOLS, _find_modes),
@@ -136,7 +136,7 @@ def _player(name: str) -> Callable[[Asked], None]:
 
 
 def _find_modes(asked: Asked) -> None:
-    from ganforge.benchmarks.curves import curves_of
+    from ganforge.benchmarks.curve_io import curves_of
     from ganforge.benchmarks.run import benchmark as run_benchmark
 
     others: dict[str, Curve] = {}
@@ -176,7 +176,7 @@ def _find_modes(asked: Asked) -> None:
 
 def _draw_curves(report: "Report", others: "dict[str, Curve]") -> Path | None:
     """Draw what all seeds found on their way, and others; return the picture, None where there is nothing to draw."""
-    from ganforge.benchmarks.curves import curves_of
+    from ganforge.benchmarks.curve_io import curves_of
     from ganforge.files import write_atomically
     from ganforge.reports.figures import mode_curves
 
@@ -208,7 +208,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
 
 
 def _teach(asked: Asked) -> None:
-    from ganforge.experiment.lessons import teach
+    from ganforge.experiment.downstream_accuracy import teach
 
     report = teach(asked.name, seeds=_seeds(asked), **asked.training)
     if asked.as_json:
@@ -233,7 +233,7 @@ def _few_labels(asked: Asked) -> None:
 
 
 def _clusters(asked: Asked) -> None:
-    from ganforge.experiment.clusters import clusters
+    from ganforge.experiment.clustering import clusters
 
     report = clusters(seeds=_seeds(asked), **asked.training)
     if asked.as_json:
@@ -258,8 +258,8 @@ def _autoencoders(asked: Asked) -> None:
 
 
 def _try_techniques(asked: Asked) -> None:
-    from ganforge.experiment.arenas import SEEDS
-    from ganforge.experiment.techniques import techniques
+    from ganforge.experiment.ablation_setups import SEEDS
+    from ganforge.experiment.ablations import techniques
 
     names = [[name.strip() for name in given.split(",")] if given else () for given in (asked.data, asked.only)]
     seeds = (1 if asked.quick else SEEDS) if asked.seeds is None else asked.seeds

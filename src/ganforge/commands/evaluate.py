@@ -46,8 +46,8 @@ def evaluate(
     from ganforge.errors import UserError
     from ganforge.evaluation.compare import Group, summary_rows
     from ganforge.evaluation.inception import inception as inception_features
-    from ganforge.experiment.evaluating import evaluate as evaluate_source
-    from ganforge.experiment.evaluating import runs_in
+    from ganforge.experiment.evaluate import evaluate as evaluate_source
+    from ganforge.experiment.evaluate import runs_in
 
     watcher = TerminalWatcher(as_json=as_json)
     if inception and judge:
@@ -110,7 +110,7 @@ def compare(
     """
     from ganforge.evaluation.compare import compare as compare_groups
     from ganforge.evaluation.compare import comparison_rows
-    from ganforge.experiment.evaluating import read_group
+    from ganforge.experiment.evaluate import read_group
 
     groups = [read_group(path(run)) for run in runs]
     names = [group.name for group in groups]

@@ -9,7 +9,7 @@ import typer
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, path, say
 
 if TYPE_CHECKING:
-    from ganforge.judge.storage import Card
+    from ganforge.judge.files import Card
 
 judge_app = typer.Typer(invoke_without_command=True)
 
@@ -31,7 +31,7 @@ def judge_show(as_json: JsonFlag = False) -> None:
 
     Example: ganforge judge show
     """
-    from ganforge.judge.digits import load_judge
+    from ganforge.judge.shipped import load_judge
 
     judge = load_judge()
     card = dataclasses.asdict(judge.card)
@@ -65,15 +65,15 @@ def judge_train(
 
     Example: ganforge judge train cifar10 --minutes 15
     """
-    from ganforge.commands.judging import TrainingProgress
+    from ganforge.commands.judge_progress import TrainingProgress
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.catalogue import load
+    from ganforge.data.load import load
     from ganforge.data.pixel_levels import parse_levels
-    from ganforge.data.rules import ReadingRules
-    from ganforge.experiment.order import warn_of
+    from ganforge.data.reading_rules import ReadingRules
+    from ganforge.experiment.preflight import warn_of
     from ganforge.files import place_for
-    from ganforge.judge.kept import kept_file, version_of
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
+    from ganforge.judge.user_judges import kept_file, version_of
 
     watcher = TerminalWatcher(as_json=as_json)
     _refuse_length(minutes, epochs)
@@ -110,7 +110,7 @@ def _refuse_length(minutes: float, epochs: int | None) -> None:
 
 def _ending(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
     """Say in words how good a judge has become, and what it is good for now."""
-    from ganforge.judge.kept import USABLE
+    from ganforge.judge.user_judges import USABLE
 
     reads = (
         f"{card.version} reads {card.test_accuracy:.1%} of the {tested:,} test images rightly "

@@ -83,7 +83,7 @@ def data_list(as_json: JsonFlag = False) -> None:
 
     Example: ganforge data list
     """
-    from ganforge.data.catalogue import names
+    from ganforge.data.load import names
 
     found = names()
     if as_json:
@@ -110,9 +110,9 @@ def data_show(
     import torch
 
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.catalogue import load
+    from ganforge.data.load import load
     from ganforge.data.pixel_levels import parse_levels
-    from ganforge.data.rules import ReadingRules
+    from ganforge.data.reading_rules import ReadingRules
     from ganforge.data.summary import summarise
     from ganforge.errors import UserError
     from ganforge.files import place_for, write_atomically
@@ -190,7 +190,7 @@ def data_fetch(
     Example: ganforge data fetch mnist
     """
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.catalogue import fetch, find
+    from ganforge.data.load import fetch, find
 
     watcher = TerminalWatcher(as_json=as_json)
     folder = find(name) or fetch(name, report=watcher.downloading)

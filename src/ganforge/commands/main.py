@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ganforge import processes
+from ganforge import worker_pool
 from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
 from ganforge.commands.console import give, say
 from ganforge.commands.outlet import loss, outlets
 from ganforge.errors import Interrupted, RunFailed, UserError, one_line
-from ganforge.processes import INTERRUPTED
+from ganforge.worker_pool import INTERRUPTED
 
 
 def _show_version(wanted: bool) -> None:
@@ -55,7 +55,7 @@ app.command(hidden=True)(benchmark.play_seed)
 @app.command(hidden=True)
 def work() -> None:
     """Do the commands that standard input names, one after the other: how several seeds share the cores."""
-    for answer in processes.work(main):
+    for answer in worker_pool.work(main):
         print(answer, flush=True)
 
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
             code = _run(arguments)
         except KeyboardInterrupt:  # a second signal, while the end that the first one made was being told
             code = INTERRUPTED
-        processes.ignore_stop_signals()  # nothing is left to be stopped
+        worker_pool.ignore_stop_signals()  # nothing is left to be stopped
         if (why := loss(out)) and code == 0:
             say(f"ganforge: standard output: {why}: what was to be told there is lost; lead it elsewhere", as_json=True)
             code = 3
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; tell in one line why it is not 0."""
     try:
-        processes.raise_on_stop_signals()
+        worker_pool.raise_on_stop_signals()
         # typer turns Ctrl-C into an exit code of its own
         code: int = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
         if code == INTERRUPTED:

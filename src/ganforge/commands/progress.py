@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ganforge.commands.console import printable, say
+from ganforge.experiment.experiment import Experiment, Length, Watcher
 from ganforge.experiment.hooks import read
-from ganforge.experiment.setup import Experiment, Length, Watcher
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 

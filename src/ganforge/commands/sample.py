@@ -157,7 +157,7 @@ def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) 
 
 def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.experiment.reconstructing import STOPS, in_pairs, load_copyist, lot_of_test_images
+    from ganforge.experiment.reconstruction import STOPS, in_pairs, load_copyist, lot_of_test_images
     from ganforge.sampling import sheet
 
     target = out or run / ("way.webp" if morph else "reconstructions.png")
@@ -197,7 +197,7 @@ def write(
 
     Example: ganforge write 20261122
     """
-    from ganforge.experiment.writing import write as write_text
+    from ganforge.experiment.handwriting import write as write_text
     from ganforge.sampling import line, load_generator
 
     if len(text) > LONGEST_LINE:

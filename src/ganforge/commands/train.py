@@ -9,7 +9,7 @@ from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, 
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.experiment.play import Run
+    from ganforge.experiment.run import Run
 
 Steps = Annotated[int | None, typer.Option(help="Train up to this step, counted from the run's start.")]
 Epochs = Annotated[float | None, typer.Option(help="Train up to this epoch, counted from the run's start.")]
@@ -56,8 +56,8 @@ def train(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
-    from ganforge.experiment.seeds import train_seeds
-    from ganforge.experiment.verbs import train as train_gan
+    from ganforge.experiment.api import train as train_gan
+    from ganforge.experiment.multi_seed import train_seeds
 
     watcher = TerminalWatcher(as_json=as_json)
     wishes: dict[str, Any] = {
@@ -110,7 +110,7 @@ def resume(
     Example: ganforge resume runs/vanilla-mnist-1 --epochs 20
     """
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.experiment.verbs import resume as resume_gan
+    from ganforge.experiment.api import resume as resume_gan
 
     watcher = TerminalWatcher(as_json=as_json)
     _show(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, data=data, watcher=watcher), watcher, as_json)

@@ -25,8 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ganforge.data.containers import MOST_FILE, File, hidden, probe
-from ganforge.data.foreign import kind_of_members
-from ganforge.data.pictures import Unreadable
+from ganforge.data.decode_image import Unreadable
 from ganforge.data.tar_headers import (
     BLOCK,
     DEVICES,
@@ -39,6 +38,7 @@ from ganforge.data.tar_headers import (
     is_header,
     read_members,
 )
+from ganforge.data.unsupported_formats import kind_of_members
 from ganforge.errors import UserError, reason, shown
 
 SUSPECT_SIZE, SUSPECT_RATIO = 2**20, 250

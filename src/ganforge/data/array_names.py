@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ganforge.data.rules import PART_WORDS, ReadingRules, words_of
+from ganforge.data.reading_rules import PART_WORDS, ReadingRules, words_of
 
 Role = Literal["images", "labels", "names"]
 

@@ -12,10 +12,10 @@ from typing import IO, Any
 import numpy as np
 
 from ganforge.data.array_names import NOWHERE, Place, nameless, place_of
-from ganforge.data.content import MOST_BYTES, listed, one_line, read_up_to
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import LARGEST, MOST_CLASSES, SMALLEST, Array
-from ganforge.data.sources import Reading, Source, in_order
+from ganforge.data.normalize_arrays import LARGEST, MOST_CLASSES, SMALLEST, Array
+from ganforge.data.open_file import MOST_BYTES, listed, one_line, read_up_to
+from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.table_files import Reading, Source, in_order
 from ganforge.errors import UserError
 
 Shape = tuple[int, ...]

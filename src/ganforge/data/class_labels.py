@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.class_names import in_order, one_form
-from ganforge.data.rules import ReadingRules
+from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 
 Array = npt.NDArray[Any]

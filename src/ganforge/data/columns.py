@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganforge.data.array_names import LABEL_WORDS, part_in, place_of
-from ganforge.data.content import listed
-from ganforge.data.rules import USUAL, words_of
-from ganforge.data.settle import LARGEST, SMALLEST
+from ganforge.data.normalize_arrays import LARGEST, SMALLEST
+from ganforge.data.open_file import listed
+from ganforge.data.reading_rules import USUAL, words_of
 from ganforge.errors import UserError
 
 PART_NAMES = ("usage", "split", "subset", "partition", "part")

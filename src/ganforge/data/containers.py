@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from ganforge.data.pictures import Unreadable
+from ganforge.data.decode_image import Unreadable
 from ganforge.errors import UserError, shown
 from ganforge.files import cache_folder
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from ganforge.data.array_names import place_of
 from ganforge.data.columns import Columns, columns_by_name, is_picture, part_of_value, refuse_pixels
-from ganforge.data.content import MOST_BYTES, listed, one_line
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import MOST_CLASSES, SMALLEST, Array
-from ganforge.data.sources import Reading, Source
+from ganforge.data.normalize_arrays import MOST_CLASSES, SMALLEST, Array
+from ganforge.data.open_file import MOST_BYTES, listed, one_line
+from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.table_files import Reading, Source
 from ganforge.data.tables import Table, join, narrowed, squares
 from ganforge.errors import UserError
 

@@ -10,10 +10,10 @@ from typing import IO, Literal
 import numpy as np
 
 from ganforge.data.array_names import place_of
-from ganforge.data.content import FORMS, MOST_BYTES, PACKED_ENDINGS, listed, open_content, read_up_to
-from ganforge.data.rules import USUAL, ReadingRules, words_of
-from ganforge.data.settle import Array, Found, Parts, settle
-from ganforge.data.sources import Reading, Source, bare_name, in_order
+from ganforge.data.normalize_arrays import Array, Found, Parts, settle
+from ganforge.data.open_file import FORMS, MOST_BYTES, PACKED_ENDINGS, listed, open_content, read_up_to
+from ganforge.data.reading_rules import USUAL, ReadingRules, words_of
+from ganforge.data.table_files import Reading, Source, bare_name, in_order
 from ganforge.errors import UserError
 
 Held = Literal["images", "labels"]

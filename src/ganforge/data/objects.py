@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ganforge.data.array_names import place_of
+from ganforge.data.decode_image import GREY, decode, levels_of_image, look
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.pictures import GREY, decode, levels_of_image, look
-from ganforge.data.rules import USUAL, ReadingRules, part_named
-from ganforge.data.settle import Array, Found, Parts, settle
+from ganforge.data.normalize_arrays import Array, Found, Parts, settle
+from ganforge.data.reading_rules import USUAL, ReadingRules, part_named
 from ganforge.errors import UserError
 
 FORMS = (

@@ -14,11 +14,11 @@ import numpy as np
 
 from ganforge.data.array_names import place_of
 from ganforge.data.columns import columns_by_name, is_picture, refuse_pixels
-from ganforge.data.content import MOST_BYTES, listed, one_line
+from ganforge.data.normalize_arrays import Array
+from ganforge.data.open_file import MOST_BYTES, listed, one_line
 from ganforge.data.parquet_footer import claims_of
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Array
-from ganforge.data.sources import Reading, Source, in_order
+from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.table_files import Reading, Source, in_order
 from ganforge.data.tables import Table, join, narrowed, squares
 from ganforge.errors import UserError
 

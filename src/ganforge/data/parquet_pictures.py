@@ -9,13 +9,13 @@ from threading import Lock
 from typing import IO, Any
 
 from ganforge.data.containers import File
-from ganforge.data.content import MOST_BYTES
-from ganforge.data.listing import Listing, Picture
+from ganforge.data.decode_image import Unreadable
+from ganforge.data.folder_layout import Listing, Picture
+from ganforge.data.normalize_arrays import MOST_CLASSES
+from ganforge.data.open_file import MOST_BYTES
 from ganforge.data.parquet import SUSPECT_RATIO, SUSPECT_SIZE, Schema, batches, schema_of, shards, values
-from ganforge.data.pictures import Unreadable
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import MOST_CLASSES
-from ganforge.data.sources import Source
+from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.table_files import Source
 from ganforge.errors import UserError
 
 ROWS = 32

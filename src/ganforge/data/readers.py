@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 
 from ganforge.data.arrays import holds_arrays, read_arrays
-from ganforge.data.content import FORMS, open_content, refusing_damage
 from ganforge.data.csv_tables import holds_pixels, read_csv_set
+from ganforge.data.decode_image import Unreadable, look
 from ganforge.data.idx import (
     MNIST_FILES,
     as_published,
@@ -22,11 +22,11 @@ from ganforge.data.idx import (
     read_idx_set,
     set_name,
 )
+from ganforge.data.normalize_arrays import Parts, settle
+from ganforge.data.open_file import FORMS, open_content, refusing_damage
 from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
-from ganforge.data.pictures import Unreadable, look
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Parts, settle
-from ganforge.data.sources import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
+from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.table_files import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
 from ganforge.errors import UserError
 
 SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set, "parquet": read_parquet_set}

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import Splits
-from ganforge.data.rules import USUAL, ReadingRules
-from ganforge.data.settle import Parts
+from ganforge.data.normalize_arrays import Parts
+from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 from ganforge.randomness import random_generator
 

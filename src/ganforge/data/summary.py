@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.settle import is_grey
+from ganforge.data.normalize_arrays import is_grey
 
 FEW_IMAGES = 1_000
 SCARCE_CLASS = 1 / 5

@@ -8,10 +8,10 @@ import numpy as np
 
 from ganforge.data.array_names import place_of
 from ganforge.data.columns import part_of_value
-from ganforge.data.content import listed
-from ganforge.data.rules import ReadingRules
-from ganforge.data.settle import Array
-from ganforge.data.sources import Reading, Source, in_order
+from ganforge.data.normalize_arrays import Array
+from ganforge.data.open_file import listed
+from ganforge.data.reading_rules import ReadingRules
+from ganforge.data.table_files import Reading, Source, in_order
 from ganforge.errors import UserError
 
 

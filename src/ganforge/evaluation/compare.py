@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from ganforge.errors import UserError
-from ganforge.evaluation.figures import KINDS
+from ganforge.evaluation.metric_table import KINDS
 from ganforge.evaluation.report import Evaluation, shown
 
 LEVEL = 0.05

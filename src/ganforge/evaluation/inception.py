@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganforge.errors import UserError
-from ganforge.evaluation.view import Extractor
+from ganforge.evaluation.features import Extractor
 
 LAYER = "2048"
 

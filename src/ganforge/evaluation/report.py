@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ganforge.errors import UserError
-from ganforge.evaluation.figures import KINDS, ClassRow, Figure
+from ganforge.evaluation.metric_table import KINDS, ClassRow, Figure
 from ganforge.evaluation.protocol import Protocol
 
 WRITES_ONE = "'ganforge evaluate ... --json > FILE' writes one"

@@ -12,24 +12,24 @@ import torch
 from torch import Tensor
 
 from ganforge.benchmarks.run import read_kept
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.load import load
 from ganforge.encoding import fitted
 from ganforge.errors import UserError
-from ganforge.evaluation.figures import KINDS
-from ganforge.evaluation.measure import Yardstick, some
+from ganforge.evaluation.evaluator import Yardstick, some
+from ganforge.evaluation.features import Eye
+from ganforge.evaluation.metric_table import KINDS
 from ganforge.evaluation.report import shown
-from ganforge.evaluation.view import Eye
-from ganforge.experiment.order import RUNS
-from ganforge.experiment.play import Run
-from ganforge.experiment.reconstructing import load_copyist
-from ganforge.experiment.seeds import train_seeds
-from ganforge.experiment.setup import Watcher
+from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.multi_seed import train_seeds
+from ganforge.experiment.preflight import RUNS
+from ganforge.experiment.reconstruction import load_copyist
+from ganforge.experiment.run import Run
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
-from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import other_reals
-from ganforge.metrics.detail import lost_variance, sharpness
+from ganforge.judge.shipped import load_judge
+from ganforge.metrics.reconstruction import lost_variance, sharpness
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.sampling import png, sheet

@@ -15,18 +15,18 @@ from torch import nn
 from ganforge.benchmarks.run import read_kept
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
-from ganforge.experiment.order import RUNS, Order, prepare
-from ganforge.experiment.setup import Experiment, Watcher
-from ganforge.experiment.verbs import go_on
+from ganforge.experiment.api import go_on
+from ganforge.experiment.experiment import Experiment, Watcher
+from ganforge.experiment.preflight import RUNS, Order, prepare
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
-from ganforge.objectives.play import Play, Side
+from ganforge.objectives.loss_context import Play, Side
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.training.averages import average
+from ganforge.training.ema import average
 from ganforge.training.schedule import averaging_keep, learning_rates
 from ganforge.training.state import State
 from ganforge.training.step import update

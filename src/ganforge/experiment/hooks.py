@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from ganforge.data.images import unscale
-from ganforge.experiment.setup import Experiment
+from ganforge.experiment.experiment import Experiment
 from ganforge.files import write_atomically
 from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
 from ganforge.sampling import animation, code_sheet, png, sheet
-from ganforge.training.cadence import is_mark, is_sheet_epoch
-from ganforge.training.divergence import Diverged
+from ganforge.training.log_schedule import is_mark, is_sheet_epoch
+from ganforge.training.nonfinite import Diverged
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 import ganforge
-from ganforge.data.catalogue import load
+from ganforge.data.load import load
 from ganforge.files import write_atomically
 from ganforge.json_text import to_json
-from ganforge.judge.digits import load_judge
 from ganforge.judge.measure import Measurement, measure
+from ganforge.judge.shipped import load_judge
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import CALM, SHIPPED, Generator, load_generator

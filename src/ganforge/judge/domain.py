@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ganforge.judge.look import Seen
+from ganforge.judge.judge import Seen
 from ganforge.judge.network import FEATURE_DIM
 
 DOMAIN_FILE = Path(__file__).parent / "digits-1-domain.safetensors"

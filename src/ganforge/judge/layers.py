@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.data.catalogue import load
 from ganforge.data.images import ImageSet, Splits, scale
-from ganforge.judge.digits import load_judge
-from ganforge.judge.look import Judge
+from ganforge.data.load import load
+from ganforge.judge.judge import Judge
 from ganforge.judge.network import JudgeNetwork
+from ganforge.judge.shipped import load_judge
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.spread import mean_spread, within_class_spread
 from ganforge.randomness import random_generator

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
-from ganforge.judge.look import Judge, Noun, Report, Seen
+from ganforge.judge.judge import Judge, Noun, Report, Seen
 from ganforge.judge.network import FEATURE_DIM
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance

@@ -16,10 +16,10 @@ from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
 from ganforge.errors import RunFailed, UserError
 from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, nonsense, wear
+from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
-from ganforge.judge.storage import Card, name_layers, save_judge
 from ganforge.randomness import random_generator, seed_of
-from ganforge.training.spinning import considerate_spinning
+from ganforge.training.thread_spinning import considerate_spinning
 
 BATCH = 128
 NONSENSE = 16
@@ -187,7 +187,7 @@ def train_and_save(
 
 def main() -> int:
     """Train a judge from the command line, with the time left on stderr; 2 is wrong input, 3 a full disk."""
-    from ganforge.data.catalogue import load
+    from ganforge.data.load import load
 
     parser = argparse.ArgumentParser(prog="python -m ganforge.judge.training", description=train_judge.__doc__)
     parser.add_argument("--data", default="mnist", help="a data set with labels")

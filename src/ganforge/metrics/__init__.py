@@ -4,8 +4,7 @@
 >>> frechet_distance(real_features, fake_features)  # doctest: +SKIP
 """
 
-from ganforge.metrics.clusters import clustering_accuracy
-from ganforge.metrics.detail import lost_variance, sharpness
+from ganforge.metrics.clustering import clustering_accuracy
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
@@ -20,6 +19,7 @@ from ganforge.metrics.neighbours import (
     precision_recall,
     recall,
 )
+from ganforge.metrics.reconstruction import lost_variance, sharpness
 from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
 
 __all__ = [

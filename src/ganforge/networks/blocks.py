@@ -6,10 +6,10 @@ import torch
 from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
 from torch import Tensor, nn
 
-from ganforge.networks.condition import ClassTable
+from ganforge.networks.conditioning import ClassTable
 from ganforge.networks.heads import MinibatchDiscrimination
+from ganforge.networks.memory_layout import single
 from ganforge.networks.normalisation import BatchNorm
-from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
 

@@ -8,11 +8,11 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, NormalInit, activation
-from ganforge.networks.condition import ClassTable, GeneratorLabel, WithClass
-from ganforge.networks.convolutions import Convolution, TransposedConvolution
+from ganforge.networks.conditioning import ClassTable, GeneratorLabel, WithClass
+from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
 from ganforge.networks.heads import Ends, HeadSettings, Said
+from ganforge.networks.memory_layout import channels_last, crop, single
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
-from ganforge.networks.planes import channels_last, crop, single
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 7

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
-from ganforge.networks.condition import ClassTable, class_weights
-from ganforge.networks.encoding import Encoding
+from ganforge.networks.conditioning import ClassTable, class_weights
+from ganforge.networks.encoder_head import Encoding
+from ganforge.networks.memory_layout import single
 from ganforge.networks.normalisation import NormedLinear
-from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
 

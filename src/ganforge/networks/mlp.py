@@ -10,11 +10,11 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
-from ganforge.networks.condition import DiscriminatorLabel, GeneratorLabel, WithClass
-from ganforge.networks.encoding import Encoding
+from ganforge.networks.conditioning import DiscriminatorLabel, GeneratorLabel, WithClass
+from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.heads import Ends, HeadSettings, Said
+from ganforge.networks.memory_layout import single
 from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
-from ganforge.networks.planes import single
 from ganforge.settings import Settings
 
 

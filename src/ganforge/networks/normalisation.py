@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
-from ganforge.networks.condition import class_weights
-from ganforge.networks.planes import single
+from ganforge.networks.conditioning import class_weights
+from ganforge.networks.memory_layout import single
 from ganforge.settings import Settings
 
 

@@ -15,10 +15,10 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, MinibatchStd, NormalInit, activation
-from ganforge.networks.condition import GeneratorLabel, WithClass
+from ganforge.networks.conditioning import GeneratorLabel, WithClass
 from ganforge.networks.heads import Ends, HeadSettings, Said
+from ganforge.networks.memory_layout import Fold, Unfold, crop, single
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
-from ganforge.networks.planes import Fold, Unfold, crop, single
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 8

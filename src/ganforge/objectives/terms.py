@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganforge.objectives.play import Codes, Output, Play, Turn
+from ganforge.objectives.loss_context import Codes, Output, Play, Turn
 from ganforge.settings import Settings
 
 LABELLED = "labelled"
@@ -160,7 +160,7 @@ class InvariantInformation(Term):
 
     Args:
         degrees, slant, shift, zoom, cutout: how far images are moved at most, how much is covered
-            (`ganforge.data.moved.Moved`).
+            (`ganforge.data.augmented_batches.Moved`).
     """
 
     turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)

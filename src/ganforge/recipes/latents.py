@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from ganforge.objectives.play import Codes
+from ganforge.objectives.loss_context import Codes
 from ganforge.settings import Settings
 
 

@@ -15,7 +15,7 @@ from ganforge.arguments import as_path, as_texts, shown
 from ganforge.errors import UserError, nearest
 from ganforge.files import user_path
 from ganforge.networks.blocks import Init
-from ganforge.networks.catalogue import DISCRIMINATORS, ENCODERS, GENERATORS
+from ganforge.networks.registry import DISCRIMINATORS, ENCODERS, GENERATORS
 from ganforge.objectives.adversarial import OBJECTIVES
 from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.reconstruction import Reconstruction

@@ -15,11 +15,11 @@ from pydantic import (
 )
 
 from ganforge.errors import nearest
-from ganforge.networks.catalogue import DiscriminatorTable, EncoderTable, GeneratorTable
+from ganforge.networks.registry import DiscriminatorTable, EncoderTable, GeneratorTable
 from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
+from ganforge.objectives.loss_context import Codes
 from ganforge.objectives.penalties import Penalties
-from ganforge.objectives.play import Codes
 from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import LABELLED, Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent

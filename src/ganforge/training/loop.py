@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 
 from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.draws import Draws
-from ganforge.training.spinning import considerate_spinning
+from ganforge.training.noise import Draws
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 from ganforge.training.step import Rule
+from ganforge.training.thread_spinning import considerate_spinning
 
 Hook = Callable[[State, Stats], None]
 """Looks at the state between two steps and never changes it. Reading a statistic waits for the device."""

@@ -1,7 +1,7 @@
 """In which numbers the layers compute, found out by playing the real step for a moment."""
 
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.trial import Shape, fastest_steps, memory_of, recall, remember, timed_step
+from ganforge.training.step_timer import Shape, fastest_steps, memory_of, recall, remember, timed_step
 
 PRECISIONS = ("fp32", "bf16")
 

@@ -1,7 +1,7 @@
 """Which rule a recipe is played by."""
 
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.reconstruction import reconstruction
+from ganforge.training.autoencoder_step import reconstruction
 from ganforge.training.step import Rule, adversarial
 
 

@@ -12,13 +12,13 @@ from torch.func import functional_call
 
 from ganforge.data.batches import Streams
 from ganforge.networks.blocks import MIXING, noise_layers
-from ganforge.networks.catalogue import build_discriminator, build_encoder, build_generator
 from ganforge.networks.heads import DiscriminatorOutput, Questions
 from ganforge.networks.normalisation import WithReference, normalized, settle_rows
+from ganforge.networks.registry import build_discriminator, build_encoder, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.adam import Adam
-from ganforge.training.draws import Draws
+from ganforge.training.noise import Draws
 
 DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
 """In which numbers weights and statistics are kept: with bf16 only the layers' products are computed in it."""

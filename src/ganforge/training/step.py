@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ganforge.data.batches import Streams
-from ganforge.objectives.play import Play, Side, Turn
+from ganforge.objectives.loss_context import Play, Side, Turn
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.averages import advance
-from ganforge.training.draws import Draws
+from ganforge.training.ema import advance
+from ganforge.training.noise import Draws
 from ganforge.training.schedule import learning_rates, noise_deviation
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats, outputs, seen

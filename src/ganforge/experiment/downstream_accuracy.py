@@ -1,0 +1,186 @@
+"""Benchmarks of what others learn from a generator's digits: ``one-nn`` and ``train-on-generated``.
+
+Unlike those of ``benchmarks``, they begin with whole runs on MNIST, folder and verdict included.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import ganforge
+from ganforge.benchmarks.run import read_kept
+from ganforge.data.images import ImageSet
+from ganforge.data.load import load
+from ganforge.errors import UserError
+from ganforge.evaluation.downstream import EPOCHS, hits, nearest_neighbour_hits, train_classifier
+from ganforge.evaluation.evaluator import drawn, some
+from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.multi_seed import train_seeds
+from ganforge.experiment.preflight import RUNS
+from ganforge.files import cache_folder, user_path, write_atomically
+from ganforge.json_text import to_json
+from ganforge.metrics.intervals import Interval, proportion_interval
+from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.recipe import DEFAULT_RECIPE
+
+QUICK_STEPS, QUICK_SAMPLES, QUICK_EPOCHS = 300, 5_000, 2
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A protocol.
+
+    Attributes:
+        samples: generated digits to learn from; each class as often as any other.
+        published: test errors in percent that others reached with as many samples, by method.
+        wrong: counts the test digits that the learner gets wrong: (learned from, tested on, epochs) -> errors.
+    """
+
+    about: str
+    samples: int
+    published: tuple[tuple[str, float], ...]
+    wrong: Callable[[ImageSet, ImageSet, int], int]
+
+
+def _nearest(images: ImageSet, tested: ImageSet, epochs: int) -> int:
+    return len(tested) - nearest_neighbour_hits(images, tested)
+
+
+def _classifier(images: ImageSet, tested: ImageSet, epochs: int) -> int:
+    return len(tested) - hits(train_classifier(images, epochs), tested)
+
+
+LESSONS = {
+    "one-nn": Lesson(
+        "MNIST's test digits read by their nearest neighbour (pixels, Euclidean) among generated ones: the 1-NN test "
+        "of the DCGAN paper",
+        50_000,
+        (("real digits", 3.1), ("GAN", 6.28), ("DCGAN", 2.98)),
+        _nearest,
+    ),
+    "train-on-generated": Lesson(
+        "MNIST's test digits read by a small network (3×3 convolutions of 32 and 64, pool, dense 128) that learned "
+        f"from generated ones, {EPOCHS} epochs: the classification accuracy score",
+        60_000,
+        (("real digits, about", 0.8), ("conditional DCGAN", 2.9)),
+        _classifier,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one seed's digits taught: test error as a part of 1, its 95 % interval over the test digits."""
+
+    seed: int
+    step: int
+    error: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class LessonReport:
+    """Our seeds beside the published rows and real digits (``floor``: as many training images)."""
+
+    name: str
+    recipe: str
+    folder: Path
+    samples: int
+    quick: bool
+    shortened: str
+    results: tuple[Result, ...]
+    floor: float
+
+    @property
+    def lesson(self) -> Lesson:
+        """The protocol."""
+        return LESSONS[self.name]
+
+    @property
+    def terms(self) -> str:
+        """How ours was done, and what of it is not the protocol."""
+        seeds = f"{len(self.results)} seed{'s' * (len(self.results) != 1)}"
+        return f"{'--quick, no protocol: ' if self.quick else ''}{seeds}{self.shortened}"
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Rows: method, test error, number of samples, how."""
+        n = f"{self.lesson.samples:,}"
+        rows = [(method, f"{error:g} %", n, "published") for method, error in self.lesson.published]
+        rows.append(("real digits (floor)", f"{self.floor:.2%}", f"{self.samples:,}", "MNIST's training digits"))
+        errors = [result.error for result in self.results]
+        shown = f"{statistics.fmean(errors):.2%}"
+        if len(errors) > 1:
+            shown += f" ± {statistics.stdev(errors):.2%} ({max(errors):.2%})"
+        else:
+            shown += f" ({self.results[0].interval.low:.2%} to {self.results[0].interval.high:.2%})"
+        return [*rows, (f"ours: {self.recipe}", shown, f"{self.samples:,}", self.terms)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values for JSON."""
+        return {
+            "benchmark": self.name,
+            "about": self.lesson.about,
+            "recipe": self.recipe,
+            "folder": str(self.folder),
+            "samples": self.samples,
+            "is_protocol": not self.quick and not self.shortened,
+            "terms": self.terms,
+            "floor": self.floor,
+            "published": [{"method": method, "error": error / 100} for method, error in self.lesson.published],
+            "seeds": [{**asdict(result), "interval": list(result.interval)} for result in self.results],
+        }
+
+
+def teach(
+    name: str,
+    recipe: str | None = None,
+    *,
+    seeds: int = 1,
+    steps: int | None = None,
+    quick: bool = False,
+    out: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> LessonReport:
+    """Train a conditional recipe on MNIST with seeds 0, 1, ..., and let others learn from what each draws.
+
+    Runs that are complete in the folder are not trained again, so both benchmarks can share one (``--out``).
+
+    Raises:
+        UserError: a recipe that cannot be asked for a digit, or as `ganforge.train_seeds`.
+    """
+    watcher = watcher or Watcher()
+    lesson, recipe = LESSONS[name], recipe or DEFAULT_RECIPE
+    checked = load_recipe(recipe)
+    if not checked.conditional:
+        raise UserError(f"{name} needs labelled digits, and {checked.name} cannot be asked for one")
+    samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (lesson.samples, EPOCHS)
+    shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
+    folder = user_path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
+    length = QUICK_STEPS if quick and steps is None else steps
+    runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
+    mnist = load("mnist")
+    tested = mnist.test if not quick else some(mnist.test, QUICK_SAMPLES, "lesson")
+    results = []
+    for seed, run in enumerate(runs):
+        kept = run.folder / f"{name}-{run.step}-{samples}.json"
+        if not kept.exists():
+            watcher.say(f"learning from {samples:,} digits of seed {seed} ...")
+            wrong = lesson.wrong(drawn(ganforge.load(run.folder), samples, seed=0), tested, epochs)
+            write_atomically(kept, to_json({"wrong": wrong}).encode())
+        wrong = read_kept(kept, dict[str, int])["wrong"]
+        results.append(Result(seed, run.step, wrong / len(tested), proportion_interval(wrong, len(tested))))
+    floor = _floor(name, samples, tested, mnist.train.followed_by(mnist.validation), epochs, watcher)
+    return LessonReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
+
+
+def _floor(name: str, samples: int, tested: ImageSet, real: ImageSet, epochs: int, watcher: Watcher) -> float:
+    """What as many real digits teach: taken once, then kept in the cache folder."""
+    file = cache_folder() / "evaluation" / f"{name}-{samples}-{tested.fingerprint[:12]}-{real.fingerprint[:12]}.json"
+    if not file.exists():
+        watcher.say(f"learning from {samples:,} real digits (kept for the next time) ...")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        wrong = LESSONS[name].wrong(some(real, samples, "lesson"), tested, epochs)
+        write_atomically(file, to_json(wrong / len(tested)).encode())
+    return float(read_kept(file, float))

@@ -1,0 +1,200 @@
+"""The fixed parts of a run, put together and checked: recipe, data, folder, seed, length."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ganforge.data.augmented_batches import Moved
+from ganforge.data.batches import Batches, Stream, Streams
+from ganforge.data.images import ImageSet, Splits
+from ganforge.data.label_subset import at_least, labelled
+from ganforge.data.pseudo_labels import clustered, shares
+from ganforge.encoding import Encoder, publish_encoder
+from ganforge.errors import UserError
+from ganforge.networks.conditioning import WithDrawnClass
+from ganforge.objectives.terms import LABELLED, MOVED
+from ganforge.recipes.recipe import Recipe
+from ganforge.runs.folder import RunFolder
+from ganforge.sampling import Generator, publish
+from ganforge.training.noise import Draws
+from ganforge.training.state import DTYPES, State, new_state, prepare
+from ganforge.training.stats import Stats
+
+
+@dataclass(frozen=True)
+class Length:
+    """When to stop: at a step, or after a number of seconds of training, whichever comes first."""
+
+    step: int | None = None
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run's fixed parts: everything that, with the length, decides the outcome."""
+
+    recipe: Recipe
+    splits: Splits
+    folder: RunFolder
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch, rounded down as the tutorials do; a remainder goes into the next epoch's first batch."""
+        return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
+
+    @property
+    def usual_steps(self) -> int:
+        """How long this recipe trains when nobody says how long."""
+        recipe = self.recipe
+        if recipe.kimg:
+            return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
+        return recipe.epochs * self.steps_per_epoch
+
+    @property
+    def device(self) -> torch.device:
+        """Where the game is played."""
+        return torch.device(self.recipe.device)
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What a generator file says of its origin: nothing that differs between two equal runs."""
+        train = self.splits.train
+        return {
+            "format": 1,
+            "data": train.name,
+            "fingerprint": self.splits.fingerprint,
+            "shape": list(train.shape),
+            "class_names": list(train.class_names),
+            "seed": self.seed,
+        }
+
+    def new_state(self, watcher: "Watcher | None" = None) -> State:
+        """The players before their first step."""
+        if watcher and self.recipe.data.clusters:
+            watcher.say(f"looking for {self.recipe.data.clusters} clusters of images that look alike ...")
+        train = self._shown
+        state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
+        if isinstance(generator := state.generator.module, WithDrawnClass):
+            generator.shares.copy_(shares(train.labels, len(train.class_names)))
+        prepare(state, self.recipe, self.streams(), self.draws())
+        return state
+
+    def draws(self) -> Draws:
+        """This run's chance."""
+        return Draws(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
+
+    def streams(self) -> Streams:
+        """This run's streams of real images: all of them, and those that terms ask for."""
+        train, recipe = self.splits.train, self.recipe
+        real = self._real
+        streams: dict[str, Stream] = {"real": real}
+        if LABELLED in recipe.terms.streams:
+            known = labelled(train, recipe.data.labels, recipe.data.draw)
+            streams[LABELLED] = self._stream(LABELLED, at_least(known, recipe.batch_size), True)
+        if alike := recipe.terms.invariant_information:
+            far = alike.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
+            streams[MOVED] = Moved(real, self.seed, **far)
+            if LABELLED in streams:
+                streams[LABELLED] = Moved(streams[LABELLED], self.seed, "moved labelled", **far)
+        return streams
+
+    def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
+        recipe = self.recipe
+        dtype = DTYPES[recipe.precision]
+        size, pixels = recipe.batch_size, recipe.pixel_range
+        return Batches(
+            images, size, pixels, seed=self.seed, labels=labels, device=self.device, dtype=dtype, stream=name
+        )
+
+    def publish(self, state: State, *, batches: int = 20) -> Generator:
+        """The generator as it is now, ready to draw; ``batches`` is the care taken with its batch statistics."""
+        latents = None
+        if "encoder" in state.others:
+            latents = self.publish_encoder(state, batches=batches).as_met(self._real, self.draws())
+        return publish(state, self.recipe, self.draws(), self.note, batches=batches, latents=latents)
+
+    def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
+        """The encoder as it is now, in a game that has one."""
+        return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
+
+    def placed(self, folder: RunFolder) -> "Experiment":
+        """The same in another folder; clusters that were found are not looked for again."""
+        other = replace(self, folder=folder)
+        if "_shown" in vars(self):
+            vars(other)["_shown"] = self._shown
+        return other
+
+    @cached_property
+    def _real(self) -> Batches:
+        return self._stream("real", self._shown, self.recipe.told_classes)
+
+    @cached_property
+    def _shown(self) -> ImageSet:
+        """The training images, with clusters for labels where the recipe asks for them."""
+        train, clusters = self.splits.train, self.recipe.data.clusters
+        return clustered(train, clusters) if clusters else train
+
+
+class Watcher:
+    """Told what happens while a run goes on; this one keeps quiet. The command line shows it."""
+
+    def say(self, text: str) -> None:
+        """Take one sentence for the user."""
+
+    def downloading(self, file: str, done: int, total: int | None) -> None:
+        """Take a download's progress in bytes."""
+
+    def reading(self, doing: str, done: int, total: int | None) -> None:
+        """Take the progress in reading a user's pictures, in pictures."""
+
+    def judging(self, done: int, total: int) -> None:
+        """Take the judge's progress in images."""
+
+    def begin(self, experiment: Experiment, length: Length) -> None:
+        """Learn that training starts."""
+
+    def look(self, state: State, stats: Stats) -> None:
+        """Look at a step that was just played."""
+
+    def hear(self, name: str, line: str) -> None:
+        """Take a line that one of several runs, side by side, says of itself."""
+
+    def end(self) -> None:
+        """Learn that loading or training ended, for whatever reason."""
+
+
+def fit(recipe: Recipe, splits: Splits) -> None:
+    """Refuse a recipe that cannot be played with these data.
+
+    Raises:
+        UserError: it draws no pictures, labels are missing, there is one class only, or the batch is larger than the
+            data.
+    """
+    train = splits.train
+    if recipe.generator.output == "linear":
+        raise UserError(
+            f'{recipe.name} draws points of a plane, not pictures (generator.output = "linear"): '
+            "'ganforge benchmark ring' trains it"
+        )
+    if recipe.conditional and not train.labelled:
+        raise UserError(
+            f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
+        )
+    if LABELLED in recipe.terms.streams:
+        labelled(train, recipe.data.labels, recipe.data.draw)
+    if recipe.conditional and len(train.labels.unique()) < 2:
+        raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
+    if recipe.data.clusters > len(train) // 2:
+        raise UserError(
+            f"data.clusters = {recipe.data.clusters}: {train.name} has {len(train)} training images only; "
+            f"--set data.clusters={max(2, len(train) // 50)}"
+        )
+    if recipe.batch_size > len(train):
+        raise UserError(
+            f"batch_size = {recipe.batch_size} is more than the {len(train)} training images of {train.name}; "
+            f"--set batch_size={max(2, len(train) // 2)}"
+        )

@@ -1,0 +1,108 @@
+"""Network families by name."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from ganforge.networks.conditioning import WithDrawnClass
+from ganforge.networks.dcgan import (
+    DcganDiscriminator,
+    DcganDiscriminatorSettings,
+    DcganEncoderSettings,
+    DcganGenerator,
+    DcganGeneratorSettings,
+)
+from ganforge.networks.encoder_head import EncodingHead
+from ganforge.networks.heads import Heads, Questions
+from ganforge.networks.mlp import (
+    MlpDiscriminator,
+    MlpDiscriminatorSettings,
+    MlpEncoderSettings,
+    MlpGenerator,
+    MlpGeneratorSettings,
+)
+from ganforge.networks.normalisation import WithReference
+from ganforge.networks.strided import (
+    StridedDiscriminator,
+    StridedDiscriminatorSettings,
+    StridedGenerator,
+    StridedGeneratorSettings,
+)
+from ganforge.networks.subpixel import (
+    SubpixelDiscriminator,
+    SubpixelDiscriminatorSettings,
+    SubpixelEncoderSettings,
+    SubpixelGenerator,
+    SubpixelGeneratorSettings,
+)
+
+GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | StridedGeneratorSettings | SubpixelGeneratorSettings
+DiscriminatorSettings = (
+    MlpDiscriminatorSettings | DcganDiscriminatorSettings | StridedDiscriminatorSettings | SubpixelDiscriminatorSettings
+)
+EncoderSettings = MlpEncoderSettings | DcganEncoderSettings | SubpixelEncoderSettings
+GeneratorTable = Annotated[GeneratorSettings, Field(discriminator="family")]
+DiscriminatorTable = Annotated[DiscriminatorSettings, Field(discriminator="family")]
+EncoderTable = Annotated[EncoderSettings, Field(discriminator="family")]
+
+GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
+    MlpGeneratorSettings: MlpGenerator,
+    DcganGeneratorSettings: DcganGenerator,
+    StridedGeneratorSettings: StridedGenerator,
+    SubpixelGeneratorSettings: SubpixelGenerator,
+}
+DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
+    MlpDiscriminatorSettings: MlpDiscriminator,
+    DcganDiscriminatorSettings: DcganDiscriminator,
+    StridedDiscriminatorSettings: StridedDiscriminator,
+    SubpixelDiscriminatorSettings: SubpixelDiscriminator,
+}
+ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
+    MlpEncoderSettings: MlpDiscriminator,
+    DcganEncoderSettings: DcganDiscriminator,
+    SubpixelEncoderSettings: SubpixelDiscriminator,
+}
+"""An encoder is a discriminator's net that ends in a latent."""
+
+NOTHING = Questions()
+
+
+def build_generator(
+    settings: GeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int, *, drawn: bool = False
+) -> nn.Module:
+    """Build an uninitialised generator: (latent [N, latent_dim], condition) -> images [N, *shape].
+
+    ``classes`` is 0 for an unconditional one; ``drawn``: it draws the class itself where it is told none.
+    """
+    if drawn:
+        return WithDrawnClass(build_generator(settings, latent_dim - 1, shape, classes), classes)
+    generator = GENERATORS[type(settings)](settings, latent_dim, shape, classes)
+    if settings.virtual_batch_norm:
+        return WithReference(generator, settings.virtual_batch_norm, latent_dim, classes)
+    return generator
+
+
+def build_discriminator(
+    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions = NOTHING
+) -> nn.Module:
+    """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput.
+
+    ``classes`` is how many it is told of, 0 for an unconditional one; ``asked`` is what else it is to say.
+    """
+    told = 0 if settings.label == "none" else classes
+
+    def heads(features: int, classes: int) -> nn.Module:
+        rows = settings.family == "mlp" and settings.weight_norm
+        return Heads(features, classes, settings, asked, rows=rows)
+
+    return DISCRIMINATORS[type(settings)](settings, shape, told, heads)
+
+
+def build_encoder(settings: EncoderSettings, latent_dim: int, shape: tuple[int, int, int], spread: bool) -> nn.Module:
+    """Build an uninitialised encoder: images [N, *shape] -> Encoding; ``spread``: with variances."""
+
+    def head(features: int, classes: int) -> nn.Module:
+        return EncodingHead(features, latent_dim, spread)
+
+    return ENCODERS[type(settings)](settings, shape, 0, head)

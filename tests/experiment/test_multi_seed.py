@@ -1,0 +1,112 @@
+"""Several seeds side by side are the runs that they would be one after the other."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import ganforge
+from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.experiment.experiment import Watcher
+from ganforge.runs.folder import RunFolder
+
+SMALL = ("batch_size=16", "latent.dim=8", "generator.hidden=[16]", "discriminator.hidden=[16]")
+
+
+class Listener(Watcher):
+    def __init__(self):
+        self.said, self.heard = [], []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def hear(self, name, line):
+        self.heard.append(f"{name}: {line}")
+
+
+def seeds(count=2, out="both", changes=SMALL, **wishes):
+    return ganforge.train_seeds("udacity", count, out=out, changes=changes, **wishes)
+
+
+def weights(folder):
+    return RunFolder(folder).generator.read_bytes()
+
+
+@pytest.mark.slow
+def test_they_are_the_same_runs_byte_by_byte(bars_file):
+    listener = Listener()
+    runs = seeds(data=bars_file, steps=20, at_once=2, watcher=listener)
+    alone = seeds(data=bars_file, steps=20, at_once=1, out="alone")
+    assert [(run.folder, run.step) for run in runs] == [(Path("both/seed-0"), 20), (Path("both/seed-1"), 20)]
+    for run, other in zip(runs, alone, strict=True):
+        assert weights(run.folder) == weights(other.folder)
+        assert RunFolder(run.folder).evolution.read_bytes() == RunFolder(other.folder).evolution.read_bytes()
+        assert RunFolder(run.folder).read_run()["status"] == "finished"
+    assert any("2 at a time" in text for text in listener.said)
+    assert any(line.startswith("seed 1: training udacity") for line in listener.heard)
+
+
+@pytest.mark.slow
+def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
+    three = seeds(3, out="three", data=bars_file, steps=20, at_once=2)
+    alone = seeds(3, out="alone", data=bars_file, steps=20, at_once=1)
+    assert [weights(run.folder) for run in three] == [weights(run.folder) for run in alone]
+    assert len({weights(run.folder) for run in three}) == 3
+
+
+@pytest.mark.slow
+def test_the_verdict_comes_back_with_the_run():
+    (one, two) = seeds(data="digits", steps=3, at_once=2)
+    assert one.verdict and two.verdict and one.verdict.words
+    assert one.verdict.measured.n_fake == 10_000
+    again = seeds(data="digits", steps=3, at_once=2)
+    assert [run.step for run in again] == [3, 3]
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
+    def stop():
+        logs = [Path(f"both/seed-{k}/log.jsonl") for k in (0, 1)]
+        while not all(log.exists() for log in logs):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=stop, daemon=True).start()
+    try:
+        with pytest.raises(Interrupted, match="the same command with --out both goes on"):
+            seeds(data=bars_file, steps=10**7, at_once=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    for k in (0, 1):
+        saved = RunFolder(f"both/seed-{k}").read_run()
+        assert saved["status"] == "interrupted" and 0 < saved["step"] < 10**7 and saved["target_step"] == 10**7
+        assert not RunFolder(f"both/seed-{k}").has_trainer()
+
+
+@pytest.mark.slow
+def test_one_that_diverges_is_named(bars_file):
+    wild = (*SMALL, "latent.high=3e38")
+    with pytest.raises(RunFailed, match=r"seed [01]: diverged at"):
+        seeds(data=bars_file, steps=200, at_once=2, changes=wild)
+
+
+def test_what_cannot_share_the_machine_is_refused_or_played_in_turn(bars, bars_file, tmp_path):
+    data = (bars.images.numpy(), bars.labels.numpy())
+    assert [run.step for run in seeds(data=data, steps=3)] == [3, 3]
+    for wishes, words in (
+        ({"data": data, "steps": 3}, "--at-once 2: .* data from Python"),
+        ({"data": bars_file, "minutes": 1}, "--at-once 2: .* --minutes"),
+    ):
+        with pytest.raises(UserError, match=words):
+            seeds(at_once=2, out="new", **wishes)
+        assert not (tmp_path / "new").exists()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"taken holds other files \(letter\.txt"):
+        seeds(data=bars_file, out="taken")
+    with pytest.raises(UserError, match="--at-once 0: must be 1 or more"):
+        seeds(data=bars_file, at_once=0, out="new")

@@ -1,0 +1,112 @@
+"""--evaluate-every looks only; several seeds make a folder that compare understands."""
+
+import pytest
+from PIL import Image
+
+import ganforge
+from ganforge.errors import Interrupted, UserError
+from ganforge.experiment.evaluate import read_group
+from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.validation_hook import seconds_to
+from ganforge.runs.checkpoint import checkpoints
+from ganforge.runs.folder import RunFolder, find_runs
+from ganforge.runs.log import read_lines
+
+SMALL = ("batch_size=16", "latent.dim=8", "checkpoint_seconds=1000", "ema_half_life=500.0")
+
+
+def small(data="digits", **wishes):
+    return ganforge.train("udacity", data=data, changes=SMALL, **wishes)
+
+
+def weights(run):
+    folder = RunFolder(run)
+    return checkpoints(folder.checkpoints)[0].read_bytes(), folder.generator.read_bytes()
+
+
+def quality(run):
+    """What was measured at each step; seconds are never the same."""
+    lines = [line for line in read_lines(RunFolder(run).metrics) if "quality" in line]
+    return [(line["step"], line["quality"]) for line in lines]
+
+
+@pytest.mark.slow
+def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
+    small(out="plain", steps=45)
+    small(out="measured", steps=45, evaluate_every=20)
+    assert weights("plain") == weights("measured")
+    found = quality("measured")
+    assert [step for step, _ in found] == [20, 40, 45]
+    best = min(found, key=lambda line: line[1]["frechet_distance"])[0]
+    assert ganforge.load("measured/best.safetensors").note["step"] == best
+    assert {"recall", "kernel_distance", "class_spread"} <= set(found[0][1])
+    with Image.open("measured/quality.png") as picture:
+        assert picture.size[0] > 400
+    assert not RunFolder("plain").best.exists()
+
+
+@pytest.mark.slow
+def test_after_a_stop_the_same_is_measured(tmp_path):
+    class Stops(Watcher):
+        def look(self, state, stats):
+            if state.step == 30:
+                import signal
+
+                signal.raise_signal(signal.SIGINT)
+
+    small(out="straight", steps=45, evaluate_every=10)
+    with pytest.raises(Interrupted):
+        small(out="stopped", steps=45, evaluate_every=10, watcher=Stops())
+    ganforge.resume("stopped")
+    assert quality("stopped") == quality("straight")
+    assert RunFolder("stopped").best.read_bytes() == RunFolder("straight").best.read_bytes()
+
+
+def test_what_cannot_be_measured_is_refused_before_anything_is_written(bars_file, tmp_path):
+    for wishes, words in (
+        ({"data": bars_file, "evaluate_every": 5}, "needs a judge"),
+        ({"data": "digits", "evaluate_every": 0}, "1 step or more"),
+        ({"data": "digits", "evaluate_every": 5, "changes": ["data.images=all"]}, "trains on the validation images"),
+    ):
+        with pytest.raises(UserError, match=words):
+            ganforge.train("vanilla", out="run", steps=5, **wishes)
+        assert not (tmp_path / "run").exists()
+
+
+def test_seconds_to_a_figure_need_two_in_a_row():
+    points = [(1.0, 9.0), (2.0, 3.0), (3.0, 5.0), (4.0, 3.0), (5.0, 2.0)]
+    assert seconds_to(points, 4.0) == 4.0
+    assert seconds_to(points, 5.0) == 2.0
+    assert seconds_to(points, 2.0) is None
+
+
+def test_several_seeds_are_single_runs_in_a_folder(tmp_path, bars_file):
+    runs = ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=8, out="both")
+    assert [run.folder.name for run in runs] == ["seed-3", "seed-4"]
+    small(out="alone", steps=8, seed=4, data=bars_file)
+    assert weights("both/seed-4") == weights("alone")
+    assert weights("both/seed-3") != weights("alone")
+    assert {run.path.name for run in find_runs(tmp_path)} == {"alone", "seed-3", "seed-4"}
+    with pytest.raises(UserError, match="not evaluated yet"):
+        read_group(tmp_path / "both")
+    with pytest.raises(UserError, match="seed-3 is at step 8 already: ask for at least as many"):
+        ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=5, out="both")
+    before = weights("both/seed-3")
+    again = ganforge.train_seeds("udacity", 3, seed=3, data=bars_file, changes=SMALL, steps=8, out="both")
+    assert [run.step for run in again] == [8, 8, 8]
+    assert weights("both/seed-3") == before
+    longer = ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=12, out="both")
+    assert [run.step for run in longer] == [12, 12]
+    small(out="straight", steps=12, seed=4, data=bars_file)
+    assert weights("both/seed-4") == weights("straight")
+
+
+def test_seeds_are_refused_where_they_do_not_fit(tmp_path, bars_file):
+    small(out="one", steps=2, data=bars_file)
+    with pytest.raises(UserError, match="is one run"):
+        ganforge.train_seeds("udacity", 2, data=bars_file, changes=SMALL, steps=2, out="one")
+    with pytest.raises(UserError, match="must be 1 or more"):
+        ganforge.train_seeds("udacity", 0, data=bars_file, changes=SMALL, steps=2, out="none")
+    ganforge.train_seeds("udacity", 1, data=bars_file, changes=SMALL, steps=2, out="few")
+    with pytest.raises(UserError, match="another recipe"):
+        ganforge.train_seeds("udacity", 1, data=bars_file, changes=("batch_size=8",), steps=2, out="few")

@@ -1,0 +1,105 @@
+import shutil
+
+import pytest
+import torch
+
+from conftest import needs_mnist
+from ganforge.data.load import load
+from ganforge.errors import UserError
+from ganforge.judge import layers, shipped
+from ganforge.judge.augmentation import nonsense
+from ganforge.judge.files import read_judge
+from ganforge.judge.shipped import DIGITS_FILE, DIGITS_HASH, load_judge
+from ganforge.randomness import random_generator
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load("digits").train.images[:600]
+
+
+@pytest.mark.slow
+@needs_mnist
+def test_the_shipped_judge_reads_mnist():
+    test = load("mnist").test
+    seen = load_judge().look(test.images)
+    right = (seen.classes == test.labels).double().mean()
+    assert right >= 0.995
+    assert right == pytest.approx(load_judge().card.test_accuracy, abs=2e-4)
+    assert (seen.confidence >= 0.8).double().mean() >= 0.98
+
+
+def test_the_shipped_judge_reads_other_handwriting_too():
+    test = load("digits").test
+    assert (load_judge().look(test.images).classes == test.labels).double().mean() >= 0.85
+
+
+def test_nonsense_is_doubted(small):
+    made = nonsense(small.float() / 255, 400, random_generator("test", "nonsense"))
+    assert (load_judge().look(made.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
+
+
+def test_speckled_digits_are_still_read(small):
+    specks = torch.rand(small.shape, generator=random_generator("test", "specks"))
+    speckled = torch.where(specks < 0.05, (specks * 20 * 255).byte(), small)
+    judge = load_judge()
+    clean, worn = judge.look(small), judge.look(speckled)
+    assert (worn.classes == clean.classes).double().mean() > 0.9
+    assert (worn.confidence >= 0.8).double().mean() > 0.7
+
+
+def test_the_same_images_give_the_same_answer_in_any_order_and_leave_torch_as_it_was(small):
+    judge, state, threads = load_judge(), torch.get_rng_state(), torch.get_num_threads()
+    seen, again, turned = judge.look(small), judge.look(small), judge.look(small.flip(0))
+    for name in ("classes", "confidence", "features", "spread_features"):
+        assert torch.equal(getattr(seen, name), getattr(again, name))
+        assert torch.allclose(getattr(seen, name), getattr(turned, name).flip(0), atol=1e-4)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_what_is_seen_has_the_promised_types(small):
+    seen = load_judge().look(small[:3])
+    assert (seen.classes.dtype, seen.confidence.dtype) == (torch.int64, torch.float32)
+    assert (seen.features.shape, seen.spread_features.shape) == ((3, 128), (3, 288))
+    assert len(seen) == 3
+
+
+def test_the_spread_features_are_the_stage_that_the_table_speaks_for(small):
+    judge = load_judge()
+    table = layers.candidates(judge.network, small[:5])
+    assert torch.allclose(judge.look(small[:5]).spread_features, table["stage1, 3×3 means"], atol=1e-5)
+
+
+def test_a_set_is_looked_at_once(monkeypatch):
+    judge, images = load_judge(), load("digits").validation
+    first = judge.look_at_set(images)
+    monkeypatch.setattr(judge, "look", lambda _: pytest.fail("looked again"))
+    assert judge.look_at_set(images) is first
+
+
+@pytest.mark.parametrize(
+    "images", [torch.zeros(2, 1, 28, 28), torch.zeros(2, 3, 28, 28).byte(), torch.zeros(0, 1, 28, 28).byte()]
+)
+def test_other_images_are_refused(images):
+    with pytest.raises(UserError, match=r"uint8 \[N, 1, 28, 28\]"):
+        load_judge().look(images)
+
+
+def test_a_changed_file_is_refused(tmp_path, monkeypatch):
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(DIGITS_FILE, copy)
+    assert read_judge(copy, DIGITS_HASH)[2] == DIGITS_HASH
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    monkeypatch.setattr(shipped, "DIGITS_FILE", copy)
+    with pytest.raises(UserError, match="SHA-256"):
+        load_judge.__wrapped__()
+
+
+def test_the_file_is_small_and_says_what_it_is():
+    assert DIGITS_FILE.stat().st_size <= 2_000_000
+    judge = load_judge()
+    assert judge.version == "digits-1"
+    assert judge.class_names == tuple("0123456789")
