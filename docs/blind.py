@@ -14,7 +14,7 @@ import torch
 from ganforge import load
 from ganforge.data.load import load as load_data
 from ganforge.randomness import random_generator
-from ganforge.sampling import png, sheet
+from ganforge.sampling import image_grid, png
 
 HERE = Path(__file__).parent
 ROWS = "ABCDEFGHIJ"
@@ -30,7 +30,7 @@ def draw(model: str) -> None:
     fake = load(model).sample(labels=[digit for digit in range(10) for _ in range(5)], seed=50)
     order = torch.randperm(100, generator=random_generator("blind", "order"))
     images = torch.cat([real, fake])[order]
-    picture = sheet(images, 10, width=840, row_names=list(ROWS), caption="50 are generated, 50 are real: which?")
+    picture = image_grid(images, 10, width=840, row_names=list(ROWS), caption="50 are generated, 50 are real: which?")
     (HERE / "pictures" / "blind.png").write_bytes(png(picture))
     key = [place for place, index in zip(PLACES, order.tolist(), strict=True) if index >= 50]
     (HERE / "blind-key.json").write_text(json.dumps({"model": model, "generated": key}) + "\n")

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 import ganforge
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
-from ganforge.evaluation.evaluator import Yardstick, drawn
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.evaluator import Evaluator, generate_images
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.report import Evaluation, shown
 from ganforge.judge.shipped import load_judge
 
@@ -118,7 +118,9 @@ def half_widths(found: Evaluation) -> str:
 def main(runs: list[Path]) -> None:
     """Print the table."""
     mnist = load("mnist")
-    yardstick = Yardstick(Eye(load_judge()), mnist, "test", N, say=lambda text: print(text, file=sys.stderr))
+    yardstick = Evaluator(
+        FeatureExtractor(load_judge()), mnist, "test", N, say=lambda text: print(text, file=sys.stderr)
+    )
     print(f"| fakes | {' | '.join(COLUMNS.values())} |\n|{'---|' * (len(COLUMNS) + 1)}")
     for name, make in {**SICK, "training images": lambda own: mnist.train.select(slice(0, N))}.items():
         found = yardstick.measure(make(mnist.validation.select(slice(0, N))), name)
@@ -127,7 +129,10 @@ def main(runs: list[Path]) -> None:
             print(half_widths(found))
     for run in runs:
         generator = ganforge.load(run)
-        print(row(f"`{run.name}`", yardstick.measure(drawn(generator, N, seed=0), str(run), generator)), flush=True)
+        print(
+            row(f"`{run.name}`", yardstick.measure(generate_images(generator, N, seed=0), str(run), generator)),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

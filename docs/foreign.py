@@ -26,7 +26,7 @@ from ganforge.data.load import load
 from ganforge.experiment.verdict import SURE
 from ganforge.judge.augmentation import Distortion, distort
 from ganforge.judge.domain import ALIKE, DOMAIN_FILE, MOST, Domain, digit_domain
-from ganforge.judge.judge import Seen
+from ganforge.judge.judge import Predictions
 from ganforge.judge.measure import CONFIDENT
 from ganforge.judge.shipped import load_judge
 
@@ -176,7 +176,7 @@ def train(file: Path) -> None:
     lot = torch.randperm(len(mnist.train), generator=draw.bends)
     digits = judge.look(hands(mnist.train.images[lot[:24_000]], draw))
     printed = judge.look(torch.cat([draw.letters(DIGITS, 4500, FONTS), draw.letters(DIGITS, 1500, FONTS, plain=True)]))
-    digits = Seen(*(torch.cat(pair) for pair in zip(vars(digits).values(), vars(printed).values(), strict=True)))
+    digits = Predictions(*(torch.cat(pair) for pair in zip(vars(digits).values(), vars(printed).values(), strict=True)))
     shapes = [
         draw.letters(LETTERS, 6000, FONTS),
         draw.letters(LIKE_DIGITS, 9000, FONTS),
@@ -196,7 +196,7 @@ def train(file: Path) -> None:
     print(f"{file}: expected log-odds {[round(x, 2) for x in domain.expected.tolist()]}")
 
 
-def fitted(digits: Seen, others: Seen) -> Domain:
+def fitted(digits: Predictions, others: Predictions) -> Domain:
     """A domain that tells the two apart; within each class that is read, both weigh the same."""
     torch.manual_seed(0)
     domain = Domain()
@@ -277,12 +277,12 @@ def table() -> None:
         print(f"| {name} ({len(seen):,}) | {' | '.join(cells)} |")
 
 
-def part(seen: Seen, rows: Tensor) -> Seen:
+def part(seen: Predictions, rows: Tensor) -> Predictions:
     """What was seen of some images."""
-    return Seen(*(column[rows] for column in vars(seen).values()))
+    return Predictions(*(column[rows] for column in vars(seen).values()))
 
 
-def taken(seen: Seen) -> bool:
+def taken(seen: Predictions) -> bool:
     """Whether images without labels are taken for digits."""
     sure = float((seen.confidence >= CONFIDENT).double().mean())
     return sure >= SURE and digit_domain().likeness(seen) >= ALIKE

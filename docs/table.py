@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import ganforge
-from ganforge.evaluation.compare import Group, badness
+from ganforge.evaluation.compare import Group, distance_to_ideal
 from ganforge.evaluation.report import shown
 from ganforge.experiment.evaluate import read_group
 from ganforge.runs.folder import RunFolder
@@ -71,7 +71,7 @@ def cell(group: Group, figure: str) -> str:
     values = group.values(figure)
     if not values:
         return ""
-    worst = max(values, key=lambda value: badness(figure, value))
+    worst = max(values, key=lambda value: distance_to_ideal(figure, value))
     cells = (shown(value, figure) for value in (statistics.fmean(values), statistics.stdev(values), worst))
     return "{} ± {} ({})".format(*cells)
 

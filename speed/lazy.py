@@ -22,7 +22,7 @@ import torch
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.pixel_cache import Header, Key, cached
-from ganforge.data.splits import cut
+from ganforge.data.splits import split_dataset
 from ganforge.data.summary import summarise
 
 SHAPE, BATCH, PIECE = (3, 32, 32), 100, 10_000
@@ -42,7 +42,7 @@ def load(count: int) -> Splits:
         return header, np.arange(count) % len(names)
 
     parts, note = cached(KEY, "noise", fill)
-    return cut(parts, note, "train")
+    return split_dataset(parts, note, "train")
 
 
 def batches(images: ImageSet) -> Batches:

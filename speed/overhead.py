@@ -16,7 +16,7 @@ import torch
 
 import ganforge
 from ganforge.data.load import load
-from ganforge.experiment.experiment import Experiment, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
 from ganforge.runs.folder import RunFolder
@@ -43,7 +43,7 @@ print(f"most memory {megabytes:,.0f} MB, the verdict at the end included")
 """
 
 
-class Clock(Watcher):
+class Clock(ProgressListener):
     """Notes when the first and the last step of a run were played."""
 
     def __init__(self) -> None:

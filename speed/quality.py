@@ -31,18 +31,18 @@ recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.s
 keep_freed_memory()
 START_UP = time.perf_counter() - BEGAN  # what follows is for measuring
 
-from ganforge.evaluation.evaluator import drawn, some  # noqa: E402
-from ganforge.evaluation.features import Eye  # noqa: E402
-from ganforge.evaluation.metric_table import plain_values  # noqa: E402
+from ganforge.evaluation.evaluator import generate_images, random_subset  # noqa: E402
+from ganforge.evaluation.features import FeatureExtractor  # noqa: E402
+from ganforge.evaluation.metric_table import compute_metrics  # noqa: E402
 from ganforge.judge.shipped import load_judge  # noqa: E402
 
 
 class Curve:
     """Measures at the marks, with the clock stopped."""
 
-    def __init__(self, experiment: Experiment, eye: Eye) -> None:
+    def __init__(self, experiment: Experiment, eye: FeatureExtractor) -> None:
         self._experiment, self._eye, self._lost = experiment, eye, 0.0
-        test = some(splits.test, N, "reals")
+        test = random_subset(splits.test, N, "reals")
         self._real, self._marks = eye.look(test.images, test.labels), list(MARKS)
         self._started = time.perf_counter() - START_UP
         self.points: list[tuple[float, float, float]] = []
@@ -58,8 +58,8 @@ class Curve:
             return
         began = time.perf_counter()
         self._marks = [mark for mark in self._marks if mark > now]
-        images = drawn(self._experiment.publish(state), N, seed=0)
-        values = plain_values(self._real, self._eye.look(images.images, images.labels), 10)
+        images = generate_images(self._experiment.publish(state), N, seed=0)
+        values = compute_metrics(self._real, self._eye.look(images.images, images.labels), 10)
         self.points.append((now, values["frechet_distance"], values["label_agreement"]))
         print(
             f"{now:6.1f} s, step {state.step:,}: Fréchet {self.points[-1][1]:.2f}, "
@@ -73,7 +73,7 @@ def main() -> None:
     """Train and print."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
-    eye, reached = Eye(load_judge()), []
+    eye, reached = FeatureExtractor(load_judge()), []
     print(f"{recipe.name}, {recipe.precision}; start-up {START_UP:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)

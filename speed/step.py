@@ -26,7 +26,7 @@ from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.malloc import keep_freed_memory
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, new_state
 from ganforge.training.step import adversarial
@@ -153,7 +153,7 @@ class Ours:
         dtype = DTYPES[recipe.precision]
         self.state, self.recipe, self.steps = new_state(recipe, SHAPE, 0, 0, cpu), recipe, steps
         stream = Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=dtype)
-        self.streams, self.draws = {"real": stream}, Draws(recipe, 0, cpu, dtype)
+        self.streams, self.draws = {"real": stream}, NoiseSource(recipe, 0, cpu, dtype)
 
     def __call__(self) -> None:
         """Play ``steps`` steps."""

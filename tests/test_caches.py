@@ -10,11 +10,11 @@ import torch
 
 from ganforge.data.images import ImageSet
 from ganforge.data.pixel_cache import Header, Key, cached
-from ganforge.evaluation.features import Eye, View, kept_features
-from ganforge.files import cache_folder, place_for
+from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
+from ganforge.files import cache_folder, ensure_writable
 from ganforge.judge.files import Card, read_judge, save_judge
 from ganforge.judge.network import JudgeNetwork
-from ganforge.training.step_timer import recall, remember
+from ganforge.training.step_timer import read, write
 from processes import end_of, forked, forked_at_once, left_in, needs_fork
 
 
@@ -84,14 +84,14 @@ def small_judge(number):
 
 @needs_fork
 def test_answers_and_judges(tmp_path):
-    memory, judge = cache_folder() / "precision" / "answer.json", place_for(cache_folder() / "judge.safetensors")
+    memory, judge = cache_folder() / "precision" / "answer.json", ensure_writable(cache_folder() / "judge.safetensors")
 
     def write_and_read():
         mine = os.getpid()
         network, card = small_judge(mine)
         for _ in range(20):
-            remember(memory, [mine] * 3_000)
-            answer = recall(memory)
+            write(memory, [mine] * 3_000)
+            answer = read(memory)
             assert answer == answer[:1] * 3_000
             save_judge(judge, network, card)
             found, of, _ = read_judge(judge)
@@ -105,9 +105,9 @@ def test_answers_and_judges(tmp_path):
 def test_features(tmp_path, monkeypatch):
     """The file is removed now and then: whoever finds none looks again."""
     images = ImageSet(torch.zeros(50, 1, 8, 8, dtype=torch.uint8), torch.full((50,), -1), (), "images")
-    eye = Eye(extractor=lambda block: block.flatten(1).float())
+    eye = FeatureExtractor(extractor=lambda block: block.flatten(1).float())
     monkeypatch.setattr(eye, "judge", "whose features are kept")
-    monkeypatch.setattr(eye, "look", lambda images, report=None: View(images.flatten(1).float()))
+    monkeypatch.setattr(eye, "look", lambda images, report=None: Features(images.flatten(1).float()))
 
     def look_and_remove():
         for k in range(30):

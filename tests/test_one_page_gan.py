@@ -9,7 +9,7 @@ import torch
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -35,7 +35,7 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     streams = {
         "real": Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=f64)
     }
-    draws = Draws(recipe, 0, cpu, f64)
+    draws = NoiseSource(recipe, 0, cpu, f64)
 
     generator, discriminator = (player.to(f64) for player in page.make_players())
     ours = (state.generator.module, state.discriminator.module)

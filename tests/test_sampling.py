@@ -8,8 +8,8 @@ from PIL import Image
 from ganforge.data.batches import Batches
 from ganforge.errors import UserError
 from ganforge.recipes.reading import load_recipe
-from ganforge.sampling import GUTTER, animation, class_sheet, load_generator, png, publish, sheet
-from ganforge.training.noise import Draws
+from ganforge.sampling import GUTTER, animation, class_sheet, freeze_for_sampling, image_grid, load_generator, png
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -20,11 +20,11 @@ def trained(data, name, *changes):
     recipe = load_recipe(name, ["latent.dim=6", "batch_size=8", *changes])
     state = new_state(recipe, data.shape, 4, 0, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
-    draws = Draws(recipe, 0, CPU)
+    draws = NoiseSource(recipe, 0, CPU)
     for _ in range(3):
         adversarial(state, recipe, streams, draws)
     note = {"shape": list(data.shape), "class_names": list(data.class_names), "data": "bars", "seed": 0}
-    return state, publish(state, recipe, draws, note)
+    return state, freeze_for_sampling(state, recipe, draws, note)
 
 
 @pytest.fixture(params=["vanilla", "cgan-tutorial", "udacity-deep"])
@@ -59,7 +59,7 @@ def test_publishing_leaves_the_state_alone(bars):
     state, _ = trained(bars, "udacity-deep")
     before = {key: value.clone() for key, value in state.tensors().items()}
     recipe = load_recipe("udacity-deep", ["latent.dim=6", "batch_size=8"])
-    publish(state, recipe, Draws(recipe, 0, CPU), {"shape": [1, 8, 8], "class_names": list("0123")})
+    freeze_for_sampling(state, recipe, NoiseSource(recipe, 0, CPU), {"shape": [1, 8, 8], "class_names": list("0123")})
     after = state.tensors()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert state.generator.module.training
@@ -88,8 +88,8 @@ def test_batch_statistics_are_measured_on_every_class_and_then_fixed(bars, monke
         run(0), run(1)
 
     monkeypatch.setattr("ganforge.sampling.measure_batch_statistics", measure)
-    draws = Draws(generator.recipe, 0, CPU)
-    publish(state, generator.recipe, draws, generator.note)
+    draws = NoiseSource(generator.recipe, 0, CPU)
+    freeze_for_sampling(state, generator.recipe, draws, generator.note)
     for k, (z, condition) in enumerate(seen):
         assert torch.equal(z, draws.latent(8, "statistics", k)) and torch.equal(condition, labels)
 
@@ -103,7 +103,7 @@ def test_what_is_written_is_drawn_calmly(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     latent, labels = generator.latent(4, seed=3, name="write"), torch.tensor([3, 0, 1, 2])
     for calm in (1.0, 0.5):
-        drawn = generator.draw(generator.recipe.latent.calmed(latent, calm), labels)
+        drawn = generator.draw(generator.recipe.latent.truncate(latent, calm), labels)
         assert torch.equal(generator.write("3012", seed=3, calm=calm), drawn)
     assert torch.equal(generator.write("3012", seed=3), generator.write("3012", seed=3, calm=0.8))
 
@@ -128,8 +128,8 @@ def test_labels_are_followed_in_order_and_checked(bars):
 )
 def test_calm_is_nearer_to_the_middle_of_a_latent_and_leaves_codes_alone(changes, middle):
     recipe = load_recipe("vanilla", changes)
-    z = Draws(recipe, 0, torch.device("cpu"), torch.float32).latent(5, "test")
-    calm, moving = recipe.latent.calmed(z, 0.5), len(middle)
+    z = NoiseSource(recipe, 0, torch.device("cpu"), torch.float32).latent(5, "test")
+    calm, moving = recipe.latent.truncate(z, 0.5), len(middle)
     torch.testing.assert_close(calm[:, :moving], (z[:, :moving] + torch.tensor(middle)) / 2)
     assert torch.equal(calm[:, moving:], z[:, moving:])
 
@@ -169,14 +169,14 @@ def test_a_file_that_is_no_generator(tmp_path, content):
 
 def test_a_sheet_enlarges_by_whole_pixels_and_blurs_nothing():
     images = torch.tensor([[[[10, 200]]], [[[77, 30]]], [[[1, 2]]]], dtype=torch.uint8)
-    pixels = np.asarray(sheet(images, 2, width=40))
+    pixels = np.asarray(image_grid(images, 2, width=40))
     assert set(np.unique(pixels)) == {10, 200, 77, 30, 1, 2, 64}  # 64 is the gutter
     assert (pixels == 200).sum() == 10 * 10
 
 
 def test_a_caption_adds_a_band_below():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
-    plain, with_text = sheet(images, 2), sheet(images, 2, caption="step 7")
+    plain, with_text = image_grid(images, 2), image_grid(images, 2, caption="step 7")
     assert with_text.height == plain.height + 20 and with_text.width == plain.width
     assert np.asarray(with_text)[plain.height :].max() == 255
 
@@ -191,13 +191,13 @@ def test_a_class_sheet_has_a_row_for_each_class_and_leaves_short_rows_empty():
 
 def test_a_caption_longer_than_its_sheet_is_not_cut():
     images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
-    short, long = (sheet(images, 1, width=64, caption=word * 30) for word in ("", "word "))
+    short, long = (image_grid(images, 1, width=64, caption=word * 30) for word in ("", "word "))
     assert long.width > 3 * short.width
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])
 def test_equal_neighbours_of_an_animation_stay_as_long_as_both(kind):
-    frames = [sheet(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
+    frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
         shown = []
         for frame in range(picture.n_frames):
@@ -209,7 +209,7 @@ def test_equal_neighbours_of_an_animation_stay_as_long_as_both(kind):
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])
 def test_an_animation_holds_every_frame(kind):
-    frames = [sheet(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 250)]
+    frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
         assert picture.n_frames == 3
     assert Image.open(io.BytesIO(png(frames[0]))).size == frames[0].size

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import ganforge
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.worker_pool import STOP_SIGNALS, ignore_stop_signals, raise_on_stop_signals, stop_signals
 
 SMALL = {"changes": ["latent.dim=6", "batch_size=8"], "steps": 6, "out": "run"}
@@ -24,7 +24,7 @@ def heed_signals():
         signal.signal(number, handler)
 
 
-class Hand(Watcher):
+class Hand(ProgressListener):
     """Sends signals at the third step."""
 
     def __init__(self, *numbers):

@@ -21,7 +21,7 @@ from ganforge.networks.registry import build_encoder
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.sampling import BLOCK, load_module
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State
 
 
@@ -44,7 +44,7 @@ class Encoder:
         blocks = [scale(block.to(device), self.recipe.pixel_range, dtype) for block in images.split(BLOCK)]
         return torch.cat([self.module(block).mean for block in blocks])
 
-    def as_met(self, real: Batches, draws: Draws) -> Callable[[int], Tensor]:
+    def as_met(self, real: Batches, draws: NoiseSource) -> Callable[[int], Tensor]:
         """Return latents as the generator meets them in training: those of the k-th batch, drawn where training draws.
 
         A generator's batch statistics are those of what it was trained on: noise from N(0, 1) would give others.

@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in joined)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest_names(name: str, known: Iterable[str]) -> str:
     """Say which known names are near ``name``: a half-sentence to end an error message with."""
     known = sorted(known)
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)

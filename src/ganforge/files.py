@@ -67,7 +67,7 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / "ganforge"
 
 
-def place_for(file: str | Path, endings: Sequence[str] = ()) -> Path:
+def ensure_writable(file: str | Path, endings: Sequence[str] = ()) -> Path:
     """Make the folder of a file that is to be written later, and return the file: asked before the work is done.
 
     Args:

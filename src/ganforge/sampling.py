@@ -26,13 +26,13 @@ from ganforge.networks.registry import build_generator
 from ganforge.recipes.reading import parse
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State
 
 GUTTER = 64
 """The grey between the pictures of a sheet."""
 
-CALM = 0.8
+TRUNCATION = 0.8
 """How far latents lie from the middle when something is written, as a part of how far they lay in training."""
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -89,10 +89,10 @@ class Generator:
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
         """Return ``n`` latents, the same for the same n, seed, name and kind of device."""
         dtype = DTYPES[self.recipe.precision]
-        return Draws(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
+        return NoiseSource(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
     @plain_state()
-    def write(self, text: str, *, seed: int = 0, calm: float = CALM, attempt: int = 0) -> Tensor:
+    def write(self, text: str, *, seed: int = 0, calm: float = TRUNCATION, attempt: int = 0) -> Tensor:
         """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
 
         Latents are drawn closer to the middle than in training (``calm`` times as far): plainer hands, fewer slips
@@ -113,7 +113,7 @@ class Generator:
         labels = torch.tensor([known[character] for character in text], device=self.device)
         name = f"write {attempt}" if attempt else "write"
         latent = self.latent(len(text), seed=seed, name=name)
-        return self.draw(self.recipe.latent.calmed(latent, as_number("calm", calm)), labels)
+        return self.draw(self.recipe.latent.truncate(latent, as_number("calm", calm)), labels)
 
     @plain_state()
     def sample(self, n: int | None = None, *, labels: Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
@@ -191,10 +191,10 @@ def _great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def publish(
+def freeze_for_sampling(
     state: State,
     recipe: Recipe,
-    draws: Draws,
+    draws: NoiseSource,
     note: dict[str, Any],
     *,
     batches: int = 20,
@@ -265,7 +265,7 @@ def load_module(
         Note.model_validate(note)
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
-        module = build(recipe, (channels, height, width), recipe.told(len(note["class_names"])))
+        module = build(recipe, (channels, height, width), recipe.condition_classes(len(note["class_names"])))
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
     except ValidationError as invalid:
         entry = ".".join(map(str, invalid.errors()[0]["loc"]))
@@ -276,7 +276,7 @@ def load_module(
     return module.eval().requires_grad_(False), recipe, note
 
 
-def sheet(
+def image_grid(
     images: Tensor, columns: int, *, caption: str = "", width: int = 640, row_names: Sequence[str] = ()
 ) -> Image.Image:
     """Lay uint8 images [N, C, H, W] out in rows with gutters, enlarged by whole pixels, never blurred.
@@ -316,7 +316,7 @@ REACH = 2.0
 """How far a sheet of codes goes: they are drawn from -1..1 in training, what lies beyond shows where a code leads."""
 
 
-def code_sheet(generator: Generator, *, columns: int = 10, seed: int = 0) -> Image.Image:
+def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) -> Image.Image:
     """Show what each code of a latent does, in blocks: nothing but that code changes within one.
 
     A categorical code has a row for each of its values, and in every column another noise; a uniform code goes from
@@ -347,7 +347,7 @@ def code_sheet(generator: Generator, *, columns: int = 10, seed: int = 0) -> Ima
             latents.append(rows)
             names.append(f"code {len(codes.categorical) + number + 1}: -2 to 2")
     caption = f"{generator.recipe.name} · only the code named changes · seed {seed}"
-    return sheet(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
+    return image_grid(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
 
 
 def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
@@ -362,10 +362,10 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
     for cell, row in zip(cells, rows, strict=True):
         cell[: len(row)] = row
     names = [class_names[label] for label in there]
-    return sheet(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
+    return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
 
 
-def line(images: Tensor, *, height: int = 112) -> Image.Image:
+def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
     """Set uint8 images [N, C, H, W] side by side as one line of writing; grey ones as dark ink on white paper."""
     n, channels, side, across = images.shape
     factor = max(1, height // side)

@@ -120,7 +120,7 @@ class _Worker:
         self._process.stdout.close()
 
 
-def work(do: Callable[[list[str]], None]) -> Iterator[str]:
+def run_worker(do: Callable[[list[str]], None]) -> Iterator[str]:
     """Be such a process: ``do`` the commands that standard input names, a line each, and yield a line after each.
 
     It answers with the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does. Where

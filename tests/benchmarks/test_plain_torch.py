@@ -9,7 +9,7 @@ from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.data.synthetic import ring
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -143,7 +143,7 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
         pixels = torch.randint(256, (100, 3, 28, 28), dtype=torch.uint8, generator=random)
         data, shape = ImageSet(pixels, torch.full((100,), -1)), (3, 28, 28)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=False, device=CPU, dtype=torch.float64)}
-    draws = Draws(recipe, 0, CPU, torch.float64)
+    draws = NoiseSource(recipe, 0, CPU, torch.float64)
     state = new_state(recipe, shape, 0, 0, CPU)
     nets, play = CASES[name]
     generator, discriminator = (net.double() for net in nets())

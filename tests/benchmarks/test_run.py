@@ -15,7 +15,7 @@ from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
 from ganforge.training import loop
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -35,7 +35,7 @@ def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_p
     saved = newest_checkpoint(tmp_path / "out" / "seed-0" / "checkpoints")[0]
     state = new_state(SMALL, (2, 1, 1), 0, 0, torch.device("cpu"))
     batches = PROTOCOLS["ring"].problem.batches(SMALL, 0)
-    draws = Draws(SMALL, 0, torch.device("cpu"))
+    draws = NoiseSource(SMALL, 0, torch.device("cpu"))
     loop.train(state, adversarial, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
     assert saved.keys() == state.tensors().keys()
     assert all(torch.equal(value, saved[name]) for name, value in state.tensors().items())

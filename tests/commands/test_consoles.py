@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ganforge.commands.console import give, printable
+from ganforge.commands.console import print_json, printable
 from ganforge.commands.outlet import Outlet, loss, outlets
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
@@ -114,7 +114,7 @@ def test_names_cannot_steer_a_terminal(run_command, capsys):
     code, _, err = run_command("resume", "no\x1b[31mwhere\n")
     assert code == 2 and "\x1b" not in err and "no\\x1b[31mwhere" in err and err.count("\n") == 1
     name = {"run": "ü\udcff"}  # a file name that is not UTF-8
-    give(name)
+    print_json(name)
     assert json.loads(capsys.readouterr().out) == name
 
 

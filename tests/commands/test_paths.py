@@ -12,7 +12,7 @@ import ganforge
 from conftest import small_images
 from ganforge.data.load import _data_folder
 from ganforge.errors import UserError
-from ganforge.files import cache_folder, place_for, user_path
+from ganforge.files import cache_folder, ensure_writable, user_path
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
@@ -58,7 +58,7 @@ def test_python_and_variables_know_the_home_folder(home, bars_file, monkeypatch,
     run = ganforge.train("vanilla", data=bars_file, steps=1, out="~/run", changes=["latent.dim=6", "batch_size=8"])
     assert run.folder == home / "run" and len(ganforge.load("~/run").sample(1)) == 1
     assert ganforge.resume("~/run", steps=2).step == 2
-    assert place_for("~/a/b.png") == home / "a" / "b.png"
+    assert ensure_writable("~/a/b.png") == home / "a" / "b.png"
     monkeypatch.setenv("GANFORGE_DATA", "~")
     assert _data_folder() == home
     monkeypatch.setenv("GANFORGE_CACHE", "~/c")

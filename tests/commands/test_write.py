@@ -10,7 +10,7 @@ from PIL import Image
 from ganforge.errors import UserError
 from ganforge.experiment.handwriting import write
 from ganforge.judge.shipped import load_judge
-from ganforge.sampling import SHIPPED, line, load_generator
+from ganforge.sampling import SHIPPED, image_row, load_generator
 
 
 def pixels_of(file):
@@ -121,7 +121,7 @@ def test_characters_are_classes_by_name_whatever_their_case(bars):
 
 def test_a_line_of_colour_pictures_keeps_its_colours():
     images = torch.randint(256, (3, 3, 8, 8), dtype=torch.uint8)
-    picture = line(images, height=16)
+    picture = image_row(images, height=16)
     assert picture.size == (48, 16) and picture.mode == "RGB"
     assert np.array_equal(np.asarray(picture)[::2, ::2][:, :8], images[0].permute(1, 2, 0).numpy())
 

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from ganforge.data.augmented_batches import Moved, cut_out, move, shapes
+from ganforge.data.augmented_batches import AugmentedBatches, cut_out, move, shapes
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 
@@ -76,7 +76,11 @@ def test_labelled_and_other_images_are_moved_by_lots_of_their_own_and_cutout_lea
     data = ImageSet(torch.randint(256, (40, 1, 16, 16), dtype=torch.uint8), torch.arange(40) % 4, ("a", "b", "c", "d"))
     real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
     far = {"degrees": 20, "slant": 0.2, "shift": 0.1, "zoom": 0.1}
-    plain, other, cut = Moved(real, 3, **far), Moved(real, 3, "labelled", **far), Moved(real, 3, cutout=0.25, **far)
+    plain, other, cut = (
+        AugmentedBatches(real, 3, **far),
+        AugmentedBatches(real, 3, "labelled", **far),
+        AugmentedBatches(real, 3, cutout=0.25, **far),
+    )
     assert not torch.equal(plain[1].images, other[1].images)
     changed = (plain[1].images != cut[1].images).flatten(1).float().mean(1)
     assert 0 < changed.mean() <= 0.25**2 and changed.max() <= (5 / 16) ** 2
@@ -85,13 +89,13 @@ def test_labelled_and_other_images_are_moved_by_lots_of_their_own_and_cutout_lea
 def test_the_same_images_moved_by_the_same_lots_for_the_same_seed_and_number():
     data = ImageSet(torch.randint(256, (40, 1, 8, 8), dtype=torch.uint8), torch.arange(40) % 4, ("a", "b", "c", "d"))
     real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
-    stream = Moved(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)
+    stream = AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)
     first, labels = stream[2]
     assert torch.equal(labels, real[2].labels)
-    assert torch.equal(first, Moved(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
-    assert not torch.equal(first, Moved(real, 4, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
+    assert torch.equal(first, AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
+    assert not torch.equal(first, AugmentedBatches(real, 4, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
     assert torch.equal(
-        Moved(real, 3, degrees=0, slant=0, shift=0, zoom=0)[2].images.round(decimals=4),
+        AugmentedBatches(real, 3, degrees=0, slant=0, shift=0, zoom=0)[2].images.round(decimals=4),
         real[2].images.round(decimals=4),
     )
     assert first.min() >= -1

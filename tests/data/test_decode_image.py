@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganforge.data import decode_image
-from ganforge.data.decode_image import Fit, Unreadable, decode, header_of_image, levels_of_image, look, parse_fit
+from ganforge.data.decode_image import (
+    ResizeMode,
+    Unreadable,
+    decode,
+    header_of_image,
+    levels_of_image,
+    parse_resize,
+    read_header,
+)
 from ganforge.errors import UserError
 
 
@@ -28,7 +36,7 @@ def noise(mode="RGB", size=(16, 12), seed=0):
 
 
 def read(content, fit=None, name="", levels=None):
-    seen = look(BytesIO(content), name)
+    seen = read_header(BytesIO(content), name)
     pixels = decode(content, name, grey=seen.grey, fit=fit, levels=levels)
     assert pixels.dtype == np.uint8 and pixels.flags.c_contiguous
     assert pixels.shape == (1 if seen.grey else 3, *((fit.side, fit.side) if fit else (seen.height, seen.width)))
@@ -208,7 +216,7 @@ def test_a_format_that_this_pillow_lacks_is_one_it_does_not_know(monkeypatch):
     monkeypatch.delitem(Image.OPEN, "AVIF")
     decode_image._formats.cache_clear()
     with pytest.raises(Unreadable, match="no picture of a known format"):
-        look(BytesIO(content))
+        read_header(BytesIO(content))
     assert read(packed(noise())).shape == (3, 12, 16)
     decode_image._formats.cache_clear()
 
@@ -216,7 +224,7 @@ def test_a_format_that_this_pillow_lacks_is_one_it_does_not_know(monkeypatch):
 @pytest.mark.parametrize("name", ["a.bin", "a.png", "a"])
 def test_a_format_without_first_bytes_of_its_own_is_tried_only_where_the_name_says_so(name):
     with pytest.raises(Unreadable, match="no picture of a known format"):
-        look(BytesIO(packed(noise(), "TGA")), name)
+        read_header(BytesIO(packed(noise(), "TGA")), name)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +236,7 @@ def test_what_would_need_another_program_is_named_and_never_opened(name, content
 
     monkeypatch.setattr(subprocess, "check_call", pytest.fail)
     with pytest.raises(Unreadable, match="which is not read") as caught:
-        look(BytesIO(content), name)
+        read_header(BytesIO(content), name)
     assert "convert it" in caught.value.remedy
 
 
@@ -291,7 +299,7 @@ def tiff(levels, kind, bits=None):
 def test_raw_levels_give_their_range_and_are_mapped_by_the_range_of_the_set(levels, kind):
     content = tiff(levels, kind)
     low, high = float(levels.min()), float(levels.max())
-    assert look(BytesIO(content)).raw == (low, high)
+    assert read_header(BytesIO(content)).raw == (low, high)
     mapped = decode(content, grey=True, levels=(low, high))
     assert np.array_equal(mapped[0], np.rint((levels.astype(float) - low) * 255 / (high - low)))
     clipped = decode(content, grey=True, levels=(0, high / 2))
@@ -313,7 +321,7 @@ def test_a_picture_of_4_bits_fills_the_range():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_levels_that_are_no_numbers_are_refused(bad):
     content = tiff(np.array([[1, bad]], np.float32), 3)
-    for attempt in (lambda: look(BytesIO(content)), lambda: decode(content, grey=True)):
+    for attempt in (lambda: read_header(BytesIO(content)), lambda: decode(content, grey=True)):
         with pytest.raises(Unreadable, match="NaN or infinite"):
             attempt()
 
@@ -365,7 +373,7 @@ def png_claiming(width, height):
 @pytest.mark.filterwarnings("ignore:Image size")
 def test_what_is_no_picture_is_refused_by_its_header(content, word):
     with pytest.raises(Unreadable) as caught:
-        look(BytesIO(content))
+        read_header(BytesIO(content))
     assert word in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -390,7 +398,7 @@ def test_damage_anywhere_is_refused_or_harmless(kind, position, bits, cut):
     content[at] ^= bits
     content = bytes(content[:at] if cut else content)
     with contextlib.suppress(Unreadable):
-        seen = look(BytesIO(content))
+        seen = read_header(BytesIO(content))
         assert decode(content, grey=seen.grey, fit=None).shape[0] == (1 if seen.grey else 3)
 
 
@@ -425,7 +433,7 @@ def test_damage_to_any_format_is_one_line_and_nothing_else(name, content, capfd)
     refusals, chance = [], np.random.default_rng(len(content))
     for damaged in mutations(content, chance):
         try:
-            seen = look(BytesIO(damaged), name)
+            seen = read_header(BytesIO(damaged), name)
             assert decode(damaged, name, grey=seen.grey).shape[0] == (1 if seen.grey else 3)
         except Unreadable as why:
             refusals.append(str(why))
@@ -441,38 +449,39 @@ def test_cropping_keeps_the_middle_and_padding_the_whole():
     image = np.full((20, 60), 100, np.uint8)
     image[:, 20:40] = 200  # the middle square
     content = packed(Image.fromarray(image))
-    assert read(content, Fit(10, pad=False))[0, :, 1:-1].astype(int) == pytest.approx(
+    assert read(content, ResizeMode(10, pad=False))[0, :, 1:-1].astype(int) == pytest.approx(
         200, abs=3
     )  # scaling rings a little at edges
-    padded = read(content, Fit(30, pad=True))[0]
+    padded = read(content, ResizeMode(30, pad=True))[0]
     assert np.unique(padded[:10]).tolist() == np.unique(padded[20:]).tolist() == [100]
     assert padded[15, 15] == 200
 
 
 def test_padding_takes_the_colour_of_the_picture_s_own_corner():
     paper = packed(Image.new("RGB", (40, 20), (250, 240, 230)))
-    assert read(paper, Fit(16, pad=True)).reshape(3, -1).T.tolist() == [[250, 240, 230]] * 256
+    assert read(paper, ResizeMode(16, pad=True)).reshape(3, -1).T.tolist() == [[250, 240, 230]] * 256
 
 
 def test_a_square_is_scaled_alike_both_ways():
     content = packed(noise(size=(48, 48)))
-    assert np.array_equal(read(content, Fit(16, pad=False)), read(content, Fit(16, pad=True)))
+    assert np.array_equal(read(content, ResizeMode(16, pad=False)), read(content, ResizeMode(16, pad=True)))
 
 
 @settings(max_examples=30, deadline=None)
 @given(width=st.integers(1, 300), height=st.integers(1, 300), side=st.integers(8, 64), pad=st.booleans())
 def test_every_shape_fits(width, height, side, pad):
-    read(packed(Image.new("L", (width, height), 9)), Fit(side, pad))
+    read(packed(Image.new("L", (width, height), 9)), ResizeMode(side, pad))
 
 
 @pytest.mark.parametrize(
-    ("given", "fit"), [(None, None), (32, Fit(32, False)), ("8", Fit(8, False)), ("64-pad", Fit(64, True))]
+    ("given", "fit"),
+    [(None, None), (32, ResizeMode(32, False)), ("8", ResizeMode(8, False)), ("64-pad", ResizeMode(64, True))],
 )
 def test_sizes_are_understood(given, fit):
-    assert parse_fit(given) == fit
+    assert parse_resize(given) == fit
 
 
 @pytest.mark.parametrize("given", ["7", 65, "0", "-8", "32x32", "32-PAD", "pad", "", "3.5", "99999999999", "٣٢"])
 def test_sizes_that_are_none_are_refused(given):
     with pytest.raises(UserError, match="--resize"):
-        parse_fit(given)
+        parse_resize(given)

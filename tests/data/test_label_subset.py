@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganforge.data.images import ImageSet
-from ganforge.data.label_subset import at_least, labelled
+from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.errors import UserError
 
 IMAGES = torch.arange(60, dtype=torch.uint8).view(60, 1, 1, 1).expand(60, 1, 2, 2).contiguous()
@@ -10,18 +10,18 @@ FULL = ImageSet(IMAGES, torch.arange(60) % 3, ("a", "b", "c"), "some")
 
 
 def test_as_many_of_each_and_the_lot_decides():
-    few = labelled(FULL, 12, draw=0)
+    few = labelled_subset(FULL, 12, draw=0)
     assert few.labels.bincount().tolist() == [4, 4, 4]
     assert torch.equal(few.images[:, 0, 0, 0].long() % 3, few.labels)  # a label stays with its image
-    assert torch.equal(labelled(FULL, 12, draw=0).images, few.images)
-    assert not torch.equal(labelled(FULL, 12, draw=1).images, few.images)
+    assert torch.equal(labelled_subset(FULL, 12, draw=0).images, few.images)
+    assert not torch.equal(labelled_subset(FULL, 12, draw=1).images, few.images)
     assert len(few.images.flatten(1).unique(dim=0)) == 12
 
 
 def test_all_that_have_a_label():
     some = ImageSet(IMAGES, torch.where(torch.arange(60) < 10, FULL.labels, -1), FULL.class_names)
-    assert len(labelled(some)) == 10
-    assert len(labelled(FULL)) == 60
+    assert len(labelled_subset(some)) == 10
+    assert len(labelled_subset(FULL)) == 60
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_all_that_have_a_label():
 )
 def test_what_cannot_be_drawn_is_refused(images, count, words):
     with pytest.raises(UserError, match=words):
-        labelled(images, count)
+        labelled_subset(images, count)
 
 
 def test_few_are_shown_as_often_as_it_takes():
-    few = labelled(FULL, 6)
-    many = at_least(few, 10)
+    few = labelled_subset(FULL, 6)
+    many = repeat_to(few, 10)
     assert len(many) == 12 and torch.equal(many.images[6:], few.images)
-    assert at_least(few, 6) is few
+    assert repeat_to(few, 6) is few

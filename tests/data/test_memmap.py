@@ -10,9 +10,9 @@ import torch
 from ganforge.data import memmap
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.data.memmap import PixelFile
+from ganforge.data.memmap import MemmapImages
 from ganforge.data.pixel_cache import Header, Key, cached
-from ganforge.data.splits import cut
+from ganforge.data.splits import split_dataset
 from ganforge.data.summary import summarise
 from ganforge.errors import RunFailed
 
@@ -35,7 +35,7 @@ def made_up(count=20_000, images="train", **counts):
         return header, labels
 
     parts, note = cached(Key("made", "up"), "noise", fill)
-    return cut(parts, note, images), torch.from_numpy(pixels)
+    return split_dataset(parts, note, images), torch.from_numpy(pixels)
 
 
 def where(images):
@@ -49,9 +49,9 @@ def looked_at(monkeypatch):
     """How many bytes lie between two moments at which pages are let go, at most."""
     most, seen = [0], [0]
 
-    class Counting(PixelFile):
+    class Counting(MemmapImages):
         def let_go(self):
-            super().let_go()
+            super().release_pages()
             seen[0] = 0
 
     real = torch.split
@@ -64,7 +64,7 @@ def looked_at(monkeypatch):
 
     from ganforge.data import pixel_cache
 
-    monkeypatch.setattr(pixel_cache, "PixelFile", Counting)
+    monkeypatch.setattr(pixel_cache, "MemmapImages", Counting)
     monkeypatch.setattr(torch, "split", split)
     return most
 
@@ -99,7 +99,7 @@ def test_summary_and_fingerprint_look_at_a_piece_at_a_time(looked_at):
     )
     assert splits.fingerprint == held.fingerprint
     assert dataclasses.asdict(summarise(splits)) == dataclasses.asdict(summarise(held))
-    splits.train.span.file.let_go()
+    splits.train.span.file.release_pages()
     looked_at[0] = 0
     summarise(splits)
     assert 0 < looked_at[0] <= 4096 * 192
@@ -122,10 +122,10 @@ def test_a_damaged_fingerprint_is_taken_again():
 
 def test_neighbours_are_joined_in_the_file_and_strangers_in_memory():
     splits, pixels = made_up()
-    joined = splits.validation.followed_by(splits.test)
+    joined = splits.validation.concat(splits.test)
     assert (joined.span.start, joined.span.stop) == (16_000, 20_000)
     assert torch.equal(joined.images, pixels[16_000:])
-    apart = splits.test.followed_by(splits.train)
+    apart = splits.test.concat(splits.train)
     assert apart.span is None
     assert torch.equal(apart.images, torch.cat([pixels[18_000:], pixels[:16_000]]))
     assert apart.labels.tolist() == splits.test.labels.tolist() + splits.train.labels.tolist()
@@ -157,6 +157,6 @@ def test_the_file_is_closed_with_the_last_set():
 def test_pages_can_be_let_go_and_come_back():
     train, pixels = made_up()[0].train, made_up()[1]
     assert torch.equal(train.images[:100], pixels[:100])
-    train.span.file.let_go()
+    train.span.file.release_pages()
     assert torch.equal(train.images[:100], pixels[:100])
     assert memmap.PixelFile(train.span.file.path, (10, *SHAPE), offset=192).images[0].equal(pixels[1])

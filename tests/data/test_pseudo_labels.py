@@ -1,7 +1,7 @@
 import torch
 
 from ganforge.data.images import ImageSet
-from ganforge.data.pseudo_labels import clustered, shares
+from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 
 
 def three_kinds(count=60):
@@ -16,18 +16,18 @@ def three_kinds(count=60):
 
 def test_images_that_look_alike_have_one_cluster_and_others_another():
     images, kinds = three_kinds()
-    found = clustered(images, 3)
+    found = with_kmeans_labels(images, 3)
     assert found.images is images.images and found.name == images.name and len(found.class_names) == 3
     together = found.labels[:, None] == found.labels
     assert torch.equal(together, kinds[:, None] == kinds)
-    assert torch.equal(clustered(images, 3).labels, found.labels)
-    assert torch.allclose(shares(found.labels, 3), torch.full((3,), 1 / 3))
+    assert torch.equal(with_kmeans_labels(images, 3).labels, found.labels)
+    assert torch.allclose(class_frequencies(found.labels, 3), torch.full((3,), 1 / 3))
 
 
 def test_colours_count_and_given_labels_do_not():
     colours = torch.zeros(20, 3, 9, 9, dtype=torch.uint8)
     colours[::2, 0], colours[1::2, 2] = 200, 200
-    found = clustered(ImageSet(colours, torch.arange(20) // 10, ("first", "last")), 2)
+    found = with_kmeans_labels(ImageSet(colours, torch.arange(20) // 10, ("first", "last")), 2)
     assert len(found.labels[::2].unique()) == len(found.labels[1::2].unique()) == 1
     assert found.labels[0] != found.labels[1]
 
@@ -35,6 +35,6 @@ def test_colours_count_and_given_labels_do_not():
 def test_many_equal_images_leave_clusters_empty():
     images = torch.zeros(30, 1, 8, 8, dtype=torch.uint8)
     images[::3] = 255
-    found = clustered(ImageSet(images, torch.full((30,), -1)), 5)
-    part = shares(found.labels, 5)
+    found = with_kmeans_labels(ImageSet(images, torch.full((30,), -1)), 5)
+    part = class_frequencies(found.labels, 5)
     assert sorted(part[part > 0].tolist()) == [torch.tensor(1 / 3).item(), torch.tensor(2 / 3).item()]

@@ -102,7 +102,7 @@ def test_the_floor_of_stacked_mnist_is_as_computed_elsewhere():
     from ganforge.data.load import load
 
     splits = load("mnist", images="all")
-    stacks = Stacks(splits.train.followed_by(splits.test))
+    stacks = Stacks(splits.train.concat(splits.test))
     assert len(stacks.digits) == 70_000
     found = [mode_coverage(stacks.some(26_000, seed).labels, 1000) for seed in range(10)]
     assert all(coverage.modes == 1000 for coverage in found)

@@ -18,7 +18,7 @@ from PIL import Image
 from ganforge.data import archives
 from ganforge.data.archives import Tar, Zip, is_archive, open_archive
 from ganforge.data.containers import Folder
-from ganforge.data.decode_image import Unreadable, look
+from ganforge.data.decode_image import Unreadable, read_header
 from ganforge.data.load import load
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
@@ -311,7 +311,7 @@ def read_all(path):
     try:
         for file in archive.files():
             with contextlib.suppress(Unreadable), archive.open(file) as stream:
-                look(stream)
+                read_header(stream)
             try:
                 archive.read(file)
             except Unreadable as error:

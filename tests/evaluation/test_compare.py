@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from ganforge.errors import UserError
-from ganforge.evaluation.compare import Group, badness, compare, comparison_rows
-from ganforge.evaluation.metric_table import KINDS, Figure
+from ganforge.evaluation.compare import Group, compare, comparison_rows, distance_to_ideal
+from ganforge.evaluation.metric_table import METRICS, Figure
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.report import Evaluation
 from ganforge.metrics.intervals import Interval
@@ -35,9 +35,9 @@ def test_few_seeds_never_tell():
 
 
 def test_every_figure_knows_its_better_side():
-    assert set(kind.better for kind in KINDS.values()) == {"low", "high", "1", "half"}
-    assert badness("class_spread", 1.2) == pytest.approx(badness("class_spread", 0.8))
-    assert badness("copying", 0.9) > badness("copying", 0.5)
+    assert set(kind.better for kind in METRICS.values()) == {"low", "high", "1", "half"}
+    assert distance_to_ideal("class_spread", 1.2) == pytest.approx(distance_to_ideal("class_spread", 0.8))
+    assert distance_to_ideal("copying", 0.9) > distance_to_ideal("copying", 0.5)
     agreement = verdict(
         group("a", 0.9, 0.91, 0.92, figure="label_agreement"), group("b", 0.99, 0.98, 0.985, figure="label_agreement")
     )

@@ -12,8 +12,8 @@ import ganforge
 from conftest import needs_mnist
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
-from ganforge.evaluation.evaluator import Yardstick
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import copying_figures
 from ganforge.evaluation.report import Evaluation, parse_evaluation
 from ganforge.judge.shipped import load_judge
@@ -34,7 +34,7 @@ def yardstick(tmp_path_factory):
         small = mnist()
         train = small.train.select(slice(0, 6000))  # fewer to look for copies in
         splits = type(small)(train, small.validation, small.test)
-        yield Yardstick(Eye(load_judge()), splits, "test", N, say=lambda text: None)
+        yield Evaluator(FeatureExtractor(load_judge()), splits, "test", N, say=lambda text: None)
 
 
 def real():

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.identity import Unidentified, identity_of
 
 
@@ -126,12 +126,12 @@ def test_what_cannot_be_told_never_claims_to_be_the_same(tmp_path):
         for held in (file, iter([1]), (x for x in "ab"), threading.Lock()):
             with pytest.raises(Unidentified):
                 identity_of(partial(look, held))
-        one, other = Eye(extractor=look), Eye(extractor=look)
+        one, other = FeatureExtractor(extractor=look), FeatureExtractor(extractor=look)
     assert one.hash != other.hash
     assert "compare with no other evaluation" in one.note
 
 
 def test_an_eye_is_known_by_what_it_sees_with():
-    two, three = (Eye(extractor=defined(f"f = lambda x: x.float().flatten(1) * {by}")) for by in (2, 3))
+    two, three = (FeatureExtractor(extractor=defined(f"f = lambda x: x.float().flatten(1) * {by}")) for by in (2, 3))
     assert two.name == three.name and two.hash != three.hash
-    assert two.hash == Eye(extractor=defined(BASE)).hash and two.note == ""
+    assert two.hash == FeatureExtractor(extractor=defined(BASE)).hash and two.note == ""

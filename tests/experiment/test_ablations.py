@@ -8,13 +8,13 @@ import ganforge.experiment.ablations as room
 from conftest import needs_mnist
 from ganforge.benchmarks import run
 from ganforge.benchmarks.cost import Cost
-from ganforge.benchmarks.protocols import Protocol
+from ganforge.benchmarks.protocols import BenchmarkSpec
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.data.synthetic import ring
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment import task_queue
-from ganforge.experiment.ablation_report import SAME, ArenaReport, RowReport, TechniquesReport, title
-from ganforge.experiment.ablation_setups import ARENAS, POINTS, Arena, Digits, Ring
+from ganforge.experiment.ablation_report import SAME, AblationReport, RowReport, SetupReport, title
+from ganforge.experiment.ablation_setups import ABLATION_SETUPS, POINTS, AblationSetup, Digits, Ring
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 
@@ -28,13 +28,15 @@ ROWS = (
 
 
 def small_arena(name="ring", changes=SMALL):
-    protocol = Protocol(f"techniques on {name}", "a circle", Ring(ring()), "gan-2d", 12, 3, 500, 0, 6, published={})
-    return Arena(name, protocol, changes, POINTS)
+    protocol = BenchmarkSpec(
+        f"techniques on {name}", "a circle", Ring(ring()), "gan-2d", 12, 3, 500, 0, 6, published={}
+    )
+    return AblationSetup(name, protocol, changes, POINTS)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(room, "ARENAS", {"ring": small_arena(), "circle": small_arena("circle")})
+    monkeypatch.setattr(room, "ABLATION_SETUPS", {"ring": small_arena(), "circle": small_arena("circle")})
     monkeypatch.setattr(room, "TECHNIQUES", ROWS)
     monkeypatch.setattr(room, "MOMENT", 0.005)
     monkeypatch.setattr(task_queue, "WAIT", 0.02)
@@ -144,7 +146,7 @@ def test_a_seed_that_diverges_is_a_result(tmp_path, monkeypatch):
 def test_a_folder_is_of_one_base(tmp_path, monkeypatch):
     play(only=["twice"], seeds=1)
     other = small_arena(changes=("generator.hidden=[9, 8]", *SMALL[1:]))
-    monkeypatch.setattr(room, "ARENAS", {"ring": other})
+    monkeypatch.setattr(room, "ABLATION_SETUPS", {"ring": other})
     with pytest.raises(UserError, match="another recipe"):
         play(only=["twice"], seeds=1)
 
@@ -184,7 +186,7 @@ def test_misplaced_counts_what_would_have_to_move():
     assert list(arena.figures(real)) == list(POINTS)
 
 
-@pytest.mark.parametrize("arena", ARENAS.values(), ids=ARENAS)
+@pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
 def test_every_base_can_be_played_and_is_plain(arena):
     recipe = load_recipe(arena.protocol.recipe, arena.changes)
     arena.protocol.problem.refuse(recipe)
@@ -194,7 +196,7 @@ def test_every_base_can_be_played_and_is_plain(arena):
     assert not recipe.spectral_norm and not recipe.instance_noise
 
 
-@pytest.mark.parametrize("arena", ARENAS.values(), ids=ARENAS)
+@pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
 def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena):
     rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), None, False)
     refused = {row.technique.name: row.why_not for row in rows if row.plan is None and row.why_not != SAME}
@@ -221,7 +223,7 @@ def test_digits_are_held_against_validation_images_and_copies_are_seen():
     assert few.figures(noise)["frechet_distance"] > 20
     assert len(few._shown) == 500 and few._shown.labels.unique().numel() == 10
     assert all_of_them.identity() != few.identity()
-    assert list(ARENAS["mnist-500"].better) == list(floor)
+    assert list(ABLATION_SETUPS["mnist-500"].better) == list(floor)
     with pytest.raises(UserError, match="unconditional"):
         few.refuse(load_recipe("cgan"))
 
@@ -241,7 +243,7 @@ def report(*rows, name="ring"):
     given = [
         RowReport(Technique(*names), (), why, Cost(1.5, 1.4, 1.6, 0.1, 0.15), 8, found) for names, why, found in rows
     ]
-    return ArenaReport(small_arena(name), 12, 500, floor, tuple(given))
+    return SetupReport(small_arena(name), 12, 500, floor, tuple(given))
 
 
 BASE_ROW = (("base", "as it is"), "", seeds(50.0, 51.0, 49.0))
@@ -293,7 +295,7 @@ def test_a_figure_that_a_seed_lacks_is_not_summed_up():
 
 def test_markdown_sets_verdicts_side_by_side_and_json_has_everything():
     rows = BASE_ROW, (("good", "it | does good"), "", seeds(26.0, 27.0, 25.0))
-    both = TechniquesReport("out", False, (report(*rows), report(*rows, name="circle")))
+    both = AblationReport("out", False, (report(*rows), report(*rows, name="circle")))
     lines = both.markdown().splitlines()
     assert lines[0] == "| technique | ring | circle | what it is |"
     assert lines[2] == "| good | helps | helps | it \\| does good |"
@@ -309,4 +311,4 @@ def test_markdown_sets_verdicts_side_by_side_and_json_has_everything():
 
 
 def test_every_figure_has_a_title():
-    assert not any("_" in title(name) for arena in ARENAS.values() for name in arena.better)
+    assert not any("_" in title(name) for arena in ABLATION_SETUPS.values() for name in arena.better)

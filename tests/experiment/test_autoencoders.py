@@ -11,8 +11,8 @@ import ganforge.experiment.autoencoders as bench
 from conftest import small_images
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import Yardstick
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.run import Run
 from ganforge.recipes.reading import load_recipe
 
@@ -54,7 +54,7 @@ def patched(monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "QUICK_N", 100)
     eye = lambda images: torch.nn.functional.avg_pool2d(images.float(), 2).flatten(1)  # noqa: E731
     eye.__qualname__ = "pooled"
-    monkeypatch.setattr(bench, "Eye", lambda judge: Eye(extractor=eye))
+    monkeypatch.setattr(bench, "FeatureExtractor", lambda judge: FeatureExtractor(extractor=eye))
     assert len(splits.test) >= 100
     return trained
 
@@ -83,7 +83,7 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
     assert (report.folder / "seed-1.png").exists()
     assert "2 seeds, 40 steps of each (2,560 images)" in report.terms and "vae" in report.seconds()
     assert json.loads(json.dumps(report.to_dict()))["seeds"][1]["seed"] == 1
-    monkeypatch.setattr(bench, "Yardstick", None)  # nothing is measured again
+    monkeypatch.setattr(bench, "Evaluator", None)  # nothing is measured again
     assert bench.autoencoders(seeds=2, steps=40, quick=True, out="bench") == report
 
 
@@ -110,6 +110,8 @@ def test_a_gan_that_does_not_compare_is_refused(recipe, words):
 def test_the_yardstick_uses_the_reals_that_are_reconstructed():
     """Both take them by the same lot."""
     splits = load(small_images(1500))
-    yardstick = Yardstick(Eye(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None)
+    yardstick = Evaluator(
+        FeatureExtractor(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None
+    )
     assert torch.equal(yardstick._reals.images, bench.some(splits.test, 100, "reals").images)
     assert torch.equal(yardstick._others.images, bench.other_reals(splits.train, 100).images)

@@ -8,7 +8,7 @@ import ganforge.experiment.clustering as bench
 from conftest import needs_mnist
 from ganforge.errors import UserError
 from ganforge.recipes.reading import load_recipe
-from ganforge.sampling import code_sheet
+from ganforge.sampling import traversal_grid
 
 SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
 
@@ -49,7 +49,7 @@ def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, 
 def test_a_sheet_of_codes_is_refused_where_a_label_says_what_is_drawn(bars_file):
     run = ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=[*SMALL, "conditional=true"])
     with pytest.raises(UserError, match="draws what its label says"):
-        code_sheet(ganforge.load(run.folder))
+        traversal_grid(ganforge.load(run.folder))
 
 
 def test_in_a_block_of_a_sheet_only_that_code_changes(bars_file, monkeypatch):
@@ -57,7 +57,7 @@ def test_in_a_block_of_a_sheet_only_that_code_changes(bars_file, monkeypatch):
     generator = ganforge.load(run.folder)
     drawn = []
     monkeypatch.setattr(type(generator), "draw", lambda self, z: drawn.append(z) or torch.zeros(len(z), 1, 8, 8).byte())
-    code_sheet(generator, columns=6)
+    traversal_grid(generator, columns=6)
     (z,) = drawn
     rows = z.view(-1, 6, 4 + 10 + 2)
     assert len(rows) == 10 + 2 * 5

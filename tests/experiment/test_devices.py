@@ -8,7 +8,7 @@ from ganforge.benchmarks.run import benchmark
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 DEVICES = ["cpu", CUDA]
@@ -51,7 +51,7 @@ def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
 @pytest.mark.parametrize("device", DEVICES)
 def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
     recipe = load_recipe("infogan-iic")
-    first, again, other = (Draws(recipe, seed, torch.device(device)) for seed in (1, 1, 2))
+    first, again, other = (NoiseSource(recipe, seed, torch.device(device)) for seed in (1, 1, 2))
     z = first.latent(7, "discriminator", 3)
     assert z.device.type == device
     assert torch.equal(z, again.latent(7, "discriminator", 3))

@@ -4,7 +4,7 @@ import pytest
 
 import ganforge
 from ganforge.data.load import load
-from ganforge.experiment.experiment import Experiment, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import save_state
 from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
@@ -60,14 +60,14 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     loop.train(state, rule_of(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
     save_state(experiment, state)
-    experiment.publish(state).save(RunFolder("bare").generator)
+    experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == result("straight")
 
     ganforge.train(name, data=bars_file, out="other", steps=14, changes=changes, seed=1)
     assert result("other") != result("straight")
 
 
-class Noting(Watcher):
+class Noting(ProgressListener):
     def __init__(self):
         self.said = []
 

@@ -8,7 +8,7 @@ import pytest
 
 import ganforge
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.files import temporary
 from ganforge.runs.checkpoint import checkpoint_path, checkpoints
 from ganforge.runs.folder import RunFolder
@@ -21,7 +21,7 @@ def train(data, out="run", **wishes):
     return ganforge.train("vanilla", data=data, out=out, steps=15, changes=SMALL, **wishes)
 
 
-class Bounded(Watcher):
+class Bounded(ProgressListener):
     """Goes no further than these runs are long: one without an end is seen."""
 
     def look(self, state, stats):
@@ -165,13 +165,13 @@ def test_of_two_that_train_into_one_folder_at_the_same_moment_one_is_refused(bar
 
 
 def test_of_two_that_train_seeds_into_one_folder_one_is_refused(bars_file):
-    class Second(Watcher):
+    class Second(ProgressListener):
         refused = ""
 
         def look(self, state, stats):
             if not self.refused:
                 with pytest.raises(UserError) as caught:
-                    seeds(Watcher())
+                    seeds(ProgressListener())
                 self.refused = str(caught.value)
 
     def seeds(watcher):

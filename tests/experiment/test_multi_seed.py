@@ -10,13 +10,13 @@ import pytest
 
 import ganforge
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.runs.folder import RunFolder
 
 SMALL = ("batch_size=16", "latent.dim=8", "generator.hidden=[16]", "discriminator.hidden=[16]")
 
 
-class Listener(Watcher):
+class Listener(ProgressListener):
     def __init__(self):
         self.said, self.heard = [], []
 

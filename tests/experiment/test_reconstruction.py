@@ -8,7 +8,7 @@ import ganforge
 from conftest import needs_mnist
 from ganforge.encoding import fitted, load_encoder
 from ganforge.errors import RunFailed, UserError
-from ganforge.experiment.reconstruction import in_pairs, load_copyist, lot_of_test_images
+from ganforge.experiment.reconstruction import interleave_rows, load_reconstructor, random_test_images
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
 from ganforge.training.autoencoder_step import reconstruction
 
@@ -23,16 +23,16 @@ def run(bars_file):
 
 def test_the_published_files_give_what_the_state_gives(run):
     """Encoder and generator, read back from their files, reconstruct, each image alone as in a batch."""
-    copyist = load_copyist(run)
+    copyist = load_reconstructor(run)
     images = copyist.splits.test.images
-    again = copyist.again(images)
+    again = copyist.reconstruct(images)
     assert again.shape == images.shape and again.dtype == torch.uint8
-    assert torch.equal(again[:3], copyist.again(images[:3]))
+    assert torch.equal(again[:3], copyist.reconstruct(images[:3]))
     assert load_encoder(run).note == copyist.generator.note
 
 
 def test_the_generators_batch_statistics_are_those_of_codes(run):
-    copyist = load_copyist(run)
+    copyist = load_reconstructor(run)
 
     def statistics(latents):
         module = copy.deepcopy(copyist.generator.module)
@@ -48,10 +48,10 @@ def test_the_generators_batch_statistics_are_those_of_codes(run):
 
 
 def test_a_way_begins_and_ends_at_the_images_and_does_not_jump(run):
-    copyist = load_copyist(run)
+    copyist = load_reconstructor(run)
     images = copyist.splits.test.images[:3]
     way = copyist.way(images, 21)
-    assert torch.equal(way[[0, 10, 20]], copyist.again(images))
+    assert torch.equal(way[[0, 10, 20]], copyist.reconstruct(images))
     steps = (way[1:].float() - way[:-1].float()).abs().flatten(1).mean(1)
     leg = (way[0].float() - way[10].float()).abs().mean()
     assert 0 < steps[:10].max() < 0.5 * leg
@@ -64,15 +64,15 @@ def test_a_gan_has_no_encoder(bars_file):
     changes = ["batch_size=8", "generator.hidden=[4]", "discriminator.hidden=[4]"]
     run = ganforge.train("vanilla", data=bars_file, steps=1, out="gan", changes=changes)
     with pytest.raises(UserError, match="gan has no encoder to reconstruct with; runs of 'autoencoder' and 'vae'"):
-        load_copyist(run.folder)
+        load_reconstructor(run.folder)
     with pytest.raises(UserError, match="is not a run"):
-        load_copyist("nowhere")
+        load_reconstructor("nowhere")
 
 
 def test_changed_data_are_noticed(run, bars_file):
     bars_file.unlink()
     with pytest.raises(UserError):
-        load_copyist(run)
+        load_reconstructor(run)
 
 
 def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
@@ -86,18 +86,18 @@ def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
 
 
 def test_test_images_by_lot(run):
-    splits = load_copyist(run).splits
-    one, again, other = (lot_of_test_images(splits, 5, seed).images for seed in (0, 0, 1))
+    splits = load_reconstructor(run).splits
+    one, again, other = (random_test_images(splits, 5, seed).images for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other)
     with pytest.raises(UserError, match=f"--n 500: there are {len(splits.test)} test images"):
-        lot_of_test_images(splits, 500, 0)
+        random_test_images(splits, 500, 0)
 
 
 def test_pairs_are_laid_row_by_row():
     above, below = torch.arange(7), torch.arange(7) + 100
-    rows, names = in_pairs(above, below, 3)
+    rows, names = interleave_rows(above, below, 3)
     assert rows.tolist() == [0, 1, 2, 100, 101, 102, 3, 4, 5, 103, 104, 105] and names == ["real", "again"] * 2
-    assert in_pairs(above[:2], below[:2], 3)[0].tolist() == [0, 1, 100, 101]
+    assert interleave_rows(above[:2], below[:2], 3)[0].tolist() == [0, 1, 100, 101]
 
 
 def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run, bars_file):
@@ -128,9 +128,9 @@ def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_f
         ganforge.train("vae", data=bars_file, steps=4, out=out, changes=changes)
     for name in ("encoder.safetensors", "generator.safetensors"):
         assert (Path("one") / name).read_bytes() == (Path("other") / name).read_bytes()
-    images = load_copyist(Path("one")).splits.test.images
-    again = load_copyist(Path("one")).again(images)
-    assert torch.equal(again[:2], load_copyist(Path("other")).again(images[:2]))
+    images = load_reconstructor(Path("one")).splits.test.images
+    again = load_reconstructor(Path("one")).reconstruct(images)
+    assert torch.equal(again[:2], load_reconstructor(Path("other")).reconstruct(images[:2]))
 
 
 def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_file, monkeypatch):

@@ -16,7 +16,7 @@ import ganforge
 from conftest import small_images
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.experiment.experiment import Experiment, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import save_state
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import checkpoints
@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
 SMALL = ("latent.dim=6", "batch_size=8", "checkpoint_seconds=0.05", "ema_half_life=1000.0")
 
 
-class Noting(Watcher):
+class Noting(ProgressListener):
     def __init__(self):
         self.said = []
 
@@ -65,7 +65,7 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     loop.train(state, adversarial, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
     save_state(experiment, state)
-    experiment.publish(state).save(RunFolder("bare").generator)
+    experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == straight
 
 
@@ -94,7 +94,7 @@ def test_epochs_count_from_the_start(bars_file):
 
 
 def test_a_signal_saves_first(bars_file, straight):
-    class Stopping(Watcher):
+    class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 17:
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -6,7 +6,7 @@ import pytest
 
 from ganforge.errors import UserError
 from ganforge.experiment import task_queue
-from ganforge.experiment.task_queue import Task, locked, share
+from ganforge.experiment.task_queue import Task, locked, run_tasks
 
 HOLD = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); sys.stdin.read()"
 
@@ -36,7 +36,7 @@ def test_two_workers_do_each_task_once_and_both_see_the_end(tmp_path):
     seen = []
 
     def work():
-        share(tasks(tmp_path, 12, did, meet), quiet)
+        run_tasks(tasks(tmp_path, 12, did, meet), quiet)
         seen.append(len(list(tmp_path.glob("*/result"))))
 
     workers = [threading.Thread(target=work) for _ in range(2)]
@@ -52,7 +52,7 @@ def test_what_is_done_is_not_done_again_and_progress_counts_it(tmp_path):
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "result").touch()
     did, told = [], []
-    share(tasks(tmp_path, 3, did), lambda *news: told.append(news))
+    run_tasks(tasks(tmp_path, 3, did), lambda *news: told.append(news))
     assert did == [1, 2]
     assert told == [(1, 3, "task 1"), (1.5, 3, "task 1"), (2, 3, "task 2"), (2.5, 3, "task 2")]
 
@@ -70,7 +70,7 @@ def test_a_dead_process_leaves_its_task_to_the_living(tmp_path):
         if "waiting" in what:
             other.kill()
 
-    share(tasks(tmp_path, 3, did), tell)
+    run_tasks(tasks(tmp_path, 3, did), tell)
     other.communicate()
     assert did == [0, 2, 1]
     assert "task 1 · waiting for another process" in told
@@ -81,7 +81,7 @@ def test_a_task_that_fails_ends_it_and_frees_its_lock(tmp_path):
         raise UserError("no")
 
     with pytest.raises(UserError, match="no"):
-        share([Task("it", tmp_path / "a" / "result", fail)], quiet)
+        run_tasks([Task("it", tmp_path / "a" / "result", fail)], quiet)
     with locked(tmp_path / "a", wait=False) as mine:
         assert mine
 

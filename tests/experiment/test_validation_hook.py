@@ -6,7 +6,7 @@ from PIL import Image
 import ganforge
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.evaluate import read_group
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.validation_hook import seconds_to
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder, find_runs
@@ -47,7 +47,7 @@ def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
 
 @pytest.mark.slow
 def test_after_a_stop_the_same_is_measured(tmp_path):
-    class Stops(Watcher):
+    class Stops(ProgressListener):
         def look(self, state, stats):
             if state.step == 30:
                 import signal

@@ -9,9 +9,9 @@ import ganforge
 from conftest import needs_mnist, small_images
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.verdict import choose_judge
-from ganforge.files import place_for
+from ganforge.files import ensure_writable
 from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.training import train_and_save
 from ganforge.judge.user_judges import kept_file, version_of
@@ -56,7 +56,7 @@ def test_built_in_digits_get_a_verdict():
     assert run.verdict.findings[0].name != "healthy"
 
 
-class Listener(Watcher):
+class Listener(ProgressListener):
     """Remembers what it is told."""
 
     def __init__(self):
@@ -72,7 +72,7 @@ def test_data_without_a_judge_get_none_until_one_is_trained():
     assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
     assert "no verdict: no judge reads these images; 'ganforge judge train FILE' would make one" in listener.said
     splits = load(data)
-    train_and_save(splits, place_for(kept_file(splits)), version_of(splits), epochs=40, seed=1)
+    train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
     verdict = ganforge.train(
         "cgan-tutorial", data=data, steps=2, out="with", watcher=listener, changes=["batch_size=8"]
     ).verdict
@@ -102,7 +102,7 @@ def test_a_judge_that_misreads_the_data_it_lies_with_has_no_say():
     judge, why = choose_judge(splits)
     assert judge is None
     assert why == "no judge reads these images: the judge of digits reads 10% of them as their labels say"
-    file = place_for(kept_file(splits))
+    file = ensure_writable(kept_file(splits))
     file.write_bytes(DIGITS_FILE.read_bytes())
     judge, why = choose_judge(splits)
     assert judge is None and "digits-1 reads" in why and "of the real images only" in why

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, nonsense, wear
+from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.randomness import random_generator
 
 STILL = Distortion(0, 0, 0, 0, 0)
@@ -42,7 +42,7 @@ def test_every_image_has_its_own_draw_and_the_same_key_the_same():
 
 
 def test_nonsense_has_four_kinds_in_the_range_of_pixels():
-    made = nonsense(IMAGES, 32, draws())
+    made = no_class_images(IMAGES, 32, draws())
     assert made.shape == (32, 1, 28, 28)
     assert made.min() >= 0
     assert made.max() <= 1
@@ -51,7 +51,7 @@ def test_nonsense_has_four_kinds_in_the_range_of_pixels():
 
 
 def test_wear_spoils_half_of_a_batch_a_little_and_leaves_the_rest():
-    worn = wear(IMAGES, draws())
+    worn = corrupt(IMAGES, draws())
     change = (worn - IMAGES).abs().mean((1, 2, 3))
     assert (change[:8] > 0).all()
     assert change.max() < 0.3
@@ -74,7 +74,7 @@ def test_half_of_the_pictures_are_mirrored_and_every_one_is_shifted_by_an_eighth
 
 def test_nonsense_of_any_size_has_its_size():
     for height, width in ((8, 8), (30, 9), (33, 64)):
-        made = nonsense(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
+        made = no_class_images(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
         assert made.shape == (8, 3, height, width)
 
 

@@ -11,19 +11,19 @@ from PIL import Image, ImageDraw, ImageFont
 from conftest import needs_mnist
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
-from ganforge.evaluation.evaluator import Yardstick, some
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.evaluator import Evaluator, random_subset
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.evaluate import evaluate
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
-from ganforge.files import place_for
+from ganforge.files import ensure_writable
 from ganforge.judge.domain import ALIKE, digit_domain
 from ganforge.judge.measure import measure
 from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.user_judges import kept_file
 
 
-class Listener(Watcher):
+class Listener(ProgressListener):
     """Remembers what it is told."""
 
     def __init__(self):
@@ -117,8 +117,10 @@ def test_digits_of_other_hands_are_hardly_ever_refused():
     refused = 0
     for _ in range(500):
         rows = torch.randint(len(images), (50,), generator=lot)
-        some = type(seen)(*(column[rows] for column in vars(seen).values()))
-        refused += domain.likeness(some) < ALIKE or float((some.confidence >= 0.8).double().mean()) < 0.6
+        random_subset = type(seen)(*(column[rows] for column in vars(seen).values()))
+        refused += (
+            domain.likeness(random_subset) < ALIKE or float((random_subset.confidence >= 0.8).double().mean()) < 0.6
+        )
     assert refused <= 10
 
 
@@ -140,8 +142,8 @@ def test_figures_of_the_digits_1_to_9_are_those_of_their_names():
     assert len(found.class_shares) == len(found.class_recall) == len(found.class_agreement) == 9
     unlabelled = ImageSet(splits.test.images, torch.full((1000,), -1), (), "bare")
     assert measure(judge, unlabelled, fakes.images).class_names == list("123456789")
-    yardstick = Yardstick(Eye(judge), splits, "test", 300, say=lambda text: None)
-    evaluation = yardstick.measure(some(fakes, 300, "fakes"), "validation images")
+    yardstick = Evaluator(FeatureExtractor(judge), splits, "test", 300, say=lambda text: None)
+    evaluation = yardstick.measure(random_subset(fakes, 300, "fakes"), "validation images")
     assert evaluation["label_agreement"].value > 0.98 and evaluation["classes_present"].value == 9
     assert [row.name for row in evaluation.classes] == list("123456789")
 
@@ -159,5 +161,5 @@ def test_a_judge_kept_for_these_images_looks_where_that_of_digits_may_not():
     assert choose_judge(splits)[0] is load_judge()
     others = named(letters("SZOl"), ("five", "two", "zero", "one"))
     assert choose_judge(others)[0] is None
-    place_for(kept_file(others)).write_bytes(DIGITS_FILE.read_bytes())
+    ensure_writable(kept_file(others)).write_bytes(DIGITS_FILE.read_bytes())
     assert "judge of other data" in choose_judge(others)[1]

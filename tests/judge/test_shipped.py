@@ -7,7 +7,7 @@ from conftest import needs_mnist
 from ganforge.data.load import load
 from ganforge.errors import UserError
 from ganforge.judge import layers, shipped
-from ganforge.judge.augmentation import nonsense
+from ganforge.judge.augmentation import no_class_images
 from ganforge.judge.files import read_judge
 from ganforge.judge.shipped import DIGITS_FILE, DIGITS_HASH, load_judge
 from ganforge.randomness import random_generator
@@ -35,7 +35,7 @@ def test_the_shipped_judge_reads_other_handwriting_too():
 
 
 def test_nonsense_is_doubted(small):
-    made = nonsense(small.float() / 255, 400, random_generator("test", "nonsense"))
+    made = no_class_images(small.float() / 255, 400, random_generator("test", "nonsense"))
     assert (load_judge().look(made.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
 
 

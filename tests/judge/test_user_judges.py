@@ -6,7 +6,7 @@ import torch
 from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
-from ganforge.files import place_for
+from ganforge.files import ensure_writable
 from ganforge.judge.measure import measure
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge
@@ -39,7 +39,7 @@ def trained(bars_splits, tmp_path_factory):
 
 @pytest.fixture
 def kept(bars_splits, trained):
-    file = place_for(kept_file(bars_splits))
+    file = ensure_writable(kept_file(bars_splits))
     file.write_bytes(trained[1].read_bytes())
     return file
 
@@ -57,7 +57,7 @@ def test_a_judge_of_bars_learns_them_and_comes_back_as_it_was(bars_splits, train
 
 
 def test_a_run_that_trains_on_the_validation_images_too_finds_the_same_judge(bars_splits, kept):
-    everything = bars_splits.train.followed_by(bars_splits.validation)
+    everything = bars_splits.train.concat(bars_splits.validation)
     other = Splits(everything, bars_splits.validation, bars_splits.test)
     assert other.fingerprint != bars_splits.fingerprint
     assert kept_judge(other) is not None
@@ -79,7 +79,7 @@ def test_data_without_a_judge_have_none_and_a_judge_of_other_data_is_refused(bar
     named = dataclasses.replace(bars_splits.test, class_names=tuple("abcd"))
     for test in (named, three(small_images(600, side=16)).test):
         wrong = Splits(bars_splits.train, bars_splits.validation, test)
-        place_for(kept_file(wrong)).write_bytes(kept.read_bytes())
+        ensure_writable(kept_file(wrong)).write_bytes(kept.read_bytes())
         with pytest.raises(UserError, match="a judge of other data") as refusal:
             kept_judge(wrong)
         assert "\n" not in str(refusal.value)

@@ -5,7 +5,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.neighbors import NearestNeighbors
 
 from ganforge.metrics import memorisation
-from ganforge.metrics.memorisation import copying, exact_copies, nearer_share, nearest_distances, repetition
+from ganforge.metrics.memorisation import closer_probability, copying, exact_copies, nearest_distances, repetition
 from ganforge.metrics.neighbours import nearest_others
 
 DRAW = np.random.default_rng(1)
@@ -48,16 +48,16 @@ def test_fewer_training_rows_than_are_compared_are_enough():
 
 
 def test_nearer_share_is_the_mann_whitney_statistic_ties_count_half():
-    assert nearer_share([1.0, 2.0], [2.0, 3.0]) == (2 + 1.5) / 4
+    assert closer_probability([1.0, 2.0], [2.0, 3.0]) == (2 + 1.5) / 4
     fake, held_out = DRAW.integers(0, 9, 60), DRAW.integers(1, 12, 50)
     expected = mannwhitneyu(held_out, fake).statistic / (60 * 50)
-    assert nearer_share(fake, held_out) == pytest.approx(expected)
-    assert nearer_share(held_out, fake) == pytest.approx(1 - expected)
+    assert closer_probability(fake, held_out) == pytest.approx(expected)
+    assert closer_probability(held_out, fake) == pytest.approx(1 - expected)
 
 
 def test_fresh_reals_lie_as_near_as_held_out_ones():
     found = copying(TRAIN, HELD_OUT, OTHERS)
-    assert found.nearer_share == pytest.approx(0.5, abs=0.1)
+    assert found.closer_probability == pytest.approx(0.5, abs=0.1)
     assert found.ratio == found.fake_median / found.held_out_median == pytest.approx(1, abs=0.1)
     assert found.share_close == pytest.approx(0.01, abs=0.015)
     assert found.share_exact == 0
@@ -66,7 +66,7 @@ def test_fresh_reals_lie_as_near_as_held_out_ones():
 def test_copies_are_seen_in_every_number_and_named():
     rows = DRAW.permutation(400)[:250]
     found = copying(TRAIN, HELD_OUT, TRAIN[rows])
-    assert (found.nearer_share, found.share_close, found.share_exact) == (1, 1, 1)
+    assert (found.closer_probability, found.share_close, found.share_exact) == (1, 1, 1)
     assert (found.fake_median, found.ratio) == (0, 0)
     assert found.nearest.tolist() == rows.tolist()
     assert (found.fake_distances == 0).all()
@@ -75,7 +75,7 @@ def test_copies_are_seen_in_every_number_and_named():
 def test_a_tenth_of_copies_is_a_tenth():
     found = copying(TRAIN, HELD_OUT, np.concatenate([TRAIN[:25], OTHERS[:225] + 50]))
     assert found.share_exact == found.share_close == 0.1
-    assert found.nearer_share == pytest.approx(0.1)
+    assert found.closer_probability == pytest.approx(0.1)
 
 
 def test_copies_that_a_network_rounded_count_as_copies_and_near_ones_as_close():
@@ -84,7 +84,7 @@ def test_copies_that_a_network_rounded_count_as_copies_and_near_ones_as_close():
     assert found.fake_median > 0
     assert found.share_exact == 1
     near = copying(TRAIN, HELD_OUT, TRAIN + 1e-3)
-    assert (near.share_exact, near.share_close, near.nearer_share) == (0, 1, 1)
+    assert (near.share_exact, near.share_close, near.closer_probability) == (0, 1, 1)
 
 
 def test_exact_is_measured_by_the_length_of_the_training_rows():
@@ -94,14 +94,14 @@ def test_exact_is_measured_by_the_length_of_the_training_rows():
 
 
 def test_poor_fakes_lie_further_off_than_reals():
-    assert copying(TRAIN, HELD_OUT, OTHERS * 5).nearer_share < 0.1
+    assert copying(TRAIN, HELD_OUT, OTHERS * 5).closer_probability < 0.1
     assert copying(TRAIN, HELD_OUT, OTHERS * 5).ratio > 2
 
 
 def test_held_out_reals_that_are_training_images_leave_no_ratio():
     found = copying(TRAIN, TRAIN, OTHERS)
     assert np.isnan(found.ratio)
-    assert found.nearer_share == found.share_close == 0
+    assert found.closer_probability == found.share_close == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_has_no_neighbour_is_refused_in_one_line(train, held_out, fake, wor
 
 def test_no_distances_are_refused():
     with pytest.raises(ValueError, match="both fakes and held-out reals"):
-        nearer_share([], [1.0])
+        closer_probability([], [1.0])
 
 
 def test_nearest_others_by_hand_and_against_scikit_learn():

@@ -70,7 +70,7 @@ def class_kl(real, fake):
 
 
 def nearer(real, fake):
-    return copying(TRAIN[0], real[0], fake[0]).nearer_share
+    return copying(TRAIN[0], real[0], fake[0]).closer_probability
 
 
 def of_features(figure):

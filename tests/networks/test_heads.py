@@ -6,9 +6,9 @@ from torch import nn
 
 from ganforge.networks.blocks import GaussianNoise
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
-from ganforge.networks.heads import Heads, HeadSettings, Questions
+from ganforge.networks.heads import Heads, HeadSettings, HeadSpec
 from ganforge.networks.mlp import MlpDiscriminatorSettings, MlpGeneratorSettings
-from ganforge.networks.normalisation import BatchNorm, NormedLinear, settle_rows
+from ganforge.networks.normalisation import BatchNorm, WeightNormLinear, data_dependent_init
 from ganforge.networks.registry import build_discriminator, build_generator
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
@@ -30,7 +30,7 @@ G = {
 
 @pytest.mark.parametrize("family", D)
 def test_every_family_names_classes_and_reads_codes_and_is_not_told(family):
-    net = build_discriminator(D[family], SHAPE, 7, Questions(7, 4))
+    net = build_discriminator(D[family], SHAPE, 7, HeadSpec(7, 4))
     images = torch.rand(5, *SHAPE)
     said = net(images, torch.arange(5))
     assert said.logits.shape == (5,) and said.class_logits.shape == (5, 7) and said.codes.shape == (5, 4)
@@ -44,7 +44,7 @@ def test_what_is_not_asked_is_not_built():
 
 
 def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
-    heads = Heads(6, 0, HeadSettings(classifier="instead"), Questions(3)).double()
+    heads = Heads(6, 0, HeadSettings(classifier="instead"), HeadSpec(3)).double()
     said = heads(torch.randn(8, 6, dtype=torch.float64))
     every = torch.cat([said.class_logits, torch.zeros(8, 1, dtype=torch.float64)], 1)
     of_real = every.softmax(1)[:, :3].sum(1)
@@ -53,7 +53,7 @@ def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
 
 
 def test_what_is_said_of_several_batches_is_cut_in_every_column():
-    net = build_discriminator(D["mlp"], SHAPE, 7, Questions(7, 4))
+    net = build_discriminator(D["mlp"], SHAPE, 7, HeadSpec(7, 4))
     one, other = torch.rand(3, *SHAPE), torch.rand(5, *SHAPE)
     for half, whole in zip(net(torch.cat([one, other])).split([3, 5]), (net(one), net(other)), strict=True):
         for name in ("logits", "features", "class_logits", "codes"):
@@ -61,7 +61,7 @@ def test_what_is_said_of_several_batches_is_cut_in_every_column():
 
 
 def test_rows_of_their_own_length_by_hand_and_settled():
-    layer = NormedLinear(5, 3).double()
+    layer = WeightNormLinear(5, 3).double()
     layer.gain.normal_(), nn.init.normal_(layer.bias), nn.init.normal_(layer.weight)
     x = torch.randn(50, 5, dtype=torch.float64)
     slow = torch.stack(
@@ -80,9 +80,9 @@ def test_rows_of_their_own_length_by_hand_and_settled():
 
 
 def test_rows_settle_one_after_the_other():
-    net = nn.Sequential(NormedLinear(5, 9), nn.ReLU(), NormedLinear(9, 4)).double()
+    net = nn.Sequential(WeightNormLinear(5, 9), nn.ReLU(), WeightNormLinear(9, 4)).double()
     x = torch.randn(200, 5, dtype=torch.float64)
-    settle_rows(net, lambda: net(x))
+    data_dependent_init(net, lambda: net(x))
     for layer, seen in ((net[0], x), (net[2], net[1](net[0](x)))):
         torch.testing.assert_close(layer(seen).std(0), torch.ones(layer.out_features, dtype=torch.float64))
     before = net(x)
@@ -92,14 +92,14 @@ def test_rows_settle_one_after_the_other():
 
 def test_a_net_of_normed_rows_names_classes_by_normed_rows_of_learned_lengths():
     settings = MlpDiscriminatorSettings(hidden=(9, 8), weight_norm=True, classifier="instead", label="none")
-    net = build_discriminator(settings, SHAPE, 0, Questions(4))
+    net = build_discriminator(settings, SHAPE, 0, HeadSpec(4))
     images = torch.rand(60, *SHAPE)
-    settle_rows(net, lambda: net(images))
+    data_dependent_init(net, lambda: net(images))
     said = net(images).class_logits
     torch.testing.assert_close(said.std(0), torch.ones(4), atol=1e-4, rtol=1e-4)
-    assert isinstance(net.heads.classifier, NormedLinear)
+    assert isinstance(net.heads.classifier, WeightNormLinear)
     assert {name for name, _ in net.named_parameters() if name.endswith("gain")} == {"heads.classifier.gain"}
-    plain = build_discriminator(settings.model_copy(update={"weight_norm": False}), SHAPE, 0, Questions(4))
+    plain = build_discriminator(settings.model_copy(update={"weight_norm": False}), SHAPE, 0, HeadSpec(4))
     assert type(plain.heads.classifier) is nn.Linear
 
 

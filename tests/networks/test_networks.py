@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from ganforge.networks.blocks import MIXING, Init, MinibatchStd
-from ganforge.networks.conditioning import WithDrawnClass
+from ganforge.networks.conditioning import LatentClassGenerator
 from ganforge.networks.dcgan import DcganDiscriminatorSettings, DcganGeneratorSettings
-from ganforge.networks.heads import Logit, MinibatchDiscrimination, Questions
-from ganforge.networks.memory_layout import Fold, Unfold
-from ganforge.networks.mlp import Frequencies, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
+from ganforge.networks.heads import HeadSpec, Logit, MinibatchDiscrimination
+from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth
+from ganforge.networks.mlp import FourierFeatures, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
 from ganforge.networks.registry import build_discriminator, build_generator
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
@@ -52,7 +52,7 @@ def test_planes_of_a_discriminator_lie_pixel_by_pixel_also_after_one_channel(cha
 
 
 def test_frequencies_by_hand_and_in_front_of_a_discriminator():
-    said = Frequencies(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
+    said = FourierFeatures(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
     waves = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
     assert said == pytest.approx([0.5, -2.0, *map(math.sin, waves), *map(math.cos, waves)])
     net = build_discriminator(MlpDiscriminatorSettings(hidden=(8,), frequencies=3), (2, 1, 1), 0)
@@ -160,7 +160,7 @@ def test_projection_is_the_inner_product_with_the_row_of_the_class():
 def test_a_classifier_by_projection_names_the_class_by_the_rows_of_the_logit():
     for family, (_, settings, fields) in FAMILIES.items():
         told = settings(**fields, label="projection", classifier="projection", init=Init(scheme="normal", std=0.2))
-        net = build_discriminator(told, (1, 28, 28), 10, Questions(10))
+        net = build_discriminator(told, (1, 28, 28), 10, HeadSpec(10))
         told.init.draw(net, random_generator("test"))
         images, labels = torch.rand(6, 1, 28, 28), torch.arange(6)
         said = net(images, labels)
@@ -192,7 +192,7 @@ def test_gains_and_offsets_by_class():
 
 
 def test_a_generator_draws_classes_as_often_as_their_shares_say_unless_it_is_told():
-    net = WithDrawnClass(lambda z, condition: torch.cat([z, condition[:, None]], 1), 4)
+    net = LatentClassGenerator(lambda z, condition: torch.cat([z, condition[:, None]], 1), 4)
     net.shares.copy_(torch.tensor([0.5, 0.0, 0.3, 0.2]))
     z = torch.randn(40_000, 3, generator=torch.Generator().manual_seed(0))
     drawn = net(z)
@@ -344,14 +344,14 @@ def test_folding_is_torchs_but_for_the_order_of_channels_with_first_and_second_g
     x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     c = shape[1]
     order = torch.arange(4 * c).view(c, 4).T.flatten()  # torch: channel first, then place; here: place, then channel
-    theirs, ours = torch.nn.functional.pixel_unshuffle(x, 2)[:, order], Fold()(x)
-    assert ours.equal(theirs) and Unfold()(ours).equal(x)
+    theirs, ours = torch.nn.functional.pixel_unshuffle(x, 2)[:, order], SpaceToDepth()(x)
+    assert ours.equal(theirs) and DepthToSpace()(ours).equal(x)
     weights = torch.randn_like(ours)
     grads = [torch.autograd.grad((y.pow(3) * weights).sum(), x, create_graph=True)[0] for y in (theirs, ours)]
     assert grads[0].equal(grads[1])
     second = [torch.autograd.grad(g.square().sum(), x)[0] for g in grads]
     assert second[0].allclose(second[1], rtol=1e-12)
-    assert torch.autograd.gradcheck(Unfold(), ours.detach().requires_grad_())
+    assert torch.autograd.gradcheck(DepthToSpace(), ours.detach().requires_grad_())
 
 
 def test_subpixel_players_keep_one_memory_layout_there_and_back():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from ganforge.objectives.reconstruction import Reconstruction, bernoulli, divergence, squared
+from ganforge.objectives.reconstruction import Reconstruction, bernoulli, kl_to_standard_normal, squared
 
 IMAGES = torch.tensor([[[[0.0, 1.0], [0.25, 0.5]]], [[[1.0, 0.0], [0.0, 0.75]]]])
 LOGITS = torch.tensor([[[[-1.0, 2.0], [0.5, 0.0]]], [[[-3.0, 1.0], [0.0, 4.0]]]])
@@ -61,7 +61,7 @@ def test_squared_by_hand():
     ],
 )
 def test_the_divergence_by_hand(mean, deviation, expected):
-    found = divergence(torch.tensor([mean]), 2 * torch.tensor([deviation]).log())
+    found = kl_to_standard_normal(torch.tensor([mean]), 2 * torch.tensor([deviation]).log())
     assert found.shape == (1,) and found.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -70,7 +70,7 @@ def test_the_divergence_is_torchs_own_and_what_sampling_says():
     mean, log_variance = torch.randn(3, 5, generator=random), torch.randn(3, 5, generator=random)
     code = Normal(mean, torch.exp(0.5 * log_variance))
     other = kl_divergence(code, Normal(0, 1)).sum(1)
-    assert torch.allclose(divergence(mean, log_variance), other, rtol=1e-5)
+    assert torch.allclose(kl_to_standard_normal(mean, log_variance), other, rtol=1e-5)
     z = mean + torch.exp(0.5 * log_variance) * torch.randn(100_000, 3, 5, generator=random)
     ratio = (code.log_prob(z) - Normal(0, 1).log_prob(z)).sum(2).mean(0)
     assert torch.allclose(ratio, other, rtol=0.02)
@@ -78,7 +78,7 @@ def test_the_divergence_is_torchs_own_and_what_sampling_says():
 
 def test_its_gradient_pulls_towards_the_normal_distribution():
     mean, log_variance = torch.tensor([[0.7]], requires_grad=True), torch.tensor([[0.4]], requires_grad=True)
-    divergence(mean, log_variance).sum().backward()
+    kl_to_standard_normal(mean, log_variance).sum().backward()
     assert mean.grad.item() == pytest.approx(0.7)
     assert log_variance.grad.item() == pytest.approx(0.5 * (math.exp(0.4) - 1))
 

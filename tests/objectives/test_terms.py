@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from ganforge.objectives.loss_context import Codes, Play, Side
+from ganforge.objectives.loss_context import Codes, LossContext, Samples
 from ganforge.objectives.terms import (
+    IIC,
     Classification,
     FeatureMatching,
     HistoricalAveraging,
-    InvariantInformation,
     MutualInformation,
     RealClassification,
     Supervised,
@@ -29,13 +29,13 @@ class Said:
 
 
 def side(labels=None, latent=None, **said):
-    return Side(None, Said(**said), labels, latent)
+    return Samples(None, Said(**said), labels, latent)
 
 
 def test_feature_matching_by_hand():
     real = side(features=torch.tensor([[1.0, 2.0], [3.0, 6.0]]))
     fake = side(features=torch.tensor([[0.0, 0.0], [2.0, 2.0]]))
-    assert FeatureMatching()(Play("generator", fake, real)) == pytest.approx(1 + 9)
+    assert FeatureMatching()(LossContext("generator", fake, real)) == pytest.approx(1 + 9)
 
 
 def log_softmax(row, k):
@@ -52,16 +52,16 @@ def test_classification_by_hand_for_either_turn():
     of_real, of_fake = (
         -sum(log_softmax(row, k) for row, k in zip(rows, LABELS, strict=True)) / 2 for rows in (REAL, FAKE)
     )
-    assert Classification()(Play("discriminator", fake, real)) == pytest.approx(of_real + of_fake, rel=1e-6)
-    assert Classification()(Play("generator", fake, real)) == pytest.approx(of_fake, rel=1e-6)
-    assert Classification()(Play("generator", fake, None)) == pytest.approx(of_fake, rel=1e-6)
+    assert Classification()(LossContext("discriminator", fake, real)) == pytest.approx(of_real + of_fake, rel=1e-6)
+    assert Classification()(LossContext("generator", fake, real)) == pytest.approx(of_fake, rel=1e-6)
+    assert Classification()(LossContext("generator", fake, None)) == pytest.approx(of_fake, rel=1e-6)
 
 
 def test_real_classification_is_the_real_half_of_classification():
     labels = torch.tensor(LABELS)
     real, fake = (side(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
     expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
-    assert RealClassification()(Play("discriminator", fake, real)) == pytest.approx(expected, rel=1e-6)
+    assert RealClassification()(LossContext("discriminator", fake, real)) == pytest.approx(expected, rel=1e-6)
     assert RealClassification.turns == ("discriminator",)
 
 
@@ -69,7 +69,9 @@ def test_supervised_looks_at_the_labelled_batch_alone():
     known = side(torch.tensor(LABELS), class_logits=torch.tensor(REAL))
     other = side(torch.tensor([1, 1]), class_logits=torch.tensor(FAKE))
     expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
-    assert Supervised()(Play("discriminator", other, other, {"labelled": known})) == pytest.approx(expected, rel=1e-6)
+    assert Supervised()(LossContext("discriminator", other, other, {"labelled": known})) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_mutual_information_by_hand():
@@ -81,13 +83,13 @@ def test_mutual_information_by_hand():
     expected = -(log_softmax(rows[0][:3], 1) + log_softmax(rows[1][:3], 0)) / 2
     expected -= (log_softmax(rows[0][3:5], 0) + log_softmax(rows[1][3:5], 1)) / 2
     numbers = 0.5 * (0.25 + 0 + 1 + 0) / 2
-    play = Play("generator", side(latent=latent, codes=said), None, codes=codes)
+    play = LossContext("generator", side(latent=latent, codes=said), None, codes=codes)
     assert MutualInformation()(play) == pytest.approx(expected + numbers, rel=1e-6)
     assert MutualInformation(uniform_weight=0.1)(play) == pytest.approx(expected + 0.1 * numbers, rel=1e-6)
 
 
 def test_mutual_information_without_uniform_codes_is_finite():
-    play = Play("generator", side(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0))
+    play = LossContext("generator", side(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0))
     assert MutualInformation()(play) == pytest.approx(math.log(3), rel=1e-6)
 
 
@@ -102,15 +104,13 @@ def test_information_of_two_readings_by_hand():
     assert mutual_information(one, other, 2.5) == pytest.approx(expected + 1.5 * 2 * entropy, rel=1e-5)
     codes = Codes((2,), 1)
     here, there = (side(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
-    play = Play("discriminator", side(), here, {"moved": there}, codes=codes)
-    assert InvariantInformation()(play) == pytest.approx(-expected, rel=1e-5)
+    play = LossContext("discriminator", side(), here, {"moved": there}, codes=codes)
+    assert IIC()(play) == pytest.approx(-expected, rel=1e-5)
     here, there = (side(class_logits=rows) for rows in (one, other))
-    assert InvariantInformation()(Play("discriminator", side(), here, {"moved": there})) == pytest.approx(
-        -expected, rel=1e-5
-    )
+    assert IIC()(LossContext("discriminator", side(), here, {"moved": there})) == pytest.approx(-expected, rel=1e-5)
     here, there = (side(class_logits=rows, codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
-    play = Play("discriminator", side(), here, {"moved": there}, codes=codes)
-    assert InvariantInformation()(play) == pytest.approx(-2 * expected, rel=1e-5)
+    play = LossContext("discriminator", side(), here, {"moved": there}, codes=codes)
+    assert IIC()(play) == pytest.approx(-2 * expected, rel=1e-5)
 
 
 def test_information_is_greatest_for_sure_and_even_readings_and_nothing_for_unsure_or_equal_ones():
@@ -123,7 +123,7 @@ def test_information_is_greatest_for_sure_and_even_readings_and_nothing_for_unsu
 def test_historical_averaging_by_hand():
     weights = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
     averages = [torch.tensor([0.0, 2.5]), torch.tensor([[1.0]])]
-    play = Play("generator", side(), None, weights=weights, averages=averages)
+    play = LossContext("generator", side(), None, weights=weights, averages=averages)
     assert HistoricalAveraging()(play) == pytest.approx(1 + 0.25 + 4)
 
 
@@ -132,9 +132,9 @@ def test_terms_are_added_to_the_turns_they_belong_to():
     real, fake = side(features=torch.ones(2, 1)), side(features=torch.zeros(2, 1))
     known = side(torch.tensor([0, 0]), class_logits=torch.zeros(2, 4))
     loss = torch.tensor(10.0)
-    assert terms.add(loss, Play("generator", fake, real)) == 12
-    assert terms.add(loss, Play("discriminator", fake, real, {"labelled": known})) == pytest.approx(
+    assert terms.add(loss, LossContext("generator", fake, real)) == 12
+    assert terms.add(loss, LossContext("discriminator", fake, real, {"labelled": known})) == pytest.approx(
         10 + 3 * math.log(4)
     )
-    assert terms.streams == ("labelled",) and terms.look_at_real and not terms.remember
-    assert Terms().add(loss, Play("generator", fake, None)) is loss
+    assert terms.streams == ("labelled",) and terms.need_real_outputs and not terms.remember
+    assert Terms().add(loss, LossContext("generator", fake, None)) is loss

@@ -62,7 +62,7 @@ def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
                 for weight, value in zip(own, saved[0], strict=True):
                     weight.copy_(value)
         for step in steps:
-            adam.forget_gradients()
+            adam.zero_grad()
             for weight in own[:2]:
                 weight.grad = gradient(weight, step)
             adam.step()

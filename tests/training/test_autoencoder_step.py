@@ -13,11 +13,11 @@ from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.mlp import MlpEncoderSettings
 from ganforge.networks.registry import build_encoder
 from ganforge.networks.subpixel import SubpixelEncoderSettings
-from ganforge.objectives.reconstruction import bernoulli, divergence
+from ganforge.objectives.reconstruction import bernoulli, kl_to_standard_normal
 from ganforge.randomness import random_generator
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.autoencoder_step import reconstruction
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.rules import rule_of
 from ganforge.training.state import new_state, prepare
 from ganforge.training.step import adversarial
@@ -35,7 +35,7 @@ def game(data, name="vae", changes=SMALL, seed=0):
     recipe = load_recipe(name, changes)
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=False, device=CPU)}
-    draws = Draws(recipe, seed, CPU)
+    draws = NoiseSource(recipe, seed, CPU)
     prepare(state, recipe, streams, draws)
     return state, recipe, streams, draws
 
@@ -110,7 +110,7 @@ def test_the_losses_are_those_of_the_paper(bars, changes):
     low, high = (-1, 1) if recipe.pixel_range == "-1..1" else (0, 1)
     x, y = ((side - low) / (high - low) for side in (images, shown))
     lost = torch.nn.functional.binary_cross_entropy(y, x, reduction="none").flatten(1).sum(1).mean()
-    kl = divergence(code.mean, code.log_variance).mean()
+    kl = kl_to_standard_normal(code.mean, code.log_variance).mean()
     assert stats["generator_loss"].item() == pytest.approx(lost.item(), rel=1e-4)
     assert stats["kl"].item() == pytest.approx(kl.item(), rel=1e-4)
     assert stats["encoder_loss"].item() == pytest.approx((lost + 0.25 * kl).item(), rel=1e-4)

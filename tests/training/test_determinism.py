@@ -6,7 +6,7 @@ from ganforge.randomness import random_generator, seed_of
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.loop import train
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -19,7 +19,7 @@ def play(data, steps, seed=0, name="vanilla", hooks=(), changes=()):
     )
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)}
-    draws = Draws(recipe, seed, CPU)
+    draws = NoiseSource(recipe, seed, CPU)
     train(state, adversarial, recipe, streams, draws, stop=lambda s: s.step >= steps, hooks=hooks)
     return state, recipe, streams, draws
 
@@ -131,11 +131,11 @@ EXPECTED = 7156891620277110752
     ("name", "mean", "std"), [("vanilla", 0, 1), ("cgan-tutorial", -1, 1), ("udacity", 0, 3**-0.5)]
 )
 def test_latents_have_the_distribution_the_recipe_asks_for(name, mean, std):
-    z = Draws(load_recipe(name), 0, CPU).latent(2000, "test", 1)
+    z = NoiseSource(load_recipe(name), 0, CPU).latent(2000, "test", 1)
     assert z.mean().item() == pytest.approx(mean, abs=0.01)
     assert z.std().item() == pytest.approx(std, rel=0.01)
-    assert torch.equal(z, Draws(load_recipe(name), 0, CPU).latent(2000, "test", 1))
-    assert not torch.equal(z, Draws(load_recipe(name), 0, CPU).latent(2000, "test", 2))
+    assert torch.equal(z, NoiseSource(load_recipe(name), 0, CPU).latent(2000, "test", 1))
+    assert not torch.equal(z, NoiseSource(load_recipe(name), 0, CPU).latent(2000, "test", 2))
 
 
 # Cadence

@@ -5,7 +5,7 @@ from ganforge.data.batches import Batches
 from ganforge.files import cache_folder
 from ganforge.recipes.reading import load_recipe
 from ganforge.training import precision
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
@@ -44,7 +44,7 @@ def test_bf16_keeps_weights_logits_and_losses_in_single_precision(name, bars):
     recipe = load_recipe(name, [*SMALL, "precision=bf16"])
     state = new_state(recipe, bars.shape, 4, 0, CPU)
     streams = {"real": Batches(bars, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
-    stats = adversarial(state, recipe, streams, Draws(recipe, 0, CPU))
+    stats = adversarial(state, recipe, streams, NoiseSource(recipe, 0, CPU))
     assert {value.dtype for value in state.tensors().values()} == {torch.float32}
     images, labels = streams["real"][0]
     assert state.discriminator(images, labels).logits.dtype == torch.float32

@@ -4,8 +4,8 @@ import torch
 from ganforge.data.batches import Batches
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.ema import average
-from ganforge.training.noise import Draws
-from ganforge.training.schedule import averaging_keep, learning_rate_factor
+from ganforge.training.noise import NoiseSource
+from ganforge.training.schedule import ema_decay, learning_rate_factor
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial
 
@@ -29,7 +29,7 @@ def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
-        adversarial(state, changed, streams, Draws(changed, 0, cpu))
+        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
         assert state.generator.optimizer.rate == pytest.approx(generator)
         assert state.discriminator.optimizer.rate == pytest.approx(discriminator)
 
@@ -40,7 +40,7 @@ def test_the_step_uses_the_rate_of_its_moment(bars):
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
-        adversarial(state, changed, streams, Draws(changed, 0, cpu))
+        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
         rates = [player.optimizer.rate for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 
@@ -48,14 +48,14 @@ def test_the_step_uses_the_rate_of_its_moment(bars):
 def test_a_half_life_in_images():
     kept = 1.0
     for step in range(1, 31):
-        kept *= averaging_keep(recipe("ema_half_life=100.0"), 10 * step)
+        kept *= ema_decay(recipe("ema_half_life=100.0"), 10 * step)
     assert kept == pytest.approx(1 / 8)  # 300 images are three half-lives
 
 
 def test_a_ramp_shortens_the_half_life_of_a_young_average():
     ramped = recipe("ema_half_life=1000.0", "ema_ramp=0.1")
-    assert averaging_keep(ramped, 100) == pytest.approx(0.5)  # a half-life of 10 images
-    assert averaging_keep(ramped, 10_000) == averaging_keep(ramped, 20_000) == pytest.approx(0.5**0.01)
+    assert ema_decay(ramped, 100) == pytest.approx(0.5)  # a half-life of 10 images
+    assert ema_decay(ramped, 10_000) == ema_decay(ramped, 20_000) == pytest.approx(0.5**0.01)
 
 
 def test_averages_move_as_the_share_says():

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.data.label_subset import at_least, labelled
+from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state, prepare
 from ganforge.training.step import adversarial
 
@@ -24,9 +24,9 @@ def game(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
         "real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU, dtype=dtype)
     }
     for term in recipe.terms.streams:
-        known = at_least(labelled(data, recipe.data.labels), 8)
+        known = repeat_to(labelled_subset(data, recipe.data.labels), 8)
         streams[term] = Batches(known, 8, recipe.pixel_range, seed=seed, labels=True, device=CPU, dtype=dtype)
-    draws = Draws(recipe, seed, CPU, dtype)
+    draws = NoiseSource(recipe, seed, CPU, dtype)
     prepare(state, recipe, streams, draws)
     return state, recipe, streams, draws
 
@@ -206,8 +206,8 @@ def test_a_draft_is_drawn_with_the_averaged_weights(bars):
     state, recipe, streams, draws = game(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
     adversarial(state, recipe, streams, draws)
     latent = draws.latent(4, "test")
-    assert torch.equal(state.generator.draft(latent), state.generator.ema(latent))
-    assert not torch.equal(state.generator.draft(latent), state.generator.module(latent))
+    assert torch.equal(state.generator.preview(latent), state.generator.ema(latent))
+    assert not torch.equal(state.generator.preview(latent), state.generator.module(latent))
 
 
 def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(bars):
@@ -520,12 +520,12 @@ def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(
 
 
 def test_instance_noise_falls_to_nothing():
-    from ganforge.training.schedule import noise_deviation
+    from ganforge.training.schedule import noise_sigma
 
     recipe = load_recipe("vanilla", ["instance_noise=0.4", "instance_noise_images=1000"])
-    assert [noise_deviation(recipe, n) for n in (0, 500, 1000, 5000)] == [0.4, 0.2, 0.0, 0.0]
-    assert noise_deviation(load_recipe("vanilla", ["instance_noise=0.4"]), 5000) == 0.4
-    assert noise_deviation(load_recipe("vanilla"), 5000) == 0
+    assert [noise_sigma(recipe, n) for n in (0, 500, 1000, 5000)] == [0.4, 0.2, 0.0, 0.0]
+    assert noise_sigma(load_recipe("vanilla", ["instance_noise=0.4"]), 5000) == 0.4
+    assert noise_sigma(load_recipe("vanilla"), 5000) == 0
 
 
 def test_every_image_that_the_discriminator_sees_has_instance_noise_of_its_own(bars):
@@ -602,7 +602,7 @@ def test_feature_matching_alone_moves_the_means_together(bars):
 def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
     """The weights foreseen after one step are those after Adam's own step on the same loss, at any point of a run."""
     from ganforge.training.step import update
-    from ganforge.training.unroll import look_ahead
+    from ganforge.training.unroll import unroll
 
     state, recipe, streams, draws = game(bars)
     player = state.discriminator
@@ -612,11 +612,11 @@ def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
             fake = state.generator(draws.latent(8, "test", played), labels)
 
         def loss(weights, real=real, fake=fake):
-            one, other = player.each([(real, None), (fake, None)], weights)
+            one, other = player.discriminate([(real, None), (fake, None)], weights)
             return recipe.objective.discriminator_loss(one.logits, other.logits).mean()
 
         before = weights(player)
-        foreseen = look_ahead(player, loss, 1, recipe.discriminator_lr)
+        foreseen = unroll(player, loss, 1, recipe.discriminator_lr)
         assert same(before, weights(player))
         update(player, loss(dict(player.module.named_parameters())), recipe.discriminator_lr)
         for name, parameter in player.module.named_parameters():
@@ -626,15 +626,15 @@ def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
 
 def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
     """By finite differences in float64: the loss after the discriminator's answer, not the loss against it as it is."""
-    from ganforge.training.unroll import foreseen_loss, look_ahead
+    from ganforge.training.unroll import unroll, unrolled_loss
 
     state, recipe, streams, draws = game(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
     adversarial(state, recipe, streams, draws)
     player, real = state.discriminator, streams["real"][1][0]
 
     def generator_loss(fake):
-        game_ = lambda w: foreseen_loss(recipe, player, real, fake, None, w)  # noqa: E731
-        ahead = look_ahead(player, game_, 2, 1e-2)
+        game_ = lambda w: unrolled_loss(recipe, player, real, fake, None, w)  # noqa: E731
+        ahead = unroll(player, game_, 2, 1e-2)
         return recipe.objective.generator_loss(None, player.logits(fake, None, ahead)).mean()
 
     fake = torch.rand(real.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -766,10 +766,10 @@ def test_the_average_of_the_discriminator_follows_it(bars):
 
 def test_codes_are_one_hot_and_uniform_and_noise_is_normal():
     recipe = load_recipe("infogan", ["latent.std=2.0"])
-    z = Draws(recipe, 0, CPU).latent(4000, "test")
+    z = NoiseSource(recipe, 0, CPU).latent(4000, "test")
     noise, category, uniform = z.split([62, 10, 2], 1)
     assert set(category.unique().tolist()) == {0.0, 1.0} and (category.sum(1) == 1).all()
     assert category.mean(0).min() > 0.08
     assert uniform.min() < -0.99 and uniform.max() > 0.99 and abs(uniform.mean()) < 0.05
     assert noise.std().item() == pytest.approx(2, rel=0.02)
-    assert torch.equal(Draws(recipe, 0, CPU).latent(4000, "test"), z)
+    assert torch.equal(NoiseSource(recipe, 0, CPU).latent(4000, "test"), z)

@@ -18,7 +18,7 @@ from ganforge.errors import UserError
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.modes import mode_coverage
 from ganforge.recipes.recipe import Recipe
-from ganforge.sampling import sheet
+from ganforge.sampling import image_grid
 from ganforge.training.state import DTYPES
 
 Figures = dict[str, float | None]
@@ -92,7 +92,7 @@ class Points(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Points lie anywhere in the plane, and have no class."""
-        if recipe.told_classes or recipe.generator.output != "linear":
+        if recipe.uses_classes or recipe.generator.output != "linear":
             raise UserError(
                 f"{recipe.name} cannot draw the points of {self.mixture.name}: it takes an unconditional recipe with "
                 'generator.family = "mlp" and generator.output = "linear", such as gan-2d'
@@ -174,11 +174,11 @@ class StackedDigits(Problem):
     @cached_property
     def _stacks(self) -> Stacks:
         splits = load("mnist", images="all")
-        return Stacks(splits.train if self.images == "train" else splits.train.followed_by(splits.test))
+        return Stacks(splits.train if self.images == "train" else splits.train.concat(splits.test))
 
     def refuse(self, recipe: Recipe) -> None:
         """Stacks are shown without their number."""
-        if recipe.told_classes or recipe.generator.output == "linear" or recipe.discriminator is None:
+        if recipe.uses_classes or recipe.generator.output == "linear" or recipe.discriminator is None:
             raise UserError(
                 f"{recipe.name} cannot draw stacked digits: take an unconditional GAN for pictures, such as dcgan"
             )
@@ -223,7 +223,7 @@ class StackedDigits(Problem):
 
     def picture(self, samples: Tensor) -> Image.Image:
         """A hundred of them."""
-        return sheet(samples[:100], 10)
+        return image_grid(samples[:100], 10)
 
     def identity(self) -> dict[str, Any]:
         """The digits, how they are stacked, and the judge."""

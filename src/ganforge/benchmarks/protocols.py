@@ -7,7 +7,7 @@ from typing import Any
 
 from ganforge.benchmarks.problems import Points, Problem, StackedDigits
 from ganforge.data.synthetic import grid, ring
-from ganforge.errors import UserError, nearest
+from ganforge.errors import UserError, suggest_names
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 
@@ -35,7 +35,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class BenchmarkSpec:
     """How a benchmark is done.
 
     Attributes:
@@ -109,16 +109,16 @@ HALF = (
 )
 
 
-def _points(name: str, about: str, problem: Points, published: tuple[Published, ...]) -> Protocol:
+def _points(name: str, about: str, problem: Points, published: tuple[Published, ...]) -> BenchmarkSpec:
     about += " (PacGAN: Lin et al. 2018, section 4.1)"
     rows = {"gan-2d": published}
-    return Protocol(name, about, problem, "gan-2d", 400_000, 10, 2_500, 2_500, 5_000, rows, claim=100_000)
+    return BenchmarkSpec(name, about, problem, "gan-2d", 400_000, 10, 2_500, 2_500, 5_000, rows, claim=100_000)
 
 
 PROTOCOLS = {
     "ring": _points("ring", "8 normal distributions on a circle", Points(ring()), RING),
     "grid": _points("grid", "25 normal distributions in a square", Points(grid()), GRID),
-    "stacked-mnist": Protocol(
+    "stacked-mnist": BenchmarkSpec(
         "stacked-mnist",
         "1,000 numbers in stacked digits (PacGAN: Lin et al. 2018, section 4.2)",
         StackedDigits("all", kept=128_000),
@@ -130,7 +130,7 @@ PROTOCOLS = {
         quick_steps=100,
         published={"dcgan-stacked": STACKED},
     ),
-    "stacked-mnist-tiny": Protocol(
+    "stacked-mnist-tiny": BenchmarkSpec(
         "stacked-mnist-tiny",
         "1,000 numbers in stacked digits, D tiny (Metz et al. 2017, section 3.3.1; Lin et al. 2018, table 3)",
         StackedDigits("train", kept=None),
@@ -150,7 +150,7 @@ PROTOCOLS = {
 class Plan:
     """What a call of a benchmark settled; ``samples``: on how many the final figures are measured."""
 
-    protocol: Protocol
+    protocol: BenchmarkSpec
     recipe: Recipe
     steps: int
     quick: bool
@@ -179,12 +179,12 @@ class Plan:
         return {**about, "problem": self.protocol.problem.identity(), "recipe": self.recipe.to_dict()}
 
 
-def find(name: str) -> Protocol:
+def find(name: str) -> BenchmarkSpec:
     """Return the protocol of that name.
 
     Raises:
         UserError: there is none.
     """
     if name not in PROTOCOLS:
-        raise UserError(f"no benchmark is called {name!r}; {nearest(name, PROTOCOLS)}")
+        raise UserError(f"no benchmark is called {name!r}; {suggest_names(name, PROTOCOLS)}")
     return PROTOCOLS[name]

@@ -21,10 +21,10 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
 from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.runs.log import append_line, cut_back
-from ganforge.sampling import png, publish
+from ganforge.sampling import freeze_for_sampling, png
 from ganforge.training import loop
 from ganforge.training.malloc import keep_freed_memory
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.parallelism import runs_at_once, threads_each
 from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, State, new_state, prepare
@@ -143,7 +143,7 @@ class Trial:
         device = torch.device(recipe.device)
         self.plan, self.seed, self.folder = plan, seed, plan.result(seed).parent
         self.state = new_state(recipe, problem.shape, 0, seed, device)
-        self.draws = Draws(recipe, seed, device, DTYPES[recipe.precision])
+        self.draws = NoiseSource(recipe, seed, device, DTYPES[recipe.precision])
         self.streams = {"real": problem.batches(recipe, seed)}
         prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
@@ -189,7 +189,7 @@ class Trial:
         if self.plan.protocol.batch_statistics:
             module, block = state.generator.published, recipe.batch_size
         else:
-            module, block = publish(state, recipe, self.draws, {"class_names": []}).module, BLOCK
+            module, block = freeze_for_sampling(state, recipe, self.draws, {"class_names": []}).module, BLOCK
         drawn = []
         for k in range(-(-count // block)):
             output = module(self.draws.latent(block, "benchmark", k))

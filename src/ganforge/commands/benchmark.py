@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, path, say, table
+from ganforge.commands.console import JsonFlag, path, print_json, say, table
 from ganforge.json_text import to_json
 
 if TYPE_CHECKING:
@@ -119,19 +119,19 @@ def _player(name: str) -> Callable[[Asked], None]:
         UserError: nobody does.
     """
     from ganforge.benchmarks.protocols import PROTOCOLS
-    from ganforge.errors import UserError, nearest
-    from ganforge.experiment.downstream_accuracy import LESSONS
+    from ganforge.errors import UserError, suggest_names
+    from ganforge.experiment.downstream_accuracy import DOWNSTREAM_TASKS
 
     known: dict[str, Callable[[Asked], None]] = {
         **dict.fromkeys(PROTOCOLS, _find_modes),
-        **dict.fromkeys(LESSONS, _teach),
+        **dict.fromkeys(DOWNSTREAM_TASKS, _teach),
         FEW_LABELS: _few_labels,
         CLUSTERS: _clusters,
         TECHNIQUES: _try_techniques,
         AUTOENCODERS: _autoencoders,
     }
     if name not in known:
-        raise UserError(f"no benchmark is called {name!r}; {nearest(name, known)}")
+        raise UserError(f"no benchmark is called {name!r}; {suggest_names(name, known)}")
     return known[name]
 
 
@@ -154,7 +154,7 @@ def _find_modes(asked: Asked) -> None:
         )
     drawn = _draw_curves(report, others)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     plan, first = report.plan, report.results[0]
     say(f"{asked.name}: {plan.protocol.about}")
@@ -204,15 +204,15 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
             told = time.perf_counter()
             say(to_json([done, found]), as_json=True)
 
-    give({"result": str(play(folder, seed, steps, tell))})
+    print_json({"result": str(play(folder, seed, steps, tell))})
 
 
 def _teach(asked: Asked) -> None:
-    from ganforge.experiment.downstream_accuracy import teach
+    from ganforge.experiment.downstream_accuracy import run_downstream
 
-    report = teach(asked.name, seeds=_seeds(asked), **asked.training)
+    report = run_downstream(asked.name, seeds=_seeds(asked), **asked.training)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     say(f"{asked.name}: {report.lesson.about}")
     table(report.table(), ("learned from", "test error", "n", "how"))
@@ -225,7 +225,7 @@ def _few_labels(asked: Asked) -> None:
     labels = 100 if asked.labels is None else asked.labels
     report = few_labels(labels, asked.draw or 0, **asked.training)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     say(f"few-labels: MNIST's test digits told apart after {labels} labels; the published rows see pixels in no order")
     table(report.table(), ("learned by", "test error", "how"))
@@ -237,7 +237,7 @@ def _clusters(asked: Asked) -> None:
 
     report = clusters(seeds=_seeds(asked), **asked.training)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     say("clusters: MNIST's test digits sorted without labels; accuracy after the best one-to-one naming of clusters")
     table(report.table(), ("method", "accuracy", "how"))
@@ -249,7 +249,7 @@ def _autoencoders(asked: Asked) -> None:
 
     report = autoencoders(seeds=_seeds(asked), **asked.training)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     say(f"autoencoders: who copies, who invents, who blurs; {report.terms}, n = {report.n:,}")
     table(report.table(), report.header())
@@ -266,7 +266,7 @@ def _try_techniques(asked: Asked) -> None:
     with BenchmarkProgress("tasks") as progress:
         report = techniques(*names, seeds=seeds, steps=asked.steps, quick=asked.quick, out=asked.out, tell=progress)
     if asked.as_json:
-        give(report.to_dict())
+        print_json(report.to_dict())
         return
     if asked.quick:
         say("--quick: a look, and no more")

@@ -47,13 +47,13 @@ def path(text: str) -> Path:
     return user_path(text)
 
 
-def hand_on(context: typer.Context, as_json: bool) -> None:
+def inherit_json_flag(context: typer.Context, as_json: bool) -> None:
     """Let ``--json`` before the second word mean what it means behind it: ``recipes --json show NAME``."""
     if as_json and context.invoked_subcommand:
         context.default_map = {context.invoked_subcommand: {"as_json": True}}
 
 
-def give(values: Any) -> None:
+def print_json(values: Any) -> None:
     """Give a program its one JSON object: letters beyond ASCII as they are in UTF-8 alone, as numbers elsewhere."""
     text = to_json(values, ascii_only=False)
     if codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8" or UNPRINTABLE.search(text):

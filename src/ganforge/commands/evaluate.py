@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, give, path, say, table
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, path, print_json, say, table
 
 if TYPE_CHECKING:
     from ganforge.evaluation.report import Evaluation
@@ -70,7 +70,7 @@ def evaluate(
     if len(runs) < 2:
         found = evaluate_source(source, **wishes)
         if as_json:
-            give(found.to_dict())
+            print_json(found.to_dict())
         else:
             _show(found)
         return
@@ -78,7 +78,7 @@ def evaluate(
         raise UserError(f"--nearest draws one sheet, and {source} holds {len(runs)} runs: name one of them")
     each = [evaluate_source(str(run.path), **wishes) for run in runs]
     if as_json:
-        give({"folder": source, "runs": [found.to_dict() for found in each]})
+        print_json({"folder": source, "runs": [found.to_dict() for found in each]})
         return
     for found in each:
         _show(found)
@@ -119,7 +119,7 @@ def compare(
     found = compare_groups(groups)
     protocol = groups[0].evaluations[0].protocol
     if as_json:
-        give({"protocol": protocol.to_dict(), "figures": [comparison.to_dict() for comparison in found]})
+        print_json({"protocol": protocol.to_dict(), "figures": [comparison.to_dict() for comparison in found]})
         return
     table(comparison_rows(found), ("figure", *(f"{group.name} ({len(group.evaluations)})" for group in groups), "so"))
     say(f"mean ± standard deviation over seeds (the worst seed); protocol {protocol.id}, n = {protocol.n:,}")

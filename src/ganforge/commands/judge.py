@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, hand_on, path, say
+from ganforge.commands.console import (
+    ColourFlag,
+    JsonFlag,
+    LevelsFlag,
+    Resize,
+    SkipBad,
+    inherit_json_flag,
+    path,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from ganforge.judge.files import Card
@@ -20,7 +30,7 @@ def judge(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge judge train cifar10 --minutes 15
     """
-    hand_on(context, as_json)
+    inherit_json_flag(context, as_json)
     if not context.invoked_subcommand:
         judge_show(as_json)
 
@@ -36,7 +46,7 @@ def judge_show(as_json: JsonFlag = False) -> None:
     judge = load_judge()
     card = dataclasses.asdict(judge.card)
     if as_json:
-        give({**card, "hash": judge.hash})
+        print_json({**card, "hash": judge.hash})
         return
     for name, value in {**card, "hash": judge.hash}.items():
         say(f"{name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
@@ -71,7 +81,7 @@ def judge_train(
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.data.reading_rules import ReadingRules
     from ganforge.experiment.preflight import warn_of
-    from ganforge.files import place_for
+    from ganforge.files import ensure_writable
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
     from ganforge.judge.user_judges import kept_file, version_of
 
@@ -85,7 +95,7 @@ def judge_train(
     warn_of(source, splits, watcher)
     refuse_what_cannot_be_judged(splits)
     mirrored = splits.train.shape[0] == 3 if flip is None else flip
-    file = place_for(out or kept_file(splits))
+    file = ensure_writable(out or kept_file(splits))
     epochs = epochs or epochs_in(splits, minutes, mirrored)
     say(
         f"training a judge on {len(splits.train):,} images of {splits.train.name} in "
@@ -95,7 +105,7 @@ def judge_train(
     with TrainingProgress() as progress:
         card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, progress)
     if as_json:
-        give({**dataclasses.asdict(card), "file": str(file)})
+        print_json({**dataclasses.asdict(card), "file": str(file)})
     for line in _ending(card, len(splits.test), file if out else None, source):
         say(line, as_json=as_json)
 

@@ -13,9 +13,9 @@ from ganforge.commands.console import (
     LevelsFlag,
     Resize,
     SkipBad,
-    give,
-    hand_on,
+    inherit_json_flag,
     path,
+    print_json,
     say,
     table,
 )
@@ -30,7 +30,7 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge recipes show vanilla > mine.toml
     """
-    hand_on(context, as_json)
+    inherit_json_flag(context, as_json)
     if context.invoked_subcommand:
         return
     from ganforge.recipes.reading import built_in, load_recipe
@@ -39,7 +39,7 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
     found = [load_recipe(name) for name in built_in()]
     if as_json:
         rows = [{"name": r.name, "aliases": list(r.aliases), "summary": r.summary, "source": r.source} for r in found]
-        give({"recipes": rows, "default": DEFAULT_RECIPE})
+        print_json({"recipes": rows, "default": DEFAULT_RECIPE})
         return
     table([(r.name, r.summary) for r in found], ("recipe", "what it is"))
     say(f"default: {DEFAULT_RECIPE}; 'ganforge recipes show NAME' prints one, and your own TOML file works like it")
@@ -58,7 +58,7 @@ def recipes_show(
 
     recipe = load_recipe(name)
     if as_json:
-        give(recipe.to_dict())
+        print_json(recipe.to_dict())
     else:
         texts = built_in()
         # A file may bear the name of its model.
@@ -72,7 +72,7 @@ def data(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: ganforge data show mnist
     """
-    hand_on(context, as_json)
+    inherit_json_flag(context, as_json)
     if not context.invoked_subcommand:
         data_list(as_json)
 
@@ -87,7 +87,7 @@ def data_list(as_json: JsonFlag = False) -> None:
 
     found = names()
     if as_json:
-        give({"data": [dataclasses.asdict(row) for row in found]})
+        print_json({"data": [dataclasses.asdict(row) for row in found]})
         return
     table([(row.name, "here" if row.here else "to download", row.about) for row in found], ("data", "where", "what"))
     say("your own: --data FOLDER or FILE.zip of pictures, FILE.npz, FILE.npy, an IDX file or a folder of the four")
@@ -115,12 +115,12 @@ def data_show(
     from ganforge.data.reading_rules import ReadingRules
     from ganforge.data.summary import summarise
     from ganforge.errors import UserError
-    from ganforge.files import place_for, write_atomically
-    from ganforge.sampling import png, sheet
+    from ganforge.files import ensure_writable, write_atomically
+    from ganforge.sampling import image_grid, png
 
     if out and _is_inside(out, source):
         raise UserError(f"--out {out}: lies in {source}, where the next reading would take it for data")
-    place_for(out or contact_sheet(source, "data"), [".png"])
+    ensure_writable(out or contact_sheet(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     try:
         rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
@@ -131,14 +131,14 @@ def data_show(
     spread = torch.linspace(0, len(splits.train) - 1, min(100, len(splits.train))).long()
     if splits.train.labelled:
         spread = spread[splits.train.labels[spread].argsort(stable=True)]
-    picture = sheet(
+    picture = image_grid(
         splits.train.gather(spread), 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
     )
     target = out or contact_sheet(source, splits.train.name)
     write_atomically(target, png(picture))
     if as_json:
         told = {"notes": splits.notes, "contact_sheet": str(target), "fingerprint": splits.fingerprint}
-        give(dataclasses.asdict(found) | told)
+        print_json(dataclasses.asdict(found) | told)
         return
     for line in describe(found, splits.notes):
         say(line)
@@ -196,7 +196,7 @@ def data_fetch(
     folder = find(name) or fetch(name, report=watcher.downloading)
     watcher.end()
     if as_json:
-        give({"name": name, "folder": str(folder)})
+        print_json({"name": name, "folder": str(folder)})
     say(f"{name}: in {folder}", as_json=as_json)
 
 
@@ -229,7 +229,7 @@ def runs(
         said = {"findings": [one.name for one in found], "words": "; ".join(one.text for one in found)}
         rows.append({"run": str(run.path), **said, **saved})
     if as_json:
-        give({"runs": rows})
+        print_json({"runs": rows})
     elif not rows:
         say(f"no runs in {folder} yet; 'ganforge train' makes one")
     else:

@@ -7,7 +7,7 @@ import typer
 
 from ganforge import worker_pool
 from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
-from ganforge.commands.console import give, say
+from ganforge.commands.console import print_json, say
 from ganforge.commands.outlet import loss, outlets
 from ganforge.errors import Interrupted, RunFailed, UserError, one_line
 from ganforge.worker_pool import INTERRUPTED
@@ -53,9 +53,9 @@ app.command(hidden=True)(benchmark.play_seed)
 
 
 @app.command(hidden=True)
-def work() -> None:
+def run_worker() -> None:
     """Do the commands that standard input names, one after the other: how several seeds share the cores."""
-    for answer in worker_pool.work(main):
+    for answer in worker_pool.run_worker(main):
         print(answer, flush=True)
 
 
@@ -135,7 +135,7 @@ def _complain_of_usage(error: Exception, arguments: list[str]) -> int:
 def _complain(message: str, code: int, arguments: list[str]) -> int:
     message = one_line(message)  # typer's complaints have several
     if "--json" in arguments:
-        give({"error": message, "exit_code": code})
+        print_json({"error": message, "exit_code": code})
     say(f"ganforge: {message}", as_json=True)
     return code
 

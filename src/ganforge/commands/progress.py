@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganforge.commands.console import printable, say
-from ganforge.experiment.experiment import Experiment, Length, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
 from ganforge.experiment.hooks import read
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
@@ -33,7 +33,7 @@ EVERY_SECONDS = 0.25
 PLAIN_EVERY_SECONDS = 10.0
 
 
-class TerminalWatcher(Watcher):
+class TerminalWatcher(ProgressListener):
     """Shows step, speed, time left and what the players say: live on a terminal, as lines in a file or a pipe."""
 
     def __init__(self, *, as_json: bool = False) -> None:
@@ -88,7 +88,7 @@ class TerminalWatcher(Watcher):
             self._judging.add_task("", total=total)
         self._judging.update(self._judging.task_ids[0], completed=done)
 
-    def begin(self, experiment: Experiment, length: Length) -> None:
+    def begin(self, experiment: Experiment, length: StopCondition) -> None:
         """Start the clock."""
         self.end()
         self._length, self._experiment = length, experiment

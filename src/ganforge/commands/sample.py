@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import JsonFlag, give, path, say
+from ganforge.commands.console import JsonFlag, path, print_json, say
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -126,39 +126,39 @@ def _hand_over(
     import torch
 
     from ganforge.data.class_names import labels_of
-    from ganforge.sampling import class_sheet, sheet
+    from ganforge.sampling import class_sheet, image_grid
 
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
 
     def draw() -> "Image":
         if rows:
             return class_sheet(images, torch.tensor(labels), rows, caption=caption)
-        return sheet(images, columns, caption=caption)
+        return image_grid(images, columns, caption=caption)
 
     _write(images, labels, target, draw, generator.class_names)
     if as_json:
         named = None if labels is None else labels_of(labels, generator.class_names)
-        give({"file": str(target), "n": len(images), "seed": seed, "labels": named})
+        print_json({"file": str(target), "n": len(images), "seed": seed, "labels": named})
     say(f"{len(images)} pictures -> {target}", as_json=as_json)
 
 
 def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) -> None:
     import torch
 
-    from ganforge.sampling import code_sheet
+    from ganforge.sampling import traversal_grid
 
     _ready(target)
-    picture = code_sheet(generator, seed=seed)
+    picture = traversal_grid(generator, seed=seed)
     _write(torch.empty(0), None, target, lambda: picture)
     if as_json:
-        give({"file": str(target), "seed": seed})
+        print_json({"file": str(target), "seed": seed})
     say(f"what each code does -> {target}", as_json=as_json)
 
 
 def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.experiment.reconstruction import STOPS, in_pairs, load_copyist, lot_of_test_images
-    from ganforge.sampling import sheet
+    from ganforge.experiment.reconstruction import STOPS, interleave_rows, load_reconstructor, random_test_images
+    from ganforge.sampling import image_grid
 
     target = out or run / ("way.webp" if morph else "reconstructions.png")
     if target.suffix.lower() not in (".png", *((".webp", ".gif") if morph else ())):
@@ -166,18 +166,18 @@ def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | N
     if n is not None and n > LARGEST_SHEET:
         raise UserError(f"--n {n:,} is too much to look at: at most {LARGEST_SHEET:,}")
     _ready(target)
-    copyist = load_copyist(run, TerminalWatcher(as_json=as_json))
+    copyist = load_reconstructor(run, TerminalWatcher(as_json=as_json))
     caption = f"{copyist.generator.recipe.name} · step {copyist.generator.note['step']} · test images · seed {seed}"
-    reals = lot_of_test_images(copyist.splits, STOPS if morph else n, seed).images
+    reals = random_test_images(copyist.splits, STOPS if morph else n, seed).images
     names: Sequence[str] = ()
     if morph:
-        images = copyist.way(reals, 32 if n is None else n)
+        images = copyist.interpolate(reals, 32 if n is None else n)
     else:
-        images, names = in_pairs(reals, copyist.again(reals), 10)
+        images, names = interleave_rows(reals, copyist.reconstruct(reals), 10)
     columns = 8 if morph else 10
-    _write(images, None, target, lambda: sheet(images, columns, caption=caption, row_names=names))
+    _write(images, None, target, lambda: image_grid(images, columns, caption=caption, row_names=names))
     if as_json:
-        give({"file": str(target), "n": len(images), "seed": seed})
+        print_json({"file": str(target), "n": len(images), "seed": seed})
     what = f"pictures on the way between {len(reals)} test images" if morph else "test images and their reconstructions"
     say(f"{len(images)} {what} -> {target}", as_json=as_json)
 
@@ -198,7 +198,7 @@ def write(
     Example: ganforge write 20261122
     """
     from ganforge.experiment.handwriting import write as write_text
-    from ganforge.sampling import line, load_generator
+    from ganforge.sampling import image_row, load_generator
 
     if len(text) > LONGEST_LINE:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_LINE:,} at most")
@@ -207,9 +207,9 @@ def write(
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: one picture is written, as .png")
     _ready(target)
-    _write(images, None, target, lambda: line(images))
+    _write(images, None, target, lambda: image_row(images))
     if as_json:
-        give({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})
+        print_json({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})
     again = f" ({redrawn} drawn anew, because the judge could not read it)" if redrawn else ""
     say(f"{text} -> {target}{again}", as_json=as_json)
     if unread:
@@ -244,12 +244,12 @@ def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -
 
 def _ready(target: Path) -> None:
     """See to it, before anything is drawn, that the pictures can be written; a name without an ending is a folder's."""
-    from ganforge.files import place_for
+    from ganforge.files import ensure_writable
 
     kind = target.suffix.lower()
     if kind not in ("", ".png", ".npz", ".webp", ".gif"):
         raise UserError(f"--out {target}: write .png (sheet), .npz (arrays), .webp or .gif (animation), or a folder")
-    place_for(target if kind else target / "00000.png")
+    ensure_writable(target if kind else target / "00000.png")
 
 
 def _write(
@@ -261,7 +261,7 @@ def _write(
 ) -> None:
     """Write as the file's ending says: a sheet, arrays, an animation, or a folder of single pictures."""
     from ganforge.files import write_atomically
-    from ganforge.sampling import animation, png, sheet
+    from ganforge.sampling import animation, image_grid, png
 
     kind = target.suffix.lower()
     if not kind:
@@ -272,7 +272,7 @@ def _write(
     elif kind == ".png":
         write_atomically(target, png(draw()))
     else:
-        frames = [sheet(image[None], 1, width=224) for image in images]
+        frames = [image_grid(image[None], 1, width=224) for image in images]
         write_atomically(target, animation(frames, kind[1:].upper()))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, give, path
+from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, path, print_json
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
@@ -85,7 +85,7 @@ def train(
     runs = train_seeds(recipe, seeds, at_once=at_once, **wishes)
     folder = runs[0].folder.parent
     if as_json:
-        give({"folder": str(folder), "runs": [_told(run) for run in runs]})
+        print_json({"folder": str(folder), "runs": [_told(run) for run in runs]})
     for run in runs:
         watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
         if run.verdict:
@@ -118,7 +118,7 @@ def resume(
 
 def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
-        give(_told(run))
+        print_json(_told(run))
     watcher.say(
         f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training in all -> {run.folder}"
     )

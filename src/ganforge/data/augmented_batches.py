@@ -10,7 +10,7 @@ from ganforge.data.batches import Batch, Stream
 from ganforge.randomness import random_generator
 
 
-class Moved:
+class AugmentedBatches:
     """The batches of another stream, each image moved by a lot of its own, which depends on (seed, name, index) alone.
 
     ``degrees``: turned by as much at most, to either side; ``slant`` s: upright lines lean by up to s sideways for 1

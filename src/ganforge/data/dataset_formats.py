@@ -18,13 +18,13 @@ import torch
 
 from ganforge.data.idx import Held, find_spelling, read_idx, read_idx_folder, read_idx_stream
 from ganforge.data.images import ImageSet
-from ganforge.data.normalize_arrays import Array, Parts
+from ganforge.data.normalize_arrays import Array, RawSplits
 from ganforge.data.open_file import open_content
 from ganforge.errors import UserError
 
 
 @dataclass(frozen=True)
-class Form:
+class DatasetSpec:
     """What a published set holds: its classes, its numbers of training and test images, and their shape [C, H, W].
 
     ``first`` is the label that its files give the first class.
@@ -37,13 +37,13 @@ class Form:
     first: int = 0
 
 
-FASHION = Form(
+FASHION = DatasetSpec(
     "fashion",
     ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
-KMNIST = Form("kmnist", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"))
-LETTERS = Form("emnist-letters", tuple(string.ascii_lowercase), counts=(124_800, 20_800), first=1)
-CIFAR10 = Form(
+KMNIST = DatasetSpec("kmnist", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"))
+LETTERS = DatasetSpec("emnist-letters", tuple(string.ascii_lowercase), counts=(124_800, 20_800), first=1)
+CIFAR10 = DatasetSpec(
     "cifar10",
     ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     counts=(50_000, 10_000),
@@ -66,7 +66,7 @@ def find_member(folder: Path, member: str) -> Path | None:
     return find_spelling(folder, member) or find_spelling(folder, PurePosixPath(member).name)
 
 
-def read_grey(form: Form, folder: Path) -> Parts:
+def read_grey(form: DatasetSpec, folder: Path) -> RawSplits:
     """Read a set that has MNIST's form and MNIST's file names.
 
     Raises:
@@ -81,7 +81,7 @@ def read_grey(form: Form, folder: Path) -> Parts:
     return _parts(train, test, form)
 
 
-def read_letters(form: Form, folder: Path) -> Parts:
+def read_letters(form: DatasetSpec, folder: Path) -> RawSplits:
     """Read the letters of EMNIST from its archive or, where that is not in ``folder``, from their four files.
 
     The files hold every picture transposed, column after column, and number a to z from 1: both are set right here.
@@ -98,7 +98,7 @@ def read_letters(form: Form, folder: Path) -> Parts:
     return _parts(train, test, form)
 
 
-def read_cifar10(form: Form, folder: Path) -> Parts:
+def read_cifar10(form: DatasetSpec, folder: Path) -> RawSplits:
     """Read the binary version of CIFAR-10 from its archive or, where that is not in ``folder``, from its six files.
 
     A row is a label and 3 × 32 × 32 pixels: all of red, then green, then blue, each row after row. The version for
@@ -146,13 +146,13 @@ def _is(member: str, found: str) -> bool:
     return found.removeprefix("./") in (member, PurePosixPath(member).name)
 
 
-def _read_batch(folder: Path, member: str, count: int, form: Form) -> Array:
+def _read_batch(folder: Path, member: str, count: int, form: DatasetSpec) -> Array:
     path = find_member(folder, member) or folder / PurePosixPath(member).name
     with open_content(path) as stream:
         return _read_rows(stream, count, form, str(path))
 
 
-def _read_tar(archive: Path, counts: dict[str, int], form: Form) -> list[Array]:
+def _read_tar(archive: Path, counts: dict[str, int], form: DatasetSpec) -> list[Array]:
     """Read the members that ``counts`` names, each with its number of rows, in that order."""
     found: dict[str, Array] = {}
     try:
@@ -171,7 +171,7 @@ def _read_tar(archive: Path, counts: dict[str, int], form: Form) -> list[Array]:
     return [found[member] for member in counts]
 
 
-def _read_rows(stream: IO[bytes], count: int, form: Form, where: str) -> Array:
+def _read_rows(stream: IO[bytes], count: int, form: DatasetSpec, where: str) -> Array:
     """Read ``count`` rows of a label and an image, and not more than a byte beyond them."""
     row = 1 + int(np.prod(form.shape))
     content = stream.read(count * row + 1)
@@ -184,7 +184,7 @@ def _read_rows(stream: IO[bytes], count: int, form: Form, where: str) -> Array:
 # What all end in
 
 
-def _checked(images: Array, labels: Array, form: Form, count: int, where: Path) -> ImageSet:
+def _checked(images: Array, labels: Array, form: DatasetSpec, count: int, where: Path) -> ImageSet:
     """Make a set of images [N, C, H, W] and labels [N] once they are as many, as large and as labelled as published."""
     if images.shape != (count, *form.shape) or labels.shape != (count,):
         found, wanted = f"{list(images.shape)} with {len(labels):,} labels", [count, *form.shape]
@@ -198,5 +198,5 @@ def _checked(images: Array, labels: Array, form: Form, count: int, where: Path) 
     return ImageSet(*kept, form.classes, form.name)
 
 
-def _parts(train: ImageSet, test: ImageSet, form: Form) -> Parts:
-    return Parts(train, test=ImageSet(test.images, test.labels, test.class_names, f"{form.name} test"))
+def _parts(train: ImageSet, test: ImageSet, form: DatasetSpec) -> RawSplits:
+    return RawSplits(train, test=ImageSet(test.images, test.labels, test.class_names, f"{form.name} test"))

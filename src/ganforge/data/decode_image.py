@@ -88,7 +88,7 @@ class ImageHeader:
 
 
 @dataclass(frozen=True)
-class Fit:
+class ResizeMode:
     """How pictures are brought to one square size, ``side`` px: cropped in the middle, or padded.
 
     Cropping scales the short side to the size. Padding scales the long side to it and fills the rest with the colour
@@ -119,7 +119,7 @@ class Fit:
         return canvas
 
 
-def parse_fit(resize: object) -> Fit | None:
+def parse_resize(resize: object) -> ResizeMode | None:
     """Understand what was given as ``--resize``: nothing, a size such as 32, or 32-pad.
 
     Raises:
@@ -133,10 +133,10 @@ def parse_fit(resize: object) -> Fit | None:
     side = int(match[1])
     if not SMALLEST <= side <= LARGEST:
         raise UserError(f"--resize {resize}: {SMALLEST} to {LARGEST} px a side work")
-    return Fit(side, bool(match[2]))
+    return ResizeMode(side, bool(match[2]))
 
 
-def look(stream: IO[bytes], name: str = "") -> ImageHeader:
+def read_header(stream: IO[bytes], name: str = "") -> ImageHeader:
     """Read a picture's header, and where it has raw levels the whole of it. ``name``: the file's, for its ending.
 
     Raises:
@@ -155,7 +155,7 @@ def decode(
     name: str = "",
     *,
     grey: bool,
-    fit: Fit | None = None,
+    fit: ResizeMode | None = None,
     levels: Levels | None = None,
     raw_levels: Levels | None = None,
 ) -> Pixels:
@@ -192,7 +192,7 @@ def levels_of_image(
     image: Image.Image,
     *,
     grey: bool,
-    fit: Fit | None = None,
+    fit: ResizeMode | None = None,
     levels: Levels | None = None,
     raw_levels: Levels | None = None,
 ) -> Pixels:

@@ -46,7 +46,7 @@ class StoredFile:
     md5: str = ""
 
 
-def right(path: Path | None, file: StoredFile) -> bool:
+def checksum_matches(path: Path | None, file: StoredFile) -> bool:
     """Say whether a file is the published one, by what checksum there is; reads at most a byte more than its size."""
     if path is None or not path.is_file():
         return False
@@ -73,11 +73,11 @@ def fetch_file(file: StoredFile, path: Path, mirrors: Sequence[str], report: Rep
     for mirror in mirrors:
         try:
             went_on = _download(mirror + file.name, part, file, report)
-            if not right(part, file) and went_on:
+            if not checksum_matches(part, file) and went_on:
                 # The start may have come from another mirror, which packs the same content otherwise.
                 part.unlink()
                 _download(mirror + file.name, part, file, report)
-            if right(part, file):
+            if checksum_matches(part, file):
                 os.replace(part, path)
                 return
             part.unlink()
@@ -129,7 +129,7 @@ def _download(url: str, part: Path, file: StoredFile, report: Report | None) -> 
     return went_on
 
 
-def answering(file: StoredFile, mirrors: Sequence[str]) -> list[str]:
+def reachable_mirrors(file: StoredFile, mirrors: Sequence[str]) -> list[str]:
     """List the mirrors that answer within `PROBE` seconds, the quickest first, and wait for no more than one.
 
     Threads, because looking up a host name obeys no timeout.

@@ -10,7 +10,7 @@ from typing import IO, Literal
 import numpy as np
 
 from ganforge.data.array_names import place_of
-from ganforge.data.normalize_arrays import Array, Found, Parts, settle
+from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
 from ganforge.data.open_file import FORMS, MOST_BYTES, PACKED_ENDINGS, listed, open_content, read_up_to
 from ganforge.data.reading_rules import USUAL, ReadingRules, words_of
 from ganforge.data.table_files import Reading, Source, bare_name, in_order
@@ -106,7 +106,7 @@ def labels_beside(path: Path) -> Path | None:
 # Sets of files
 
 
-def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Parts:
+def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> RawSplits:
     """Read the four files of a set in MNIST's form, exactly so named: train and t10k, images and labels."""
     found: dict[str, tuple[Array, Array | None]] = {}
     for part, names in (("train", MNIST_FILES[:2]), ("test", MNIST_FILES[2:])):
@@ -116,7 +116,7 @@ def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Par
                 raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
         images, labels = (read_idx(path, held) for path, held in zip(paths, DIMENSIONS, strict=True) if path)
         found[part] = images, labels
-    return settle(found, str(folder), name, rules)
+    return to_image_sets(found, str(folder), name, rules)
 
 
 def read_idx_set(sources: Sequence[Source], where: str, rules: ReadingRules = USUAL) -> Reading:

@@ -19,10 +19,19 @@ import numpy.typing as npt
 import torch
 
 from ganforge.data.containers import Container, Folder
-from ganforge.data.decode_image import Fit, ImageHeader, Levels, Pixels, Unreadable, decode, look, parse_fit
+from ganforge.data.decode_image import (
+    ImageHeader,
+    Levels,
+    Pixels,
+    ResizeMode,
+    Unreadable,
+    decode,
+    parse_resize,
+    read_header,
+)
 from ganforge.data.fetch import Report
 from ganforge.data.folder_layout import Listing, Picture, list_pictures, open_containers
-from ganforge.data.normalize_arrays import GREY_IN_COLOUR, LARGEST, SMALLEST, Parts, is_grey
+from ganforge.data.normalize_arrays import GREY_IN_COLOUR, LARGEST, SMALLEST, RawSplits, is_grey
 from ganforge.data.parquet_pictures import PictureRows
 from ganforge.data.pixel_cache import PARTS, Header, Key, cached
 from ganforge.data.pixel_levels import choose_levels
@@ -44,7 +53,7 @@ Numbers = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 
-def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[Parts, str]:
+def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[RawSplits, str]:
     """Read a folder or zip of pictures, and say in half a sentence what it holds and what was done.
 
     Args:
@@ -55,7 +64,7 @@ def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | Non
     Raises:
         UserError: there is no picture, one cannot be read, sizes differ, or the cache cannot be written.
     """
-    fit = parse_fit(rules.resize)
+    fit = parse_resize(rules.resize)
     rows = parquet_pictures(path, rules)
     table = PictureRows(path, rows, rules) if rows else None
     containers: dict[str, Container] = {"": table} if table else open_containers(path, rules)
@@ -82,7 +91,7 @@ class _Reader:
 
     path: Path
     listing: Listing
-    fit: Fit | None
+    fit: ResizeMode | None
     rules: ReadingRules
     reading: Report | None
 
@@ -159,7 +168,7 @@ class _Reader:
 
     def _look(self, it: Picture) -> ImageHeader:
         with it.container.open(it.file) as stream:
-            seen = look(stream, _whereabouts(it))
+            seen = read_header(stream, _whereabouts(it))
         if self.fit and min(seen.width, seen.height) < SMALLEST:
             raise Unreadable(f"it is {seen.width}×{seen.height} px; {SMALLEST} a side are the least")
         return seen

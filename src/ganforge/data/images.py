@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.data.memmap import Span
+from ganforge.data.memmap import MemmapSlice
 from ganforge.errors import UserError
 
 PIXEL_RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
@@ -35,7 +35,7 @@ class ImageSet:
     labels: Tensor
     class_names: tuple[str, ...] = ()
     name: str = field(default="images")
-    span: Span | None = field(default=None, repr=False, compare=False)
+    span: MemmapSlice | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what no later part could use."""
@@ -74,21 +74,21 @@ class ImageSet:
         if self.span and (known := self.span.recall()):
             return known
         digest = hashlib.sha256(repr((self.shape, len(self), self.class_names)).encode())
-        for piece in self.pieces():
+        for piece in self.chunks():
             digest.update(np.ascontiguousarray(piece.cpu().numpy()).data)
         digest.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         if self.span:
             self.span.remember(digest.hexdigest())
         return digest.hexdigest()
 
-    def pieces(self, count: int = 4096) -> Iterator[Tensor]:
+    def chunks(self, count: int = 4096) -> Iterator[Tensor]:
         """Give the images ``count`` at a time: the way to look at all of a set that need not fit into memory."""
         for piece in torch.split(self.images, count):
             try:
                 yield piece
             finally:  # also where the first piece is all that is wanted
                 if self.span:
-                    self.span.file.let_go()
+                    self.span.file.release_pages()
 
     def gather(self, indices: Tensor) -> Tensor:
         """Return the images at ``indices`` (int64 [M]), in memory."""
@@ -103,11 +103,11 @@ class ImageSet:
         span = self.span.part(start, stop) if self.span and step == 1 else None
         return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name, span)
 
-    def followed_by(self, other: "ImageSet") -> "ImageSet":
+    def concat(self, other: "ImageSet") -> "ImageSet":
         """Return the images of both sets as one, under this one's name; neighbours in a file stay there."""
         labels, span, images = torch.cat([self.labels, other.labels]), None, None
-        if self.span and other.span and self.span.meets(other.span):
-            span = Span(self.span.file, self.span.start, other.span.stop)
+        if self.span and other.span and self.span.is_adjacent(other.span):
+            span = MemmapSlice(self.span.file, self.span.start, other.span.stop)
             images = span.file.images[span.start : span.stop]
         if images is None:
             images = torch.cat([self.images, other.images])

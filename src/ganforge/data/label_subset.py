@@ -8,7 +8,7 @@ from ganforge.errors import UserError
 from ganforge.randomness import random_generator
 
 
-def labelled(images: ImageSet, count: int = 0, draw: int = 0) -> ImageSet:
+def labelled_subset(images: ImageSet, count: int = 0, draw: int = 0) -> ImageSet:
     """Return ``count`` images with labels, as many of each class, drawn by lot number ``draw``; 0 is all that have one.
 
     The lot depends on ``draw`` alone and not on a run's seed: methods compare on the same labels.
@@ -36,7 +36,7 @@ def labelled(images: ImageSet, count: int = 0, draw: int = 0) -> ImageSet:
     return images.select(torch.cat(chosen))
 
 
-def at_least(images: ImageSet, count: int) -> ImageSet:
+def repeat_to(images: ImageSet, count: int) -> ImageSet:
     """Return the images as often as it takes to have ``count``: a batch may be larger than what is labelled."""
     if len(images) >= count:
         return images

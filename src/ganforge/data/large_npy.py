@@ -12,8 +12,8 @@ from ganforge.data.arrays import Chosen, StoredArray, choose, claimed_bytes, nam
 from ganforge.data.class_labels import settle_labels
 from ganforge.data.fetch import Report
 from ganforge.data.layouts import channels_first
-from ganforge.data.memmap import PixelFile
-from ganforge.data.normalize_arrays import Parts
+from ganforge.data.memmap import MemmapImages
+from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.open_file import refusing_damage
 from ganforge.data.pixel_cache import Header, Key, cached
 from ganforge.data.readers import holds_tables, one_set
@@ -34,7 +34,7 @@ def is_large(path: Path, rules: ReadingRules = USUAL) -> bool:
     return any(source.path and source.size > LARGE for source in _sources(path, rules))
 
 
-def read_large(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[Parts, str] | None:
+def read_large(path: Path, rules: ReadingRules = USUAL, reading: Report | None = None) -> tuple[RawSplits, str] | None:
     """Read large .npy files of uint8 images, with the labels beside them.
 
     Returns None where another type, an order by columns or an archive asks for them to be read as small ones are.
@@ -79,7 +79,7 @@ def _name(path: Path) -> str:
 
 def _copy(
     file: IO[bytes],
-    mapped: dict[str, PixelFile],
+    mapped: dict[str, MemmapImages],
     order: Tensor,
     counts: dict[str, int],
     path: Path,
@@ -117,7 +117,7 @@ def _state(sources: list[Source]) -> list[str]:
     return [f"{source.name}\0{found.st_size}\0{found.st_mtime_ns}" for source, found in files]
 
 
-def _mapped(array: StoredArray) -> PixelFile | None:
+def _mapped(array: StoredArray) -> MemmapImages | None:
     """Map the images of a .npy, or return None where they are not plain bytes in the order of the pixels."""
     path = array.source.path
     if path is None or array.key:
@@ -133,11 +133,11 @@ def _mapped(array: StoredArray) -> PixelFile | None:
     claimed, there = claimed_bytes(shape, dtype, str(path)), path.stat().st_size - start
     if claimed != there:
         raise UserError(f"{path}: its header claims {claimed:,} bytes of content but it holds {there:,}; save it again")
-    return PixelFile(path, shape, start)
+    return MemmapImages(path, shape, start)
 
 
 def _labels(
-    chosen: Chosen, images: dict[str, PixelFile], path: Path, rules: ReadingRules
+    chosen: Chosen, images: dict[str, MemmapImages], path: Path, rules: ReadingRules
 ) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
     """Settle the labels of all parts, int64 [N], and return the names of the classes and what is to be said of both."""
     found = {part: (None, labels.read() if labels else None) for part, (_, labels) in chosen.parts.items()}

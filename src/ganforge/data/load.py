@@ -8,21 +8,21 @@ from pathlib import Path
 from filelock import FileLock
 
 from ganforge.data.dataset_formats import find_member
-from ganforge.data.fetch import PROBE, Report, StoredFile, answering, fetch_file, right
+from ganforge.data.fetch import PROBE, Report, StoredFile, checksum_matches, fetch_file, reachable_mirrors
 from ganforge.data.folder_layout import holds_pictures
 from ganforge.data.idx import find_spelling
 from ganforge.data.image_folder import read_pictures
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.large_npy import is_large, read_large
-from ganforge.data.normalize_arrays import Parts
+from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.objects import read_object
 from ganforge.data.pixel_levels import check_levels
 from ganforge.data.readers import read_path
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.registry import ENTRIES, Entry
-from ganforge.data.splits import cut
+from ganforge.data.splits import split_dataset
 from ganforge.data.unsupported_formats import name_foreign
-from ganforge.errors import UserError, nearest
+from ganforge.errors import UserError, suggest_names
 from ganforge.files import cache_folder, user_path
 
 
@@ -66,16 +66,18 @@ def load(
     if isinstance(source, Path):
         if entry := _published_at(source):
             refuse_choices(rules, "these are files of a published set, which are read as published")
-            return cut(entry.read(source), f"read from {source}: the files of {entry.name}", images, published=True)
-        return cut(*_load_path(source, rules, reading), images, rules)
+            return split_dataset(
+                entry.read(source), f"read from {source}: the files of {entry.name}", images, published=True
+            )
+        return split_dataset(*_load_path(source, rules, reading), images, rules)
     if isinstance(source, str | Entry):
         refuse_choices(rules, f"{source if isinstance(source, str) else source.name} is read as published")
     if isinstance(source, str) and source == "auto":
-        return cut(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
+        return split_dataset(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
     if isinstance(source, str | Entry):
-        return cut(*_load_entry(_entry(source), report, reading), images, published=True)
+        return split_dataset(*_load_entry(_entry(source), report, reading), images, published=True)
     _refuse_wishes(rules)
-    return cut(read_object(source, rules), "given as a Python object", images, rules)
+    return split_dataset(read_object(source, rules), "given as a Python object", images, rules)
 
 
 def _published_at(path: Path) -> Entry | None:
@@ -84,7 +86,7 @@ def _published_at(path: Path) -> Entry | None:
         return None
     for entry in ENTRIES.values():
         known = [(find_spelling(path, file.name), file) for file in entry.files if file.sha256]
-        if known and all(right(found, file) for found, file in known):
+        if known and all(checksum_matches(found, file) for found, file in known):
             return entry
     return None
 
@@ -94,7 +96,7 @@ def load_whole(
 ) -> tuple[ImageSet, tuple[str, ...]]:
     """Load all images of a source as one set, whatever parts it has: pictures that are looked at, not trained on.
 
-    The lines that `Parts` has to say of how it was read come with it.
+    The lines that `RawSplits` has to say of how it was read come with it.
 
     Raises:
         UserError: as `load`.
@@ -104,7 +106,7 @@ def load_whole(
     parts = _load_path(source, rules, reading)[0] if isinstance(source, Path) else read_object(source, rules)
     whole = parts.train
     for part in (parts.validation, parts.test):
-        whole = whole.followed_by(part) if part is not None else whole
+        whole = whole.concat(part) if part is not None else whole
     return whole, parts.notes
 
 
@@ -130,7 +132,7 @@ def _find(entry: Entry) -> tuple[Path, str] | None:
         in_cache = folder == _cache(entry)
         if in_cache and damaged:
             break
-        wrong = [file for file in entry.files if not right(find_spelling(folder, file.name), file)]
+        wrong = [file for file in entry.files if not checksum_matches(find_spelling(folder, file.name), file)]
         if not wrong:
             return folder, f"found in {_shown(folder)}"
         try:
@@ -163,21 +165,21 @@ def _entry(entry: str | Entry) -> Entry:
     if isinstance(entry, Entry):
         return entry
     if entry not in ENTRIES:
-        raise UserError(f"no data set is called {entry!r}; {nearest(entry, ENTRIES)}")
+        raise UserError(f"no data set is called {entry!r}; {suggest_names(entry, ENTRIES)}")
     return ENTRIES[entry]
 
 
 def _as_path(source: str) -> Path:
     """Take a string for a path where it exists or looks like one, and refuse it as a name otherwise."""
     if not source.strip():
-        raise UserError(f"no data set, file or folder was named; {nearest(source, [*ENTRIES, 'auto'])}")
+        raise UserError(f"no data set, file or folder was named; {suggest_names(source, [*ENTRIES, 'auto'])}")
     path = user_path(source)
     if path.exists() or "/" in source or os.sep in source or path.suffix:
         return path
-    raise UserError(f"no data set, file or folder is called {source!r}; {nearest(source, [*ENTRIES, 'auto'])}")
+    raise UserError(f"no data set, file or folder is called {source!r}; {suggest_names(source, [*ENTRIES, 'auto'])}")
 
 
-def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[Parts, str]:
+def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[RawSplits, str]:
     path = user_path(source)
     if foreign := name_foreign(path):
         raise UserError(f"{path}: {foreign}")
@@ -216,7 +218,7 @@ def refuse_choices(rules: ReadingRules, why: str) -> None:
         raise UserError(f"{' and '.join(given)}: {why}; leave {'them' if len(given) > 1 else 'it'} out")
 
 
-def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> tuple[Parts, str]:
+def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> tuple[RawSplits, str]:
     if not entry.files:
         return entry.read(Path()), entry.about
     if found := _find(entry):
@@ -228,14 +230,14 @@ def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> 
     return entry.read(folder), f"downloaded to {_shown(folder)}"
 
 
-def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[Parts, str]:
+def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[RawSplits, str]:
     """Take ``wanted`` where it is here or comes at once, else ``instead``, which needs no network; say why."""
     if found := _find(wanted):
         return wanted.read(found[0]), found[1]
     why = f"no mirror answered within {PROBE:g} seconds"
     if _offline():
         why = "GANFORGE_OFFLINE forbids the download"
-    elif mirrors := answering(wanted.files[0], wanted.mirrors):
+    elif mirrors := reachable_mirrors(wanted.files[0], wanted.mirrors):
         try:
             folder = fetch(wanted, mirrors=mirrors, report=report)
             return wanted.read(folder), f"downloaded to {_shown(folder)}"
@@ -312,7 +314,7 @@ def fetch(
     if not entry.files:
         raise UserError(f"{entry.name} needs no download; use it with --data {entry.name}")
     folder = folder or _cache(entry)
-    if all(right(folder / file.name, file) for file in entry.files):
+    if all(checksum_matches(folder / file.name, file) for file in entry.files):
         return folder
     if _offline():
         raise UserError(
@@ -322,7 +324,7 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             for file in entry.files:
-                if not right(folder / file.name, file):
+                if not checksum_matches(folder / file.name, file):
                     fetch_file(file, folder / file.name, entry.mirrors if mirrors is None else mirrors, report)
     except UserError as error:
         raise UserError(f"{entry.name}: {error}; {_help(entry)}") from None

@@ -16,7 +16,7 @@ from ganforge.errors import RunFailed
 from ganforge.files import write_atomically
 
 
-class PixelFile:
+class MemmapImages:
     """Images uint8 [N, C, H, W] in one file, from byte ``offset`` on; opened, but not read before they are used.
 
     ``images`` is mapped and read-only: a view of it costs nothing, and writing into it ends the process. Looking
@@ -54,25 +54,25 @@ class PixelFile:
                 raise RunFailed(f"{self.path} was cut short while it was in use; start again, it will be made anew")
         return read
 
-    def let_go(self) -> None:
+    def release_pages(self) -> None:
         """Let the system take back every page that was looked at; the next look brings it again."""
         if hasattr(self._map, "madvise"):  # not on Windows
             self._map.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
-class Span:
+class MemmapSlice:
     """The images ``start`` to ``stop`` (exclusive) of a file."""
 
-    file: PixelFile
+    file: MemmapImages
     start: int
     stop: int
 
-    def part(self, start: int, stop: int) -> "Span":
+    def part(self, start: int, stop: int) -> "MemmapSlice":
         """Return a span within this one, counted from its start."""
-        return Span(self.file, self.start + start, self.start + stop)
+        return MemmapSlice(self.file, self.start + start, self.start + stop)
 
-    def meets(self, other: "Span | None") -> bool:
+    def is_adjacent(self, other: "MemmapSlice | None") -> bool:
         """Say whether ``other`` begins where this one ends."""
         return other is not None and other.file is self.file and other.start == self.stop
 

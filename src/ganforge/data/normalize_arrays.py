@@ -15,7 +15,17 @@ from ganforge.data.pixel_levels import choose_levels, to_levels
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 
-__all__ = ["GREY_IN_COLOUR", "LARGEST", "MOST_CLASSES", "SMALLEST", "Array", "Found", "Parts", "is_grey", "settle"]
+__all__ = [
+    "GREY_IN_COLOUR",
+    "LARGEST",
+    "MOST_CLASSES",
+    "SMALLEST",
+    "Array",
+    "Found",
+    "RawSplits",
+    "is_grey",
+    "to_image_sets",
+]
 
 Array = npt.NDArray[Any]
 Found = Mapping[str, tuple[Array, Array | None]]
@@ -25,7 +35,7 @@ GREY_IN_COLOUR = "all pictures are grey, though saved in colour: read as grey; -
 
 
 @dataclass(frozen=True)
-class Parts:
+class RawSplits:
     """What a source holds: images to train on and, where its makers set some apart, images to validate and test on.
 
     ``shuffled`` says that the training images already lie in the order in which they are to be cut. ``notes`` say in
@@ -39,14 +49,14 @@ class Parts:
     notes: tuple[str, ...] = ()
 
 
-def settle(
+def to_image_sets(
     found: Found,
     where: str,
     name: str,
     rules: ReadingRules = USUAL,
     notes: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
-) -> Parts:
+) -> RawSplits:
     """Settle layout, pixels, grey and labels, over all parts at once so that one scale holds for every part.
 
     Args:
@@ -82,7 +92,7 @@ def settle(
         sets[part] = ImageSet(joined[start : start + count], labels[part], classes, title)
         start += count
     lines = tuple(dict.fromkeys(line for line in said if line))
-    return Parts(sets["train"], sets.get("validation"), sets.get("test"), notes=lines)
+    return RawSplits(sets["train"], sets.get("validation"), sets.get("test"), notes=lines)
 
 
 def _refuse_unlike(images: Mapping[str, Array], where: str) -> None:

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ganforge.data.array_names import place_of
-from ganforge.data.decode_image import GREY, decode, levels_of_image, look
+from ganforge.data.decode_image import GREY, decode, levels_of_image, read_header
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.normalize_arrays import Array, Found, Parts, settle
+from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
 from ganforge.data.reading_rules import USUAL, ReadingRules, part_named
 from ganforge.errors import UserError
 
@@ -37,7 +37,7 @@ Pair = tuple[Any, Any]
 """Images, and their labels or None, in any form."""
 
 
-def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
+def read_object(source: object, rules: ReadingRules = USUAL) -> RawSplits:
     """Take images from Python.
 
     - an array or tensor of images, a list of arrays, pictures or numbers, or whatever NumPy makes an array of;
@@ -54,10 +54,10 @@ def read_object(source: object, rules: ReadingRules = USUAL) -> Parts:
         UserError: it is something else, or its images or labels cannot be used.
     """
     if isinstance(source, ImageSet):
-        return Parts(source)
+        return RawSplits(source)
     if isinstance(source, Splits):
-        return Parts(source.train, source.validation, source.test, shuffled=True)
-    return settle(find_arrays(source), _called(source), "images", rules)
+        return RawSplits(source.train, source.validation, source.test, shuffled=True)
+    return to_image_sets(find_arrays(source), _called(source), "images", rules)
 
 
 def find_arrays(source: object) -> Found:
@@ -292,7 +292,7 @@ def _image(thing: Any, place: str) -> Array:
     if isinstance(thing, Mapping) and "bytes" in thing:  # as Hugging Face keeps pictures that are not decoded
         thing = thing["bytes"]
     if isinstance(thing, bytes):
-        return decode(thing, grey=look(BytesIO(thing)).grey, fit=None)
+        return decode(thing, grey=read_header(BytesIO(thing)).grey, fit=None)
     if isinstance(thing, Image.Image):
         return levels_of_image(thing, grey=thing.mode in GREY)
     if isinstance(thing, str | Path):

@@ -18,8 +18,8 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from ganforge.data.images import ImageSet
-from ganforge.data.memmap import PixelFile, Span
-from ganforge.data.normalize_arrays import Parts
+from ganforge.data.memmap import MemmapImages, MemmapSlice
+from ganforge.data.normalize_arrays import RawSplits
 from ganforge.errors import RunFailed, UserError
 from ganforge.files import cache_folder, temporary, write_atomically
 from ganforge.settings import Settings
@@ -33,7 +33,7 @@ VERSION = 2
 class Header(Settings):
     """What the pixels are: how many for each part, in this order, their shape [C, H, W], and what was done to them.
 
-    ``note`` is for the sentence that says where the data came from, ``notes`` are those of `Parts`.
+    ``note`` is for the sentence that says where the data came from, ``notes`` are those of `RawSplits`.
     """
 
     counts: dict[str, int]
@@ -75,7 +75,7 @@ Fill = Callable[[IO[bytes]], tuple[Header, npt.NDArray[np.int64]]]
 """Writes the pixels of all images into a file and returns their header and labels."""
 
 
-def cached(key: Key, name: str, fill: Fill) -> tuple[Parts, str]:
+def cached(key: Key, name: str, fill: Fill) -> tuple[RawSplits, str]:
     """Open the set of this key, made by ``fill`` if it is not there or damaged; return it with its header's note.
 
     It is made in a folder beside and bears its name only once it is whole; what was made of an earlier state of the
@@ -115,7 +115,7 @@ def _turn(lock: Path) -> Iterator[None]:
         turn.release()
 
 
-def _made(folder: Path, key: Key, name: str, fill: Fill) -> tuple[Parts, str] | None:
+def _made(folder: Path, key: Key, name: str, fill: Fill) -> tuple[RawSplits, str] | None:
     for other in folder.parent.glob(f"{key.asked}-*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
@@ -142,7 +142,7 @@ def _make(folder: Path, fill: Fill) -> None:
     write_atomically(folder / HEADER, header.model_dump_json().encode())
 
 
-def _open(folder: Path, name: str) -> tuple[Parts, str] | None:
+def _open(folder: Path, name: str) -> tuple[RawSplits, str] | None:
     """Open a set, or return None where it is missing or damaged."""
     with suppress(OSError, ValueError, ValidationError):
         header = Header.model_validate_json((folder / HEADER).read_bytes())
@@ -150,15 +150,15 @@ def _open(folder: Path, name: str) -> tuple[Parts, str] | None:
         if min(header.shape) < 1 or header.counts.keys() - set(PARTS) or path.stat().st_size != size + 8 * header.count:
             return None
         labels = torch.from_numpy(np.fromfile(path, np.int64, offset=size))
-        file, sets, start = PixelFile(path, (header.count, *header.shape)), {}, 0
+        file, sets, start = MemmapImages(path, (header.count, *header.shape)), {}, 0
         for part in PARTS:
             if count := header.counts.get(part, 0):
-                span = Span(file, start, start + count)
+                span = MemmapSlice(file, start, start + count)
                 title = name if part == "train" else f"{name} {part}"
                 pixels, known = file.images[span.start : span.stop], labels[span.start : span.stop]
                 sets[part] = ImageSet(pixels, known, header.class_names, title, span)
                 start += count
-        return Parts(
+        return RawSplits(
             sets["train"], sets.get("validation"), sets.get("test"), shuffled=True, notes=header.notes
         ), header.note
     return None

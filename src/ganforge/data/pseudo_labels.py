@@ -16,7 +16,7 @@ SAMPLE, ROUNDS = 10_000, 15
 """Images that the centres are found on, and how often the centres move."""
 
 
-def clustered(images: ImageSet, count: int) -> ImageSet:
+def with_kmeans_labels(images: ImageSet, count: int) -> ImageSet:
     """Return the images with the numbers of their clusters, from 0 to ``count`` - 1, in the place of labels.
 
     k-means (Lloyd 1982) on images made small; the first centres are images, evenly spaced through the set, so that
@@ -30,11 +30,11 @@ def clustered(images: ImageSet, count: int) -> ImageSet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a cluster is empty: it stays so
         centres, _ = kmeans2(some, first, iter=ROUNDS, minit="matrix")
-    labels = [torch.from_numpy(vq(_small(piece), centres)[0]).long() for piece in images.pieces()]
+    labels = [torch.from_numpy(vq(_small(piece), centres)[0]).long() for piece in images.chunks()]
     return ImageSet(images.images, torch.cat(labels), tuple(map(str, range(count))), images.name, images.span)
 
 
-def shares(labels: Tensor, classes: int) -> Tensor:
+def class_frequencies(labels: Tensor, classes: int) -> Tensor:
     """Return which part of all labels each class has, float [classes]."""
     return torch.bincount(labels, minlength=classes) / len(labels)
 

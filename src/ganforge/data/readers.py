@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganforge.data.arrays import holds_arrays, read_arrays
 from ganforge.data.csv_tables import holds_pixels, read_csv_set
-from ganforge.data.decode_image import Unreadable, look
+from ganforge.data.decode_image import Unreadable, read_header
 from ganforge.data.idx import (
     MNIST_FILES,
     as_published,
@@ -22,7 +22,7 @@ from ganforge.data.idx import (
     read_idx_set,
     set_name,
 )
-from ganforge.data.normalize_arrays import Parts, settle
+from ganforge.data.normalize_arrays import RawSplits, to_image_sets
 from ganforge.data.open_file import FORMS, open_content, refusing_damage
 from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.reading_rules import USUAL, ReadingRules
@@ -36,7 +36,7 @@ HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels, "
 """What tells by the start of a file whether it can hold images."""
 
 
-def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
+def read_path(path: Path, rules: ReadingRules = USUAL) -> RawSplits:
     """Read a file of arrays (IDX, .npy, .npz), a table (CSV, Parquet), or a folder or zip of such files.
 
     Raises:
@@ -50,7 +50,7 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> Parts:
         reading = SETS[kind](sources, str(path), rules)
     else:
         reading = _read_file(path, rules)
-    return settle(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
+    return to_image_sets(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
 
 
 def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
@@ -121,7 +121,7 @@ def _is_picture(path: Path) -> bool:
     try:
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            look(stream, path.name)
+            read_header(stream, path.name)
     except (Unreadable, OSError):
         return False
     return True

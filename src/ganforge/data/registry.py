@@ -28,7 +28,7 @@ from ganforge.data.dataset_formats import (
 from ganforge.data.fetch import StoredFile
 from ganforge.data.idx import read_idx_folder
 from ganforge.data.images import ImageSet
-from ganforge.data.normalize_arrays import Parts
+from ganforge.data.normalize_arrays import RawSplits
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Entry:
 
     name: str
     about: str
-    read: Callable[[Path], Parts]
+    read: Callable[[Path], RawSplits]
     files: tuple[StoredFile, ...] = ()
     mirrors: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class StandIn:
     caveat: str
 
 
-def _read_digits(_: Path) -> Parts:
+def _read_digits(_: Path) -> RawSplits:
     """Frame scikit-learn's 8×8 digits as MNIST frames its own: 20 px tall in 28×28, centred on the ink.
 
     Width 18, Lanczos and the steeper contrast were chosen because they come closest to MNIST: mean 0.132 and standard
@@ -82,7 +82,7 @@ def _read_digits(_: Path) -> Parts:
         picture[top : top + 20, left : left + 18] = ink
     images = torch.from_numpy(np.rint(pictures * 255).astype(np.uint8))[:, None]
     names = tuple(str(digit) for digit in range(10))
-    return Parts(ImageSet(images, torch.from_numpy(labels.astype(np.int64)), names, "digits"))
+    return RawSplits(ImageSet(images, torch.from_numpy(labels.astype(np.int64)), names, "digits"))
 
 
 MNIST_FILES = (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import Splits
-from ganforge.data.normalize_arrays import Parts
+from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 from ganforge.randomness import random_generator
@@ -111,7 +111,9 @@ def _place_in_class(classes: Tensor, count: int) -> Tensor:
     return place
 
 
-def cut(parts: Parts, origin: str, images: str, rules: ReadingRules = USUAL, *, published: bool = False) -> Splits:
+def split_dataset(
+    parts: RawSplits, origin: str, images: str, rules: ReadingRules = USUAL, *, published: bool = False
+) -> Splits:
     """Cut what the makers of a set did not: a twelfth for validation where there is a test part, else 80/10/10.
 
     Every class gets the same share of each part (`cut_evenly`). Only the order of a ``published`` set is trusted
@@ -136,11 +138,11 @@ def cut(parts: Parts, origin: str, images: str, rules: ReadingRules = USUAL, *, 
     assert validation is not None
     assert test is not None
     if images == "all":
-        train = train.followed_by(validation)
+        train = train.concat(validation)
     return Splits(train, validation, test, origin, parts.notes)
 
 
-def _cut_by_class(parts: Parts) -> Parts:
+def _cut_by_class(parts: RawSplits) -> RawSplits:
     train, validation, test = parts.train, parts.validation, parts.test
     held = held_out(len(train), test is not None)
     try:
@@ -155,10 +157,10 @@ def _cut_by_class(parts: Parts) -> Parts:
         validation = train.select(chosen.validation, f"{train.name} validation")
     if test is None:
         test = train.select(chosen.test, f"{train.name} test")
-    return Parts(train.select(chosen.train), validation, test)
+    return RawSplits(train.select(chosen.train), validation, test)
 
 
-def _cut_in_order(parts: Parts) -> Parts:
+def _cut_in_order(parts: RawSplits) -> RawSplits:
     """Cut the end off: the order of published sets, and of all sets under version 1 of the rules.
 
     A set with its own test part keeps its order unless that order is by class.
@@ -173,4 +175,4 @@ def _cut_in_order(parts: Parts) -> Parts:
         test, rest = rest.select(slice(-held, None), f"{name} test"), rest.select(slice(None, -held))
     if validation is None:
         validation, rest = rest.select(slice(-held, None), f"{name} validation"), rest.select(slice(None, -held))
-    return Parts(rest, validation, test)
+    return RawSplits(rest, validation, test)

@@ -75,7 +75,7 @@ def summarise(splits: Splits) -> Summary:
     spread = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
     hashes = _hashes(train)
     distinct = set(hashes)
-    constant = sum(_constant(piece) for piece in train.pieces())
+    constant = sum(_constant(piece) for piece in train.chunks())
     counts = torch.bincount(train.labels[train.labels >= 0], minlength=len(train.class_names)).tolist()
     labelled = sum(counts)
     classes = [
@@ -112,7 +112,7 @@ def lines_before_work(splits: Splits) -> list[str]:
 def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
     """Say in a line each how images that are to be measured were read, and what is odd about them."""
     seen = np.flatnonzero(_histogram(images))
-    constant = sum(_constant(piece) for piece in images.pieces())
+    constant = sum(_constant(piece) for piece in images.chunks())
     warnings = _level_warnings(int(seen[0]), int(seen[-1])) + _constant_warnings(constant, len(images))
     return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
 
@@ -124,7 +124,7 @@ def _note(line: str) -> str:
 def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
     """Count how often each of the 256 levels occurs; in pieces, because counting widens every pixel to 8 bytes."""
     levels = np.zeros(256, np.int64)
-    for piece in images.pieces():
+    for piece in images.chunks():
         levels += np.bincount(piece.flatten().cpu().numpy(), minlength=256)
     return levels
 
@@ -137,7 +137,7 @@ def _constant(images: Tensor) -> int:
 def _hashes(images: ImageSet) -> list[bytes]:
     return [
         hashlib.blake2b(image.data, digest_size=16).digest()
-        for piece in images.pieces()
+        for piece in images.chunks()
         for image in piece.cpu().contiguous().numpy()
     ]
 
@@ -184,7 +184,7 @@ def _level_warnings(low: int, high: int) -> list[str]:
 
 
 def _grey_warnings(images: ImageSet) -> list[str]:
-    if images.shape[0] == 3 and all(is_grey(piece.cpu().numpy()) for piece in images.pieces()):
+    if images.shape[0] == 3 and all(is_grey(piece.cpu().numpy()) for piece in images.chunks()):
         return ["all training images are grey, kept in three equal channels: networks and judges for grey do not fit"]
     return []
 

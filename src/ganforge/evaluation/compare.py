@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from ganforge.errors import UserError
-from ganforge.evaluation.metric_table import KINDS
+from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.report import Evaluation, shown
 
 LEVEL = 0.05
@@ -78,7 +78,7 @@ def compare(groups: Sequence[Group]) -> list[Comparison]:
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:
-    return [name for name in KINDS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
+    return [name for name in METRICS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
 
 
 def _compare(figure: str, groups: Sequence[Group]) -> Comparison:
@@ -89,12 +89,14 @@ def _compare(figure: str, groups: Sequence[Group]) -> Comparison:
 def _summary(figure: str, group: Group) -> Summary:
     values = group.values(figure)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Summary(group.name, len(values), float(np.mean(values)), sd, max(values, key=lambda v: badness(figure, v)))
+    return Summary(
+        group.name, len(values), float(np.mean(values)), sd, max(values, key=lambda v: distance_to_ideal(figure, v))
+    )
 
 
-def badness(figure: str, value: float) -> float:
+def distance_to_ideal(figure: str, value: float) -> float:
     """How far a figure is from where it should be: the larger, the worse."""
-    return shortfall(KINDS[figure].better, value)
+    return shortfall(METRICS[figure].better, value)
 
 
 def shortfall(better: str, value: float) -> float:
@@ -137,7 +139,7 @@ def _best(figure: str, groups: Sequence[Group]) -> str:
 
 
 def _badnesses(figure: str, group: Group) -> list[float]:
-    return [badness(figure, value) for value in group.values(figure)]
+    return [distance_to_ideal(figure, value) for value in group.values(figure)]
 
 
 def holm(chances: Sequence[float]) -> list[bool]:
@@ -165,13 +167,13 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
 
 def summary_rows(group: Group) -> list[tuple[str, str]]:
     """The table of one method over its seeds: each figure that all of them have, mean ± deviation (worst)."""
-    return [(KINDS[name].title, _summarised(name, _summary(name, group))) for name in _shared([group])]
+    return [(METRICS[name].title, _summarised(name, _summary(name, group))) for name in _shared([group])]
 
 
 def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
     """The table of a comparison: each figure of each group, and what follows."""
     return [
-        (KINDS[found.figure].title, *(_summarised(found.figure, it) for it in found.summaries), found.verdict)
+        (METRICS[found.figure].title, *(_summarised(found.figure, it) for it in found.summaries), found.verdict)
         for found in comparisons
     ]
 

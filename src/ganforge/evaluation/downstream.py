@@ -60,7 +60,7 @@ def train_classifier(images: ImageSet, epochs: int = EPOCHS, seed: int = 0) -> S
 
 
 @torch.no_grad()
-def hits(network: SmallNetwork, images: ImageSet) -> int:
+def count_correct(network: SmallNetwork, images: ImageSet) -> int:
     """Count the images whose label the network finds."""
     found = [network(scale(block, "0..1")).argmax(1) for block in images.images.split(BLOCK)]
     return int((torch.cat(found) == images.labels).sum())
@@ -68,7 +68,7 @@ def hits(network: SmallNetwork, images: ImageSet) -> int:
 
 def learned(images: ImageSet, tested: ImageSet, epochs: int = EPOCHS) -> tuple[float, Interval]:
     """Return the accuracy on ``tested`` of a network that learned from ``images``, and its interval over ``tested``."""
-    right = hits(train_classifier(images, epochs), tested)
+    right = count_correct(train_classifier(images, epochs), tested)
     return right / len(tested), proportion_interval(right, len(tested))
 
 

@@ -8,16 +8,16 @@ import torch
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import RunFailed
 from ganforge.evaluation.downstream import learned
-from ganforge.evaluation.features import Eye, View, kept_features
+from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
 from ganforge.evaluation.label_swap import label_swap
 from ganforge.evaluation.metric_table import (
-    KINDS,
+    METRICS,
     Figure,
     Found,
     class_figures,
+    compute_metrics,
     copying_figures,
     plain_figures,
-    plain_values,
 )
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.report import Evaluation
@@ -27,13 +27,13 @@ from ganforge.judge.judge import Report
 from ganforge.judge.measure import other_reals
 from ganforge.metrics.memorisation import nearest_distances
 from ganforge.randomness import random_generator
-from ganforge.sampling import Generator, png, sheet
+from ganforge.sampling import Generator, image_grid, png
 
 NEAREST = 10
 """Fakes that the sheet of suspected copies shows."""
 
 
-class Yardstick:
+class Evaluator:
     """Real images, and who looks: measures one set of fakes after another under one protocol.
 
     Args:
@@ -47,7 +47,7 @@ class Yardstick:
 
     def __init__(
         self,
-        eye: Eye,
+        eye: FeatureExtractor,
         splits: Splits,
         split: str,
         n: int,
@@ -57,10 +57,10 @@ class Yardstick:
         reals = splits.test if split == "test" else splits.validation
         self.eye, self._splits, self._report, self._say = eye, splits, report, say
         self.protocol = Protocol(eye.name, eye.hash, splits.train.name, reals.fingerprint, split, n)
-        self._reals = some(reals, n, "reals")
+        self._reals = random_subset(reals, n, "reals")
         self._others = other_reals(splits.train, n)  # those of the verdict: one floor
         unseen = splits.validation if split == "test" else splits.test
-        self._unseen = some(unseen, min(n, len(unseen)), "unseen")
+        self._unseen = random_subset(unseen, min(n, len(unseen)), "unseen")
         self._real, self._floor = (eye.look_at_set(images, report) for images in (self._reals, self._others))
         self._train = kept_features(eye, splits.train, report)
 
@@ -79,7 +79,7 @@ class Yardstick:
         beside = self._kept_beside(slow)
         figures = [
             Figure(name, value, interval, beside.get(name), beside.get(f"bad {name}"), self.protocol.n)
-            for name, (value, interval) in sorted(found.items(), key=lambda item: list(KINDS).index(item[0]))
+            for name, (value, interval) in sorted(found.items(), key=lambda item: list(METRICS).index(item[0]))
         ]
         rows = class_figures(self._real, fake, self._floor, self.eye.class_names)
         note = generator.note if generator else {}
@@ -91,9 +91,11 @@ class Yardstick:
         distances, rows = nearest_distances(self._look(fakes).features, self._train)
         closest = distances.argsort()[:NEAREST]
         pairs = torch.cat([fakes.images[closest], self._splits.train.gather(torch.from_numpy(rows[closest]))])
-        return png(sheet(pairs, NEAREST, caption="above: the fakes nearest to a training image, below: that image"))
+        return png(
+            image_grid(pairs, NEAREST, caption="above: the fakes nearest to a training image, below: that image")
+        )
 
-    def _look(self, images: ImageSet) -> View:
+    def _look(self, images: ImageSet) -> Features:
         return self.eye.look(images.images, self.eye.numbered(images) if images.labelled else None, self._report)
 
     def _kept_beside(self, slow: bool) -> dict[str, float]:
@@ -114,18 +116,18 @@ class Yardstick:
     def _beside(self, slow: bool) -> dict[str, float]:
         """Put other reals, then hopeless fakes, in the place of the fakes."""
         classes = len(self.eye.class_names)
-        beside = plain_values(self._real, self._floor, classes)
+        beside = compute_metrics(self._real, self._floor, classes)
         unseen = self._look(self._unseen)  # the other reals are training images: copies of themselves
         beside |= _values(copying_figures(self._train, self._real.features, unseen.features))
         for bad, images in self._hopeless().items():
             view = self._look(images)
-            values = plain_values(self._real, view, classes)
+            values = compute_metrics(self._real, view, classes)
             if bad == "training images":
                 values |= _values(copying_figures(self._train, self._real.features, view.features))
             if slow and bad == "noise":
                 values["train_on_generated"] = learned(images, self._reals)[0]
                 values["test_on_generated"] = learned(self._others, images)[0]
-            beside |= {f"bad {name}": value for name, value in values.items() if KINDS[name].bad == bad}
+            beside |= {f"bad {name}": value for name, value in values.items() if METRICS[name].bad == bad}
         if slow:
             beside["train_on_generated"] = learned(self._others, self._reals)[0]
             beside["test_on_generated"] = learned(self._others, self._unseen)[0]
@@ -150,7 +152,7 @@ def _values(found: Found) -> dict[str, float]:
     return {name: value for name, (value, _) in found.items()}
 
 
-def some(images: ImageSet, count: int, name: str) -> ImageSet:
+def random_subset(images: ImageSet, count: int, name: str) -> ImageSet:
     """Return ``count`` images by lot, always the same: the first ones of a folder may all be of one class."""
     if count == len(images):
         return images
@@ -158,7 +160,7 @@ def some(images: ImageSet, count: int, name: str) -> ImageSet:
     return images.select(lot)
 
 
-def drawn(generator: Generator, count: int, seed: int) -> ImageSet:
+def generate_images(generator: Generator, count: int, seed: int) -> ImageSet:
     """Draw pictures whose labels go round the classes."""
     names = generator.class_names
     asked = torch.arange(count) % len(names) if names else torch.full((count,), -1)

@@ -12,7 +12,7 @@ from ganforge.data.images import ImageSet
 from ganforge.errors import RunFailed, UserError
 from ganforge.evaluation.identity import Unidentified, identity_of
 from ganforge.files import cache_folder
-from ganforge.judge.judge import Judge, Report, Seen
+from ganforge.judge.judge import Judge, Predictions, Report
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 
 Extractor = Callable[[Tensor], Tensor]
@@ -22,7 +22,7 @@ BLOCK = 500
 
 
 @dataclass(frozen=True)
-class View:
+class Features:
     """N pictures as they are measured.
 
     Attributes:
@@ -42,12 +42,12 @@ class View:
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, rows: Tensor) -> "View":
+    def __getitem__(self, rows: Tensor) -> "Features":
         """Return some of the pictures."""
-        return View(*(None if column is None else column[rows] for column in vars(self).values()))  # type: ignore[arg-type]
+        return Features(*(None if column is None else column[rows] for column in vars(self).values()))  # type: ignore[arg-type]
 
 
-class Eye:
+class FeatureExtractor:
     """Who looks: a judge, or a user's own extractor.
 
     Attributes:
@@ -72,7 +72,7 @@ class Eye:
         """What the classes are called that it reads; empty for an extractor."""
         return self.judge.class_names if self.judge else ()
 
-    def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> View:
+    def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> Features:
         """Look at uint8 images [N, C, H, W]; ``labels`` are numbered as the judge's classes (`numbered`).
 
         Raises:
@@ -80,9 +80,9 @@ class Eye:
         """
         if self.judge is not None:
             return _view(self.judge.look(images, report), labels)
-        return View(self._extract(images, report), labels=_if_known(labels))
+        return Features(self._extract(images, report), labels=_if_known(labels))
 
-    def look_at_set(self, images: ImageSet, report: Report | None = None) -> View:
+    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Features:
         """Look at a set of real images, once: who chose the judge has shown it the test images already."""
         if self.judge is not None:
             return _view(self.judge.look_at_set(images, report), self.numbered(images))
@@ -117,8 +117,8 @@ def _identity(extractor: Extractor | None) -> tuple[str, str]:
         return secrets.token_hex(32), note
 
 
-def _view(seen: Seen, labels: Tensor | None) -> View:
-    return View(seen.features, seen.classes, seen.confidence, seen.spread_features, _if_known(labels))
+def _view(seen: Predictions, labels: Tensor | None) -> Features:
+    return Features(seen.features, seen.classes, seen.confidence, seen.spread_features, _if_known(labels))
 
 
 def _if_known(labels: Tensor | None) -> Tensor | None:
@@ -126,7 +126,7 @@ def _if_known(labels: Tensor | None) -> Tensor | None:
     return None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
 
 
-def kept_features(eye: Eye, images: ImageSet, report: Report | None = None) -> Tensor:
+def kept_features(eye: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
     """Return the features [N, F] of a large set that is looked at again and again: training images.
 
     Those of a judge are kept in the cache folder, under the judge's hash and the images' fingerprint.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
-from ganforge.evaluation.features import Eye
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import SPLITS, Found
 from ganforge.judge.judge import Report
 from ganforge.metrics.intervals import interval_of_splits, proportion_interval
@@ -13,7 +13,7 @@ from ganforge.sampling import Generator
 PAIRS = 2000
 
 
-def label_swap(generator: Generator, eye: Eye, report: Report | None = None) -> Found:
+def label_swap(generator: Generator, eye: FeatureExtractor, report: Report | None = None) -> Found:
     """Draw pairs from one noise with two labels, and look at both.
 
     ``swap_changed``: share of pairs in which both pictures are read as what was asked: the label, and only the label,

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.evaluation.features import View
+from ganforge.evaluation.features import Features
 from ganforge.judge.measure import classes_among, present
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
 from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.memorisation import exact_copies, nearer_share, nearest_distances, repetition
+from ganforge.metrics.memorisation import closer_probability, exact_copies, nearest_distances, repetition
 from ganforge.metrics.modes import class_shares, reverse_kl
 from ganforge.metrics.neighbours import neighbourhood, recall
 from ganforge.metrics.spread import mean_spread, within_class_spread
@@ -28,7 +28,7 @@ SHARE = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Kind:
+class MetricSpec:
     """What a figure is called, where it should be, which hopeless fakes give its ceiling, and where it can lie."""
 
     title: str
@@ -38,50 +38,56 @@ class Kind:
     within: tuple[float, float] = (0.0, math.inf)
 
 
-KINDS = {
-    "frechet_distance": Kind("Fréchet distance", "low", about="how far the cloud of fakes lies from that of reals"),
-    "kernel_distance": Kind(
+METRICS = {
+    "frechet_distance": MetricSpec(
+        "Fréchet distance", "low", about="how far the cloud of fakes lies from that of reals"
+    ),
+    "kernel_distance": MetricSpec(
         "kernel distance", "low", about="the same without assuming a Gaussian; unbiased", within=(-math.inf, math.inf)
     ),
-    "precision": Kind("precision", "high", about="fakes that could be real ones", within=SHARE),
-    "density": Kind("density", "high", about="precision that a stray real cannot lift"),
-    "recall": Kind("recall", "high", "one picture of each class", "reals that could be fakes", within=SHARE),
-    "coverage": Kind(
+    "precision": MetricSpec("precision", "high", about="fakes that could be real ones", within=SHARE),
+    "density": MetricSpec("density", "high", about="precision that a stray real cannot lift"),
+    "recall": MetricSpec("recall", "high", "one picture of each class", "reals that could be fakes", within=SHARE),
+    "coverage": MetricSpec(
         "coverage", "high", "one picture of each class", "recall that a stray fake cannot lift", within=SHARE
     ),
-    "confident": Kind("read surely", "high", about="pictures of which the judge is at least 80 % sure", within=SHARE),
-    "class_spread": Kind("spread in a class", "1", "one picture of each class", "variance beside that of reals"),
-    "classes_present": Kind("classes present", "high", about="with at least .3 of their share among reals"),
-    "class_reverse_kl": Kind("class reverse KL", "low", about="how uneven the classes come, as the judge reads them"),
-    "label_agreement": Kind(
+    "confident": MetricSpec(
+        "read surely", "high", about="pictures of which the judge is at least 80 % sure", within=SHARE
+    ),
+    "class_spread": MetricSpec("spread in a class", "1", "one picture of each class", "variance beside that of reals"),
+    "classes_present": MetricSpec("classes present", "high", about="with at least .3 of their share among reals"),
+    "class_reverse_kl": MetricSpec(
+        "class reverse KL", "low", about="how uneven the classes come, as the judge reads them"
+    ),
+    "label_agreement": MetricSpec(
         "label agreement", "high", about="pictures read as the class that was asked for", within=SHARE
     ),
-    "swap_changed": Kind(
+    "swap_changed": MetricSpec(
         "label swap: changed", "high", about="same noise, other label: read as both were asked", within=SHARE
     ),
-    "swap_kept": Kind(
+    "swap_kept": MetricSpec(
         "label swap: style kept",
         "high",
         about="correlation of ink, width, height, slant of the two",
         within=(-1.0, 1.0),
     ),
-    "copying": Kind(
+    "copying": MetricSpec(
         "copying", "half", "training images", "chance that a fake lies nearer to training than a real", within=SHARE
     ),
-    "copies": Kind(
+    "copies": MetricSpec(
         "exact copies", "low", "training images", "fakes with the features of a training image", within=SHARE
     ),
-    "repetition": Kind(
+    "repetition": MetricSpec(
         "repetition",
         "half",
         "one picture of each class",
         "chance that two fakes lie nearer than two reals",
         within=SHARE,
     ),
-    "train_on_generated": Kind(
+    "train_on_generated": MetricSpec(
         "trained on fakes", "high", about="accuracy on reals of a net that learned from fakes", within=SHARE
     ),
-    "test_on_generated": Kind(
+    "test_on_generated": MetricSpec(
         "tested on fakes", "high", about="accuracy on fakes of a net that learned from reals", within=SHARE
     ),
 }
@@ -112,7 +118,7 @@ class Figure:
     n: int = 0
 
 
-def plain_values(real: View, fake: View, classes: int) -> Values:
+def compute_metrics(real: Features, fake: Features, classes: int) -> Values:
     """Compute every figure that needs only two views, of equal lengths; NaN where one cannot be given."""
     near = neighbourhood(real.features, fake.features)
     values = {
@@ -135,19 +141,19 @@ def plain_values(real: View, fake: View, classes: int) -> Values:
     return values
 
 
-def plain_figures(real: View, fake: View, classes: int) -> Found:
+def plain_figures(real: Features, fake: Features, classes: int) -> Found:
     """Compute them with their 95 % intervals, from the same figures of ten disjoint tenths of both sides."""
-    values = plain_values(real, fake, classes)
+    values = compute_metrics(real, fake, classes)
     lots = [torch.randperm(len(view), generator=random_generator("splits", len(view))) for view in (real, fake)]
     tenths = [lot.tensor_split(SPLITS) for lot in lots]
-    parts = [plain_values(real[a], fake[b], classes) for a, b in zip(*tenths, strict=True)]
+    parts = [compute_metrics(real[a], fake[b], classes) for a, b in zip(*tenths, strict=True)]
     found: Found = {}
     for name, value in values.items():
         if math.isnan(value):
             continue
         of_parts = [part[name] for part in parts]
         known = name != "classes_present" and all(math.isfinite(part) for part in of_parts)
-        found[name] = value, interval_of_splits(value, of_parts, KINDS[name].within) if known else None
+        found[name] = value, interval_of_splits(value, of_parts, METRICS[name].within) if known else None
     for name in {"label_agreement", "confident"} & found.keys():
         share = found[name][0]
         found[name] = share, proportion_interval(round(share * len(fake)), len(fake))
@@ -158,22 +164,22 @@ def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Found:
     """Compute the figures of copying, from features: how near fakes lie to training images, beside held-out reals."""
     held, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
     parts = zip(np.array_split(distances, SPLITS), np.array_split(held, SPLITS), strict=True)
-    nearer = nearer_share(distances, held)
+    nearer = closer_probability(distances, held)
     exact = int(exact_copies(distances, train).sum())
     return {
-        "copying": (nearer, interval_of_splits(nearer, [nearer_share(*part) for part in parts], SHARE)),
+        "copying": (nearer, interval_of_splits(nearer, [closer_probability(*part) for part in parts], SHARE)),
         "copies": (exact / len(distances), proportion_interval(exact, len(distances))),
     }
 
 
-def shares_of(view: View, classes: int, threshold: float = CONFIDENT) -> Floats:
+def shares_of(view: Features, classes: int, threshold: float = CONFIDENT) -> Floats:
     """Return the share of all pictures that are read as each class with so much confidence."""
     assert view.classes is not None
     assert view.confidence is not None
     return class_shares(view.classes, view.confidence, classes, threshold)
 
 
-def class_spread(real: View, fake: View, classes: int) -> Floats:
+def class_spread(real: Features, fake: Features, classes: int) -> Floats:
     """Return the spread within each class, by the class that is read."""
     columns = (real.spread_features, real.classes, fake.spread_features, fake.classes)
     of_real, real_classes, of_fake, fake_classes = (column for column in columns if column is not None)
@@ -200,7 +206,7 @@ class ClassRow:
     recall_floor: float | None = None
 
 
-def class_figures(real: View, fake: View, floor: View, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
+def class_figures(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
     """Compute the figures of every class; by the class that was asked for where it was, else by what is read."""
     if not names:
         return ()
@@ -225,7 +231,7 @@ def class_figures(real: View, fake: View, floor: View, names: tuple[str, ...]) -
     return tuple(rows)
 
 
-def _of_class(view: View, k: int) -> Tensor:
+def _of_class(view: Features, k: int) -> Tensor:
     of = view.labels if view.labels is not None else view.classes
     return view.features[of == k]
 

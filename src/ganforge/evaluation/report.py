@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ganforge.errors import UserError
-from ganforge.evaluation.metric_table import KINDS, ClassRow, Figure
+from ganforge.evaluation.metric_table import METRICS, ClassRow, Figure
 from ganforge.evaluation.protocol import Protocol
 
 WRITES_ONE = "'ganforge evaluate ... --json > FILE' writes one"
@@ -51,11 +51,11 @@ class Evaluation:
         """The table: figure, value, interval, what other reals have, what hopeless fakes have."""
         return [
             (
-                KINDS[figure.name].title,
+                METRICS[figure.name].title,
                 shown(figure.value, figure.name),
                 " to ".join(shown(end, figure.name) for end in figure.interval or ()),
                 shown(figure.floor, figure.name),
-                "" if figure.ceiling is None else f"{shown(figure.ceiling, figure.name)} ({KINDS[figure.name].bad})",
+                "" if figure.ceiling is None else f"{shown(figure.ceiling, figure.name)} ({METRICS[figure.name].bad})",
             )
             for figure in self.figures
         ]
@@ -102,7 +102,7 @@ def parse_evaluation(values: Mapping[str, Any], where: str, remedy: str = WRITES
         UserError: it is something else.
     """
     try:
-        figures = [{**figure, "name": name} for name, figure in values["figures"].items() if name in KINDS]
+        figures = [{**figure, "name": name} for name, figure in values["figures"].items() if name in METRICS]
         return TypeAdapter(Evaluation).validate_python({**values, "figures": figures})
     except (KeyError, TypeError, AttributeError):
         raise UserError(f"{where}: holds no evaluation; {remedy}") from None

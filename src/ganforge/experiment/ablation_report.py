@@ -14,9 +14,9 @@ from ganforge.benchmarks.report import shown as shown_of_points
 from ganforge.benchmarks.techniques import Technique
 from ganforge.evaluation.compare import FEWEST_SEEDS
 from ganforge.evaluation.effects import Effect, effects
-from ganforge.evaluation.metric_table import KINDS
+from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.report import shown as shown_of_pictures
-from ganforge.experiment.ablation_setups import Arena
+from ganforge.experiment.ablation_setups import AblationSetup
 
 SAME = "the base has it"
 """Why a row is not played whose changes change nothing."""
@@ -59,10 +59,10 @@ class RowReport:
 
 
 @dataclass(frozen=True)
-class ArenaReport:
+class SetupReport:
     """All rows of one data set, the base first; ``floor``: what as many real examples have."""
 
-    arena: Arena
+    arena: AblationSetup
     steps: int
     samples: int
     floor: Figures
@@ -85,7 +85,7 @@ class ArenaReport:
             return SAME if row.why_not == SAME else "refused"
         if row.diverged:
             return "harms"
-        return self.effects[self.arena.deciding].get(row.technique.name, Effect("cannot tell")).word
+        return self.effects[self.arena.primary_metric].get(row.technique.name, Effect("cannot tell")).word
 
     def verdict(self, row: RowReport) -> str:
         """The word with its reason, and which other figures moved by more than noise."""
@@ -97,18 +97,24 @@ class ArenaReport:
         fewest = min(seeds, len(self.rows[0].seeds))
         if fewest < FEWEST_SEEDS:
             return f"{word} with {fewest} seed{'s' * (fewest != 1)}: {FEWEST_SEEDS} or more would"
-        chance = self.effects[self.arena.deciding][name].chance if name in self.effects[self.arena.deciding] else None
+        chance = (
+            self.effects[self.arena.primary_metric][name].chance
+            if name in self.effects[self.arena.primary_metric]
+            else None
+        )
         words = word if chance is None else f"{word} (p = {chance:.2g})"
         others = {figure: found[name].word for figure, found in self.effects.items() if name in found}
         for said, meant in (("better", "helps"), ("worse", "harms")):
-            moved = [title(figure) for figure, it in others.items() if it == meant and figure != self.arena.deciding]
+            moved = [
+                title(figure) for figure, it in others.items() if it == meant and figure != self.arena.primary_metric
+            ]
             words += f"; {said}: {', '.join(moved)}" if moved else ""
         return words
 
     def table(self) -> list[tuple[str, ...]]:
         """Header, base, techniques, real data."""
         names = list(self.arena.better)
-        gained = f"gain in {title(self.arena.deciding)} (95 %)"
+        gained = f"gain in {title(self.arena.primary_metric)} (95 %)"
         header = ("technique", *map(title, names), "cost", "steps", "s", gained, "verdict")
         floor = ("*real data*", *(_shown(name, self.floor[name]) for name in names), "", "", "", "", "")
         return [header, *(self._cells(row) for row in self.rows), floor]
@@ -118,7 +124,7 @@ class ArenaReport:
         if row.why_not:
             return (name, *figures, "", "", "", "", self.verdict(row))
         seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
-        gain = _percent(self.effects[self.arena.deciding].get(name))
+        gain = _percent(self.effects[self.arena.primary_metric].get(name))
         verdict = self.verdict(row) if row is not self.rows[0] else ""
         return (name, *figures, f"{row.cost.ratio:.2f}", f"{row.steps:,}", seconds, gain, verdict)
 
@@ -146,7 +152,7 @@ class ArenaReport:
             "steps": self.steps,
             "usual_steps": self.arena.protocol.steps,
             "samples": self.samples,
-            "deciding": self.arena.deciding,
+            "deciding": self.arena.primary_metric,
             "floor": dict(self.floor),
             "rows": [self._row_to_dict(row) for row in self.rows],
         }
@@ -174,12 +180,12 @@ class ArenaReport:
 
 
 @dataclass(frozen=True)
-class TechniquesReport:
+class AblationReport:
     """All data sets that were asked for."""
 
     folder: Path
     quick: bool
-    arenas: tuple[ArenaReport, ...]
+    arenas: tuple[SetupReport, ...]
 
     def markdown(self) -> str:
         """All tables, and above several of them the verdicts beside each other."""
@@ -190,7 +196,7 @@ class TechniquesReport:
         header = ("technique", *(found.arena.data for found in self.arenas), "what it is")
         side_by_side = zip(*(found.rows[1:] for found in self.arenas), strict=True)
         rows = [
-            (these[0].technique.name, *map(ArenaReport.word, self.arenas, these), these[0].technique.about)
+            (these[0].technique.name, *map(SetupReport.word, self.arenas, these), these[0].technique.about)
             for these in side_by_side
         ]
         return _markdown([header, *rows])
@@ -207,8 +213,8 @@ class TechniquesReport:
 
 def title(figure: str) -> str:
     """What a figure is called."""
-    if figure in KINDS:
-        return KINDS[figure].title
+    if figure in METRICS:
+        return METRICS[figure].title
     return {"misplaced": "misplaced %", **TITLES}.get(figure, figure)
 
 
@@ -218,7 +224,7 @@ def _markdown(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _shown(figure: str, value: float | None) -> str:
-    return shown_of_pictures(value, figure) if figure in KINDS else shown_of_points(figure, value)
+    return shown_of_pictures(value, figure) if figure in METRICS else shown_of_points(figure, value)
 
 
 def _cell(figure: str, values: Sequence[float]) -> str:

@@ -10,20 +10,20 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.benchmarks.problems import WITHIN, Figures, Points, Problem, batches_of
-from ganforge.benchmarks.protocols import Protocol
+from ganforge.benchmarks.protocols import BenchmarkSpec
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.data.splits import shuffled
 from ganforge.data.synthetic import ring
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import some
-from ganforge.evaluation.features import Eye, View
-from ganforge.evaluation.metric_table import copying_figures, plain_values
+from ganforge.evaluation.evaluator import random_subset
+from ganforge.evaluation.features import FeatureExtractor, Features
+from ganforge.evaluation.metric_table import compute_metrics, copying_figures
 from ganforge.evaluation.protocol import VERSION
 from ganforge.judge.shipped import load_judge
 from ganforge.recipes.recipe import Recipe
-from ganforge.sampling import sheet
+from ganforge.sampling import image_grid
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Digits(Problem):
         return train if self.few is None else train.select(self._lot[: self.few], f"{train.name}-{self.few}")
 
     @cached_property
-    def _eye(self) -> Eye:
-        return Eye(load_judge())
+    def _eye(self) -> FeatureExtractor:
+        return FeatureExtractor(load_judge())
 
     @cached_property
-    def _real(self) -> View:
+    def _real(self) -> Features:
         validation = self._splits.validation
-        return self._eye.look(some(validation, len(validation), "reals").images)
+        return self._eye.look(random_subset(validation, len(validation), "reals").images)
 
     @cached_property
     def _known(self) -> Tensor:
@@ -89,7 +89,7 @@ class Digits(Problem):
 
     def refuse(self, recipe: Recipe) -> None:
         """Digits are shown without their labels."""
-        if recipe.told_classes or recipe.generator.output == "linear":
+        if recipe.uses_classes or recipe.generator.output == "linear":
             raise UserError(f"{recipe.name}: takes an unconditional recipe for pictures, such as vanilla")
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:
@@ -102,7 +102,7 @@ class Digits(Problem):
         With ``few``: copying too, as the chance that a fake lies nearer to one of these than a validation image does.
         """
         real, fake = self._real[torch.arange(len(samples))], self._eye.look(samples)
-        values = plain_values(real, fake, len(self._eye.class_names))
+        values = compute_metrics(real, fake, len(self._eye.class_names))
         found: Figures = {
             name: values[name] for name in ("frechet_distance", "recall", "coverage", "class_spread", "classes_present")
         }
@@ -120,7 +120,7 @@ class Digits(Problem):
 
     def picture(self, samples: Tensor) -> Image.Image:
         """A hundred of them."""
-        return sheet(samples[:100], 10)
+        return image_grid(samples[:100], 10)
 
     def identity(self) -> dict[str, Any]:
         """The images, the judge, and the version of the figures."""
@@ -129,7 +129,7 @@ class Digits(Problem):
 
 
 @dataclass(frozen=True)
-class Arena:
+class AblationSetup:
     """A data set with the base.
 
     Attributes:
@@ -141,12 +141,12 @@ class Arena:
     """
 
     data: str
-    protocol: Protocol
+    protocol: BenchmarkSpec
     changes: tuple[str, ...]
     better: Mapping[str, str]
 
     @property
-    def deciding(self) -> str:
+    def primary_metric(self) -> str:
         """The figure that decides: one, told beforehand, for with many figures something always helps."""
         return next(iter(self.better))
 
@@ -171,11 +171,13 @@ class Base(NamedTuple):
     steps: int
 
 
-def _arena(data: str, about: str, problem: Problem, base: Base, samples: int, better: Mapping[str, str]) -> Arena:
+def _arena(
+    data: str, about: str, problem: Problem, base: Base, samples: int, better: Mapping[str, str]
+) -> AblationSetup:
     quick = max(1, base.steps // 20)
     name = f"techniques on {data}"
-    protocol = Protocol(name, about, problem, base.recipe, base.steps, SEEDS, samples, 0, quick, published={})
-    return Arena(data, protocol, base.changes, better)
+    protocol = BenchmarkSpec(name, about, problem, base.recipe, base.steps, SEEDS, samples, 0, quick, published={})
+    return AblationSetup(data, protocol, base.changes, better)
 
 
 # Small nets, so that hundreds of runs take hours and not weeks, at lengths that take them near to where they will come.
@@ -208,7 +210,7 @@ ON_PICTURES = Base(
     3_000,
 )
 
-ARENAS = {
+ABLATION_SETUPS = {
     arena.data: arena
     for arena in (
         _arena("ring", "8 normal distributions on a circle", Ring(ring()), ON_POINTS, 10_000, POINTS),

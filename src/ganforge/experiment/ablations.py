@@ -11,10 +11,10 @@ from ganforge.benchmarks.cost import FREE, Cost, measure_cost
 from ganforge.benchmarks.protocols import Plan
 from ganforge.benchmarks.run import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept, read_result
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
-from ganforge.errors import Interrupted, UserError, nearest
-from ganforge.experiment.ablation_report import SAME, ArenaReport, RowReport, TechniquesReport
-from ganforge.experiment.ablation_setups import ARENAS, SEEDS, Arena
-from ganforge.experiment.task_queue import Share, Task, Tell, locked, share
+from ganforge.errors import Interrupted, UserError, suggest_names
+from ganforge.experiment.ablation_report import SAME, AblationReport, RowReport, SetupReport
+from ganforge.experiment.ablation_setups import ABLATION_SETUPS, SEEDS, AblationSetup
+from ganforge.experiment.task_queue import Share, Task, Tell, locked, run_tasks
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
@@ -35,7 +35,7 @@ class Row:
     """
 
     technique: Technique
-    arena: Arena
+    arena: AblationSetup
     base: Recipe
     plan: Plan | None
     why_not: str = ""
@@ -55,7 +55,7 @@ def techniques(
     quick: bool = False,
     out: str | Path | None = None,
     tell: Tell = lambda done, total, what: None,
-) -> TechniquesReport:
+) -> AblationReport:
     """Play each technique and the base with seeds 0, 1, ... and say what helps, does nothing, harms.
 
     Every row is given as many steps as cost what the base's cost, which is measured before. What is finished in the
@@ -78,32 +78,32 @@ def techniques(
     for flag, value in (("seeds", seeds), ("steps", steps)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: must be more than 0")
-    arenas = [_named(name, ARENAS, "data") for name in dict.fromkeys(data or ARENAS)]
+    arenas = [_named(name, ABLATION_SETUPS, "data") for name in dict.fromkeys(data or ABLATION_SETUPS)]
     known = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
     chosen = [_named(name, known, "only") for name in dict.fromkeys((BASE.name, *(only or known)))]
     folder = user_path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
-    refuse_strangers(folder, ARENAS.__contains__)
+    refuse_strangers(folder, ABLATION_SETUPS.__contains__)
     rows = [row for arena in arenas for row in _rows(arena, chosen, folder, steps, quick)]
     try:
         _claim(rows, tell)
-        share(_costs(rows, QUICK_MOMENT if quick else MOMENT), tell)
+        run_tasks(_costs(rows, QUICK_MOMENT if quick else MOMENT), tell)
         plans = {row.what: _priced(row.plan) for row in rows if row.plan is not None}
         runs = _runs(rows, plans, seeds)
-        share(runs, tell)
+        run_tasks(runs, tell)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; what is finished is kept in {folder}, and the same command goes on from the last checkpoint"
         ) from None
-    return TechniquesReport(folder, quick, tuple(_report(arena, rows, plans) for arena in arenas))
+    return AblationReport(folder, quick, tuple(_report(arena, rows, plans) for arena in arenas))
 
 
 def _named(name: str, known: dict[str, Thing], flag: str) -> Thing:
     if name not in known:
-        raise UserError(f"--{flag} {name}: {nearest(name, known)}")
+        raise UserError(f"--{flag} {name}: {suggest_names(name, known)}")
     return known[name]
 
 
-def _rows(arena: Arena, chosen: Sequence[Technique], folder: Path, steps: int | None, quick: bool) -> list[Row]:
+def _rows(arena: AblationSetup, chosen: Sequence[Technique], folder: Path, steps: int | None, quick: bool) -> list[Row]:
     """What is chosen, the base first: each with a plan, or with the reason why it cannot be played here."""
     protocol = arena.protocol
     base = on_a_device(load_recipe(protocol.recipe, arena.changes))
@@ -186,13 +186,13 @@ def _play(plan: Plan, seed: int, part: Share) -> None:
     shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)  # some ten megabytes for each of hundreds of seeds
 
 
-def _report(arena: Arena, rows: Sequence[Row], plans: dict[str, Plan]) -> ArenaReport:
+def _report(arena: AblationSetup, rows: Sequence[Row], plans: dict[str, Plan]) -> SetupReport:
     """Read what is finished, whichever call or process played it."""
     here = [row for row in rows if row.arena is arena]
     base = plans[here[0].what]
     samples = max(base.samples)
     reports = tuple(_row_report(row, plans.get(row.what)) for row in here)
-    return ArenaReport(arena, base.steps, samples, floor_of(base)[str(samples)], reports)
+    return SetupReport(arena, base.steps, samples, floor_of(base)[str(samples)], reports)
 
 
 def _row_report(row: Row, plan: Plan | None) -> RowReport:

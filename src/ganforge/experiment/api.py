@@ -12,9 +12,9 @@ from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, Length, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
 from ganforge.experiment.preflight import (
-    Order,
+    TrainingPlan,
     choose_device,
     given_length,
     load,
@@ -24,7 +24,7 @@ from ganforge.experiment.preflight import (
     source_of,
     versions,
 )
-from ganforge.experiment.run import Run, complete_run, conclude, play
+from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint
@@ -51,7 +51,7 @@ def train(
     skip_bad: bool = False,
     levels: tuple[float, float] | None = None,
     colour: bool = False,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> Run:
     """Train a GAN, leave a run folder behind, and say whether it worked.
 
@@ -98,7 +98,7 @@ def train(
         colour=colour,
         watcher=watcher,
     )
-    return order.begin(seed, folder)
+    return order.start(seed, folder)
 
 
 @plain_state()
@@ -109,7 +109,7 @@ def resume(
     epochs: float | None = None,
     minutes: float | None = None,
     data: Any = None,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> Run:
     """Go on where a run stopped, or beyond its end: the weights are those of a run that never stopped.
 
@@ -126,7 +126,7 @@ def resume(
         RunFailed: as ``train``.
         Interrupted: as ``train``.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     given = read_length(steps, epochs, minutes)
     folder = RunFolder(as_path("resume", run))
     data = Path(data) if isinstance(data, os.PathLike) else data
@@ -150,11 +150,11 @@ def resume(
         length = given_length(experiment, **given)
         done = float(saved.get("seconds", 0.0))
         if not given:
-            length = Length(saved.get("target_step"), saved.get("target_seconds") or math.inf)
-            length = Length(length.step, length.seconds - done)
+            length = StopCondition(saved.get("target_step"), saved.get("target_seconds") or math.inf)
+            length = StopCondition(length.step, length.seconds - done)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
         if finished and not given and not (saved.get("judged") and kept_verdict(folder)):
-            judged = conclude(experiment, state, done, watcher)
+            judged = judge_run_and_finish(experiment, state, done, watcher)
             if judged.verdict:
                 return judged
         if finished:
@@ -166,10 +166,10 @@ def resume(
         for file in (folder.log, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
-        return play(experiment, state, length, done, watcher)
+        return run_training(experiment, state, length, done, watcher)
 
 
-def go_on(order: Order, folder: RunFolder) -> Run:
+def continue_run(order: TrainingPlan, folder: RunFolder) -> Run:
     """Go on with a run of this order that was begun before; leave it alone if it is complete."""
     if not order.is_complete(folder):
         return resume(folder.path, steps=steps_left(order, folder), data=order.splits, watcher=order.watcher)
@@ -177,12 +177,12 @@ def go_on(order: Order, folder: RunFolder) -> Run:
     return complete_run(folder)
 
 
-def steps_left(order: Order, folder: RunFolder) -> int | None:
+def steps_left(order: TrainingPlan, folder: RunFolder) -> int | None:
     """Return the step up to which to resume a run of this order; None where it is there and wants its verdict only."""
     return order.steps if folder.read_run().get("step", 0) != order.steps else None
 
 
-def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None:
+def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
     """Load the newest whole checkpoint."""
     folder = experiment.folder
     try:
@@ -198,7 +198,7 @@ def _load_newest(experiment: Experiment, state: State, watcher: Watcher) -> None
         watcher.say(f"{complaint}; going back to the one before, of step {note['step']}")
 
 
-def _warn_of_changes(saved: dict[str, Any], watcher: Watcher) -> None:
+def _warn_of_changes(saved: dict[str, Any], watcher: ProgressListener) -> None:
     now = {**versions(), "threads": torch.get_num_threads()}
     before = {**saved.get("versions", {}), "threads": saved.get("threads")}
     changed = [

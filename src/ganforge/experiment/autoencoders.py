@@ -16,23 +16,23 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.encoding import fitted
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import Yardstick, some
-from ganforge.evaluation.features import Eye
-from ganforge.evaluation.metric_table import KINDS
+from ganforge.evaluation.evaluator import Evaluator, random_subset
+from ganforge.evaluation.features import FeatureExtractor
+from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.report import shown
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.multi_seed import train_seeds
 from ganforge.experiment.preflight import RUNS
-from ganforge.experiment.reconstruction import load_copyist
+from ganforge.experiment.reconstruction import load_reconstructor
 from ganforge.experiment.run import Run
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
 from ganforge.judge.measure import other_reals
 from ganforge.judge.shipped import load_judge
-from ganforge.metrics.reconstruction import lost_variance, sharpness
+from ganforge.metrics.reconstruction import relative_mse, sharpness
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
-from ganforge.sampling import png, sheet
+from ganforge.sampling import image_grid, png
 
 POINTS, CLOUDS, GAN = "autoencoder", "vae", "forge-1-unconditional"
 QUICK_STEPS, N, QUICK_N = 300, 10_000, 1_000
@@ -69,7 +69,7 @@ class AutoencodersReport:
 
     def header(self) -> tuple[str, ...]:
         """What the columns of ``table`` are."""
-        return ("pictures", *EXTRA, *(KINDS[name].title for name in FIGURES))
+        return ("pictures", *EXTRA, *(METRICS[name].title for name in FIGURES))
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows: whose pictures, then every figure, its mean and standard deviation over the seeds."""
@@ -107,7 +107,7 @@ def autoencoders(
     steps: int | None = None,
     quick: bool = False,
     out: str | Path | None = None,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> AutoencodersReport:
     """Train the three on MNIST with seeds 0, 1, ... for equally many steps, and measure what each makes.
 
@@ -119,7 +119,7 @@ def autoencoders(
     Raises:
         UserError: a GAN that does not compare, or as `ganforge.train_seeds`.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     gan = load_recipe(recipe or GAN)
     refuse(gan)
     usual = QUICK_STEPS if quick else -(-load_recipe(POINTS).kimg * 1000 // gan.batch_size)
@@ -135,7 +135,7 @@ def autoencoders(
         kept = folder / f"seed-{seed}-{length}-{n}.json"
         if not kept.exists():
             watcher.say(f"measuring seed {seed} ...")
-            yardstick = yardstick or Yardstick(Eye(load_judge()), splits, "test", n, say=watcher.say)
+            yardstick = yardstick or Evaluator(FeatureExtractor(load_judge()), splits, "test", n, say=watcher.say)
             found = _measure({name: of[seed] for name, of in runs.items()}, gan.name, yardstick, splits, n, seed)
             write_atomically(folder / f"seed-{seed}.png", found.pop("picture"))
             write_atomically(kept, to_json(found, indent=2).encode())
@@ -146,7 +146,7 @@ def autoencoders(
 def refuse(gan: Recipe) -> None:
     """Raise UserError unless a recipe is a GAN that differs from the autoencoders in how it learns alone."""
     ours = load_recipe(POINTS)
-    if gan.discriminator is None or gan.told_classes:
+    if gan.discriminator is None or gan.uses_classes:
         raise UserError(f"autoencoders compares with an unconditional GAN, such as {GAN}; {gan.name} is none")
     for name in ("generator", "latent", "batch_size"):
         if getattr(gan, name) != getattr(ours, name):
@@ -155,9 +155,12 @@ def refuse(gan: Recipe) -> None:
         raise UserError(f"{gan.name} sees {gan.discriminator_steps} times the images in a step: they would not compare")
 
 
-def _measure(runs: dict[str, Run], gan: str, yardstick: Yardstick, splits: Splits, n: int, seed: int) -> dict[str, Any]:
+def _measure(runs: dict[str, Run], gan: str, yardstick: Evaluator, splits: Splits, n: int, seed: int) -> dict[str, Any]:
     """Let the three draw and the two copy; every set of pictures by every figure."""
-    reals, others = some(splits.test, n, "reals").images, other_reals(splits.train, n).images  # the yardstick's own
+    reals, others = (
+        random_subset(splits.test, n, "reals").images,
+        other_reals(splits.train, n).images,
+    )  # the yardstick's own
     pictures = pictures_of(runs, gan, splits, reals, n, seed)
     rows: Rows = {}
     floor: Figures = {"sharpness": sharpness(reals, others)}
@@ -167,22 +170,22 @@ def _measure(runs: dict[str, Run], gan: str, yardstick: Yardstick, splits: Split
         rows[row] = {figure.name: figure.value for figure in found.figures if figure.name in FIGURES}
         rows[row]["sharpness"] = sharpness(reals, images)
         if COPIES in row:
-            rows[row]["lost"] = lost_variance(reals, images)
+            rows[row]["lost"] = relative_mse(reals, images)
         floor |= {f.name: f.floor for f in found.figures if f.name in FIGURES and f.floor is not None}
     strip = torch.cat([images[:COLUMNS] for images in (reals, *pictures.values())])
     caption = f"seed {seed}, {runs[gan].step:,} steps each · {COPIES}: of the row of real ones"
-    picture = png(sheet(strip, COLUMNS, caption=caption, row_names=["real", *pictures]))
+    picture = png(image_grid(strip, COLUMNS, caption=caption, row_names=["real", *pictures]))
     seconds = {name: run.seconds for name, run in runs.items()}
     return {"seed": seed, "rows": {"other real digits": floor, **rows}, "seconds": seconds, "picture": picture}
 
 
 def pictures_of(runs: dict[str, Run], gan: str, splits: Splits, reals: Tensor, n: int, seed: int) -> dict[str, Tensor]:
     """Return uint8 images [n, C, H, W] by what they are: reconstructions of the reals, and drawn ones."""
-    points, clouds = (load_copyist(runs[name].folder) for name in (POINTS, CLOUDS))
+    points, clouds = (load_reconstructor(runs[name].folder) for name in (POINTS, CLOUDS))
     near = fitted(points.encoder.encode(splits.train.images), points.generator.latent(n, seed=seed, name="fitted"))
     return {
-        f"{POINTS}: {COPIES}": points.again(reals),
-        f"{CLOUDS}: {COPIES}": clouds.again(reals),
+        f"{POINTS}: {COPIES}": points.reconstruct(reals),
+        f"{CLOUDS}: {COPIES}": clouds.reconstruct(reals),
         f"{POINTS}: noise": points.generator.sample(n, seed=seed),
         f"{POINTS}: {FITTED}": points.generator.draw(near),
         f"{CLOUDS}: noise": clouds.generator.sample(n, seed=seed),

@@ -15,7 +15,7 @@ from ganforge.benchmarks.run import read_kept
 from ganforge.data.images import scale
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.multi_seed import train_seeds
 from ganforge.experiment.preflight import RUNS
 from ganforge.experiment.run import Run
@@ -25,7 +25,7 @@ from ganforge.metrics.clustering import clustering_accuracy
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import code_sheet, png
+from ganforge.sampling import png, traversal_grid
 
 METHOD = "infogan"
 QUICK_STEPS, BLOCK = 300, 500
@@ -89,7 +89,7 @@ def clusters(
     steps: int | None = None,
     quick: bool = False,
     out: str | Path | None = None,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> ClustersReport:
     """Train seeds 0, 1, ... on MNIST without labels, and compare the code that is read from test digits with classes.
 
@@ -98,7 +98,7 @@ def clusters(
     Raises:
         UserError: a recipe without a categorical code, or as `ganforge.train_seeds`.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     checked = load_recipe(recipe or METHOD)
     if not checked.codes.categorical:
         raise UserError(f"clusters needs a recipe with a categorical code, such as {METHOD}; {checked.name} has none")
@@ -115,7 +115,7 @@ def clusters(
 def _accuracy(run: Run, seed: int) -> float:
     kept = run.folder / f"clusters-{run.step}.json"
     if not kept.exists():
-        write_atomically(run.folder / "codes.png", png(code_sheet(ganforge.load(run.folder), seed=seed)))
+        write_atomically(run.folder / "codes.png", png(traversal_grid(ganforge.load(run.folder), seed=seed)))
         found = read_codes(run.folder, seed)
         write_atomically(kept, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
     return float(read_kept(kept, float))

@@ -14,9 +14,9 @@ from ganforge.benchmarks.run import read_kept
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.evaluation.downstream import EPOCHS, hits, nearest_neighbour_hits, train_classifier
-from ganforge.evaluation.evaluator import drawn, some
-from ganforge.experiment.experiment import Watcher
+from ganforge.evaluation.downstream import EPOCHS, count_correct, nearest_neighbour_hits, train_classifier
+from ganforge.evaluation.evaluator import generate_images, random_subset
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.multi_seed import train_seeds
 from ganforge.experiment.preflight import RUNS
 from ganforge.files import cache_folder, user_path, write_atomically
@@ -29,7 +29,7 @@ QUICK_STEPS, QUICK_SAMPLES, QUICK_EPOCHS = 300, 5_000, 2
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DownstreamTask:
     """A protocol.
 
     Attributes:
@@ -49,18 +49,18 @@ def _nearest(images: ImageSet, tested: ImageSet, epochs: int) -> int:
 
 
 def _classifier(images: ImageSet, tested: ImageSet, epochs: int) -> int:
-    return len(tested) - hits(train_classifier(images, epochs), tested)
+    return len(tested) - count_correct(train_classifier(images, epochs), tested)
 
 
-LESSONS = {
-    "one-nn": Lesson(
+DOWNSTREAM_TASKS = {
+    "one-nn": DownstreamTask(
         "MNIST's test digits read by their nearest neighbour (pixels, Euclidean) among generated ones: the 1-NN test "
         "of the DCGAN paper",
         50_000,
         (("real digits", 3.1), ("GAN", 6.28), ("DCGAN", 2.98)),
         _nearest,
     ),
-    "train-on-generated": Lesson(
+    "train-on-generated": DownstreamTask(
         "MNIST's test digits read by a small network (3×3 convolutions of 32 and 64, pool, dense 128) that learned "
         f"from generated ones, {EPOCHS} epochs: the classification accuracy score",
         60_000,
@@ -81,7 +81,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class LessonReport:
+class DownstreamReport:
     """Our seeds beside the published rows and real digits (``floor``: as many training images)."""
 
     name: str
@@ -94,9 +94,9 @@ class LessonReport:
     floor: float
 
     @property
-    def lesson(self) -> Lesson:
+    def lesson(self) -> DownstreamTask:
         """The protocol."""
-        return LESSONS[self.name]
+        return DOWNSTREAM_TASKS[self.name]
 
     @property
     def terms(self) -> str:
@@ -133,7 +133,7 @@ class LessonReport:
         }
 
 
-def teach(
+def run_downstream(
     name: str,
     recipe: str | None = None,
     *,
@@ -141,8 +141,8 @@ def teach(
     steps: int | None = None,
     quick: bool = False,
     out: str | Path | None = None,
-    watcher: Watcher | None = None,
-) -> LessonReport:
+    watcher: ProgressListener | None = None,
+) -> DownstreamReport:
     """Train a conditional recipe on MNIST with seeds 0, 1, ..., and let others learn from what each draws.
 
     Runs that are complete in the folder are not trained again, so both benchmarks can share one (``--out``).
@@ -150,8 +150,8 @@ def teach(
     Raises:
         UserError: a recipe that cannot be asked for a digit, or as `ganforge.train_seeds`.
     """
-    watcher = watcher or Watcher()
-    lesson, recipe = LESSONS[name], recipe or DEFAULT_RECIPE
+    watcher = watcher or ProgressListener()
+    lesson, recipe = DOWNSTREAM_TASKS[name], recipe or DEFAULT_RECIPE
     checked = load_recipe(recipe)
     if not checked.conditional:
         raise UserError(f"{name} needs labelled digits, and {checked.name} cannot be asked for one")
@@ -161,26 +161,26 @@ def teach(
     length = QUICK_STEPS if quick and steps is None else steps
     runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     mnist = load("mnist")
-    tested = mnist.test if not quick else some(mnist.test, QUICK_SAMPLES, "lesson")
+    tested = mnist.test if not quick else random_subset(mnist.test, QUICK_SAMPLES, "lesson")
     results = []
     for seed, run in enumerate(runs):
         kept = run.folder / f"{name}-{run.step}-{samples}.json"
         if not kept.exists():
             watcher.say(f"learning from {samples:,} digits of seed {seed} ...")
-            wrong = lesson.wrong(drawn(ganforge.load(run.folder), samples, seed=0), tested, epochs)
+            wrong = lesson.wrong(generate_images(ganforge.load(run.folder), samples, seed=0), tested, epochs)
             write_atomically(kept, to_json({"wrong": wrong}).encode())
         wrong = read_kept(kept, dict[str, int])["wrong"]
         results.append(Result(seed, run.step, wrong / len(tested), proportion_interval(wrong, len(tested))))
-    floor = _floor(name, samples, tested, mnist.train.followed_by(mnist.validation), epochs, watcher)
-    return LessonReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
+    floor = _floor(name, samples, tested, mnist.train.concat(mnist.validation), epochs, watcher)
+    return DownstreamReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
 
 
-def _floor(name: str, samples: int, tested: ImageSet, real: ImageSet, epochs: int, watcher: Watcher) -> float:
+def _floor(name: str, samples: int, tested: ImageSet, real: ImageSet, epochs: int, watcher: ProgressListener) -> float:
     """What as many real digits teach: taken once, then kept in the cache folder."""
     file = cache_folder() / "evaluation" / f"{name}-{samples}-{tested.fingerprint[:12]}-{real.fingerprint[:12]}.json"
     if not file.exists():
         watcher.say(f"learning from {samples:,} real digits (kept for the next time) ...")
         file.parent.mkdir(parents=True, exist_ok=True)
-        wrong = LESSONS[name].wrong(some(real, samples, "lesson"), tested, epochs)
+        wrong = DOWNSTREAM_TASKS[name].wrong(random_subset(real, samples, "lesson"), tested, epochs)
         write_atomically(file, to_json(wrong / len(tested)).encode())
     return float(read_kept(file, float))

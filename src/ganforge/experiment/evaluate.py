@@ -14,14 +14,14 @@ from ganforge.data.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
-from ganforge.evaluation.evaluator import Yardstick, drawn, some
-from ganforge.evaluation.features import Extractor, Eye
+from ganforge.evaluation.evaluator import Evaluator, generate_images, random_subset
+from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.metric_table import FEWEST
 from ganforge.evaluation.report import Evaluation, parse_evaluation
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.preflight import warn_of
 from ganforge.experiment.verdict import choose_judge, why_foreign
-from ganforge.files import place_for, user_path, write_atomically
+from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.judge.shipped import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
@@ -47,7 +47,7 @@ def evaluate(
     levels: tuple[float, float] | None = None,
     colour: bool = False,
     nearest: str | os.PathLike[str] | None = None,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> Evaluation:
     """Measure a generator or a set of generated images beside real ones; a run keeps the result in metrics.jsonl.
 
@@ -71,7 +71,7 @@ def evaluate(
     Raises:
         UserError: something cannot be used; nothing was written.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     if split not in ("test", "validation"):
         raise UserError(f"--split {split}: test or validation; training images are what a generator may copy")
     source, data = (Path(one) if isinstance(one, os.PathLike) else one for one in (source, data))
@@ -86,22 +86,22 @@ def evaluate(
     if generator and (levels or colour):
         raise UserError(f"--levels and --colour are for images that are measured, and {source} is a generator")
     if nearest:
-        nearest = place_for(nearest, [".png"])
+        nearest = ensure_writable(nearest, [".png"])
     what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
     try:
-        splits = reals_of(data, generator, folder, resize, watcher)
+        splits = load_reference_data(data, generator, folder, resize, watcher)
         fakes = _fakes(source, splits, levels, colour, watcher) if generator is None else None
         reals = splits.test if split == "test" else splits.validation
         _refuse_other_shape(what, generator, fakes, reals)
         count = _count(n, reals, split, fakes)
         eye = _eye(judge, extractor, splits, watcher.say)
         watcher.say(f"judging {count:,} pictures ...")
-        yardstick = Yardstick(eye, splits, split, count, _counter(watcher, 3 * count), watcher.say)
+        yardstick = Evaluator(eye, splits, split, count, _counter(watcher, 3 * count), watcher.say)
         if fakes is not None:
-            chosen = some(fakes, count, "fakes")
+            chosen = random_subset(fakes, count, "fakes")
         else:
             assert generator is not None
-            chosen = drawn(generator, count, seed)
+            chosen = generate_images(generator, count, seed)
         found = yardstick.measure(chosen, what, generator, slow)
         sheet = yardstick.nearest(chosen) if nearest else b""
     finally:
@@ -113,7 +113,9 @@ def evaluate(
     return found
 
 
-def _fakes(source: Any, splits: Splits, levels: tuple[float, float] | None, colour: bool, watcher: Watcher) -> ImageSet:
+def _fakes(
+    source: Any, splits: Splits, levels: tuple[float, float] | None, colour: bool, watcher: ProgressListener
+) -> ImageSet:
     """Load the images that are measured; grey ones keep three channels where the real ones have three."""
     rules = ReadingRules.chosen(levels=levels, colour=colour or splits.test.shape[0] == 3)
     fakes, notes = load_whole(source, rules, watcher.reading)
@@ -177,8 +179,12 @@ def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
     return None, None
 
 
-def reals_of(
-    data: Any, generator: Generator | None, folder: RunFolder | None, resize: str | int | None, watcher: Watcher
+def load_reference_data(
+    data: Any,
+    generator: Generator | None,
+    folder: RunFolder | None,
+    resize: str | int | None,
+    watcher: ProgressListener,
 ) -> Splits:
     """Load the reals: those that are named, else those of the run, else those of the generator's name, else MNIST.
 
@@ -234,9 +240,11 @@ def _count(n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -
     return count
 
 
-def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits, say: Callable[[str], None]) -> Eye:
+def _eye(
+    judge: Path | None, extractor: Extractor | None, splits: Splits, say: Callable[[str], None]
+) -> FeatureExtractor:
     if extractor is not None:
-        return Eye(extractor=extractor)
+        return FeatureExtractor(extractor=extractor)
     if judge is not None:
         chosen = load_judge(user_path(judge))
         if chosen.card.shape != splits.test.shape:
@@ -246,14 +254,14 @@ def _eye(judge: Path | None, extractor: Extractor | None, splits: Splits, say: C
             )
         if why := why_foreign(chosen, splits):
             say(f"note: {why}; figures by {chosen.version} may mean little here")
-        return Eye(chosen)
+        return FeatureExtractor(chosen)
     fitting, why = choose_judge(splits)
     if fitting is None:
         raise UserError(f"{why}; 'ganforge judge train' makes one from labelled data, or give --judge FILE")
-    return Eye(fitting)
+    return FeatureExtractor(fitting)
 
 
-def _counter(watcher: Watcher, total: int) -> Callable[[int], None]:
+def _counter(watcher: ProgressListener, total: int) -> Callable[[int], None]:
     """Add up the images that were looked at, for the watcher."""
     looked = 0
 

@@ -7,25 +7,25 @@ from typing import Any
 
 import torch
 
-from ganforge.data.augmented_batches import Moved
+from ganforge.data.augmented_batches import AugmentedBatches
 from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.label_subset import at_least, labelled
-from ganforge.data.pseudo_labels import clustered, shares
+from ganforge.data.label_subset import labelled_subset, repeat_to
+from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 from ganforge.encoding import Encoder, publish_encoder
 from ganforge.errors import UserError
-from ganforge.networks.conditioning import WithDrawnClass
+from ganforge.networks.conditioning import LatentClassGenerator
 from ganforge.objectives.terms import LABELLED, MOVED
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import Generator, publish
-from ganforge.training.noise import Draws
+from ganforge.sampling import Generator, freeze_for_sampling
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
 
 
 @dataclass(frozen=True)
-class Length:
+class StopCondition:
     """When to stop: at a step, or after a number of seconds of training, whichever comes first."""
 
     step: int | None = None
@@ -72,20 +72,20 @@ class Experiment:
             "seed": self.seed,
         }
 
-    def new_state(self, watcher: "Watcher | None" = None) -> State:
+    def new_state(self, watcher: "ProgressListener | None" = None) -> State:
         """The players before their first step."""
         if watcher and self.recipe.data.clusters:
             watcher.say(f"looking for {self.recipe.data.clusters} clusters of images that look alike ...")
         train = self._shown
         state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
-        if isinstance(generator := state.generator.module, WithDrawnClass):
-            generator.shares.copy_(shares(train.labels, len(train.class_names)))
+        if isinstance(generator := state.generator.module, LatentClassGenerator):
+            generator.shares.copy_(class_frequencies(train.labels, len(train.class_names)))
         prepare(state, self.recipe, self.streams(), self.draws())
         return state
 
-    def draws(self) -> Draws:
+    def draws(self) -> NoiseSource:
         """This run's chance."""
-        return Draws(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
+        return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
 
     def streams(self) -> Streams:
         """This run's streams of real images: all of them, and those that terms ask for."""
@@ -93,13 +93,13 @@ class Experiment:
         real = self._real
         streams: dict[str, Stream] = {"real": real}
         if LABELLED in recipe.terms.streams:
-            known = labelled(train, recipe.data.labels, recipe.data.draw)
-            streams[LABELLED] = self._stream(LABELLED, at_least(known, recipe.batch_size), True)
+            known = labelled_subset(train, recipe.data.labels, recipe.data.draw)
+            streams[LABELLED] = self._stream(LABELLED, repeat_to(known, recipe.batch_size), True)
         if alike := recipe.terms.invariant_information:
             far = alike.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
-            streams[MOVED] = Moved(real, self.seed, **far)
+            streams[MOVED] = AugmentedBatches(real, self.seed, **far)
             if LABELLED in streams:
-                streams[LABELLED] = Moved(streams[LABELLED], self.seed, "moved labelled", **far)
+                streams[LABELLED] = AugmentedBatches(streams[LABELLED], self.seed, "moved labelled", **far)
         return streams
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
@@ -110,18 +110,18 @@ class Experiment:
             images, size, pixels, seed=self.seed, labels=labels, device=self.device, dtype=dtype, stream=name
         )
 
-    def publish(self, state: State, *, batches: int = 20) -> Generator:
+    def freeze_for_sampling(self, state: State, *, batches: int = 20) -> Generator:
         """The generator as it is now, ready to draw; ``batches`` is the care taken with its batch statistics."""
         latents = None
         if "encoder" in state.others:
             latents = self.publish_encoder(state, batches=batches).as_met(self._real, self.draws())
-        return publish(state, self.recipe, self.draws(), self.note, batches=batches, latents=latents)
+        return freeze_for_sampling(state, self.recipe, self.draws(), self.note, batches=batches, latents=latents)
 
     def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
         """The encoder as it is now, in a game that has one."""
         return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
 
-    def placed(self, folder: RunFolder) -> "Experiment":
+    def with_folder(self, folder: RunFolder) -> "Experiment":
         """The same in another folder; clusters that were found are not looked for again."""
         other = replace(self, folder=folder)
         if "_shown" in vars(self):
@@ -130,16 +130,16 @@ class Experiment:
 
     @cached_property
     def _real(self) -> Batches:
-        return self._stream("real", self._shown, self.recipe.told_classes)
+        return self._stream("real", self._shown, self.recipe.uses_classes)
 
     @cached_property
     def _shown(self) -> ImageSet:
         """The training images, with clusters for labels where the recipe asks for them."""
         train, clusters = self.splits.train, self.recipe.data.clusters
-        return clustered(train, clusters) if clusters else train
+        return with_kmeans_labels(train, clusters) if clusters else train
 
 
-class Watcher:
+class ProgressListener:
     """Told what happens while a run goes on; this one keeps quiet. The command line shows it."""
 
     def say(self, text: str) -> None:
@@ -154,7 +154,7 @@ class Watcher:
     def judging(self, done: int, total: int) -> None:
         """Take the judge's progress in images."""
 
-    def begin(self, experiment: Experiment, length: Length) -> None:
+    def begin(self, experiment: Experiment, length: StopCondition) -> None:
         """Learn that training starts."""
 
     def look(self, state: State, stats: Stats) -> None:
@@ -167,7 +167,7 @@ class Watcher:
         """Learn that loading or training ended, for whatever reason."""
 
 
-def fit(recipe: Recipe, splits: Splits) -> None:
+def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     """Refuse a recipe that cannot be played with these data.
 
     Raises:
@@ -185,7 +185,7 @@ def fit(recipe: Recipe, splits: Splits) -> None:
             f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
         )
     if LABELLED in recipe.terms.streams:
-        labelled(train, recipe.data.labels, recipe.data.draw)
+        labelled_subset(train, recipe.data.labels, recipe.data.draw)
     if recipe.conditional and len(train.labels.unique()) < 2:
         raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
     if recipe.data.clusters > len(train) // 2:

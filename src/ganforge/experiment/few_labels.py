@@ -15,19 +15,19 @@ from torch import nn
 from ganforge.benchmarks.run import read_kept
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
-from ganforge.experiment.api import go_on
-from ganforge.experiment.experiment import Experiment, Watcher
-from ganforge.experiment.preflight import RUNS, Order, prepare
+from ganforge.experiment.api import continue_run
+from ganforge.experiment.experiment import Experiment, ProgressListener
+from ganforge.experiment.preflight import RUNS, TrainingPlan, prepare
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
-from ganforge.objectives.loss_context import Play, Side
+from ganforge.objectives.loss_context import LossContext, Samples
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.training.ema import average
-from ganforge.training.schedule import averaging_keep, learning_rates
+from ganforge.training.schedule import ema_decay, learning_rates
 from ganforge.training.state import State
 from ganforge.training.step import update
 
@@ -155,7 +155,7 @@ def few_labels(
     steps: int | None = None,
     quick: bool = False,
     out: str | Path | None = None,
-    watcher: Watcher | None = None,
+    watcher: ProgressListener | None = None,
 ) -> FewLabelsReport:
     """Train on one draw of the labels and measure on the test images, which choose nothing.
 
@@ -165,7 +165,7 @@ def few_labels(
     Raises:
         UserError: a number of labels that nobody published, or a recipe that learns from none of them.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     if labels not in PUBLISHED:
         raise UserError(f"--labels {labels}: published are {', '.join(map(str, PUBLISHED))}")
     if draw < 0:
@@ -199,10 +199,10 @@ def knows_pictures(recipe: Recipe) -> bool:
     return recipe.discriminator.family != "mlp" or recipe.terms.invariant_information is not None
 
 
-def _measure(experiment: Experiment, order: Order, quick: bool, watcher: Watcher) -> Draw:
+def _measure(experiment: Experiment, order: TrainingPlan, quick: bool, watcher: ProgressListener) -> Draw:
     place, draw = experiment.folder, experiment.seed
     watcher.say(f"draw {draw}: {experiment.recipe.data.labels} labels of {len(order.splits.train):,} images")
-    run = go_on(order, place) if place.exists else order.begin(draw, place)
+    run = continue_run(order, place) if place.exists else order.start(draw, place)
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(place.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
@@ -222,10 +222,10 @@ def learn_from_labels(experiment: Experiment, steps: int) -> State:
     for step in range(steps):
         player.reseed(draws.seed("supervised", step))
         images, known = streams[LABELLED][step]
-        side = Side(images, player(images), known)
-        loss = term.weight * term(Play("discriminator", side, None, {LABELLED: side}))
+        side = Samples(images, player(images), known)
+        loss = term.weight * term(LossContext("discriminator", side, None, {LABELLED: side}))
         update(player, loss, learning_rates(recipe, step * recipe.batch_size)[1])
-        average(player, averaging_keep(recipe, (step + 1) * recipe.batch_size))
+        average(player, ema_decay(recipe, (step + 1) * recipe.batch_size))
     return state
 
 

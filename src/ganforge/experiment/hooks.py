@@ -12,7 +12,7 @@ from ganforge.experiment.experiment import Experiment
 from ganforge.files import write_atomically
 from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
-from ganforge.sampling import animation, code_sheet, png, sheet
+from ganforge.sampling import animation, image_grid, png, traversal_grid
 from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.nonfinite import Diverged
 from ganforge.training.state import State
@@ -73,23 +73,23 @@ class SheetHook:
         """One row of fakes, a row for each class where there are any, or as the tutorial has it, beside real ones."""
         experiment = self._experiment
         recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
-        generator = experiment.publish(state)
+        generator = experiment.freeze_for_sampling(state)
         epoch = state.step / experiment.steps_per_epoch
         caption = f"{recipe.name} · step {state.step} · epoch {epoch:.3g} · seed {experiment.seed}"
         names = generator.class_names[:MOST_ROWS] if recipe.sheet == "plain" else ()
         latent = experiment.draws().latent(columns * max(1, len(names)), "sheet", state.step)
         if names:
             labels = torch.arange(len(names), device=latent.device).repeat_interleave(columns)
-            picture = sheet(generator.draw(latent, labels), columns, caption=caption, row_names=names)
+            picture = image_grid(generator.draw(latent, labels), columns, caption=caption, row_names=names)
         elif recipe.sheet == "beside-real":
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
-            picture = sheet(images, len(real), caption=f"above: real, below: asked for the same · {caption}")
+            picture = image_grid(images, len(real), caption=f"above: real, below: asked for the same · {caption}")
         elif recipe.codes.width:
-            picture = code_sheet(generator, columns=columns, seed=experiment.seed)
+            picture = traversal_grid(generator, columns=columns, seed=experiment.seed)
         else:
-            picture = sheet(generator.draw(latent), columns, caption=caption)
+            picture = image_grid(generator.draw(latent), columns, caption=caption)
         write_atomically(experiment.folder.samples / file, png(picture))
 
 
@@ -113,8 +113,8 @@ class EvolutionHook:
         labels = None
         if experiment.recipe.conditional:
             labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
-        images = unscale(state.generator.draft(latent, labels), experiment.recipe.pixel_range).cpu()
-        picture = sheet(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
+        images = unscale(state.generator.preview(latent, labels), experiment.recipe.pixel_range).cpu()
+        picture = image_grid(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
     def finish(self, state: State) -> None:
@@ -158,7 +158,7 @@ class CheckpointHook:
         """Save now; raises as ``save_state`` does."""
         folder = self._experiment.folder
         save_state(self._experiment, state)
-        self._experiment.publish(state).save(folder.generator)
+        self._experiment.freeze_for_sampling(state).save(folder.generator)
         if "encoder" in state.others:
             self._experiment.publish_encoder(state).save(folder.encoder)
         folder.update_run(step=state.step, seconds=round(self._seconds(), 1))

@@ -7,8 +7,8 @@ from typing import Any
 from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.errors import Interrupted, UserError
-from ganforge.experiment.api import go_on, steps_left
-from ganforge.experiment.preflight import RUNS, Order, prepare
+from ganforge.experiment.api import continue_run, steps_left
+from ganforge.experiment.preflight import RUNS, TrainingPlan, prepare
 from ganforge.experiment.run import Run, complete_run
 from ganforge.experiment.verdict import Verdict
 from ganforge.files import user_path
@@ -77,27 +77,27 @@ def train_seeds(
             raise Interrupted(f"stopped, everything is saved; the same command with --out {place} goes on") from None
 
 
-def _faster(order: Order, runs: int) -> int:
+def _faster(order: TrainingPlan, runs: int) -> int:
     """Return how many runs to play at once so that all are done soonest."""
     train = order.splits.train
     assert order.steps is not None
     return runs_at_once(order.recipe, train.shape, len(train.class_names), runs, order.steps)
 
 
-def _one_by_one(order: Order, folders: dict[int, RunFolder]) -> list[Run]:
+def _one_by_one(order: TrainingPlan, folders: dict[int, RunFolder]) -> list[Run]:
     runs = []
     for count, (each, folder) in enumerate(folders.items(), 1):
         order.watcher.say(f"seed {each} ({count} of {len(folders)})")
-        runs.append(go_on(order, folder) if folder.exists else order.begin(each, folder))
+        runs.append(continue_run(order, folder) if folder.exists else order.start(each, folder))
     return runs
 
 
-def _side_by_side(order: Order, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:
+def _side_by_side(order: TrainingPlan, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:
     """Lay every run out as far as its first step, and let processes resume them."""
     watcher, threads = order.watcher, threads_each(at_once)
     for each in left:
         if not folders[each].exists:
-            order.lay_out(each, folders[each], threads)
+            order.write_initial_checkpoint(each, folders[each], threads)
     jobs = [_job(order, each, folders[each]) for each in left]
     watcher.say(
         f"{len(left)} seeds, {at_once} at a time in processes of their own, threads for each: {threads}"
@@ -111,7 +111,7 @@ def _side_by_side(order: Order, folders: dict[int, RunFolder], left: list[int], 
     return [_told(told[each]) if each in told else complete_run(folder) for each, folder in folders.items()]
 
 
-def _job(order: Order, seed: int, folder: RunFolder) -> Job:
+def _job(order: TrainingPlan, seed: int, folder: RunFolder) -> Job:
     steps = steps_left(order, folder)
     return Job(f"seed {seed}", ("resume", str(folder.path), "--json", *(("--steps", str(steps)) if steps else ())))
 

@@ -19,12 +19,12 @@ from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.registry import ENTRIES
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, Length, Watcher, fit
+from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition, check_recipe_fits_data
 from ganforge.experiment.hooks import save_state
-from ganforge.experiment.run import Run, play, unfinished
+from ganforge.experiment.run import Run, run_training, unfinished
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
-from ganforge.experiment.warm_start import take_weights
+from ganforge.experiment.warm_start import load_initial_weights
 from ganforge.files import write_atomically
 from ganforge.recipes.reading import load_recipe, parse, parse_toml
 from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
@@ -37,7 +37,7 @@ RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingPlan:
     """A training that is checked and ready to begin: all of it but the seed and the folder.
 
     Attributes:
@@ -54,15 +54,15 @@ class Order:
     length: dict[str, Any]
     evaluate_every: int | None
     start_from: RunFolder | None
-    watcher: Watcher
+    watcher: ProgressListener
 
-    def begin(self, seed: int, folder: RunFolder | None) -> Run:
+    def start(self, seed: int, folder: RunFolder | None) -> Run:
         """Train with this seed; without a folder in the first free one."""
         experiment, state = self._ready(seed, folder)
         self.watcher.say(f"data: {self.splits.train.name}, {self.splits.origin}")
         with experiment.folder.locked():
             self._write(experiment, state, torch.get_num_threads())
-            return play(experiment, state, self.length_of(experiment), 0.0, self.watcher)
+            return run_training(experiment, state, self.length_of(experiment), 0.0, self.watcher)
 
     def check_start(self) -> None:
         """Refuse weights to start with that do not fit, before there is a folder.
@@ -73,7 +73,7 @@ class Order:
         if self.start_from is not None:
             self._first_state(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0))
 
-    def lay_out(self, seed: int, folder: RunFolder, threads: int) -> None:
+    def write_initial_checkpoint(self, seed: int, folder: RunFolder, threads: int) -> None:
         """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
         experiment, state = self._ready(seed, folder)
         with folder.locked():
@@ -105,10 +105,10 @@ class Order:
         at_its_end = saved.get("status") == "finished" and (wanted is None or done == wanted)
         return at_its_end and bool(saved.get("no_judge") or (saved.get("judged") and kept_verdict(folder)))
 
-    def length_of(self, experiment: Experiment) -> Length:
+    def length_of(self, experiment: Experiment) -> StopCondition:
         """When its runs are at their end."""
         if not self.length:
-            return Length(experiment.usual_steps)
+            return StopCondition(experiment.usual_steps)
         return given_length(experiment, **self.length)
 
     def _ready(self, seed: int, folder: RunFolder | None) -> tuple[Experiment, State]:
@@ -120,12 +120,12 @@ class Order:
         state = self._first_state(experiment)
         folder = folder or claim_folder(RUNS, f"{recipe.name}-{splits.train.name}")
         folder.create()
-        return experiment.placed(folder), state
+        return experiment.with_folder(folder), state
 
     def _first_state(self, experiment: Experiment) -> State:
         state = experiment.new_state(self.watcher)
         if self.start_from is not None:
-            take_weights(state, self.recipe, self.splits.train, self.start_from)
+            load_initial_weights(state, self.recipe, self.splits.train, self.start_from)
         return state
 
     def _write(self, experiment: Experiment, state: State, threads: int) -> None:
@@ -163,14 +163,14 @@ def prepare(
     skip_bad: bool = False,
     levels: tuple[float, float] | None = None,
     colour: bool = False,
-    watcher: Watcher | None = None,
-) -> Order:
+    watcher: ProgressListener | None = None,
+) -> TrainingPlan:
     """Check everything that a training needs but its seed and its folder; the arguments are those of `train`.
 
     Raises:
         UserError: something cannot be used.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     checked = _before_the_data(recipe, changes)
     chosen_device = choose_device(str(device), checked)
     length = read_length(steps, epochs, minutes)
@@ -191,12 +191,12 @@ def prepare(
     warn_of(data, splits, watcher)
     if isinstance(recipe, str) and recipe == "default":
         checked = _default_recipe(splits, changes, watcher)
-    fit(checked, splits)
+    check_recipe_fits_data(checked, splits)
     if evaluate_every is not None:
         judge_for_validation(splits)
     checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
     name = splits.train.name
-    return Order(
+    return TrainingPlan(
         checked,
         splits,
         {"source": source_of(data, name), "name": name, **rules.for_run()},
@@ -218,7 +218,7 @@ def _before_the_data(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[
         raise
 
 
-def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) -> Recipe:
+def _default_recipe(splits: Splits, changes: Sequence[str], watcher: ProgressListener) -> Recipe:
     """Choose by the data: with classes to ask for, or without."""
     classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
     few = len(splits.train)
@@ -237,7 +237,7 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: Watcher) ->
     return recipe
 
 
-def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
+def _settle(recipe: Recipe, splits: Splits, watcher: ProgressListener) -> Recipe:
     """Settle what depends on this machine: the resolved recipe has no ``auto`` left."""
     settled = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     if settled != recipe:
@@ -245,7 +245,7 @@ def _settle(recipe: Recipe, splits: Splits, watcher: Watcher) -> Recipe:
     return settled
 
 
-def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: Watcher) -> Splits:
+def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: ProgressListener) -> Splits:
     """Load the data, unless they are, by the rules that a run keeps."""
     if isinstance(data, Splits):
         return data
@@ -261,7 +261,7 @@ def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: Watcher) -> Sp
         watcher.end()
 
 
-def warn_of(data: Any, splits: Splits, watcher: Watcher) -> None:
+def warn_of(data: Any, splits: Splits, watcher: ProgressListener) -> None:
     """Say how a user's own data were read, and what training or measuring on them would suffer from."""
     if not (isinstance(data, str) and data in ("auto", *ENTRIES)):
         for line in lines_before_work(splits):
@@ -317,11 +317,11 @@ def read_length(steps: Any, epochs: Any, minutes: Any) -> dict[str, Any]:
 
 def given_length(
     experiment: Experiment, steps: int | None = None, epochs: float | None = None, minutes: float | None = None
-) -> Length:
+) -> StopCondition:
     """Return a length as the loop knows it."""
     if epochs is not None:
         steps = max(1, round(epochs * experiment.steps_per_epoch))
-    return Length(steps, minutes * 60 if minutes is not None else math.inf)
+    return StopCondition(steps, minutes * 60 if minutes is not None else math.inf)
 
 
 def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor
 from ganforge.data.images import ImageSet, Splits
 from ganforge.encoding import Encoder, load_encoder
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import some
-from ganforge.experiment.evaluate import reals_of
-from ganforge.experiment.experiment import Watcher
+from ganforge.evaluation.evaluator import random_subset
+from ganforge.experiment.evaluate import load_reference_data
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, load_generator
 
@@ -22,18 +22,18 @@ STOPS = 5
 
 
 @dataclass(frozen=True)
-class Copyist:
+class Reconstructor:
     """An encoder, its generator, and the data they were trained on."""
 
     encoder: Encoder
     generator: Generator
     splits: Splits
 
-    def again(self, images: Tensor) -> Tensor:
+    def reconstruct(self, images: Tensor) -> Tensor:
         """Give uint8 images [N, C, H, W] back, as uint8."""
         return self.generator.draw(self.encoder.encode(images))
 
-    def way(self, images: Tensor, frames: int) -> Tensor:
+    def interpolate(self, images: Tensor, frames: int) -> Tensor:
         """Return uint8 images [frames, C, H, W] on straight lines between the codes of one image and the next.
 
         Raises:
@@ -48,23 +48,23 @@ class Copyist:
         return self.generator.draw(torch.lerp(codes[first], codes[first + 1], share))
 
 
-def load_copyist(run: Path, watcher: Watcher | None = None) -> Copyist:
+def load_reconstructor(run: Path, watcher: ProgressListener | None = None) -> Reconstructor:
     """Read what a run learned, and its data.
 
     Raises:
         UserError: it is no run, it has no encoder, or its data are gone or have changed.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or ProgressListener()
     folder = RunFolder(run)
     folder.read_run()
     encoder, generator = load_encoder(run), load_generator(run)
     try:
-        return Copyist(encoder, generator, reals_of(None, generator, folder, None, watcher))
+        return Reconstructor(encoder, generator, load_reference_data(None, generator, folder, None, watcher))
     finally:
         watcher.end()
 
 
-def lot_of_test_images(splits: Splits, count: int | None, seed: int) -> ImageSet:
+def random_test_images(splits: Splits, count: int | None, seed: int) -> ImageSet:
     """Return test images by lot, the same for the same seed; 20 or as many as there are unless a number is given.
 
     Raises:
@@ -74,10 +74,10 @@ def lot_of_test_images(splits: Splits, count: int | None, seed: int) -> ImageSet
         count = min(USUAL, len(splits.test))
     if not 1 <= count <= len(splits.test):
         raise UserError(f"--n {count}: there are {len(splits.test):,} test images")
-    return some(splits.test, count, f"reconstruct {seed}")
+    return random_subset(splits.test, count, f"reconstruct {seed}")
 
 
-def in_pairs(above: Tensor, below: Tensor, columns: int) -> tuple[Tensor, Sequence[str]]:
+def interleave_rows(above: Tensor, below: Tensor, columns: int) -> tuple[Tensor, Sequence[str]]:
     """Lay two lists of images out in turn, a row of the one above a row of the other, and name the rows.
 
     A last row that is not full is left out, unless it is the only one.

@@ -8,16 +8,16 @@ from typing import Any
 
 from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
-from ganforge.experiment.experiment import Experiment, Length, Watcher
+from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
-from ganforge.experiment.validation_hook import QualityHook
+from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
 from ganforge.training.malloc import give_back_freed_memory, keep_freed_memory
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.nonfinite import Diverged, trace
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
@@ -45,7 +45,9 @@ class Run:
         return load_generator(self.folder)
 
 
-def play(experiment: Experiment, state: State, length: Length, done: float, watcher: Watcher) -> Run:
+def run_training(
+    experiment: Experiment, state: State, length: StopCondition, done: float, watcher: ProgressListener
+) -> Run:
     """Play until the length is reached or somebody says stop; save; judge."""
     keep_freed_memory()
     folder, started = experiment.folder, time.perf_counter()
@@ -62,7 +64,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
     quality = None
     if every := folder.read_run().get("evaluate_every"):
-        quality = QualityHook(experiment, every, seconds)
+        quality = ValidationHook(experiment, every, seconds)
         hooks.insert(-1, quality)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
@@ -102,7 +104,7 @@ def play(experiment: Experiment, state: State, length: Length, done: float, watc
     if curve:
         watcher.say(curve)
     give_back_freed_memory()
-    return conclude(experiment, state, seconds(), watcher)
+    return judge_run_and_finish(experiment, state, seconds(), watcher)
 
 
 def complete_run(folder: RunFolder) -> Run:
@@ -112,13 +114,13 @@ def complete_run(folder: RunFolder) -> Run:
     return Run(folder.path, step, step / saved["steps_per_epoch"], seconds, kept_verdict(folder))
 
 
-def unfinished(status: str, length: Length, done: float = 0.0) -> dict[str, Any]:
+def unfinished(status: str, length: StopCondition, done: float = 0.0) -> dict[str, Any]:
     """Return what ``run.json`` says of a run that is not at its end, and where that is, for whoever goes on with it."""
     seconds = None if math.isinf(length.seconds) else done + length.seconds
     return {"status": status, "judged": False, "target_step": length.step, "target_seconds": seconds}
 
 
-def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watcher) -> Run:
+def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, watcher: ProgressListener) -> Run:
     """Judge a run that has come to its end; where no judge knows its data, ``resume`` asks again.
 
     Raises:
@@ -126,7 +128,7 @@ def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watc
     """
     folder = experiment.folder
     try:
-        verdict = judge_run(experiment.publish(state), experiment.splits, folder, watcher)
+        verdict = judge_run(experiment.freeze_for_sampling(state), experiment.splits, folder, watcher)
     except KeyboardInterrupt:
         raise Interrupted(
             f"training is complete and saved, the verdict was left out; 'ganforge resume {folder.path}' gives it"
@@ -135,7 +137,7 @@ def conclude(experiment: Experiment, state: State, seconds: float, watcher: Watc
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 
-def _explain(experiment: Experiment, last: int, streams: Streams, draws: Draws) -> str:
+def _explain(experiment: Experiment, last: int, streams: Streams, draws: NoiseSource) -> str:
     """Replay from the last good checkpoint to name what broke."""
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)

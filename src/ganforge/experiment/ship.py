@@ -18,7 +18,7 @@ from ganforge.judge.measure import Measurement, measure
 from ganforge.judge.shipped import load_judge
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import CALM, SHIPPED, Generator, load_generator
+from ganforge.sampling import SHIPPED, TRUNCATION, Generator, load_generator
 
 FAKES, SEEDS = 10_000, 100
 
@@ -96,8 +96,8 @@ The last row is the generator's own; `ganforge write` draws anew what the judge 
 ## Limits
 
 It draws digits as MNIST has them: 28×28, grey, centred, of American hands around 1990; no other signs, no other sizes,
-one digit at a time (a number is digits side by side). `ganforge write` draws latents {CALM:g} times as far from the
-middle as in training: plainer hands, fewer slips, less variety. A classifier trained on these pictures alone inherits
+one digit at a time (a number is digits side by side). `ganforge write` draws latents {TRUNCATION:g} times as far from
+the middle as in training: plainer hands, fewer slips, less variety. A classifier trained on these pictures alone inherits
 their mistakes. The judge that measured it read {m.agreement_on_real:.2%} of the real test images rightly: nothing above
 that can be seen. Made by ganforge {ganforge.__version__}.
 """

@@ -34,7 +34,7 @@ class Task:
         return self.result.exists()
 
 
-def share(tasks: Sequence[Task], tell: Tell) -> None:
+def run_tasks(tasks: Sequence[Task], tell: Tell) -> None:
     """Do all that is not done, but leave to other processes what they are at; come back when all is done.
 
     What a process was at when it ended, however it ended, is done by the others: locks die with their process.

@@ -11,9 +11,9 @@ from pydantic import AfterValidator
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import drawn, some
-from ganforge.evaluation.features import Eye, View
-from ganforge.evaluation.metric_table import FEWEST, plain_values
+from ganforge.evaluation.evaluator import generate_images, random_subset
+from ganforge.evaluation.features import FeatureExtractor, Features
+from ganforge.evaluation.metric_table import FEWEST, compute_metrics
 from ganforge.evaluation.protocol import Protocol
 from ganforge.experiment.experiment import Experiment
 from ganforge.experiment.verdict import choose_judge
@@ -47,7 +47,7 @@ class Look:
     quality: Annotated[dict[str, float], AfterValidator(_with_the_measure)]
 
 
-class QualityHook:
+class ValidationHook:
     """Measures the averaged generator on the validation split every so many steps.
 
     Each time is a line of ``metrics.jsonl``: the figures under ``quality``, ``seconds`` of training without those
@@ -59,10 +59,13 @@ class QualityHook:
         began = time.perf_counter()
         splits = experiment.splits
         judge = judge_for_validation(splits)
-        self._eye, self._n = Eye(judge), min(MOST, len(splits.validation), len(splits.train))
-        reals, others = some(splits.validation, self._n, "reals"), some(splits.train, self._n, "floor")
+        self._eye, self._n = FeatureExtractor(judge), min(MOST, len(splits.validation), len(splits.train))
+        reals, others = (
+            random_subset(splits.validation, self._n, "reals"),
+            random_subset(splits.train, self._n, "floor"),
+        )
         self._real = self._look(reals)
-        self._floor = plain_values(self._real, self._look(others), len(judge.class_names))
+        self._floor = compute_metrics(self._real, self._look(others), len(judge.class_names))
         self._protocol = Protocol(
             judge.version, judge.hash, splits.train.name, reals.fingerprint, "validation", self._n
         )
@@ -96,9 +99,9 @@ class QualityHook:
 
     def _measure(self, state: State) -> None:
         began = time.perf_counter()
-        generator = self._experiment.publish(state)
-        fake = self._look(drawn(generator, self._n, seed=0))
-        values = plain_values(self._real, fake, len(self._eye.class_names))
+        generator = self._experiment.freeze_for_sampling(state)
+        fake = self._look(generate_images(generator, self._n, seed=0))
+        values = compute_metrics(self._real, fake, len(self._eye.class_names))
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         before = [float(line["quality"][MEASURE]) for line in self._lines]
         if all(values[MEASURE] < value for value in before):
@@ -120,7 +123,7 @@ class QualityHook:
     def _points(self) -> list[tuple[float, float]]:
         return [(max(line["seconds"], 0.01), float(line["quality"][MEASURE])) for line in self._lines]
 
-    def _look(self, images: ImageSet) -> View:
+    def _look(self, images: ImageSet) -> Features:
         return self._eye.look(images.images, self._eye.numbered(images) if images.labelled else None)
 
 

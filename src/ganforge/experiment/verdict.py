@@ -11,7 +11,7 @@ import torch
 from ganforge.data.images import ImageSet, Splits
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 from ganforge.judge.domain import ALIKE, digit_domain
 from ganforge.judge.judge import Judge, Report
 from ganforge.judge.measure import CONFIDENT, Measurement, measure
@@ -90,7 +90,7 @@ def kept_verdict(folder: RunFolder) -> Verdict | None:
 
 
 @considerate_spinning()
-def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: Watcher) -> Verdict | None:
+def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: ProgressListener) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 
     Returns None where no judge reads the data, and tells the watcher why.
@@ -177,7 +177,7 @@ def _evidence(splits: Splits) -> ImageSet:
     images = splits.test
     for more in (splits.validation, splits.train):
         if len(images) < ENOUGH:
-            images = images.followed_by(more.select(slice(0, ENOUGH - len(images))))
+            images = images.concat(more.select(slice(0, ENOUGH - len(images))))
     return images
 
 

@@ -14,7 +14,7 @@ WEIGHTLESS = ("activation", "slope", "output", "init", "deep_without_batch_norm"
 """Fields of a network on which neither names nor shapes of its weights depend."""
 
 
-def take_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFolder) -> None:
+def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFolder) -> None:
     """Give the players the weights of the newest checkpoint of a run; optimisers and steps start afresh.
 
     Raises:

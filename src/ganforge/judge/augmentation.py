@@ -83,7 +83,7 @@ def mirror_and_shift(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return moved.permute(0, 3, 1, 2)
 
 
-def wear(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def corrupt(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Spoil the first half of a batch as young generators do; a person still reads every image.
 
     An eighth each of grey noise (standard deviation to .25), specks (to 12 % of all pixels), holes in the ink (to 30 %)
@@ -106,7 +106,7 @@ def wear(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([noisy, specked, holed, blurred, *clean]).clamp_(0, 1)
 
 
-def nonsense(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def no_class_images(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Make images that are of no class, out of at least eight that are.
 
     A quarter each of specks (none to half of all pixels, so black too), their smoothed version (clouds), means of four

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ganforge.judge.judge import Seen
+from ganforge.judge.judge import Predictions
 from ganforge.judge.network import FEATURE_DIM
 
 DOMAIN_FILE = Path(__file__).parent / "digits-1-domain.safetensors"
@@ -45,7 +45,7 @@ class Domain(nn.Module):
         return log_odds
 
     @torch.no_grad()
-    def likeness(self, seen: Seen) -> float:
+    def likeness(self, seen: Predictions) -> float:
         """Return how much of a set of images speaks for digits: 1 as MNIST's, 0 undecided, below 0 other shapes.
 
         It is the sum of the log-odds over what as many of MNIST's digits in the same mix of classes have, so that

@@ -23,7 +23,7 @@ BLOCK = 100
 
 
 @dataclass(frozen=True)
-class Seen:
+class Predictions:
     """What a judge saw in N images.
 
     Attributes:
@@ -58,7 +58,7 @@ class Judge:
         self.card = card
         self.hash = file_hash
         self.noun = noun
-        self._remembered: dict[str, Seen] = {}
+        self._remembered: dict[str, Predictions] = {}
 
     @property
     def version(self) -> str:
@@ -82,7 +82,7 @@ class Judge:
         return numbers[labels.cpu()]
 
     @plain_state()
-    def look(self, images: Tensor, report: Report | None = None) -> Seen:
+    def look(self, images: Tensor, report: Report | None = None) -> Predictions:
         """Judge uint8 images [N, C, H, W] of this judge's shape, N ≥ 1; ``report`` is called after each block.
 
         Raises:
@@ -99,9 +99,9 @@ class Judge:
             seen.append(self._look_at_block(block))
             if report:
                 report(len(block))
-        return Seen(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
+        return Predictions(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
 
-    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Seen:
+    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Predictions:
         """Judge a whole set as `look` does, once: what was seen is remembered for the last few sets."""
         if images.fingerprint not in self._remembered:
             while len(self._remembered) >= 3:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
-from ganforge.judge.judge import Judge, Noun, Report, Seen
+from ganforge.judge.judge import Judge, Noun, Predictions, Report
 from ganforge.judge.network import FEATURE_DIM
 from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
@@ -194,17 +194,17 @@ def other_reals(images: ImageSet, count: int) -> ImageSet:
     return images.select(lot)
 
 
-def _spread(real: Seen, fake: Seen, number_of_classes: int) -> Floats:
+def _spread(real: Predictions, fake: Predictions, number_of_classes: int) -> Floats:
     return within_class_spread(
         real.spread_features, real.classes, fake.spread_features, fake.classes, number_of_classes
     )
 
 
-def _agreement(seen: Seen, labels: Tensor) -> float:
+def _agreement(seen: Predictions, labels: Tensor) -> float:
     return float((seen.classes == labels.cpu()).double().mean())
 
 
-def _class_agreement(seen: Seen, labels: Tensor, own: Sequence[int]) -> list[float | None]:
+def _class_agreement(seen: Predictions, labels: Tensor, own: Sequence[int]) -> list[float | None]:
     asked = [seen.classes[labels.cpu() == index] == index for index in own]
     return [float(hits.double().mean()) if len(hits) else None for hits in asked]
 
@@ -220,7 +220,7 @@ def _class_recall(
     )
 
 
-def _by_class(seen: Seen | None, labels: Tensor | None, own: Sequence[int]) -> list[Tensor]:
+def _by_class(seen: Predictions | None, labels: Tensor | None, own: Sequence[int]) -> list[Tensor]:
     """Return the 128 features of every class: by the labels where there are any, else by what the judge reads."""
     if seen is None:
         return [torch.empty(0, FEATURE_DIM)] * len(own)
@@ -240,7 +240,7 @@ def _some(features: Tensor, count: int) -> Tensor:
     return features[torch.randperm(len(features), generator=random_generator("judge", "recall"))[:count]]
 
 
-def _distance(real: Seen, fake: Seen) -> float | None:
+def _distance(real: Predictions, fake: Predictions) -> float | None:
     if min(len(real), len(fake)) < FEWEST_FOR_FRECHET:
         return None
     return frechet_distance(real.features, fake.features)

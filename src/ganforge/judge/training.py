@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
 from ganforge.errors import RunFailed, UserError
-from ganforge.judge.augmentation import Distortion, distort, mirror_and_shift, nonsense, wear
+from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
 from ganforge.randomness import random_generator, seed_of
@@ -84,8 +84,8 @@ def _changed(pixels: Tensor, seed: int, step: int, flip: bool) -> Tensor:
     else:
         limits = Distortion.fitting(min(pixels.shape[2:]))
         batch = distort(pixels, limits, random_generator(seed, "judge", "distortion", step))
-        worn = wear(batch, random_generator(seed, "judge", "wear", step))
-    return torch.cat([worn, nonsense(batch, NONSENSE, random_generator(seed, "judge", "nonsense", step))])
+        worn = corrupt(batch, random_generator(seed, "judge", "wear", step))
+    return torch.cat([worn, no_class_images(batch, NONSENSE, random_generator(seed, "judge", "nonsense", step))])
 
 
 @plain_state()
@@ -158,7 +158,7 @@ def accuracy(network: JudgeNetwork, images: ImageSet) -> float:
     """Return the share of ``images`` whose most likely class is their label."""
     hits = [
         network(scale(block, "0..1")).argmax(1) == labels
-        for block, labels in zip(images.pieces(500), torch.split(images.labels, 500), strict=True)
+        for block, labels in zip(images.chunks(500), torch.split(images.labels, 500), strict=True)
     ]
     return float(torch.cat(hits).float().mean())
 

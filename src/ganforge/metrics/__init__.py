@@ -8,7 +8,14 @@ from ganforge.metrics.clustering import clustering_accuracy
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.memorisation import Copying, copying, exact_copies, nearer_share, nearest_distances, repetition
+from ganforge.metrics.memorisation import (
+    Copying,
+    closer_probability,
+    copying,
+    exact_copies,
+    nearest_distances,
+    repetition,
+)
 from ganforge.metrics.modes import class_shares, mode_coverage, reverse_kl
 from ganforge.metrics.neighbours import (
     coverage,
@@ -19,7 +26,7 @@ from ganforge.metrics.neighbours import (
     precision_recall,
     recall,
 )
-from ganforge.metrics.reconstruction import lost_variance, sharpness
+from ganforge.metrics.reconstruction import relative_mse, sharpness
 from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
 
 __all__ = [
@@ -35,10 +42,10 @@ __all__ = [
     "frechet_distance",
     "interval_of_splits",
     "kernel_distance",
-    "lost_variance",
+    "relative_mse",
     "mean_spread",
     "mode_coverage",
-    "nearer_share",
+    "closer_probability",
     "nearest_distances",
     "neighbourhood",
     "precision",

@@ -38,7 +38,7 @@ class Copying:
         held_out_distances: float64 [N].
     """
 
-    nearer_share: float
+    closer_probability: float
     fake_median: float
     held_out_median: float
     ratio: float
@@ -72,7 +72,7 @@ def copying(
     (of_fake, nearest), (of_held_out, _) = nearest_distances(fake, train), nearest_distances(held_out, train)
     fake_median, held_out_median = float(np.median(of_fake)), float(np.median(of_held_out))
     return Copying(
-        nearer_share=nearer_share(of_fake, of_held_out),
+        closer_probability=closer_probability(of_fake, of_held_out),
         fake_median=fake_median,
         held_out_median=held_out_median,
         ratio=fake_median / held_out_median if held_out_median > 0 else float("nan"),
@@ -119,7 +119,7 @@ def nearest_distances(
     return distances, nearest
 
 
-def nearer_share(fake_distances: ArrayLike, held_out_distances: ArrayLike) -> float:
+def closer_probability(fake_distances: ArrayLike, held_out_distances: ArrayLike) -> float:
     """Probability that a fake lies nearer to the training images than a held-out real does.
 
     P(d(fake) < d(held out)) + P(=)/2, the Mann-Whitney statistic divided by N·M: 0.5 where fakes lie as near as other
@@ -156,7 +156,7 @@ def repetition(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Ten
     The statistic of Meehan, Chaudhuri & Dasgupta 2020 with the fakes themselves in the place of the training images.
     """
     feature_pair(real_features, fake_features, 2, PURPOSE)
-    return nearer_share(nearest_others(fake_features), nearest_others(real_features))
+    return closer_probability(nearest_others(fake_features), nearest_others(real_features))
 
 
 def exact_copies(distances: ArrayLike, train_features: ArrayLike | Tensor) -> NDArray[np.bool_]:

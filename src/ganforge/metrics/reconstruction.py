@@ -7,7 +7,7 @@ from torch import Tensor
 from ganforge.metrics.arrays import Floats, as_array
 
 
-def lost_variance(real: ArrayLike | Tensor, again: ArrayLike | Tensor) -> float:
+def relative_mse(real: ArrayLike | Tensor, again: ArrayLike | Tensor) -> float:
     """Squared error of reconstructions beside the variance of what was to be reconstructed.
 
     Σ ‖x - x̂‖² / Σ ‖x - x̄‖², x̄ the mean of the reals: 0 is perfect, 1 is as bad as the same mean every time.

@@ -6,9 +6,9 @@ import torch
 from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
 from torch import Tensor, nn
 
-from ganforge.networks.conditioning import ClassTable
+from ganforge.networks.conditioning import ClassEmbedding
 from ganforge.networks.heads import MinibatchDiscrimination
-from ganforge.networks.memory_layout import single
+from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import BatchNorm
 from ganforge.settings import Settings
 
@@ -37,7 +37,7 @@ class Init(Settings):
     def draw(self, module: nn.Module, random: torch.Generator) -> None:
         """Fill every linear, convolutional and class layer below ``module``, in the order of its definition."""
         for layer in module.modules():
-            if isinstance(layer, ClassTable):
+            if isinstance(layer, ClassEmbedding):
                 self._fill(layer.weight, random)
             elif isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 self._fill(layer.weight, random)
@@ -107,7 +107,7 @@ class MinibatchStd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Measure in single precision and append."""
-        wide = single(x)
+        wide = to_float32(x)
         # twice as fast as torch.var over the first axis
         variance = (wide.square().mean(0, keepdim=True) - wide.mean(0, keepdim=True).square()).clamp_min(0)
         std = (variance + 1e-6).sqrt().mean(1, keepdim=True).to(x.dtype)

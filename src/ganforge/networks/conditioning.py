@@ -17,7 +17,7 @@ def class_weights(condition: Tensor, classes: int, dtype: torch.dtype) -> Tensor
     return F.one_hot(condition, classes).to(dtype)
 
 
-class ClassTable(nn.Module):
+class ClassEmbedding(nn.Module):
     """A learned row of ``width`` numbers for each class; weights between classes give what lies between their rows."""
 
     def __init__(self, classes: int, width: int) -> None:
@@ -39,7 +39,7 @@ DiscriminatorLabel = Literal["one-hot", "embedding", "projection", "none"]
 channel of the picture), in its last layer (``Logit``), or not at all: it may be asked instead (``classifier``)."""
 
 
-class WithDrawnClass(nn.Module):
+class LatentClassGenerator(nn.Module):
     """A generator that draws the class by itself, from the first number of a latent, unless it is told one.
 
     Phi(z_0) is even between 0 and 1 for z_0 from N(0, 1), and falls into the part of one class as often as ``shares``
@@ -69,7 +69,7 @@ class WithDrawnClass(nn.Module):
 EMBEDDING_WIDTH = 32
 
 
-class WithClass(nn.Module):
+class ConcatClass(nn.Module):
     """Rows [N, D] (latents, pixels) -> rows with the class behind them [N, ``width``], where the class is told so.
 
     One-hot (Mirza and Osindero 2014), or as a learned row of 32 numbers ("embedding").
@@ -79,7 +79,7 @@ class WithClass(nn.Module):
         super().__init__()
         self.one_hot = classes if label == "one-hot" else 0
         embeds = classes > 0 and label == "embedding"
-        self.table = ClassTable(classes, EMBEDDING_WIDTH) if embeds else None
+        self.table = ClassEmbedding(classes, EMBEDDING_WIDTH) if embeds else None
         self.width = dim + self.one_hot + EMBEDDING_WIDTH * embeds
 
     def forward(self, rows: Tensor, condition: Tensor | None) -> Tensor:

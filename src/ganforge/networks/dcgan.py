@@ -8,10 +8,10 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, NormalInit, activation
-from ganforge.networks.conditioning import ClassTable, GeneratorLabel, WithClass
+from ganforge.networks.conditioning import ClassEmbedding, ConcatClass, GeneratorLabel
 from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
-from ganforge.networks.heads import Ends, HeadSettings, Said
-from ganforge.networks.memory_layout import channels_last, crop, single
+from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
+from ganforge.networks.memory_layout import channels_last, crop, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.settings import Settings
 
@@ -79,7 +79,7 @@ class DcganGenerator(nn.Module):
         times = halvings(self.height, self.width)
         planes = settings.filters * 2 ** (times - 1)
         self.start = (-(-self.height // 2**times), -(-self.width // 2**times), planes)
-        self.latent = WithClass(settings.label, latent_dim, classes)
+        self.latent = ConcatClass(settings.label, latent_dim, classes)
         own = classes if settings.label == "batch-norm" else 0
         normed = settings.batch_norm or own > 0
         self.dense = nn.Linear(self.latent.width, math.prod(self.start), bias=not normed)
@@ -97,7 +97,7 @@ class DcganGenerator(nn.Module):
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
-        x = single(crop(x, self.height, self.width))
+        x = to_float32(crop(x, self.height, self.width))
         images: Tensor = self.squash(x) if squashed else x
         return images
 
@@ -113,12 +113,12 @@ class DcganDiscriminator(nn.Module):
         settings: DcganDiscriminatorSettings | DcganEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: Ends,
+        ends: HeadFactory,
     ) -> None:
         super().__init__()
         channels, height, width = shape
         embeds = classes > 0 and settings.label == "embedding"
-        self.plane = ClassTable(classes, height * width) if embeds else None
+        self.plane = ClassEmbedding(classes, height * width) if embeds else None
         planes = channels + embeds
         layers: list[nn.Module] = []
         for k in range(halvings(height, width)):
@@ -130,7 +130,7 @@ class DcganDiscriminator(nn.Module):
         self.layers = Layers(*layers)
         self.heads = ends(planes * height * width, 0 if embeds else classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         if self.plane is not None:
             assert condition is not None
@@ -138,5 +138,5 @@ class DcganDiscriminator(nn.Module):
             images = torch.cat([images, own.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: Said = self.heads(features, condition)
+        said: HeadOutput = self.heads(features, condition)
         return said

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganforge.networks.memory_layout import single
+from ganforge.networks.memory_layout import to_float32
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,5 @@ class EncodingHead(nn.Module):
     def forward(self, features: Tensor, condition: Tensor | None = None) -> Encoding:
         """Give it in single precision, as losses are made of it."""
         with torch.autocast(features.device.type, enabled=False):
-            numbers = self.linear(single(features))
+            numbers = self.linear(to_float32(features))
         return Encoding(*numbers.chunk(2, 1)) if self.spread else Encoding(numbers)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
-from ganforge.networks.conditioning import ClassTable, class_weights
+from ganforge.networks.conditioning import ClassEmbedding, class_weights
 from ganforge.networks.encoder_head import Encoding
-from ganforge.networks.memory_layout import single
-from ganforge.networks.normalisation import NormedLinear
+from ganforge.networks.memory_layout import to_float32
+from ganforge.networks.normalisation import WeightNormLinear
 from ganforge.settings import Settings
 
 
@@ -55,15 +55,15 @@ class HeadSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Questions:
+class HeadSpec:
     """What the recipe and the data ask of a discriminator: so many classes to tell apart, so many codes to read."""
 
     classes: int = 0
     codes: int = 0
 
 
-Said = DiscriminatorOutput | Encoding
-Ends = Callable[[int, int], nn.Module]
+HeadOutput = DiscriminatorOutput | Encoding
+HeadFactory = Callable[[int, int], nn.Module]
 """Makes the last layers of a net that looks at images, of its number of features and of classes they are told."""
 
 
@@ -101,7 +101,7 @@ class Logit(nn.Module):
     def __init__(self, features: int, classes: int = 0) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 1)
-        self.table = ClassTable(classes, features) if classes else None
+        self.table = ClassEmbedding(classes, features) if classes else None
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Give the logits, and the inner products with the rows of all classes [N, classes]."""
@@ -120,13 +120,13 @@ CODE_WIDTH = 128
 class Heads(nn.Module):
     """The last layers of a discriminator: features [N, F] -> all that it says, in single precision.
 
-    ``rows``: who names classes does so by `NormedLinear` rows of learned lengths. Without, Adam turns the few rows as
-    much at the end as in the beginning, and classes of which few images are known run into each other after some 20,000
+    ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few rows
+    as much at the end as in the beginning, and classes with few labelled images run into each other after some 20,000
     steps (docs/decisions.md).
     """
 
     def __init__(
-        self, features: int, told: int, settings: HeadSettings, asked: Questions, *, rows: bool = False
+        self, features: int, told: int, settings: HeadSettings, asked: HeadSpec, *, rows: bool = False
     ) -> None:
         super().__init__()
         kernels = settings.minibatch_kernels
@@ -134,7 +134,7 @@ class Heads(nn.Module):
         features += kernels
         self.instead = settings.classifier == "instead"
         self.logit = None if self.instead else Logit(features, told)
-        dense = partial(NormedLinear, learned=True) if rows else nn.Linear
+        dense = partial(WeightNormLinear, learned=True) if rows else nn.Linear
         self.by_projection = settings.classifier == "projection"
         asks = settings.classifier in ("beside", "instead")
         self.classifier = dense(features, asked.classes) if asks else None
@@ -146,7 +146,7 @@ class Heads(nn.Module):
     def forward(self, features: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
         """Say it; losses are made of it, so it is in single precision whatever the layers before computed in."""
         with torch.autocast(features.device.type, enabled=False):
-            x = features = single(features)
+            x = features = to_float32(features)
             if self.closeness is not None:
                 x = torch.cat([x, self.closeness(x)], 1)
             class_logits = self.classifier(x) if self.classifier is not None else None

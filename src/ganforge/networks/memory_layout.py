@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Fold(nn.Module):
+class SpaceToDepth(nn.Module):
     """Four neighbouring places travel as one of four times the channels: [N, C, H, W] -> [N, 4C, H/2, W/2].
 
     ``torch.nn.PixelUnshuffle(2)`` with its channels in another order, place by place. Torch's own takes one element
@@ -19,8 +19,8 @@ class Fold(nn.Module):
         return places.reshape(n, h // 2, w // 2, 4 * c).permute(0, 3, 1, 2)
 
 
-class Unfold(nn.Module):
-    """The inverse of ``Fold``, [N, 4C, H, W] -> [N, C, 2H, 2W]: the periodic shuffling of Shi et al. 2016."""
+class DepthToSpace(nn.Module):
+    """The inverse of ``SpaceToDepth``, [N, 4C, H, W] -> [N, C, 2H, 2W]: the periodic shuffling of Shi et al. 2016."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Unfold."""
@@ -40,7 +40,7 @@ def channels_last(images: Tensor) -> Tensor:
     return images.reshape(len(images), *images.shape[2:], 1).permute(0, 3, 1, 2)
 
 
-def single(images: Tensor) -> Tensor:
+def to_float32(images: Tensor) -> Tensor:
     """Give images at least single precision, whatever the layers computed in: 8 bits of a bfloat16 are too few."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 

@@ -10,11 +10,11 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import GaussianNoise, Init, Layers, activation
-from ganforge.networks.conditioning import DiscriminatorLabel, GeneratorLabel, WithClass
+from ganforge.networks.conditioning import ConcatClass, DiscriminatorLabel, GeneratorLabel
 from ganforge.networks.encoder_head import Encoding
-from ganforge.networks.heads import Ends, HeadSettings, Said
-from ganforge.networks.memory_layout import single
-from ganforge.networks.normalisation import BatchNorm, NormedLinear, ReferenceSettings
+from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
+from ganforge.networks.memory_layout import to_float32
+from ganforge.networks.normalisation import BatchNorm, ReferenceSettings, WeightNormLinear
 from ganforge.settings import Settings
 
 
@@ -49,8 +49,8 @@ class MlpLookSettings(MlpSettings):
     """A fully connected net that looks at images.
 
     ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
-    while it trains; features are taken before it. ``weight_norm`` makes its layers `NormedLinear`. ``frequencies`` F:
-    the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features", Tancik
+    while it trains; features are taken before it. ``weight_norm`` makes its layers `WeightNormLinear`. ``frequencies``
+    F: the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features", Tancik
     et al. 2020, arXiv:2006.10739), without which a net learns fine structure of few inputs last, if at all.
     """
 
@@ -86,7 +86,7 @@ class MlpEncoderSettings(MlpLookSettings):
 class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all).
 
-    ``weight_norm``: the rows of its last layer are `NormedLinear`, of learned lengths, so that pixels saturate slowly.
+    ``weight_norm``: the last layer is a `WeightNormLinear` with rows of learned lengths, so that pixels saturate slowly.
     """
 
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
@@ -105,7 +105,7 @@ class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
 SQUASHES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
 
 
-class Frequencies(nn.Module):
+class FourierFeatures(nn.Module):
     """Numbers with their sines and cosines at doubling frequencies, [N, D] -> [N, D (1 + 2 · count)]."""
 
     scales: Tensor
@@ -168,7 +168,7 @@ def _hidden_layers(
     for index, width in enumerate(settings.hidden):
         normed = settings.batch_norm and index >= norm_from
         # A bias before batch normalisation would be subtracted again at once.
-        dense = NormedLinear if rows else partial(nn.Linear, bias=not normed)
+        dense = WeightNormLinear if rows else partial(nn.Linear, bias=not normed)
         layers += [GaussianNoise(noise)] if noise and index else []
         layers.append(dense(inputs, width * pieces))
         if normed:
@@ -192,9 +192,9 @@ class MlpGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        self.latent = WithClass(settings.label, latent_dim, classes)
+        self.latent = ConcatClass(settings.label, latent_dim, classes)
         own = classes if settings.label == "batch-norm" else 0
-        dense = partial(NormedLinear, learned=True) if settings.weight_norm else nn.Linear
+        dense = partial(WeightNormLinear, learned=True) if settings.weight_norm else nn.Linear
         last = dense(settings.hidden[-1], math.prod(shape))
         hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=own)
         self.layers = Layers(*hidden, last)
@@ -219,14 +219,14 @@ class MlpDiscriminator(nn.Module):
         settings: MlpDiscriminatorSettings | MlpEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: Ends,
+        ends: HeadFactory,
     ) -> None:
         super().__init__()
         projects = settings.label == "projection"
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
-        self.pixels = WithClass(label, math.prod(shape), 0 if projects else classes)
+        self.pixels = ConcatClass(label, math.prod(shape), 0 if projects else classes)
         first: list[nn.Module] = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
-        first += [Frequencies(settings.frequencies)] if settings.frequencies else []
+        first += [FourierFeatures(settings.frequencies)] if settings.frequencies else []
         inputs = self.pixels.width * (1 + 2 * settings.frequencies)
         rows, noise = settings.weight_norm, settings.hidden_noise
         hidden = _hidden_layers(settings, inputs, norm_from=1, rows=rows, noise=noise)
@@ -234,8 +234,8 @@ class MlpDiscriminator(nn.Module):
         self.noise = GaussianNoise(noise) if noise else nn.Identity()
         self.heads = ends(settings.hidden[-1], classes if projects else 0)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        said: Said = self.heads(self.noise(x), condition)
-        return said if isinstance(said, Encoding) else replace(said, features=single(x))
+        said: HeadOutput = self.heads(self.noise(x), condition)
+        return said if isinstance(said, Encoding) else replace(said, features=to_float32(x))

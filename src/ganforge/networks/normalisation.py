@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import class_weights
-from ganforge.networks.memory_layout import single
+from ganforge.networks.memory_layout import to_float32
 from ganforge.settings import Settings
 
 
@@ -60,7 +60,7 @@ class BatchNorm(nn.Module):
 
     def _virtual(self, x: Tensor) -> Tensor:
         """Normalise the reference batch by itself, and each other example as if it were one more of that batch."""
-        wide = single(x)
+        wide = to_float32(x)
         places = tuple(range(2, x.ndim))
         own, own_square = ((y.mean(places, keepdim=True) if places else y) for y in (wide, wide.square()))
         mean, square = (y[: self.reference].mean(0, keepdim=True) for y in (own, own_square))
@@ -139,7 +139,7 @@ class WithReference(nn.Module):
         return images
 
 
-class NormedLinear(nn.Linear):
+class WeightNormLinear(nn.Linear):
     """A dense layer whose rows have a length of their own (weight normalisation, Salimans and Kingma 2016, eq. 2).
 
     w = g·v / ‖v‖ for each output; here the outputs are scaled instead of the rows, which is the same and touches fewer
@@ -174,14 +174,14 @@ class NormedLinear(nn.Linear):
 
 
 @torch.no_grad()
-def settle_rows(module: nn.Module, run: Callable[[], object]) -> None:
+def data_dependent_init(module: nn.Module, run: Callable[[], object]) -> None:
     """Settle every NormedLinear of a module, from the first to the last, by the batch that ``run`` sends through."""
 
     def settle(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(layer, NormedLinear)
+        assert isinstance(layer, WeightNormLinear)
         layer.settle(inputs[0])
 
-    layers = [layer for layer in module.modules() if isinstance(layer, NormedLinear)]
+    layers = [layer for layer in module.modules() if isinstance(layer, WeightNormLinear)]
     hooks = [layer.register_forward_pre_hook(settle) for layer in layers]
     if layers:
         run()

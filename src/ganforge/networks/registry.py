@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from ganforge.networks.conditioning import WithDrawnClass
+from ganforge.networks.conditioning import LatentClassGenerator
 from ganforge.networks.dcgan import (
     DcganDiscriminator,
     DcganDiscriminatorSettings,
@@ -14,7 +14,7 @@ from ganforge.networks.dcgan import (
     DcganGeneratorSettings,
 )
 from ganforge.networks.encoder_head import EncodingHead
-from ganforge.networks.heads import Heads, Questions
+from ganforge.networks.heads import Heads, HeadSpec
 from ganforge.networks.mlp import (
     MlpDiscriminator,
     MlpDiscriminatorSettings,
@@ -65,7 +65,7 @@ ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
 }
 """An encoder is a discriminator's net that ends in a latent."""
 
-NOTHING = Questions()
+NOTHING = HeadSpec()
 
 
 def build_generator(
@@ -76,7 +76,7 @@ def build_generator(
     ``classes`` is 0 for an unconditional one; ``drawn``: it draws the class itself where it is told none.
     """
     if drawn:
-        return WithDrawnClass(build_generator(settings, latent_dim - 1, shape, classes), classes)
+        return LatentClassGenerator(build_generator(settings, latent_dim - 1, shape, classes), classes)
     generator = GENERATORS[type(settings)](settings, latent_dim, shape, classes)
     if settings.virtual_batch_norm:
         return WithReference(generator, settings.virtual_batch_norm, latent_dim, classes)
@@ -84,7 +84,7 @@ def build_generator(
 
 
 def build_discriminator(
-    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: Questions = NOTHING
+    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: HeadSpec = NOTHING
 ) -> nn.Module:
     """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput.
 

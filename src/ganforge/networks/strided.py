@@ -8,10 +8,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, NormalInit, activation
-from ganforge.networks.conditioning import GeneratorLabel, WithClass
+from ganforge.networks.conditioning import ConcatClass, GeneratorLabel
 from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
-from ganforge.networks.heads import Ends, HeadSettings, Said
-from ganforge.networks.memory_layout import channels_last, single
+from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
+from ganforge.networks.memory_layout import channels_last, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.settings import Settings
 
@@ -69,7 +69,7 @@ class StridedGenerator(nn.Module):
         channels, kernel = shape[0], settings.kernel
         planes = [*settings.planes, channels] if settings.last == "transposed" else list(settings.planes)
         heights, widths = (sides(side, len(planes) - 1)[::-1] for side in shape[1:])
-        self.latent = WithClass(settings.label, latent_dim, classes)
+        self.latent = ConcatClass(settings.label, latent_dim, classes)
         own = classes if settings.label == "batch-norm" else 0
         self.start = (planes[0], heights[0], widths[0])
         self.dense = nn.Linear(self.latent.width, math.prod(self.start))
@@ -87,7 +87,7 @@ class StridedGenerator(nn.Module):
     def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition)).view(-1, *self.start)
-        x = single(self.layers(channels_last(x), condition))
+        x = to_float32(self.layers(channels_last(x), condition))
         return torch.tanh(x) if squashed else x
 
 
@@ -95,7 +95,7 @@ class StridedDiscriminator(nn.Module):
     """Images [N, C, H, W] -> (convolution of stride 2, batch norm, leaky ReLU)... -> dense -> logits [N]."""
 
     def __init__(
-        self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int, ends: Ends
+        self, settings: StridedDiscriminatorSettings, shape: tuple[int, int, int], classes: int, ends: HeadFactory
     ) -> None:
         super().__init__()
         before, kernel, layers = shape[0], settings.kernel, list[nn.Module]()
@@ -108,8 +108,8 @@ class StridedDiscriminator(nn.Module):
         height, width = (sides(side, len(settings.planes))[-1] for side in shape[1:])
         self.heads = ends(before * height * width, classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         features = self.layers(channels_last(images)).flatten(1)
-        said: Said = self.heads(features, condition)
+        said: HeadOutput = self.heads(features, condition)
         return said

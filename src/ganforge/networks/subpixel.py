@@ -15,9 +15,9 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init, Layers, MinibatchStd, NormalInit, activation
-from ganforge.networks.conditioning import GeneratorLabel, WithClass
-from ganforge.networks.heads import Ends, HeadSettings, Said
-from ganforge.networks.memory_layout import Fold, Unfold, crop, single
+from ganforge.networks.conditioning import ConcatClass, GeneratorLabel
+from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
+from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth, crop, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.settings import Settings
 
@@ -82,7 +82,7 @@ class SubpixelGenerator(nn.Module):
         side = 2 ** (times + 1)
         planes = settings.filters * 2**times
         self.start = (-(-self.height // side), -(-self.width // side), planes)
-        self.latent = WithClass(settings.label, latent_dim, classes)
+        self.latent = ConcatClass(settings.label, latent_dim, classes)
         self.dense = nn.Linear(self.latent.width, math.prod(self.start), bias=False)
         own = classes if settings.label == "batch-norm" else 0
 
@@ -94,16 +94,16 @@ class SubpixelGenerator(nn.Module):
             for _ in range(settings.depth):
                 layers += [nn.Conv2d(planes, planes, 3, padding=1, bias=False), *finish(planes)]
             if k:
-                layers += [nn.Conv2d(planes, 2 * planes, 1, bias=False), Unfold(), *finish(planes // 2)]
+                layers += [nn.Conv2d(planes, 2 * planes, 1, bias=False), DepthToSpace(), *finish(planes // 2)]
                 planes //= 2
-        layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), Unfold()]
+        layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), DepthToSpace()]
         self.layers = Layers(*layers)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
         """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
-        x = single(crop(x, self.height, self.width))
+        x = to_float32(crop(x, self.height, self.width))
         return torch.tanh(x) if squashed else x
 
 
@@ -118,20 +118,20 @@ class SubpixelDiscriminator(nn.Module):
         settings: SubpixelDiscriminatorSettings | SubpixelEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: Ends,
+        ends: HeadFactory,
     ) -> None:
         super().__init__()
         channels, height, width = shape
         # Images of an odd side get a line of zeros: folding needs even ones.
         self.pad = (0, width % 2, 0, height % 2)
         height, width, planes = -(-height // 2), -(-width // 2), settings.filters
-        layers: list[nn.Module] = [Fold(), nn.Conv2d(4 * channels, planes, 3, padding=1)]
+        layers: list[nn.Module] = [SpaceToDepth(), nn.Conv2d(4 * channels, planes, 3, padding=1)]
         layers.append(activation(settings.activation, settings.slope))
         for _ in range(halvings(*shape[1:])):
             layers.append(nn.Conv2d(planes, planes // 2, 3, padding=1))
             if height % 2 or width % 2:
                 layers.append(nn.ConstantPad2d((0, width % 2, 0, height % 2), 0.0))
-            layers += [Fold(), activation(settings.activation, settings.slope)]
+            layers += [SpaceToDepth(), activation(settings.activation, settings.slope)]
             planes, height, width = 2 * planes, -(-height // 2), -(-width // 2)
         if settings.minibatch_std:
             layers.append(MinibatchStd())
@@ -142,10 +142,10 @@ class SubpixelDiscriminator(nn.Module):
         self.layers = Layers(*layers)
         self.heads = ends((planes + extra) * height * width, classes)
 
-    def forward(self, images: Tensor, condition: Tensor | None = None) -> Said:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
         """Say of each image how real it looks (as a picture of its class, where there are classes)."""
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: Said = self.heads(features, condition)
+        said: HeadOutput = self.heads(features, condition)
         return said

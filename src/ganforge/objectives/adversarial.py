@@ -24,7 +24,7 @@ class Objective(Settings, ABC):
     """
 
     probabilistic: ClassVar[bool]
-    pairs: ClassVar[bool] = False
+    needs_real_logits: ClassVar[bool] = False
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class RelativisticPairing(Objective):
     """
 
     probabilistic: ClassVar[bool] = False
-    pairs: ClassVar[bool] = True
+    needs_real_logits: ClassVar[bool] = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """-log sigmoid(D(x) - D(G(z)))."""

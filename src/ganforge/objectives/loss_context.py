@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-Turn = Literal["discriminator", "generator"]
+Phase = Literal["discriminator", "generator"]
 
 
 class Output(Protocol):
@@ -52,7 +52,7 @@ class Codes:
 
 
 @dataclass(frozen=True)
-class Side:
+class Samples:
     """Images, what they were asked to be or are, what they were drawn from, and what the discriminator says of them."""
 
     images: Tensor
@@ -62,7 +62,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Play:
+class LossContext:
     """One turn of one player.
 
     Attributes:
@@ -75,10 +75,10 @@ class Play:
         averages: the averages over all steps of these weights, where a term remembers them.
     """
 
-    turn: Turn
-    fake: Side
-    real: Side | None
-    streams: Mapping[str, Side] = field(default_factory=dict)
+    turn: Phase
+    fake: Samples
+    real: Samples | None
+    streams: Mapping[str, Samples] = field(default_factory=dict)
     codes: Codes = Codes()
     weights: Sequence[Tensor] = ()
     averages: Sequence[Tensor] = ()

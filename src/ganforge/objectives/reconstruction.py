@@ -31,7 +31,7 @@ def squared(images: Tensor, logits: Tensor) -> Tensor:
     return 0.5 * (images - logits.sigmoid()).square().flatten(1).sum(1)
 
 
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ (μ² + σ² - 1 - log σ²) (Kingma and Welling 2014, eq. 10, appendix B): [N], in nats.
 
     Args:

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganforge.objectives.loss_context import Codes, Output, Play, Turn
+from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase
 from ganforge.settings import Settings
 
 LABELLED = "labelled"
@@ -27,15 +27,15 @@ class Term(Settings, ABC):
         remembers: whether it needs the averages of the weights.
     """
 
-    turns: ClassVar[tuple[Turn, ...]]
-    looks_at_real: ClassVar[bool] = False
+    turns: ClassVar[tuple[Phase, ...]]
+    needs_real_outputs: ClassVar[bool] = False
     streams: ClassVar[tuple[str, ...]] = ()
-    remembers: ClassVar[bool] = False
+    needs_weight_average: ClassVar[bool] = False
 
     weight: PositiveFloat = 1.0
 
     @abstractmethod
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Return the term []."""
 
 
@@ -46,10 +46,10 @@ class FeatureMatching(Term):
     adversarial loss: ``adversarial_weight = 0``.
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("generator",)
-    looks_at_real: ClassVar[bool] = True
+    turns: ClassVar[tuple[Phase, ...]] = ("generator",)
+    needs_real_outputs: ClassVar[bool] = True
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Compare the means over the batch."""
         assert play.real is not None
         return (play.real.output.features.mean(0) - play.fake.output.features.mean(0)).square().sum()
@@ -61,10 +61,10 @@ class HistoricalAveraging(Term):
     It holds a player back from running in circles around an equilibrium.
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
-    remembers: ClassVar[bool] = True
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
+    needs_weight_average: ClassVar[bool] = True
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Compare the weights with their averages."""
         pairs = zip(play.weights, play.averages, strict=True)
         return torch.stack([(weight - average).square().sum() for weight, average in pairs]).sum()
@@ -77,9 +77,9 @@ class Classification(Term):
     generated ones (both) to be named rightly.
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Average over the real and, separately, over the generated images."""
         sides = [play.fake] if play.turn == "generator" or play.real is None else [play.real, play.fake]
         losses = []
@@ -98,9 +98,9 @@ class RealClassification(Term):
     rewarded for pictures that are easy to name.
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Average over the real images."""
         assert play.real is not None
         assert play.real.output.class_logits is not None
@@ -115,10 +115,10 @@ class Supervised(Term):
     the class logits (``classifier = "instead"``).
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
     streams: ClassVar[tuple[str, ...]] = (LABELLED,)
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Average over the labelled batch."""
         side = play.streams[LABELLED]
         assert side.output.class_logits is not None
@@ -134,10 +134,10 @@ class MutualInformation(Term):
     ``uniform_weight`` is that of the uniform codes beside the categorical ones.
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator", "generator")
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
     uniform_weight: PositiveFloat = 1.0
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Average over the generated images, sum over the codes."""
         assert play.fake.output.codes is not None
         assert play.fake.latent is not None
@@ -149,7 +149,7 @@ class MutualInformation(Term):
         return loss
 
 
-class InvariantInformation(Term):
+class IIC(Term):
     """-I(c; c') of what is read from a real image and from the same image moved a little: its class, categorical codes.
 
     P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and I = Σ P_ij ln(P_ij / (P_i P_j)), for each code (IIC, Ji et al.
@@ -160,10 +160,10 @@ class InvariantInformation(Term):
 
     Args:
         degrees, slant, shift, zoom, cutout: how far images are moved at most, how much is covered
-            (`ganforge.data.augmented_batches.Moved`).
+            (`ganforge.data.augmented_batches.AugmentedBatches`).
     """
 
-    turns: ClassVar[tuple[Turn, ...]] = ("discriminator",)
+    turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
     streams: ClassVar[tuple[str, ...]] = (MOVED,)
 
     balance: Annotated[float, Field(ge=1)] = 1.0
@@ -173,15 +173,15 @@ class InvariantInformation(Term):
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
     cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def __call__(self, play: Play) -> Tensor:
+    def __call__(self, play: LossContext) -> Tensor:
         """Average over the batch, sum over what is read."""
         assert play.real is not None
-        here, there = (readings(side.output, play.codes) for side in (play.real, play.streams[MOVED]))
+        here, there = (categorical_logits(side.output, play.codes) for side in (play.real, play.streams[MOVED]))
         pairs = zip(here, there, strict=True)
         return -torch.stack([mutual_information(one, other, self.balance) for one, other in pairs]).sum()
 
 
-def readings(said: Output, codes: Codes) -> list[Tensor]:
+def categorical_logits(said: Output, codes: Codes) -> list[Tensor]:
     """Return all that a discriminator reads as one of several values: logits [N, K] of the class, of each such code."""
     of_class = [] if said.class_logits is None else [said.class_logits]
     of_codes = [] if said.codes is None else codes.split(said.codes)[0]
@@ -205,28 +205,28 @@ class Terms(Settings):
     real_classification: RealClassification | None = None
     supervised: Supervised | None = None
     mutual_information: MutualInformation | None = None
-    invariant_information: InvariantInformation | None = None
+    invariant_information: IIC | None = None
 
     def items(self) -> list[tuple[str, Term]]:
         """Those that are played, by name."""
         return [(name, term) for name in type(self).model_fields if (term := getattr(self, name)) is not None]
 
     @property
-    def look_at_real(self) -> bool:
+    def need_real_outputs(self) -> bool:
         """Whether one needs real images in the generator's turn."""
-        return any(term.looks_at_real for _, term in self.items())
+        return any(term.needs_real_outputs for _, term in self.items())
 
     @property
     def remember(self) -> bool:
         """Whether one needs the averages of the weights."""
-        return any(term.remembers for _, term in self.items())
+        return any(term.needs_weight_average for _, term in self.items())
 
     @property
     def streams(self) -> tuple[str, ...]:
         """The further batches that are needed."""
         return tuple(dict.fromkeys(name for _, term in self.items() for name in term.streams))
 
-    def add(self, loss: Tensor, play: Play) -> Tensor:
+    def add(self, loss: Tensor, play: LossContext) -> Tensor:
         """Add to a player's loss what the terms say of its turn."""
         for _, term in self.items():
             if play.turn in term.turns:

@@ -18,7 +18,7 @@ class NormalLatent(Settings):
     mean: float = 0.0
     std: PositiveFloat = 1.0
 
-    def calmed(self, latent: Tensor, part: float) -> Tensor:
+    def truncate(self, latent: Tensor, part: float) -> Tensor:
         """Return latents [N, dim] ``part`` times as far from the middle."""
         return self.mean + part * (latent - self.mean)
 
@@ -37,7 +37,7 @@ class UniformLatent(Settings):
             raise ValueError(f"low = {self.low} must be below high = {self.high}")
         return self
 
-    def calmed(self, latent: Tensor, part: float) -> Tensor:
+    def truncate(self, latent: Tensor, part: float) -> Tensor:
         """Return latents [N, dim] ``part`` times as far from the middle."""
         middle = (self.low + self.high) / 2
         return middle + part * (latent - middle)
@@ -70,6 +70,6 @@ class PartsLatent(Settings):
         """Numbers in all."""
         return sum(self.widths)
 
-    def calmed(self, latent: Tensor, part: float) -> Tensor:
+    def truncate(self, latent: Tensor, part: float) -> Tensor:
         """Return latents [N, dim] whose normal numbers are ``part`` times as far from 0; codes stay what they say."""
         return torch.cat([part * latent[:, : self.normal], latent[:, self.normal :]], 1)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ganforge.arguments import as_path, as_texts, shown
-from ganforge.errors import UserError, nearest
+from ganforge.errors import UserError, suggest_names
 from ganforge.files import user_path
 from ganforge.networks.blocks import Init
 from ganforge.networks.registry import DISCRIMINATORS, ENCODERS, GENERATORS
@@ -71,7 +71,7 @@ def _no_such_field(name: str, place: tuple[int | str, ...], values: dict[str, An
     elsewhere = [known for known, objective in OBJECTIVES.items() if name in objective.model_fields]
     if place == ("objective",) and elsewhere:
         return f"{values['objective']['name']} has no such field; it belongs to {', '.join(elsewhere)}"
-    return f"no such field; {nearest(name, _fields_at(place, values))}"
+    return f"no such field; {suggest_names(name, _fields_at(place, values))}"
 
 
 def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
@@ -161,7 +161,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 def _read_file(name: str, names: list[str]) -> str:
     path = user_path(name)
     if not path.suffix and not path.is_file():
-        raise UserError(f"recipe {name!r} is not known: {nearest(name, names)}")
+        raise UserError(f"recipe {name!r} is not known: {suggest_names(name, names)}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from ganforge.errors import nearest
+from ganforge.errors import suggest_names
 from ganforge.networks.registry import DiscriminatorTable, EncoderTable, GeneratorTable
 from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.objectives.adversarial import OBJECTIVES, Objective
@@ -204,7 +204,7 @@ class Recipe(Settings):
     def _packs_fit(self) -> Self:
         if self.batch_size % self.packing:
             raise ValueError(f"packing = {self.packing} must divide batch_size = {self.batch_size}")
-        if self.packing > 1 and self.told_classes:
+        if self.packing > 1 and self.uses_classes:
             raise ValueError(
                 "packing lays several images upon each other, and each has a label: conditional = false and no"
                 " data.clusters"
@@ -231,7 +231,9 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
-        teachers = [term for _, term in self.terms.items() if "generator" in term.turns and not term.remembers]
+        teachers = [
+            term for _, term in self.terms.items() if "generator" in term.turns and not term.needs_weight_average
+        ]
         if not self.adversarial_weight and not teachers:
             raise ValueError("adversarial_weight = 0 leaves the generator nothing to learn from: add a term")
         return self
@@ -241,7 +243,7 @@ class Recipe(Settings):
         if self.discriminator is None:
             return self
         terms, classifier = self.terms, self.discriminator.classifier
-        if terms.classification and not (self.told_classes and classifier == "beside"):
+        if terms.classification and not (self.uses_classes and classifier == "beside"):
             raise ValueError(f'terms.classification needs {TOLD} and discriminator.classifier = "beside"')
         for name in ("classification", "real_classification"):
             if getattr(terms, name) and self.discriminator.label not in ("projection", "none"):
@@ -249,11 +251,11 @@ class Recipe(Settings):
                     f"terms.{name} asks for a class that the discriminator sees beside the image: "
                     'discriminator.label = "projection" or "none"'
                 )
-        if terms.real_classification and not (self.told_classes and classifier in ("beside", "projection")):
+        if terms.real_classification and not (self.uses_classes and classifier in ("beside", "projection")):
             raise ValueError(
                 f'terms.real_classification needs {TOLD} and discriminator.classifier = "projection" or "beside"'
             )
-        if classifier == "projection" and not (self.told_classes and self.discriminator.label == "projection"):
+        if classifier == "projection" and not (self.uses_classes and self.discriminator.label == "projection"):
             raise ValueError(
                 f'discriminator.classifier = "projection" needs {TOLD} and discriminator.label = "projection"'
             )
@@ -268,7 +270,7 @@ class Recipe(Settings):
                 f'discriminator.classifier = "{classifier}" is taught by nobody: add terms.classification,'
                 " terms.real_classification or terms.supervised"
             )
-        if classifier == "instead" and self.told_classes and self.discriminator.label != "none":
+        if classifier == "instead" and self.uses_classes and self.discriminator.label != "none":
             raise ValueError(
                 'discriminator.classifier = "instead" names the class itself: discriminator.label = "none"'
             )
@@ -282,7 +284,7 @@ class Recipe(Settings):
             )
         if terms.mutual_information and not self.codes.width:
             raise ValueError('terms.mutual_information needs codes: latent.distribution = "parts"')
-        if self.told_classes and self.discriminator.label == "none" and classifier == "none":
+        if self.uses_classes and self.discriminator.label == "none" and classifier == "none":
             raise ValueError(
                 'discriminator.label = "none" with no classifier: nobody would notice a picture of another class'
             )
@@ -293,7 +295,7 @@ class Recipe(Settings):
         partners = {"discriminator": self.discriminator, "encoder": self.encoder}
         if name := next((name for name, table in partners.items() if table and table.init.class_std), None):
             raise ValueError(f"{name}.init.class_std: only generators have batch norm by class")
-        if self.generator.init.class_std and not (self.told_classes and self.generator.label == "batch-norm"):
+        if self.generator.init.class_std and not (self.uses_classes and self.generator.label == "batch-norm"):
             raise ValueError(f'generator.init.class_std needs {TOLD} and generator.label = "batch-norm"')
         return self
 
@@ -333,15 +335,15 @@ class Recipe(Settings):
         fields = dict(value)
         name = fields.pop("name", None)
         if not isinstance(name, str) or name not in OBJECTIVES:
-            raise ValueError(f"name = {name!r} is not an objective: {nearest(str(name), OBJECTIVES)}")
+            raise ValueError(f"name = {name!r} is not an objective: {suggest_names(str(name), OBJECTIVES)}")
         return OBJECTIVES[name].model_validate(fields)
 
     @property
-    def told_classes(self) -> bool:
+    def uses_classes(self) -> bool:
         """Whether the players are told classes: those of the labels, or clusters."""
         return self.conditional or self.data.clusters > 0
 
-    def told(self, classes: int) -> int:
+    def condition_classes(self, classes: int) -> int:
         """How many classes the players are told of, where the data have so many; 0: none."""
         return self.data.clusters or (classes if self.conditional else 0)
 

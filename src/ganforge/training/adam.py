@@ -27,7 +27,7 @@ class Adam:
         self.averages = {name: [torch.zeros_like(weight) for weight in self.weights] for name in SLOTS}
         self.steps = torch.zeros((), dtype=torch.float32, device=self.weights[0].device)
 
-    def forget_gradients(self) -> None:
+    def zero_grad(self) -> None:
         """Let every weight have none."""
         for weight in self.weights:
             weight.grad = None

@@ -4,17 +4,17 @@ from torch import Tensor
 
 from ganforge.data.batches import Streams
 from ganforge.networks.encoder_head import Encoding
-from ganforge.networks.memory_layout import single
-from ganforge.objectives.reconstruction import divergence
+from ganforge.networks.memory_layout import to_float32
+from ganforge.objectives.reconstruction import kl_to_standard_normal
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.ema import advance
-from ganforge.training.noise import Draws
+from ganforge.training.ema import finish_step
+from ganforge.training.noise import NoiseSource
 from ganforge.training.schedule import learning_rate_factor
 from ganforge.training.state import State
 from ganforge.training.stats import Stats, seen
 
 
-def reconstruction(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Stats:
+def reconstruction(state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) -> Stats:
     """One update of both players: what is lost between an image and its reconstruction, summed over pixels.
 
     With ``kl_weight`` β the codes are drawn, z = μ + σ·ε, and β·KL is added: minus the bound of Kingma and Welling 2014
@@ -27,20 +27,20 @@ def reconstruction(state: State, recipe: Recipe, streams: Streams, draws: Draws)
     images, _ = streams["real"][state.step]
     code: Encoding = state.encoder(images)
     latent = code.latent(draws.noise_like(code.mean, "code", state.step))
-    output = single(state.generator(latent, squashed=False))
+    output = to_float32(state.generator(latent, squashed=False))
     lost = asked(*_as_shares(recipe, images, output)).mean()
     loss, stats = lost, {"generator_loss": lost.detach()}
     if code.log_variance is not None:
-        kl = divergence(code.mean, code.log_variance).mean()
+        kl = kl_to_standard_normal(code.mean, code.log_variance).mean()
         loss = lost + asked.kl_weight * kl
         stats["kl"] = kl.detach()
     for player in players:
-        player.optimizer.forget_gradients()
+        player.optimizer.zero_grad()
         player.optimizer.rate = rate
     loss.backward(inputs=[parameter for player in players for parameter in player.parameters])
     for player in players:
         player.optimizer.step()
-    advance(state, recipe)
+    finish_step(state, recipe)
     again = output.sigmoid() if recipe.pixel_range == "0..1" else output.tanh()
     return {"encoder_loss": loss.detach()} | stats | seen(state, images, again.detach())
 

@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.schedule import averaging_keep
+from ganforge.training.schedule import ema_decay
 from ganforge.training.state import Player, State
 
 
-def advance(state: State, recipe: Recipe) -> None:
+def finish_step(state: State, recipe: Recipe) -> None:
     """Count the round, and take the weights after it into their averages."""
     state.step += 1
     state.images_seen += recipe.batch_size * recipe.discriminator_steps
     for name, player in state.players().items():
-        average(player, averaging_keep(recipe, state.images_seen))
+        average(player, ema_decay(recipe, state.images_seen))
         remember(state.averages.get(name, []), player, state.step)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
-from ganforge.training.step import Rule
+from ganforge.training.step import StepFn
 from ganforge.training.thread_spinning import considerate_spinning
 
 Hook = Callable[[State, Stats], None]
@@ -17,10 +17,10 @@ Hook = Callable[[State, Stats], None]
 @considerate_spinning()
 def train(
     state: State,
-    rule: Rule,
+    rule: StepFn,
     recipe: Recipe,
     streams: Streams,
-    draws: Draws,
+    draws: NoiseSource,
     *,
     stop: Callable[[State], bool],
     hooks: Iterable[Hook] = (),

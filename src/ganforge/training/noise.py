@@ -8,7 +8,7 @@ from ganforge.recipes.latents import PartsLatent, UniformLatent
 from ganforge.recipes.recipe import Recipe
 
 
-class Draws:
+class NoiseSource:
     """Random draws of one run, made on its device."""
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:

@@ -4,17 +4,17 @@ import torch
 
 from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats
-from ganforge.training.step import Rule
+from ganforge.training.step import StepFn
 
 
 class Diverged(Exception):
     """A statistic or a weight is NaN or infinite."""
 
 
-def trace(state: State, rule: Rule, recipe: Recipe, streams: Streams, draws: Draws, last: int) -> str:
+def trace(state: State, rule: StepFn, recipe: Recipe, streams: Streams, draws: NoiseSource, last: int) -> str:
     """Play on from a good state with a look at every tensor, and name the step, player and tensor that broke first.
 
     NaN never heals in weights, so steps need no checks while all goes well: this replays them exactly, up to ``last``.

@@ -3,7 +3,7 @@
 import torch
 
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.step_timer import Shape, fastest_steps, memory_of, recall, remember, timed_step
+from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
 
 START = 2.0
 """Seconds after which a process of its own plays its first step: torch, the data and the checkpoint are loaded."""
@@ -24,11 +24,11 @@ def runs_at_once(recipe: Recipe, shape: Shape, classes: int, runs: int, steps: i
     if recipe.device != "cpu" or together == 1 or runs * steps < TOO_SHORT:
         return 1
     each = threads_each(together)
-    file = memory_of(f"cores-{each}", recipe, shape, classes)
-    times = recall(file)
+    file = cache_path(f"cores-{each}", recipe, shape, classes)
+    times = read(file)
     if not isinstance(times, dict) or set(times) != {"all", "share"}:
         times = _measured(recipe, shape, classes, each)
-        remember(file, times)
+        write(file, times)
     turns = -(-runs // together)
     beside = START + turns * steps * DISTURBANCE * float(times["share"])
     return together if beside < runs * steps * float(times["all"]) else 1

@@ -1,7 +1,7 @@
 """In which numbers the layers compute, found out by playing the real step for a moment."""
 
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.step_timer import Shape, fastest_steps, memory_of, recall, remember, timed_step
+from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -15,11 +15,11 @@ def choose_precision(recipe: Recipe, shape: Shape, classes: int) -> Recipe:
     """
     if recipe.precision != "auto":
         return recipe
-    file = memory_of("precision", recipe, shape, classes)
-    known = recall(file)
+    file = cache_path("precision", recipe, shape, classes)
+    known = read(file)
     if known not in PRECISIONS:
         known = _faster(recipe, shape, classes)
-        remember(file, known)
+        write(file, known)
     return recipe.model_copy(update={"precision": known})
 
 

@@ -25,7 +25,7 @@ def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
     return recipe.generator_lr * factor**recipe.generator_lr_decay_power, recipe.discriminator_lr * factor
 
 
-def averaging_keep(recipe: Recipe, images_seen: int) -> float:
+def ema_decay(recipe: Recipe, images_seen: int) -> float:
     """Return the share that the averaged weights keep in this step.
 
     What a step put in halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is never more than r
@@ -37,7 +37,7 @@ def averaging_keep(recipe: Recipe, images_seen: int) -> float:
     return float(0.5 ** (recipe.batch_size * recipe.discriminator_steps / half_life)) if half_life else 0.0
 
 
-def noise_deviation(recipe: Recipe, images_seen: int) -> float:
+def noise_sigma(recipe: Recipe, images_seen: int) -> float:
     """Return the standard deviation of the noise on all images that the discriminator sees.
 
     It falls in a straight line from ``instance_noise`` to 0 over ``instance_noise_images``, or stays where that is 0.

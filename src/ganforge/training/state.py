@@ -12,13 +12,13 @@ from torch.func import functional_call
 
 from ganforge.data.batches import Streams
 from ganforge.networks.blocks import MIXING, noise_layers
-from ganforge.networks.heads import DiscriminatorOutput, Questions
-from ganforge.networks.normalisation import WithReference, normalized, settle_rows
+from ganforge.networks.heads import DiscriminatorOutput, HeadSpec
+from ganforge.networks.normalisation import WithReference, data_dependent_init, normalized
 from ganforge.networks.registry import build_discriminator, build_encoder, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.adam import Adam
-from ganforge.training.noise import Draws
+from ganforge.training.noise import NoiseSource
 
 DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
 """In which numbers weights and statistics are kept: with bf16 only the layers' products are computed in it."""
@@ -79,7 +79,7 @@ class Player:
         return self.module(x, condition, **ways)
 
     @torch.no_grad()
-    def draft(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def preview(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Draw quickly, with the weights to draw with: in training's precision, by the statistics of this batch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
             drawn: Tensor = self.published(x, condition)
@@ -92,7 +92,7 @@ class Player:
         found: Tensor = self(images, condition, weights).logits
         return found
 
-    def each(
+    def discriminate(
         self, batches: Sequence[tuple[Tensor, Tensor | None]], weights: dict[str, Tensor] | None = None
     ) -> list[DiscriminatorOutput]:
         """What a discriminator says of each of several batches, told their labels, all of them or none.
@@ -194,14 +194,14 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
     ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
     """
-    told, dtype = recipe.told(classes), DTYPES[recipe.precision]
+    told, dtype = recipe.condition_classes(classes), DTYPES[recipe.precision]
     generator = build_generator(recipe.generator, recipe.latent.dim, shape, told, drawn=recipe.data.clusters > 0)
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     others = {}
     if recipe.discriminator:
         packed = (shape[0] * recipe.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
-        asked = Questions((told or classes) if recipe.discriminator.classifier != "none" else 0, codes)
+        asked = HeadSpec((told or classes) if recipe.discriminator.classifier != "none" else 0, codes)
         discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
         recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
         others["discriminator"] = _player(
@@ -224,7 +224,7 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
 
 @torch.no_grad()
-def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> None:
+def prepare(state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) -> None:
     """Give new players what they need of data and latents before the first step; most need nothing.
 
     A generator with a reference batch gets its latents; who looks at images with rows of their own length sets these
@@ -234,7 +234,7 @@ def prepare(state: State, recipe: Recipe, streams: Streams, draws: Draws) -> Non
         generator.latent.copy_(draws.latent(len(generator.latent), "reference"))
     for player in state.others.values():
         player.reseed(draws.seed("prepare"))
-        settle_rows(player.module, partial(player, *streams["real"][0]))
+        data_dependent_init(player.module, partial(player, *streams["real"][0]))
     for player in state.players().values():
         if player.ema is not None:
             player.ema.load_state_dict(player.module.state_dict())

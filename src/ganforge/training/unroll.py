@@ -15,7 +15,7 @@ TINY = 1e-30
 Weights = dict[str, Tensor]
 
 
-def look_ahead(player: Player, loss: Callable[[Weights], Tensor], times: int, rate: float) -> Weights:
+def unroll(player: Player, loss: Callable[[Weights], Tensor], times: int, rate: float) -> Weights:
     """Return a player's weights by name after ``times`` more Adam steps on a loss of its weights, with their graph.
 
     The player itself does not move: weights, moments and step count are those of its optimiser, continued on paper.
@@ -40,10 +40,10 @@ def look_ahead(player: Player, loss: Callable[[Weights], Tensor], times: int, ra
     return weights
 
 
-def foreseen_loss(
+def unrolled_loss(
     recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
 ) -> Tensor:
     """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
     assert recipe.objective is not None
-    said_real, said_fake = discriminator.each([(real, labels), (fake, labels)], weights)
+    said_real, said_fake = discriminator.discriminate([(real, labels), (fake, labels)], weights)
     return recipe.objective.discriminator_loss(said_real.logits, said_fake.logits).mean()
