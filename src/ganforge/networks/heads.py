@@ -120,8 +120,8 @@ CODE_WIDTH = 128
 class Heads(nn.Module):
     """The last layers of a discriminator: features [N, F] -> all that it says, in single precision.
 
-    ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few rows
-    as much at the end as in the beginning, and classes with few labelled images run into each other after some 20,000
+    ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few
+    rows as much at the end as in the beginning, and classes with few labelled images run into each other after some 20,000
     steps (docs/decisions.md).
     """
 

@@ -50,8 +50,8 @@ class MlpLookSettings(MlpSettings):
 
     ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
     while it trains; features are taken before it. ``weight_norm`` makes its layers `WeightNormLinear`. ``frequencies``
-    F: the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features", Tancik
-    et al. 2020, arXiv:2006.10739), without which a net learns fine structure of few inputs last, if at all.
+    F: the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features",
+    Tancik et al. 2020, arXiv:2006.10739), without which a net learns fine structure of few inputs last, if at all.
     """
 
     input_noise: NonNegativeFloat = 0.0
@@ -86,7 +86,7 @@ class MlpEncoderSettings(MlpLookSettings):
 class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all).
 
-    ``weight_norm``: the last layer is a `WeightNormLinear` with rows of learned lengths, so that pixels saturate slowly.
+    ``weight_norm``: the last layer is a `WeightNormLinear` with rows of learned lengths: pixels saturate slowly.
     """
 
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
