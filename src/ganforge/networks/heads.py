@@ -121,8 +121,8 @@ class Heads(nn.Module):
     """The last layers of a discriminator: features [N, F] -> all that it says, in single precision.
 
     ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few
-    rows as much at the end as in the beginning, and classes with few labelled images run into each other after some 20,000
-    steps (docs/decisions.md).
+    rows as much at the end as in the beginning, and classes with few labelled images run into each other after some
+    20,000 steps (docs/decisions.md).
     """
 
     def __init__(
