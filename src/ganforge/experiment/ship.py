@@ -98,8 +98,8 @@ The last row is the generator's own; `ganforge write` draws anew what the judge 
 It draws digits as MNIST has them: 28×28, grey, centred, of American hands around 1990; no other signs, no other sizes,
 one digit at a time (a number is digits side by side). `ganforge write` draws latents {TRUNCATION:g} times as far from
 the middle as in training: plainer hands, fewer slips, less variety. A classifier trained on these pictures alone
-inherits their mistakes. The judge that measured it read {m.agreement_on_real:.2%} of the real test images rightly: nothing
-above that can be seen. Made by ganforge {ganforge.__version__}.
+inherits their mistakes. The judge that measured it read {m.agreement_on_real:.2%} of the real test images rightly:
+nothing above that can be seen. Made by ganforge {ganforge.__version__}.
 """
 
 
