@@ -20,6 +20,8 @@ OLD = 24 * 60 * 60
 """Seconds after which a temporary file is abandoned whose process cannot be asked for."""
 PATIENCE = (0.01, 0.05, 0.1, 0.5) if os.name == "nt" else ()
 """Seconds between tries to rename a file."""
+CACHE_TAG, CACHE_SIGNATURE = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55"
+"""The file that says of a folder that it is a cache, by a convention of many programs (bford.info/cachedir)."""
 LONGEST_SHOWN = 100
 """Characters of a path that a complaint about it repeats."""
 
@@ -120,11 +122,20 @@ def temporary(folder: Path) -> Iterator[Path]:
     What still bears the name at the end is removed, and so is what writers left there that were killed.
     """
     _sweep_once(folder.absolute())
+    _tag_cache(folder.absolute())
     path = folder / f".{_machine()}-{os.getpid()}-{os.urandom(8).hex()}.writing"
     try:
         yield path
     finally:
         _remove(path)
+
+
+def _tag_cache(folder: Path) -> None:
+    """Mark the cache as one where something is written into it: backups pass it over, and so does a reader of data."""
+    with suppress(OSError, UserError):
+        caches = cache_folder().absolute()
+        if folder.is_relative_to(caches) and not (caches / CACHE_TAG).exists():
+            (caches / CACHE_TAG).write_text(f"{CACHE_SIGNATURE}\n# A cache of ganforge; it may be deleted.\n")
 
 
 def is_temporary(name: str) -> bool:

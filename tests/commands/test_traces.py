@@ -34,6 +34,8 @@ def test_a_run_below_its_data_can_go_on(tmp_path, monkeypatch, run_command, clas
     run = ganforge.train("vanilla", data=".", steps=2, changes=SMALL)
     assert run.folder.is_relative_to("runs")
     assert ganforge.resume(run.folder, steps=4).step == 4
+    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "another"))  # the first one is known by its tag
+    assert load(".").fingerprint == before
     code, out, err = run_command("data", "show", ".")
     assert code == 0, err
     assert not list(data.glob("*contact-sheet*")) and "contact sheet: " in out

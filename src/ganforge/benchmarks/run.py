@@ -10,6 +10,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from ganforge.ambient import plain_state
 from ganforge.benchmarks.protocols import Plan, find
 from ganforge.benchmarks.report import Report
 from ganforge.data.images import unscale
@@ -38,6 +39,7 @@ Tell = Callable[[int, int, str], None]
 """Told now and then how many steps of how many of this call are played, and what was found last."""
 
 
+@plain_state()
 def benchmark(
     name: str,
     recipe: str | Recipe | None = None,

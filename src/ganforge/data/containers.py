@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 from ganforge.data.decode_image import Unreadable
 from ganforge.errors import UserError, shown
-from ganforge.files import cache_folder
+from ganforge.files import CACHE_TAG, cache_folder
 
 MOST_FILE = 256 * 2**20
 """Bytes beyond which a file is no picture of at most 50 megapixels."""
@@ -78,7 +78,6 @@ def probe(path: Path) -> str:
     return digest.hexdigest()
 
 
-CACHE_TAG = "CACHEDIR.TAG"
 SHEET_ENDING = "-contact-sheet.png"
 """How the sheets end that ``ganforge data show`` draws."""
 
