@@ -84,9 +84,9 @@ def test_quick_calls_itself_no_protocol(run_command, small):
 def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
     import ganforge.experiment.ablations as room
 
-    for name, arena in list(room.ARENAS.items()):
+    for name, arena in list(room.ABLATION_SETUPS.items()):
         changes = (*arena.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")
-        monkeypatch.setitem(room.ARENAS, name, replace(arena, changes=changes))
+        monkeypatch.setitem(room.ABLATION_SETUPS, name, replace(arena, changes=changes))
     call = ("benchmark", "techniques", "--data", "ring", "--only", "r1,packing", "--quick", "--steps", 4)
     code, out, err = run_command(*call)
     assert code == 0, err

@@ -108,7 +108,7 @@ def test_summary_and_fingerprint_look_at_a_piece_at_a_time(looked_at):
 def test_a_fingerprint_is_taken_once(monkeypatch):
     first = made_up()[0]
     assert first.fingerprint
-    monkeypatch.setattr(ImageSet, "pieces", pytest.fail)
+    monkeypatch.setattr(ImageSet, "chunks", pytest.fail)
     assert made_up()[0].fingerprint == first.fingerprint
 
 
@@ -159,4 +159,4 @@ def test_pages_can_be_let_go_and_come_back():
     assert torch.equal(train.images[:100], pixels[:100])
     train.span.file.release_pages()
     assert torch.equal(train.images[:100], pixels[:100])
-    assert memmap.PixelFile(train.span.file.path, (10, *SHAPE), offset=192).images[0].equal(pixels[1])
+    assert memmap.MemmapImages(train.span.file.path, (10, *SHAPE), offset=192).images[0].equal(pixels[1])

@@ -113,5 +113,5 @@ def test_the_yardstick_uses_the_reals_that_are_reconstructed():
     yardstick = Evaluator(
         FeatureExtractor(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None
     )
-    assert torch.equal(yardstick._reals.images, bench.some(splits.test, 100, "reals").images)
+    assert torch.equal(yardstick._reals.images, bench.random_subset(splits.test, 100, "reals").images)
     assert torch.equal(yardstick._others.images, bench.other_reals(splits.train, 100).images)

@@ -18,7 +18,7 @@ def two_cores(monkeypatch):
 
 
 def asked(monkeypatch, runs, steps, every, share):
-    monkeypatch.setattr(parallelism, "recall", lambda file: {"all": every, "share": share})
+    monkeypatch.setattr(parallelism, "read", lambda file: {"all": every, "share": share})
     return runs_at_once(RECIPE, SHAPE, 0, runs, steps)
 
 
