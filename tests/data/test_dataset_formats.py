@@ -195,8 +195,8 @@ CIFAR = cifar10_members()
         (tarred((CIFAR | {OLD: b"\x0a" + CIFAR[OLD][1:]}).items()), "labels run from 1 to 10"),
         (tarred(CIFAR.items())[:-1000], "damaged or cut short"),
         (tarred(CIFAR.items())[:-8] + bytes(8), "damaged or cut short (CRC"),
-        (gzip.compress(b"no tar" * 999), "no tar"),
-        (b"", "no tar"),
+        (gzip.compress(b"no tar" * 999), "not a tar"),
+        (b"", "not a tar"),
     ],
 )
 def test_an_archive_that_is_not_that_of_cifar10_is_refused(tmp_path, content, word):

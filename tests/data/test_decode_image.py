@@ -35,11 +35,14 @@ def noise(mode="RGB", size=(16, 12), seed=0):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8), mode)
 
 
-def read(content, fit=None, name="", levels=None):
+def read(content, resize_mode=None, name="", levels=None):
     seen = read_header(BytesIO(content), name)
-    pixels = decode(content, name, grey=seen.grey, fit=fit, levels=levels)
+    pixels = decode(content, name, grey=seen.grey, resize_mode=resize_mode, levels=levels)
     assert pixels.dtype == np.uint8 and pixels.flags.c_contiguous
-    assert pixels.shape == (1 if seen.grey else 3, *((fit.side, fit.side) if fit else (seen.height, seen.width)))
+    assert pixels.shape == (
+        1 if seen.grey else 3,
+        *((resize_mode.side, resize_mode.side) if resize_mode else (seen.height, seen.width)),
+    )
     return pixels
 
 
@@ -215,7 +218,7 @@ def test_a_format_that_this_pillow_lacks_is_one_it_does_not_know(monkeypatch):
     content = packed(Image.new("L", (16, 12)), "AVIF")
     monkeypatch.delitem(Image.OPEN, "AVIF")
     decode_image._formats.cache_clear()
-    with pytest.raises(Unreadable, match="no picture of a known format"):
+    with pytest.raises(Unreadable, match="not a picture in a supported format"):
         read_header(BytesIO(content))
     assert read(packed(noise())).shape == (3, 12, 16)
     decode_image._formats.cache_clear()
@@ -223,7 +226,7 @@ def test_a_format_that_this_pillow_lacks_is_one_it_does_not_know(monkeypatch):
 
 @pytest.mark.parametrize("name", ["a.bin", "a.png", "a"])
 def test_a_format_without_first_bytes_of_its_own_is_tried_only_where_the_name_says_so(name):
-    with pytest.raises(Unreadable, match="no picture of a known format"):
+    with pytest.raises(Unreadable, match="not a picture in a supported format"):
         read_header(BytesIO(packed(noise(), "TGA")), name)
 
 
@@ -235,7 +238,7 @@ def test_what_would_need_another_program_is_named_and_never_opened(name, content
     import subprocess
 
     monkeypatch.setattr(subprocess, "check_call", pytest.fail)
-    with pytest.raises(Unreadable, match="which is not read") as caught:
+    with pytest.raises(Unreadable, match="which is not supported") as caught:
         read_header(BytesIO(content), name)
     assert "convert it" in caught.value.remedy
 
@@ -357,8 +360,8 @@ def png_claiming(width, height):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no picture of a known format"),
-        (b"hello, I am no picture at all", "no picture of a known format"),
+        (b"", "not a picture in a supported format"),
+        (b"hello, I am no picture at all", "not a picture in a supported format"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is an SVG drawing"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is a PostScript drawing"),
         (b"%PDF-1.4\n", "it is a PDF document"),
@@ -381,7 +384,7 @@ def test_what_is_no_picture_is_refused_by_its_header(content, word):
 def test_a_picture_cut_short_is_refused(kind):
     content = packed(noise(size=(40, 40)), kind)
     with pytest.raises(Unreadable):
-        decode(content[: len(content) // 2], grey=False, fit=None)
+        decode(content[: len(content) // 2], grey=False, resize_mode=None)
 
 
 @settings(max_examples=100, deadline=None)
@@ -399,7 +402,7 @@ def test_damage_anywhere_is_refused_or_harmless(kind, position, bits, cut):
     content = bytes(content[:at] if cut else content)
     with contextlib.suppress(Unreadable):
         seen = read_header(BytesIO(content))
-        assert decode(content, grey=seen.grey, fit=None).shape[0] == (1 if seen.grey else 3)
+        assert decode(content, grey=seen.grey, resize_mode=None).shape[0] == (1 if seen.grey else 3)
 
 
 MORE = [
@@ -474,11 +477,11 @@ def test_every_shape_fits(width, height, side, pad):
 
 
 @pytest.mark.parametrize(
-    ("given", "fit"),
+    ("given", "resize_mode"),
     [(None, None), (32, ResizeMode(32, False)), ("8", ResizeMode(8, False)), ("64-pad", ResizeMode(64, True))],
 )
-def test_sizes_are_understood(given, fit):
-    assert parse_resize(given) == fit
+def test_sizes_are_understood(given, resize_mode):
+    assert parse_resize(given) == resize_mode
 
 
 @pytest.mark.parametrize("given", ["7", 65, "0", "-8", "32x32", "32-PAD", "pad", "", "3.5", "99999999999", "٣٢"])

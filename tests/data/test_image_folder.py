@@ -159,12 +159,12 @@ def test_stylegan_labels_go_before_folders(tmp_path, write, top):
         ('{"labels": 7}', "is not"),
         ('{"labels": [["00.png"]]}', "is not"),
         ("[" * 100_000, "is not"),
-        ('{"labels": [["other.png", 1]]}', "no such picture"),
-        ('{"labels": [["00.png", 1]]}', "gives 01.png no label"),
+        ('{"labels": [["other.png", 1]]}', "gives a label to other.png"),
+        ('{"labels": [["00.png", 1]]}', "gives no label to 01.png"),
         ('{"labels": [["00.png", ""]]}', "the label of 00.png is "),
         ('{"labels": [["00.png", -1]]}', "the label of 00.png is -1"),
         ('{"labels": [["00.png", [0, 1]]]}', "the label of 00.png is [0, 1]"),
-        ('{"labels": [["00.png", 1001]]}', "0 to 999"),
+        ('{"labels": [["00.png", 1001]]}', "from 0 to 999"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path, text, word):
@@ -198,8 +198,8 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
         ({"notes.txt": b"hello"}, "no picture"),
         (CLASSES | {"bird/one.png": png()}, "the class folder bird holds only one picture"),
         (CLASSES | {"bird/notes.txt": b""}, "the class folder bird holds no picture"),
-        (CLASSES | {"loose.png": png()}, "loose.png lies beside class folders such as cat"),
-        (PARTS | {"extra/a.png": png()}, "extra/a.png lies beside"),
+        (CLASSES | {"loose.png": png()}, "loose.png lies outside the class folders such as cat"),
+        (PARTS | {"extra/a.png": png()}, "extra/a.png lies outside"),
         (below("train", CLASSES) | {"test/notes.txt": b""}, "no picture in test"),
         (PARTS | {"test/bird/notes.txt": b""}, "bird holds no picture"),
         ({"a.png": png(), "b.png": png(1), "c.png": png(2)}, "give 4 or more"),
@@ -216,7 +216,7 @@ def test_more_classes_than_work_are_refused(tmp_path, monkeypatch):
     from ganforge.data import folder_layout
 
     monkeypatch.setattr(folder_layout, "MOST_CLASSES", 1)
-    assert "holds 2 classes; 1 at most" in refusal(as_folder(tmp_path, CLASSES))
+    assert "holds 2 classes, more than the limit of 1;" in refusal(as_folder(tmp_path, CLASSES))
 
 
 def test_an_empty_class_folder_is_refused(tmp_path):
@@ -239,7 +239,7 @@ MIXED = FLAT | {"large.png": png(size=(16, 12)), "wide.png": png(size=(20, 10))}
 def test_mixed_sizes_are_refused_with_their_counts_and_taken_with_resize(tmp_path):
     path = as_folder(tmp_path, MIXED)
     message = refusal(path)
-    for word in ("3 sizes", "8×8: 20", "16×12: 1", "--resize 8 ", "--resize 8-pad"):
+    for word in ("3 sizes", "8×8: 20", "16×12: 1", "--resize 8,", "--resize 8-pad"):
         assert word in message
     cropped, padded = load(path, rules=ReadingRules(resize="10")), load(path, rules=ReadingRules(resize="10-pad"))
     assert cropped.train.shape == padded.train.shape == (1, 10, 10)
@@ -256,7 +256,7 @@ def test_only_the_commonest_sizes_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ("size", "word"),
     [
-        ((3000, 3000), "3000×3000 px; 8 to 64 px a side work, --resize 32"),
+        ((3000, 3000), "3000×3000 px, outside 8 to 64 px a side; scale them with --resize 32"),
         ((65, 8), "--resize 8"),
         ((7, 30), "7×30 px"),
     ],
@@ -310,11 +310,11 @@ def test_the_first_bad_picture_is_named_and_all_are_skipped_on_demand(tmp_path, 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
 def test_when_nothing_is_left_skipping_is_refused(tmp_path, write):
     nothing = dict.fromkeys(FLAT, b"no picture")
-    assert "not one of its pictures" in refusal(write(tmp_path, nothing), skip_bad=True)
+    assert "none of its pictures" in refusal(write(tmp_path, nothing), skip_bad=True)
     for bad in (b"no picture", BAD["cut short"]):
         files = CLASSES | {name: bad for name in CLASSES if name.startswith("dog") and name != "dog/00.png"}
         path = write(tmp_path / str(len(bad)), files)
-        assert "of the 10 files of the class dog only 1 can be read" in refusal(path, skip_bad=True)
+        assert "only 1 of the 10 files of the class dog can be read" in refusal(path, skip_bad=True)
 
 
 def test_a_link_that_leads_nowhere_is_a_bad_picture(tmp_path):
@@ -424,10 +424,10 @@ def liar(path):
         (with_member(unchanged, name="a\x1b[31m\n.zip"), "a?[31m?.zip is an archive"),
         (encrypted, "protected by a password"),
         (doubled, "a.png twice"),
-        (cut_off, "is no whole zip"),
-        (lambda path: path.write_bytes(b""), "is no whole zip"),
-        (lambda path: path.write_bytes(b"no zip"), "is no whole zip"),
-        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "is no whole zip"),
+        (cut_off, "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b""), "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b"no zip"), "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "is damaged or not a zip"),
         (liar, "bad.png (picture 21 of 21) cannot be read"),
     ],
 )
