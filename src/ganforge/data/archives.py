@@ -94,14 +94,14 @@ class Archive(ABC):
     @cached_property
     def _members(self) -> dict[str, Member]:
         members: dict[str, Member] = {}
-        spelled: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         for member in self._list():
             stored = self._safe_name(member)
             name = unicodedata.normalize("NFC", stored)
             folder, spelling = (path if member.folder else path.rpartition("/")[0] for path in (name, stored))
-            earlier = members.get(name)
+            first = members.get(name)
             # A tar with appended members lists its folders again.
-            if (earlier and not (earlier.folder and member.folder)) or spelled.setdefault(folder, spelling) != spelling:
+            if (first and not (first.folder and member.folder)) or spellings.setdefault(folder, spelling) != spelling:
                 raise UserError(f"{self.path}: holds {shown(name)} twice; pack it again")
             if name:
                 members[name] = member
@@ -194,8 +194,8 @@ class Zip(Archive):
         try:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-            why = getattr(error, "strerror", None) or reason(error)
-            raise UserError(f"{self.path}: is damaged or not a zip ({why}); get it again") from None
+            cause = getattr(error, "strerror", None) or reason(error)
+            raise UserError(f"{self.path}: is damaged or not a zip ({cause}); get it again") from None
 
     def _list(self) -> Iterator[Member]:
         infos = self._zip.infolist()
@@ -204,10 +204,10 @@ class Zip(Archive):
         if names and all(name.endswith(".npy") for name in names):
             raise UserError(f"{self.path}: is an .npz file with another ending; rename it to .npz")
         for info in infos:
-            yield self._checked(info)
+            yield self._check_member(info)
         self._refuse_bomb("it", sum(info.file_size for info in infos), self.path.stat().st_size)
 
-    def _checked(self, info: zipfile.ZipInfo) -> Member:
+    def _check_member(self, info: zipfile.ZipInfo) -> Member:
         name, kind = shown(info.filename.replace("\\", "/")), stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             self._refuse(f"{name} is a link or a device")
@@ -254,8 +254,10 @@ def _decompress_member(path: Path, info: zipfile.ZipInfo) -> bytes:
         else:
             # A zip member has the properties of an LZMA-alone stream; the length is -1 if an end marker is present.
             length = -1 if info.flag_bits & 0x2 else info.file_size
-            alone = packed[4:9] + struct.pack("<q", length) + packed[9:]
-            content = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MOST_FILE).decompress(alone, info.file_size + 1)
+            lzma_alone = packed[4:9] + struct.pack("<q", length) + packed[9:]
+            content = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MOST_FILE).decompress(
+                lzma_alone, info.file_size + 1
+            )
     except (lzma.LZMAError, ValueError) as error:
         raise zipfile.BadZipFile(str(error)) from None
     if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
@@ -281,8 +283,8 @@ class Tar(Archive):
                     f"{self.path}: the disk is too full to unpack it in {tempfile.gettempdir()}; free some space, set "
                     "TMPDIR to another folder, or unpack it yourself and give its folder"
                 ) from None
-            why = getattr(error, "strerror", None) or reason(error)
-            raise UserError(f"{self.path}: is damaged or not a tar ({why}); get it again") from None
+            cause = getattr(error, "strerror", None) or reason(error)
+            raise UserError(f"{self.path}: is damaged or not a tar ({cause}); get it again") from None
 
     def _decompress(self, unpack: Callable[[Path], IO[bytes]]) -> IO[bytes]:
         packed, unpacked = self.path.stat().st_size, 0
@@ -305,9 +307,9 @@ class Tar(Archive):
         except DamagedTar as error:
             raise UserError(f"{self.path}: is damaged or not a tar ({error}); get it again") from None
         self._refuse_unsupported([member.name for member in members])
-        yield from map(self._checked, members)
+        yield from map(self._check_member, members)
 
-    def _checked(self, member: TarMember) -> Member:
+    def _check_member(self, member: TarMember) -> Member:
         name = shown(member.name)
         if member.type in LINKS or member.type in DEVICES:
             self._refuse(f"{name} is a link or a device")

@@ -68,8 +68,8 @@ SAMPLE_FORMAT, UNSIGNED, SIGNED = 339, 1, 2
 class Unreadable(Exception):
     """The file is not a readable picture; the message is a short reason, and ``remedy`` says what to do."""
 
-    def __init__(self, why: str, remedy: str = "repair it") -> None:
-        super().__init__(why)
+    def __init__(self, message: str, remedy: str = "repair it") -> None:
+        super().__init__(message)
         self.remedy = remedy
 
 

@@ -1,4 +1,4 @@
-"""Download single files and verify their checksums; a file that fails the check is never remaining in place."""
+"""Download single files and verify their checksums; a file that fails the check is never left in place."""
 
 import errno
 import hashlib
@@ -29,7 +29,7 @@ LOCAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 """Local errors that no other mirror can fix: a full disk or missing write permission."""
 
 PROBE = 3.0
-"""Seconds in which a mirror must response; after that ``auto`` uses the data set that needs no download."""
+"""Seconds in which a mirror must answer; after that ``auto`` uses the data set that needs no download."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _download(url: str, part: Path, file: StoredFile, report: Report | None) -> 
 
 
 def reachable_mirrors(file: StoredFile, mirrors: Sequence[str]) -> list[str]:
-    """Wait up to `PROBE` seconds for the first mirror to response; return it and then all others, or an empty list.
+    """Wait up to `PROBE` seconds for the first mirror to answer; return it and then all others, or an empty list.
 
     The requests run in threads because a host name lookup has no timeout.
     """

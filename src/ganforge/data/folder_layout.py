@@ -77,11 +77,11 @@ class Branch:
         return [*self.loose_pictures, *([LABELS] if LABELS in self.files else [])]
 
     @property
-    def tops(self) -> list[str]:
+    def subfolders(self) -> list[str]:
         """The immediate subfolders."""
         return [name for name in self.folders if "/" not in name]
 
-    def below(self, folder: str) -> "Branch":
+    def subfolder(self, folder: str) -> "Branch":
         """Return the branch of a subfolder."""
         prefix = f"{folder}/"
         files = {name.removeprefix(prefix): file for name, file in self.files.items() if name.startswith(prefix)}
@@ -177,14 +177,14 @@ def _class_names(path: Path, classes: set[Any], rules: ReadingRules) -> tuple[li
 
 def _descend(branch: Branch) -> Branch:
     """Descend while a folder holds nothing but one subfolder."""
-    while len(branch.tops) == 1 and not branch.loose_files:
-        branch = branch.below(branch.tops[0])
+    while len(branch.subfolders) == 1 and not branch.loose_files:
+        branch = branch.subfolder(branch.subfolders[0])
     return branch
 
 
 def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, Branch]]:
     """Split a branch into parts by the names of its folders; without such names all pictures are for training."""
-    part_of = {top: part for top in sorted(branch.tops) if (part := rules.part_named(top))}
+    part_of = {top: part for top in sorted(branch.subfolders) if (part := rules.part_named(top))}
     if rules.version > 1 and not part_of and (inside := _parts_in_classes(branch, rules)):
         return inside
     if len(part_of) < 2 or branch.loose_pictures:
@@ -203,7 +203,7 @@ def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, B
     for top, part in part_of.items():
         _refuse_second(path, part, folders.get(part), top)
         folders[part] = top
-    inner_branches = {part: branch.below(top) for part, top in folders.items()}
+    inner_branches = {part: branch.subfolder(top) for part, top in folders.items()}
     if rules.version > 1:
         inner_branches = {part: _descend_fillers(inner, rules) for part, inner in inner_branches.items()}
     return list(inner_branches.items())
@@ -211,11 +211,11 @@ def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, B
 
 def _descend_fillers(branch: Branch, rules: ReadingRules) -> Branch:
     """Descend into a single folder that is not a class, such as trainingSet/trainingSet or train/images."""
-    while len(branch.tops) == 1 and not branch.loose_files:
-        top = branch.tops[0]
+    while len(branch.subfolders) == 1 and not branch.loose_files:
+        top = branch.subfolders[0]
         if not rules.part_named(top) and not set(words_of(top)) <= set(FILLERS):
             return branch
-        branch = branch.below(top)
+        branch = branch.subfolder(top)
     return branch
 
 
@@ -254,7 +254,7 @@ def _classes(path: Path, part: str, branch: Branch) -> dict[str, str | int | Non
     if first_loose:
         return dict.fromkeys(pictures)
     counts = Counter(name.split("/")[0] for name in pictures)
-    for name in branch.tops:
+    for name in branch.subfolders:
         if counts[name] < (2 if part == "train" else 1):
             raise UserError(
                 f"{path}: the class folder {shown(name)} holds {'only one' if counts[name] else 'no'} picture; "
@@ -273,9 +273,9 @@ def _read_labels(path: Path, branch: Branch) -> dict[str, str | int | None]:
         if labels is not None:
             entries = {as_listed(name) if isinstance(name, str) else name: label for name, label in labels}
     except (Unreadable, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = " ".join(str(error).split())
+        cause = " ".join(str(error).split())
         raise UserError(
-            f'{where}: is not of the form {{"labels": [["name.png", 0], ...]}} ({why}); correct it'
+            f'{where}: is not of the form {{"labels": [["name.png", 0], ...]}} ({cause}); correct it'
         ) from None
     label_of: dict[str, str | int | None] = {}
     for name, label in entries.items():

@@ -40,7 +40,7 @@ from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.splits import order_in_file
 from ganforge.errors import UserError
 
-CHUNK, ROUND = 32, 512
+CHUNK, IN_FLIGHT = 32, 512
 """Number of pictures per thread task, and of pictures in memory at once."""
 
 ROUNDING = 1
@@ -156,8 +156,8 @@ class _Reader:
             return [_attempt(function, pictures[number]) for number in numbers[start : min(start + CHUNK, stop)]]
 
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            for start in range(0, len(numbers), ROUND):
-                stop = min(start + ROUND, len(numbers))
+            for start in range(0, len(numbers), IN_FLIGHT):
+                stop = min(start + IN_FLIGHT, len(numbers))
                 results = chain.from_iterable(pool.map(apply_to_chunk, range(start, stop, CHUNK), repeat(stop)))
                 for number, result in zip(numbers[start:stop], results, strict=True):
                     if not isinstance(result, Unreadable):
@@ -287,7 +287,7 @@ def _keep_one_channel(file: IO[bytes], count: int, shape: tuple[int, int, int]) 
 
 
 def _close_gaps(file: IO[bytes], kept: npt.NDArray[np.bool_], size: int) -> None:
-    """Move the rows that are kept together in place, over the gaps of skipped pictures."""
+    """Close the gaps of skipped pictures by moving the kept rows of ``size`` bytes forward in the file."""
     for target, row in enumerate(np.flatnonzero(kept).tolist()):
         if target < row:
             file.seek(row * size)

@@ -27,7 +27,7 @@ from ganforge.files import cache_folder, user_path
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedDataset:
     """A row of ``ganforge data list``; ``here`` is true when the data set needs no download."""
 
     name: str
@@ -114,9 +114,11 @@ def load_whole(
     return whole, parts.notes
 
 
-def names() -> list[Listed]:
+def names() -> list[ListedDataset]:
     """List the registered data sets and whether each is on this machine; files are found by name, not verified."""
-    return [Listed(e.name, e.about, not e.files or bool(_folders(e)) or bool(_stand_in(e))) for e in ENTRIES.values()]
+    return [
+        ListedDataset(e.name, e.about, not e.files or bool(_folders(e)) or bool(_stand_in(e))) for e in ENTRIES.values()
+    ]
 
 
 def find(entry: str | Entry) -> Path | None:
@@ -248,16 +250,16 @@ def _load_auto(preferred: Entry, fallback: Entry, report: Report | None) -> tupl
     """Read ``preferred`` if it is here or can be downloaded, else ``fallback``; return a note on the choice."""
     if location := _find(preferred):
         return preferred.read(location[0]), location[1]
-    why = f"no mirror answered within {PROBE:g} seconds"
+    cause = f"no mirror answered within {PROBE:g} seconds"
     if _offline():
-        why = "GANFORGE_OFFLINE forbids the download"
+        cause = "GANFORGE_OFFLINE forbids the download"
     elif mirrors := reachable_mirrors(preferred.files[0], preferred.mirrors):
         try:
             folder = fetch(preferred, mirrors=mirrors, report=report)
             return preferred.read(folder), f"downloaded to {_folder_text(folder)}"
         except UserError as error:
-            why = str(error).partition(";")[0]
-    return fallback.read(Path()), f"{fallback.about}, because {preferred.name} is not on this machine and {why}"
+            cause = str(error).partition(";")[0]
+    return fallback.read(Path()), f"{fallback.about}, because {preferred.name} is not on this machine and {cause}"
 
 
 # Local files

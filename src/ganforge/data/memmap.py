@@ -52,7 +52,7 @@ class MemmapImages:
             target = view[index * size : (index + 1) * size]
             if os.preadv(self._descriptor, [target], self._offset + row * size) < size:
                 raise RunFailed(
-                    f"{self.path} was cut short while it was in use; run the command again; a cached file is recreated"
+                    f"{self.path} was cut short while it was in use; run the command again (a cached file is recreated)"
                 )
         return images
 
