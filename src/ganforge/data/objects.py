@@ -252,7 +252,7 @@ def _arrays_of_items(items: Iterator[Any], where: str) -> tuple[Array, Array | N
                 labels.append(_label(label[0], place))
         if len(labels) not in (0, len(images)) or (labels and labels[-1].shape != labels[0].shape):
             raise UserError(
-                f"{place}: some items have a label and others none, or of another shape; give every item one, -1 if unknown"
+                f"{place}: its label is missing or unlike those before; label all items alike, -1 where unknown"
             )
     if not images:
         raise UserError(f"{where}: holds no image; a GAN needs at least two different images")
