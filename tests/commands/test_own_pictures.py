@@ -67,14 +67,17 @@ def test_sizes_are_width_by_height(run_command, tmp_path):
     ("arguments", "words"),
     [
         (("--data", "pictures"), "cats/bad.png (picture 31 of 61) cannot be read"),
-        (("--data", "pictures", "--skip-bad"), "3 sizes (13×12: 20, 14×12: 20, 12×12: 20); --resize 12"),
+        (
+            ("--data", "pictures", "--skip-bad"),
+            "3 sizes (13×12: 20, 14×12: 20, 12×12: 20); crop them all to 12×12 with --resize 12",
+        ),
         (("--data", "pictures", "--resize", "500"), "8 to 64 px"),
         (("--data", "pictures", "--resize", "big"), "--resize big"),
         (("--data", "pictures/cats/1.png"), "is a single picture; give the folder or zip"),
-        (("--data", "digits", "--resize", "8"), "digits is read as published"),
+        (("--data", "digits", "--resize", "8"), "digits is always read as published"),
         (("--data", "bars.npz", "--skip-bad"), "works on a folder or archive of pictures"),
-        (("--data", "cut.zip"), "is no whole zip"),
-        (("--data", "up.zip"), "leads out of it"),
+        (("--data", "cut.zip"), "is damaged or not a zip"),
+        (("--data", "up.zip"), "leads outside the archive"),
     ],
 )
 def test_bad_pictures_are_one_line_and_exit_two(run_command, pictures, bars_file, tmp_path, arguments, words):

@@ -32,7 +32,7 @@ OLD = "cifar-10-batches-bin/test_batch.bin"
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):
-    """A machine without a network, with a folder for data and a cache of its own."""
+    """A machine without a network, with a data folder and an empty cache."""
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("GANFORGE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
@@ -83,12 +83,12 @@ def test_fashion_is_read_with_its_class_names(tmp_path, packed):
         ("train-images-idx3-ubyte", np.zeros((30, 27, 28)), ["make them alike"]),
     ],
 )
-def test_files_that_cannot_be_fashion_are_refused(tmp_path, name, array, words):
+def test_files_of_the_wrong_shape_or_labels_are_refused(tmp_path, name, array, words):
     message = refusal(read_grey, SMALL_FASHION, put(tmp_path, fashion_files() | {name: idx(array)}))
     assert all(word in message for word in [str(tmp_path), *words])
 
 
-def test_another_set_of_the_same_form_but_size_is_refused(tmp_path):
+def test_a_set_of_the_same_format_with_another_size_is_refused(tmp_path):
     form = replace(SMALL_FASHION, counts=(31, 10))
     assert "has [31, 1, 28, 28]" in refusal(read_grey, form, put(tmp_path, fashion_files()))
 
@@ -96,7 +96,7 @@ def test_another_set_of_the_same_form_but_size_is_refused(tmp_path):
 # EMNIST letters
 
 
-def test_letters_are_turned_upright_and_numbered_from_a(tmp_path):
+def test_letters_are_transposed_and_numbered_from_0(tmp_path):
     members = letter_members()
     (tmp_path / "gzip.zip").write_bytes(zipped(members.items()))
     parts = read_letters(SMALL_LETTERS, tmp_path)
@@ -141,7 +141,7 @@ FIRST = next(iter(LETTERS))
         (b"", "damaged"),
     ],
 )
-def test_an_archive_that_is_not_that_of_letters_is_refused(tmp_path, content, word):
+def test_a_wrong_archive_of_letters_is_refused(tmp_path, content, word):
     (tmp_path / "gzip.zip").write_bytes(content)
     message = refusal(read_letters, SMALL_LETTERS, tmp_path)
     assert word in message and "gzip.zip" in message
@@ -150,7 +150,7 @@ def test_an_archive_that_is_not_that_of_letters_is_refused(tmp_path, content, wo
 # CIFAR-10
 
 
-def cifar10_is_right(parts):
+def assert_cifar10(parts):
     first, last = parts.train.images[0], parts.train.images[-1]
     assert parts.train.shape == (3, 32, 32)
     assert first[0].unique().tolist() == [0] and last[0].unique().tolist() == [49]
@@ -165,19 +165,19 @@ def test_cifar10_keeps_its_channels_rows_and_order(tmp_path):
     members = list(cifar10_members().items())
     extra = [("cifar-10-batches-bin/readme.html", b"<html>"), ("cifar-10-batches-bin/batches.meta.txt", b"airplane\n")]
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(tarred([*extra, *members[::-1]]))
-    assert cifar10_is_right(read_cifar10(SMALL_CIFAR10, tmp_path))
+    assert assert_cifar10(read_cifar10(SMALL_CIFAR10, tmp_path))
 
 
 @pytest.mark.parametrize("place", ["cifar-10-batches-bin/", ""])
 def test_cifar10_is_read_unpacked(tmp_path, place):
     members = {place + name.split("/")[1]: content for name, content in cifar10_members().items()}
-    assert cifar10_is_right(read_cifar10(SMALL_CIFAR10, put(tmp_path, members)))
+    assert assert_cifar10(read_cifar10(SMALL_CIFAR10, put(tmp_path, members)))
 
 
-def test_cifar10_is_read_from_a_tar_packed_anew(tmp_path):
+def test_cifar10_is_read_from_a_repacked_tar(tmp_path):
     members = {f"./{name}": content for name, content in cifar10_members().items()}
     (tmp_path / "cifar-10-binary.tar").write_bytes(gzip.decompress(tarred(members.items())))
-    assert cifar10_is_right(read_cifar10(SMALL_CIFAR10, tmp_path))
+    assert assert_cifar10(read_cifar10(SMALL_CIFAR10, tmp_path))
 
 
 CIFAR = cifar10_members()
@@ -195,17 +195,17 @@ CIFAR = cifar10_members()
         (tarred((CIFAR | {OLD: b"\x0a" + CIFAR[OLD][1:]}).items()), "labels run from 1 to 10"),
         (tarred(CIFAR.items())[:-1000], "damaged or cut short"),
         (tarred(CIFAR.items())[:-8] + bytes(8), "damaged or cut short (CRC"),
-        (gzip.compress(b"no tar" * 999), "no tar"),
-        (b"", "no tar"),
+        (gzip.compress(b"no tar" * 999), "not a tar"),
+        (b"", "not a tar"),
     ],
 )
-def test_an_archive_that_is_not_that_of_cifar10_is_refused(tmp_path, content, word):
+def test_a_wrong_archive_of_cifar10_is_refused(tmp_path, content, word):
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(content)
     message = refusal(read_cifar10, SMALL_CIFAR10, tmp_path)
     assert word in message and "cifar-10-binary.tar.gz" in message
 
 
-def test_a_pickle_is_never_looked_at(tmp_path):
+def test_a_pickle_is_never_read(tmp_path):
     pickles = {name.removesuffix(".bin"): b"cos\nsystem\n" for name in CIFAR}
     assert "no such file" in refusal(read_cifar10, SMALL_CIFAR10, put(tmp_path, pickles))
 
@@ -223,7 +223,7 @@ def cifar10(**changes):
 @pytest.mark.parametrize(
     "files", [CIFAR, {"cifar-10-binary.tar.gz": tarred(CIFAR.items())}], ids=["unpacked", "packed anew"]
 )
-def test_files_that_no_checksum_fits_are_taken_for_what_they_hold(machine, root, files):
+def test_files_with_another_checksum_are_accepted_by_their_content(machine, root, files):
     folder = put(machine / root / "cifar10", files)
     assert find(cifar10()) == folder
     splits = load(cifar10())
@@ -231,7 +231,7 @@ def test_files_that_no_checksum_fits_are_taken_for_what_they_hold(machine, root,
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (46, 4, 10)
 
 
-def test_what_is_wrong_is_refused_in_given_data_and_missed_in_the_cache(machine):
+def test_wrong_files_are_refused_in_ganforge_data_and_ignored_in_the_cache(machine):
     damaged = CIFAR | {OLD: CIFAR[OLD][:-1]}
     put(machine / "cache" / "cifar10", damaged)
     assert find(cifar10()) is None
@@ -240,7 +240,7 @@ def test_what_is_wrong_is_refused_in_given_data_and_missed_in_the_cache(machine)
 
 
 def jpegs(count):
-    """Pictures of three classes in a zip, as JPEG in class folders."""
+    """Return a zip of JPEGs in three class folders."""
     members = []
     for k in range(count):
         content = io.BytesIO()
@@ -249,7 +249,7 @@ def jpegs(count):
     return zipped(members)
 
 
-def test_pictures_re_encoded_as_jpeg_stand_in_for_cifar10_and_say_so(machine):
+def test_jpegs_replace_a_missing_cifar10_with_a_caveat(machine):
     put(machine / "data" / "cifar10-jpeg", {"train.zip": jpegs(12)})
     assert "cifar10: is not on this machine" in refusal(load, "cifar10")
     put(machine / "data" / "cifar10-jpeg", {"test.zip": jpegs(3)})
@@ -262,7 +262,7 @@ def test_pictures_re_encoded_as_jpeg_stand_in_for_cifar10_and_say_so(machine):
     assert "OFFLINE" in refusal(fetch, "cifar10")
 
 
-def test_the_published_pixels_of_cifar10_go_before_those_of_jpeg(machine):
+def test_the_published_cifar10_takes_precedence_over_jpegs(machine):
     put(machine / "data" / "cifar10-jpeg", {"train.zip": jpegs(12), "test.zip": jpegs(3)})
     put(machine / "cache" / "cifar10", CIFAR)
     splits = load(cifar10(stand_in=ENTRIES["cifar10"].stand_in))
@@ -278,7 +278,7 @@ def test_without_a_network_the_message_says_what_to_put_where(name):
 
 
 @pytest.mark.parametrize("name", ["fashion", "kmnist"])
-def test_mnists_own_files_are_not_taken_for_a_set_that_calls_them_the_same(machine, name):
+def test_files_of_mnist_are_not_taken_for_a_set_with_the_same_file_names(machine, name):
     put(machine / "data", fashion_files())
     assert find(name) is None
     put(machine / "data" / name, fashion_files())
@@ -286,7 +286,7 @@ def test_mnists_own_files_are_not_taken_for_a_set_that_calls_them_the_same(machi
     assert f"where {name} has [60000, 1, 28, 28]" in refusal(load, name)
 
 
-def test_checksums_are_of_the_length_of_theirs():
+def test_checksums_have_the_length_of_their_kind():
     for file in (file for entry in ENTRIES.values() for file in entry.files):
         assert (len(file.sha256), len(file.md5)) in ((64, 0), (0, 32))
         assert set(file.sha256 + file.md5) <= set("0123456789abcdef")

@@ -35,11 +35,14 @@ def noise(mode="RGB", size=(16, 12), seed=0):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8), mode)
 
 
-def read(content, fit=None, name="", levels=None):
-    seen = read_header(BytesIO(content), name)
-    pixels = decode(content, name, grey=seen.grey, fit=fit, levels=levels)
+def read(content, resize_mode=None, name="", levels=None):
+    header = read_header(BytesIO(content), name)
+    pixels = decode(content, name, grey=header.grey, resize_mode=resize_mode, levels=levels)
     assert pixels.dtype == np.uint8 and pixels.flags.c_contiguous
-    assert pixels.shape == (1 if seen.grey else 3, *((fit.side, fit.side) if fit else (seen.height, seen.width)))
+    assert pixels.shape == (
+        1 if header.grey else 3,
+        *((resize_mode.side, resize_mode.side) if resize_mode else (header.height, header.width)),
+    )
     return pixels
 
 
@@ -87,7 +90,7 @@ def test_a_palette_is_resolved_to_its_colours():
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
-def test_transparency_is_laid_over_black(mode):
+def test_transparency_is_composited_over_black(mode):
     if mode in ("RGBA", "LA"):
         image, options = Image.new(mode, (8, 8), (200, 100)[: len(mode)] if mode == "LA" else (200, 200, 200, 0)), {}
         expected = 78 if mode == "LA" else 0
@@ -99,7 +102,7 @@ def test_transparency_is_laid_over_black(mode):
     assert np.unique(read(packed(image, **options))).tolist() == [expected]
 
 
-def test_the_first_frame_of_a_film_counts():
+def test_the_first_frame_of_an_animation_is_read():
     frames = [Image.new("L", (8, 8), level) for level in (50, 90, 130)]
     for kind, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})):
         content = packed(frames[0], kind, save_all=True, append_images=frames[1:], **options)
@@ -108,7 +111,7 @@ def test_the_first_frame_of_a_film_counts():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_of_the_camera_is_obeyed(kind, orientation):
+def test_the_exif_orientation_is_applied(kind, orientation):
     upright = np.zeros((16, 24), np.uint8)
     upright[:8, :8] = 255  # bright in the top left corner
     undo = {
@@ -135,13 +138,13 @@ GREY_NOISE, COLOUR_NOISE = np.asarray(noise("L")), np.asarray(noise())
 
 
 def sun(pixels):
-    """A Sun raster of 8 bits, which Pillow does not write."""
+    """Return an 8-bit Sun raster, which Pillow cannot write."""
     height, width = pixels.shape
     return struct.pack(">8I", 0x59A66A95, width, height, 8, pixels.size, 1, 0, 0) + pixels.tobytes()
 
 
 def psd(pixels):
-    """A Photoshop picture of one layer, which Pillow does not write."""
+    """Return a Photoshop picture of one layer, which Pillow cannot write."""
     height, width, channels = pixels.shape
     header = b"8BPS" + struct.pack(">H6xHIIHH", 1, channels, height, width, 8, 3)
     return header + struct.pack(">III", 0, 0, 0) + struct.pack(">H", 0) + pixels.transpose(2, 0, 1).tobytes()
@@ -155,7 +158,7 @@ def xpm(pixels):
 
 
 def cursor(pixels):
-    """An icon, but for the kind in its header."""
+    """Return a cursor: an icon with another type in its header."""
     content = bytearray(packed(Image.fromarray(pixels), "ICO", bitmap_format="bmp", sizes=[pixels.shape[1::-1]]))
     content[2] = 2
     return bytes(content)
@@ -204,26 +207,26 @@ def test_avif_is_read(mode):
     assert pixels.mean((1, 2)) == pytest.approx([77] if mode == "L" else [200, 30, 30], abs=3)
 
 
-def test_the_list_of_formats_names_all_of_pillow_s_but_those_that_are_left_out_on_purpose():
+def test_all_formats_of_pillow_are_listed_except_deliberate_exclusions():
     Image.init()
     left_out = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "FPX", "MIC", "IPTC", "FITS"}
     read_too = set(decode_image.FORMATS) | set(decode_image.FORMATS_BY_ENDING)
     assert set(Image.OPEN) - read_too <= left_out and not read_too & left_out
 
 
-def test_a_format_that_this_pillow_lacks_is_one_it_does_not_know(monkeypatch):
+def test_a_format_that_this_pillow_lacks_is_unsupported(monkeypatch):
     content = packed(Image.new("L", (16, 12)), "AVIF")
     monkeypatch.delitem(Image.OPEN, "AVIF")
     decode_image._formats.cache_clear()
-    with pytest.raises(Unreadable, match="no picture of a known format"):
+    with pytest.raises(Unreadable, match="not a picture in a supported format"):
         read_header(BytesIO(content))
     assert read(packed(noise())).shape == (3, 12, 16)
     decode_image._formats.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.png", "a"])
-def test_a_format_without_first_bytes_of_its_own_is_tried_only_where_the_name_says_so(name):
-    with pytest.raises(Unreadable, match="no picture of a known format"):
+def test_a_format_without_a_signature_is_tried_only_for_its_ending(name):
+    with pytest.raises(Unreadable, match="not a picture in a supported format"):
         read_header(BytesIO(packed(noise(), "TGA")), name)
 
 
@@ -231,11 +234,11 @@ def test_a_format_without_first_bytes_of_its_own_is_tried_only_where_the_name_sa
     ("name", "content"),
     [("a.eps", packed(noise(), "EPS")), ("a.nef", packed(noise(), "TIFF")), ("a", b"\0\0\0\x18ftypheic" + bytes(99))],
 )
-def test_what_would_need_another_program_is_named_and_never_opened(name, content, monkeypatch):
+def test_formats_that_need_another_program_are_named_and_never_opened(name, content, monkeypatch):
     import subprocess
 
     monkeypatch.setattr(subprocess, "check_call", pytest.fail)
-    with pytest.raises(Unreadable, match="which is not read") as caught:
+    with pytest.raises(Unreadable, match="which is not supported") as caught:
         read_header(BytesIO(content), name)
     assert "convert it" in caught.value.remedy
 
@@ -277,7 +280,7 @@ def test_transparent_levels_of_16_bits_and_of_one_are_black():
 
 
 def tiff(levels, kind, bits=None):
-    """A TIFF of one strip; ``kind`` is its SampleFormat: 1 unsigned, 2 signed, 3 float."""
+    """Return a TIFF of one strip; ``kind`` is its SampleFormat: 1 unsigned, 2 signed, 3 float."""
     height, width = levels.shape
     values = {256: width, 257: height, 258: bits or levels.dtype.itemsize * 8, 259: 1, 262: 1, 273: 134, 277: 1}
     values |= {278: height, 279: levels.nbytes, 339: kind}
@@ -296,7 +299,7 @@ def tiff(levels, kind, bits=None):
         (np.array([[-0.5, 1.5], [0, 0.25]], np.float32), 3),
     ],
 )
-def test_raw_levels_give_their_range_and_are_mapped_by_the_range_of_the_set(levels, kind):
+def test_raw_levels_report_their_range_and_are_mapped_by_given_levels(levels, kind):
     content = tiff(levels, kind)
     low, high = float(levels.min()), float(levels.max())
     assert read_header(BytesIO(content)).raw == (low, high)
@@ -306,12 +309,12 @@ def test_raw_levels_give_their_range_and_are_mapped_by_the_range_of_the_set(leve
     assert clipped.min() == 0 and clipped.max() == 255
 
 
-def test_floats_without_given_levels_are_0_to_255():
+def test_floats_without_levels_are_clipped_to_0_to_255():
     content = tiff(np.array([[-5, 0.4], [254.6, 300]], np.float32), 3)
     assert decode(content, grey=True).tolist() == [[[0, 0], [255, 255]]]
 
 
-def test_a_picture_of_4_bits_fills_the_range():
+def test_a_4_bit_picture_uses_the_full_range():
     ramp = np.array([[0x0F], [0xF0]], np.uint8)
     header = bytearray(tiff(ramp, 1, bits=4))
     header[10 + 8 : 10 + 12] = struct.pack("<I", 2)  # two pixels a row
@@ -319,28 +322,28 @@ def test_a_picture_of_4_bits_fills_the_range():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_levels_that_are_no_numbers_are_refused(bad):
+def test_nan_and_infinite_levels_are_refused(bad):
     content = tiff(np.array([[1, bad]], np.float32), 3)
     for attempt in (lambda: read_header(BytesIO(content)), lambda: decode(content, grey=True)):
         with pytest.raises(Unreadable, match="NaN or infinite"):
             attempt()
 
 
-def test_given_levels_hold_for_8_bits_too():
+def test_levels_apply_to_8_bit_pictures_too():
     masks = Image.fromarray(np.eye(8, dtype=np.uint8))
     assert np.array_equal(read(packed(masks), levels=(0, 1))[0], np.eye(8) * 255)
     assert np.array_equal(read(packed(masks), levels=(1, 0))[0], 255 - np.eye(8) * 255)
     colour = np.stack([np.eye(8, dtype=np.uint8), np.zeros((8, 8), np.uint8), np.full((8, 8), 2, np.uint8)], 2)
     assert np.array_equal(read(packed(Image.fromarray(colour)), levels=(0, 2))[:, 0, 0], [128, 0, 255])
-    clear = Image.new("LA", (8, 8), (1, 128))  # half transparent white lies over black, whatever white is
+    clear = Image.new("LA", (8, 8), (1, 128))  # half-transparent white over black, for any white level
     assert np.unique(read(packed(clear), levels=(0, 1))).tolist() == [128]
 
 
-def test_levels_that_are_one_are_black():
+def test_equal_black_and_white_levels_give_black():
     assert np.unique(read(packed(Image.new("L", (8, 8), 5)), levels=(5, 5))).tolist() == [0]
 
 
-# What is refused
+# Refusals
 
 
 def chunk(kind, content):
@@ -357,8 +360,8 @@ def png_claiming(width, height):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no picture of a known format"),
-        (b"hello, I am no picture at all", "no picture of a known format"),
+        (b"", "not a picture in a supported format"),
+        (b"hello, I am no picture at all", "not a picture in a supported format"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is an SVG drawing"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is a PostScript drawing"),
         (b"%PDF-1.4\n", "it is a PDF document"),
@@ -371,7 +374,7 @@ def png_claiming(width, height):
     ],
 )
 @pytest.mark.filterwarnings("ignore:Image size")
-def test_what_is_no_picture_is_refused_by_its_header(content, word):
+def test_other_files_are_refused_by_their_header(content, word):
     with pytest.raises(Unreadable) as caught:
         read_header(BytesIO(content))
     assert word in str(caught.value) and "\n" not in str(caught.value)
@@ -381,7 +384,7 @@ def test_what_is_no_picture_is_refused_by_its_header(content, word):
 def test_a_picture_cut_short_is_refused(kind):
     content = packed(noise(size=(40, 40)), kind)
     with pytest.raises(Unreadable):
-        decode(content[: len(content) // 2], grey=False, fit=None)
+        decode(content[: len(content) // 2], grey=False, resize_mode=None)
 
 
 @settings(max_examples=100, deadline=None)
@@ -398,8 +401,8 @@ def test_damage_anywhere_is_refused_or_harmless(kind, position, bits, cut):
     content[at] ^= bits
     content = bytes(content[:at] if cut else content)
     with contextlib.suppress(Unreadable):
-        seen = read_header(BytesIO(content))
-        assert decode(content, grey=seen.grey, fit=None).shape[0] == (1 if seen.grey else 3)
+        header = read_header(BytesIO(content))
+        assert decode(content, grey=header.grey, resize_mode=None).shape[0] == (1 if header.grey else 3)
 
 
 MORE = [
@@ -415,7 +418,7 @@ MORE = [
 
 
 def mutations(content, chance):
-    """Cut it short, flip bytes anywhere, and lie in the header."""
+    """Yield damaged copies: cut short, with changed bytes anywhere, and with changed bytes in the header."""
     yield content[: int(chance.integers(len(content)))]
     for span, values in ((len(content), range(256)), (min(len(content), 80), (0, 1, 127, 128, 255))):
         for _ in range(6):
@@ -426,43 +429,43 @@ def mutations(content, chance):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [row[:2] for row in EXACT + MORE], ids=lambda it: it if isinstance(it, str) else ""
+    ("name", "content"), [row[:2] for row in EXACT + MORE], ids=lambda value: value if isinstance(value, str) else ""
 )
 @pytest.mark.filterwarnings("ignore")
-def test_damage_to_any_format_is_one_line_and_nothing_else(name, content, capfd):
+def test_damage_to_any_format_gives_one_line_and_no_output(name, content, capfd):
     refusals, chance = [], np.random.default_rng(len(content))
     for damaged in mutations(content, chance):
         try:
-            seen = read_header(BytesIO(damaged), name)
-            assert decode(damaged, name, grey=seen.grey).shape[0] == (1 if seen.grey else 3)
+            header = read_header(BytesIO(damaged), name)
+            assert decode(damaged, name, grey=header.grey).shape[0] == (1 if header.grey else 3)
         except Unreadable as why:
             refusals.append(str(why))
     assert all(line and line.isprintable() and len(line) < 300 for line in refusals)
-    if sys.platform != "win32" and name != "a.avif":  # older decoders of AVIF print, and cannot be told not to
+    if sys.platform != "win32" and name != "a.avif":  # older AVIF decoders print and cannot be silenced
         assert capfd.readouterr() == ("", "")
 
 
 # Sizes
 
 
-def test_cropping_keeps_the_middle_and_padding_the_whole():
+def test_cropping_keeps_the_centre_and_padding_the_whole():
     image = np.full((20, 60), 100, np.uint8)
     image[:, 20:40] = 200  # the middle square
     content = packed(Image.fromarray(image))
     assert read(content, ResizeMode(10, pad=False))[0, :, 1:-1].astype(int) == pytest.approx(
         200, abs=3
-    )  # scaling rings a little at edges
+    )  # Lanczos rings at edges
     padded = read(content, ResizeMode(30, pad=True))[0]
     assert np.unique(padded[:10]).tolist() == np.unique(padded[20:]).tolist() == [100]
     assert padded[15, 15] == 200
 
 
-def test_padding_takes_the_colour_of_the_picture_s_own_corner():
+def test_padding_uses_the_colour_of_the_top_left_corner():
     paper = packed(Image.new("RGB", (40, 20), (250, 240, 230)))
     assert read(paper, ResizeMode(16, pad=True)).reshape(3, -1).T.tolist() == [[250, 240, 230]] * 256
 
 
-def test_a_square_is_scaled_alike_both_ways():
+def test_a_square_is_scaled_alike_by_cropping_and_padding():
     content = packed(noise(size=(48, 48)))
     assert np.array_equal(read(content, ResizeMode(16, pad=False)), read(content, ResizeMode(16, pad=True)))
 
@@ -474,14 +477,14 @@ def test_every_shape_fits(width, height, side, pad):
 
 
 @pytest.mark.parametrize(
-    ("given", "fit"),
+    ("given", "resize_mode"),
     [(None, None), (32, ResizeMode(32, False)), ("8", ResizeMode(8, False)), ("64-pad", ResizeMode(64, True))],
 )
-def test_sizes_are_understood(given, fit):
-    assert parse_resize(given) == fit
+def test_resize_values_are_parsed(given, resize_mode):
+    assert parse_resize(given) == resize_mode
 
 
 @pytest.mark.parametrize("given", ["7", 65, "0", "-8", "32x32", "32-PAD", "pad", "", "3.5", "99999999999", "٣٢"])
-def test_sizes_that_are_none_are_refused(given):
+def test_wrong_resize_values_are_refused(given):
     with pytest.raises(UserError, match="--resize"):
         parse_resize(given)

@@ -1,4 +1,4 @@
-"""A user's own pictures, from the path to the splits: what is understood, what is refused, what is kept."""
+"""Folders and zips of a user's pictures, from the path to the splits: layouts, refusals and the cache."""
 
 import io
 import json
@@ -22,14 +22,14 @@ from ganforge.errors import UserError
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    """A cache of its own for every test."""
+    """An empty cache for every test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("GANFORGE_CACHE", str(folder))
     return folder
 
 
 def png(level=0, size=(8, 8), mode="L", kind="PNG"):
-    """A picture of one level, by which it can be told again."""
+    """Return an encoded picture of one level, which identifies it."""
     stream = io.BytesIO()
     Image.new(mode, size, level if mode == "L" else (level, 0, 255 - level)).save(stream, kind)
     return stream.getvalue()
@@ -59,7 +59,7 @@ def below(folder, files):
 
 
 def contents(splits):
-    """All (level, class) of all parts, sorted."""
+    """Return the sorted pairs (level, class) of all parts."""
     return sorted(
         (int(level), part.class_names[label] if label >= 0 else None)
         for part in (splits.train, splits.validation, splits.test)
@@ -77,7 +77,7 @@ def refusal(source, **rules):
 EXPECTED = sorted((20 * n + shift, name) for shift, name in enumerate(("cat", "dog")) for n in range(10))
 
 
-# Where pictures may lie
+# Layouts
 
 
 def as_folder(path, files):
@@ -140,7 +140,7 @@ def test_zips_called_train_and_test_give_the_parts(tmp_path):
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
 @pytest.mark.parametrize("top", ["", "top/"])
-def test_stylegan_labels_go_before_folders(tmp_path, write, top):
+def test_stylegan_labels_take_precedence_over_folders(tmp_path, write, top):
     files = {f"0000{n // 10}/img{n:04}.png": png(5 * n) for n in range(20)}
     for labels, expected in (
         ([[name, n % 3] for n, name in enumerate(files)], [(5 * n, str(n % 3)) for n in range(20)]),
@@ -159,12 +159,12 @@ def test_stylegan_labels_go_before_folders(tmp_path, write, top):
         ('{"labels": 7}', "is not"),
         ('{"labels": [["00.png"]]}', "is not"),
         ("[" * 100_000, "is not"),
-        ('{"labels": [["other.png", 1]]}', "no such picture"),
-        ('{"labels": [["00.png", 1]]}', "gives 01.png no label"),
+        ('{"labels": [["other.png", 1]]}', "gives a label to other.png"),
+        ('{"labels": [["00.png", 1]]}', "gives no label to 01.png"),
         ('{"labels": [["00.png", ""]]}', "the label of 00.png is "),
         ('{"labels": [["00.png", -1]]}', "the label of 00.png is -1"),
         ('{"labels": [["00.png", [0, 1]]]}', "the label of 00.png is [0, 1]"),
-        ('{"labels": [["00.png", 1001]]}', "0 to 999"),
+        ('{"labels": [["00.png", 1001]]}', "from 0 to 999"),
     ],
 )
 def test_bad_labels_are_refused(tmp_path, text, word):
@@ -172,7 +172,7 @@ def test_bad_labels_are_refused(tmp_path, text, word):
     assert word in message and "dataset.json" in message
 
 
-def test_what_is_plainly_no_picture_is_passed_over(tmp_path):
+def test_other_files_are_ignored(tmp_path):
     others = ["notes.txt", "cat/.DS_Store", "dog/Thumbs.db", "__MACOSX/cat/._00.png", ".git/config", "README", "a.json"]
     for write in (as_folder, as_zip):
         assert contents(load(write(tmp_path, CLASSES | dict.fromkeys(others, b"no picture")))) == EXPECTED
@@ -187,7 +187,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert contents(load(path / "set")) == EXPECTED
 
 
-# What lies wrongly
+# Wrong layouts
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
@@ -198,25 +198,25 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
         ({"notes.txt": b"hello"}, "no picture"),
         (CLASSES | {"bird/one.png": png()}, "the class folder bird holds only one picture"),
         (CLASSES | {"bird/notes.txt": b""}, "the class folder bird holds no picture"),
-        (CLASSES | {"loose.png": png()}, "loose.png lies beside class folders such as cat"),
-        (PARTS | {"extra/a.png": png()}, "extra/a.png lies beside"),
+        (CLASSES | {"loose.png": png()}, "loose.png lies outside the class folders such as cat"),
+        (PARTS | {"extra/a.png": png()}, "extra/a.png lies outside"),
         (below("train", CLASSES) | {"test/notes.txt": b""}, "no picture in test"),
         (PARTS | {"test/bird/notes.txt": b""}, "bird holds no picture"),
         ({"a.png": png(), "b.png": png(1), "c.png": png(2)}, "give 4 or more"),
     ],
 )
-def test_a_set_that_lies_wrongly_is_refused(tmp_path, write, files, word):
+def test_wrong_layouts_are_refused(tmp_path, write, files, word):
     (tmp_path / "set").mkdir()
     path = write(tmp_path, files)
     message = refusal(path)
     assert word in message
 
 
-def test_more_classes_than_work_are_refused(tmp_path, monkeypatch):
+def test_too_many_classes_are_refused(tmp_path, monkeypatch):
     from ganforge.data import folder_layout
 
     monkeypatch.setattr(folder_layout, "MOST_CLASSES", 1)
-    assert "holds 2 classes; 1 at most" in refusal(as_folder(tmp_path, CLASSES))
+    assert "holds 2 classes, more than the limit of 1;" in refusal(as_folder(tmp_path, CLASSES))
 
 
 def test_an_empty_class_folder_is_refused(tmp_path):
@@ -228,7 +228,7 @@ def test_an_empty_class_folder_is_refused(tmp_path):
 # Sizes and colours
 
 
-def test_a_set_with_one_coloured_picture_is_a_set_of_colours(tmp_path):
+def test_one_colour_picture_makes_the_set_colour(tmp_path):
     splits = load(as_folder(tmp_path, FLAT | {"red.png": png(255, mode="RGB")}))
     assert splits.train.shape == (3, 8, 8)
 
@@ -236,10 +236,10 @@ def test_a_set_with_one_coloured_picture_is_a_set_of_colours(tmp_path):
 MIXED = FLAT | {"large.png": png(size=(16, 12)), "wide.png": png(size=(20, 10))}
 
 
-def test_mixed_sizes_are_refused_with_their_counts_and_taken_with_resize(tmp_path):
+def test_mixed_sizes_are_refused_with_their_counts_and_accepted_with_resize(tmp_path):
     path = as_folder(tmp_path, MIXED)
     message = refusal(path)
-    for word in ("3 sizes", "8×8: 20", "16×12: 1", "--resize 8 ", "--resize 8-pad"):
+    for word in ("3 sizes", "8×8: 20", "16×12: 1", "--resize 8,", "--resize 8-pad"):
         assert word in message
     cropped, padded = load(path, rules=ReadingRules(resize="10")), load(path, rules=ReadingRules(resize="10-pad"))
     assert cropped.train.shape == padded.train.shape == (1, 10, 10)
@@ -256,12 +256,12 @@ def test_only_the_commonest_sizes_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ("size", "word"),
     [
-        ((3000, 3000), "3000×3000 px; 8 to 64 px a side work, --resize 32"),
+        ((3000, 3000), "3000×3000 px, outside 8 to 64 px a side; scale them with --resize 32"),
         ((65, 8), "--resize 8"),
         ((7, 30), "7×30 px"),
     ],
 )
-def test_sizes_that_do_not_work_are_refused(tmp_path, size, word):
+def test_sizes_out_of_range_are_refused(tmp_path, size, word):
     path = as_folder(tmp_path, dict.fromkeys(("a.png", "b.png", "c.png", "d.png"), png(9, size=size)))
     assert word in refusal(path)
     if min(size) >= 8:
@@ -308,22 +308,22 @@ def test_the_first_bad_picture_is_named_and_all_are_skipped_on_demand(tmp_path, 
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
-def test_when_nothing_is_left_skipping_is_refused(tmp_path, write):
+def test_skipping_all_pictures_of_a_class_is_refused(tmp_path, write):
     nothing = dict.fromkeys(FLAT, b"no picture")
-    assert "not one of its pictures" in refusal(write(tmp_path, nothing), skip_bad=True)
+    assert "none of its pictures" in refusal(write(tmp_path, nothing), skip_bad=True)
     for bad in (b"no picture", BAD["cut short"]):
         files = CLASSES | {name: bad for name in CLASSES if name.startswith("dog") and name != "dog/00.png"}
         path = write(tmp_path / str(len(bad)), files)
-        assert "of the 10 files of the class dog only 1 can be read" in refusal(path, skip_bad=True)
+        assert "only 1 of the 10 files of the class dog can be read" in refusal(path, skip_bad=True)
 
 
-def test_a_link_that_leads_nowhere_is_a_bad_picture(tmp_path):
+def test_a_broken_link_is_an_unreadable_picture(tmp_path):
     path = as_folder(tmp_path, FLAT)
     (path / "gone.png").symlink_to(tmp_path / "nowhere")
     assert "gone.png (picture 21 of 21) cannot be read: No such file" in refusal(path)
 
 
-def test_a_picture_of_too_many_pixels_is_a_bad_picture(tmp_path):
+def test_a_picture_with_too_many_pixels_is_unreadable(tmp_path):
     stream = io.BytesIO()
     Image.new("1", (10_000, 5_001)).save(stream, "PNG")
     path = as_folder(tmp_path, FLAT | {"bomb.png": stream.getvalue()})
@@ -331,7 +331,7 @@ def test_a_picture_of_too_many_pixels_is_a_bad_picture(tmp_path):
     assert len(load(path, rules=ReadingRules(skip_bad=True)).train) == 16
 
 
-def test_a_single_picture_is_asked_for_its_folder_without_a_warning_of_its_size(tmp_path):
+def test_a_single_picture_is_refused_without_a_warning_about_its_size(tmp_path):
     stream = io.BytesIO()
     Image.new("1", (10_000, 9_001)).save(stream, "PNG")  # from 89 million pixels on Pillow warns
     for name, content in (("large.png", stream.getvalue()), ("a.tga", png(kind="TGA")), ("a.pgm", png(kind="PPM"))):
@@ -347,7 +347,7 @@ def test_a_single_picture_is_asked_for_its_folder_without_a_warning_of_its_size(
 
 
 def with_member(change, content=None, name="bad.png"):
-    """A zip with one member whose entry was tampered with."""
+    """Return a function that writes a zip with one modified entry."""
 
     def write(path):
         info = zipfile.ZipInfo(name)
@@ -369,7 +369,7 @@ def deflated(info):
 
 
 def deflated64(path):
-    """What Windows packs a large file with: method 9 in both headers."""
+    """Write a zip with compression method 9 in both headers, which Windows uses for large files."""
     write_zip(path, FLAT | {"bad.png": png()})
     content = bytearray(path.read_bytes())
     for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
@@ -382,7 +382,7 @@ def unchanged(info):
 
 
 def encrypted(path):
-    """What a zip with a password looks like: bit 0 of the flags, in both headers."""
+    """Write a zip with the encryption flag (bit 0) in both headers."""
     write_zip(path, FLAT)
     content = bytearray(path.read_bytes())
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -402,8 +402,8 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:-40])
 
 
-def liar(path):
-    """A member that unpacks to more than it claims."""
+def understated(path):
+    """Write a zip with a member that is larger than its stated size."""
     with_member(deflated, bytes(5_000_000))(path)
     content = path.read_bytes()
     path.write_bytes(content.replace((5_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
@@ -412,26 +412,26 @@ def liar(path):
 @pytest.mark.parametrize(
     ("write", "word"),
     [
-        (with_member(unchanged, name="../bad.png"), "../bad.png leads out"),
-        (with_member(unchanged, name="a/../../bad.png"), "leads out"),
-        (with_member(unchanged, name="..\\bad.png"), "leads out"),
-        (with_member(unchanged, name="/etc/bad.png"), "leads out"),
-        (with_member(unchanged, name="C:\\bad.png"), "leads out"),
+        (with_member(unchanged, name="../bad.png"), "../bad.png leads outside"),
+        (with_member(unchanged, name="a/../../bad.png"), "leads outside"),
+        (with_member(unchanged, name="..\\bad.png"), "leads outside"),
+        (with_member(unchanged, name="/etc/bad.png"), "leads outside"),
+        (with_member(unchanged, name="C:\\bad.png"), "leads outside"),
         (with_member(linked, b"/etc/passwd"), "bad.png is a link"),
         (with_member(deflated, bytes(3_000_000)), "claims to unpack"),
-        (deflated64, "bad.png is packed by Deflate64"),
-        (with_member(unchanged, name="inner.zip"), "inner.zip is an archive itself"),
+        (deflated64, "bad.png is compressed with Deflate64"),
+        (with_member(unchanged, name="inner.zip"), "inner.zip is an archive within"),
         (with_member(unchanged, name="a\x1b[31m\n.zip"), "a?[31m?.zip is an archive"),
         (encrypted, "protected by a password"),
         (doubled, "a.png twice"),
-        (cut_off, "is no whole zip"),
-        (lambda path: path.write_bytes(b""), "is no whole zip"),
-        (lambda path: path.write_bytes(b"no zip"), "is no whole zip"),
-        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "is no whole zip"),
-        (liar, "bad.png (picture 21 of 21) cannot be read"),
+        (cut_off, "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b""), "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b"no zip"), "is damaged or not a zip"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "is damaged or not a zip"),
+        (understated, "bad.png (picture 21 of 21) cannot be read"),
     ],
 )
-def test_a_zip_that_means_harm_is_refused(tmp_path, write, word):
+def test_a_malicious_zip_is_refused(tmp_path, write, word):
     path = tmp_path / "set.zip"
     write(path)
     before = sorted(tmp_path.rglob("*"))
@@ -447,7 +447,7 @@ def test_many_members_that_unpack_to_far_more_than_the_zip_are_refused(tmp_path)
     assert "it claims to unpack from" in refusal(tmp_path / "set.zip")
 
 
-def test_a_damaged_member_is_a_bad_picture(tmp_path):
+def test_a_damaged_member_is_an_unreadable_picture(tmp_path):
     path = as_zip(tmp_path, FLAT)
     content = bytearray(path.read_bytes())
     content[content.find(b"IDAT") + 6] ^= 0x10
@@ -459,7 +459,7 @@ def test_a_damaged_member_is_a_bad_picture(tmp_path):
 # The cache
 
 
-def test_the_second_time_nothing_is_decoded(tmp_path, cache, monkeypatch):
+def test_the_second_load_decodes_nothing(tmp_path, cache, monkeypatch):
     from ganforge.data import image_folder
 
     path, told = as_folder(tmp_path, CLASSES), []
@@ -473,7 +473,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path, cache, monkeypatch):
     assert len(list(cache.glob("pictures/*-*/header.json"))) == 1
 
 
-def test_a_changed_source_is_read_anew_and_the_old_pixels_go(tmp_path, cache):
+def test_a_changed_source_is_read_again_and_the_old_pixels_are_deleted(tmp_path, cache):
     path = as_folder(tmp_path, FLAT)
     load(path)
     (path / "00.png").write_bytes(png(255))
@@ -494,7 +494,7 @@ def test_a_changed_source_is_read_anew_and_the_old_pixels_go(tmp_path, cache):
         lambda folder: (folder / "header.json").unlink(),
     ],
 )
-def test_a_damaged_cache_is_made_anew(tmp_path, cache, damage):
+def test_a_damaged_cache_is_rebuilt(tmp_path, cache, damage):
     path = as_folder(tmp_path, CLASSES)
     before = load(path).fingerprint
     (folder,) = cache.glob("pictures/[!.]*")
@@ -503,7 +503,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, cache, damage):
     assert (folder / "header.json").is_file()
 
 
-def test_what_is_refused_leaves_nothing_in_the_cache(tmp_path, cache):
+def test_a_refused_source_leaves_nothing_in_the_cache(tmp_path, cache):
     refusal(as_folder(tmp_path, FLAT | {"bad.png": BAD["cut short"]}))
     assert [path.name for path in cache.rglob("*") if path.suffix != ".lock"] == ["pictures"]
 
@@ -527,7 +527,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     assert "GANFORGE_CACHE" in message and str(tmp_path / "file") in message
 
 
-def test_two_at_once_make_it_once(tmp_path, monkeypatch):
+def test_two_processes_build_the_cache_once(tmp_path, monkeypatch):
     from ganforge.data import image_folder
 
     path, decoded, results = as_folder(tmp_path, FLAT), [], []
@@ -541,8 +541,8 @@ def test_two_at_once_make_it_once(tmp_path, monkeypatch):
     assert len(decoded) == 20 and len(set(results)) == 1 and len(results) == 2
 
 
-def test_the_parts_are_those_that_memory_would_give(tmp_path):
-    """Stored in the order of the cut, or cut in memory: the same images in the same places."""
+def test_the_cached_parts_equal_a_split_in_memory(tmp_path):
+    """A set in the cache and the same set split in memory have the same images in the same order."""
     stored = load(as_folder(tmp_path, CLASSES))
     levels = np.array([level for name in ("cat", "dog") for level, of in EXPECTED if of == name], np.uint8)
     images = np.broadcast_to(levels[:, None, None, None], (20, 1, 8, 8)).copy()
@@ -574,7 +574,7 @@ def test_all_adds_validation_without_copying(tmp_path):
         ({"resize": "8", "skip_bad": True}, "--resize and --skip-bad:"),
     ],
 )
-def test_wishes_on_other_data_are_refused(tmp_path, options, word):
+def test_picture_options_on_other_data_are_refused(tmp_path, options, word):
     np.save(tmp_path / "a.npy", np.zeros((9, 8, 8), np.uint8))
     for source in (tmp_path / "a.npy", "digits", np.zeros((9, 8, 8), np.uint8)):
         assert word in refusal(source, **options)

@@ -31,7 +31,7 @@ REAL = os.environ.get("GANFORGE_DATA", "")
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):
-    """A machine without data, with a cache of its own."""
+    """A machine without data and with an empty cache."""
     for variable in ("GANFORGE_DATA", "GANFORGE_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
@@ -40,24 +40,24 @@ def machine(tmp_path, monkeypatch):
 
 
 class Mirror(ThreadingHTTPServer):
-    """A mirror that serves one file, with the failings it is asked for, and remembers the ranges asked of it."""
+    """A mirror that serves one file with configured failures and records the requested ranges."""
 
     def __init__(self, content=PACKED, ranges=True, cut=None, status=None, silent=False):
-        super().__init__(("127.0.0.1", 0), Answer)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.ranges, self.cut, self.status, self.silent = content, ranges, cut, status, silent
-        self.asked = []
+        self.requested_ranges = []
         self.address = f"http://127.0.0.1:{self.server_port}/"
 
 
-class Answer(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.send_response(self.server.status or 200)
         self.end_headers()
 
     def do_GET(self):
-        server, asked = self.server, self.headers.get("Range")
-        server.asked.append(asked)
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
+        server, requested = self.server, self.headers.get("Range")
+        server.requested_ranges.append(requested)
+        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and server.ranges else 0
         body, status = server.content[start:], server.status or (206 if start else 200)
         if start and not body:
             body, status = b"", 416
@@ -75,7 +75,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror():
-    """Start mirrors that stop with the test."""
+    """Start mirrors that are stopped at the end of the test."""
     started = []
 
     def start(**failings):
@@ -104,7 +104,7 @@ def small(*mirrors, name="small"):
 
 
 def by_md5(*mirrors):
-    """The small set, were only the MD5 of its packed file published."""
+    """Return the small set as if only the MD5 of its packed file were published."""
     file = StoredFile(NAME, "", len(PACKED), hashlib.md5(PACKED).hexdigest())
     return replace(small(*mirrors), files=(file,))
 
@@ -130,7 +130,7 @@ def refusal(call, *args, **kwargs):
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_download_arrives_whole_and_reports_on_its_way(mirror, machine, silent):
+def test_a_download_is_complete_and_reports_progress(mirror, machine, silent):
     told = []
     folder = fetch(small(mirror(silent=silent)), report=lambda *news: told.append(news))
     assert (folder / NAME).read_bytes() == PACKED
@@ -139,20 +139,20 @@ def test_a_download_arrives_whole_and_reports_on_its_way(mirror, machine, silent
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 
-def test_what_is_there_is_not_fetched_again(mirror, machine):
+def test_present_files_are_not_downloaded_again(mirror, machine):
     server = mirror()
     fetch(small(server), machine)
     fetch(small(server), machine)
-    assert len(server.asked) == 1
+    assert len(server.requested_ranges) == 1
     assert (machine / NAME).is_file()
 
 
-def test_a_part_is_gone_on_with(mirror, machine):
+def test_a_partial_download_is_resumed(mirror, machine):
     part(machine, PACKED[:HALF])
     server, told = mirror(), []
     folder = fetch(small(server), report=lambda *news: told.append(news))
     assert (folder / NAME).read_bytes() == PACKED
-    assert server.asked == [f"bytes={HALF}-"]
+    assert server.requested_ranges == [f"bytes={HALF}-"]
     assert told[-1] == (NAME, len(PACKED), len(PACKED))
 
 
@@ -167,20 +167,20 @@ def test_a_part_is_gone_on_with(mirror, machine):
     ],
     ids=["ranges ignored", "already whole", "too long", "of another file", "far too long"],
 )
-def test_no_part_keeps_a_good_mirror_from_succeeding(mirror, machine, there, failing, requests):
+def test_no_partial_download_prevents_success_with_a_good_mirror(mirror, machine, there, failing, requests):
     part(machine, there)
     server, told = mirror(**failing), []
     folder = fetch(small(server), report=lambda *news: told.append(news))
     assert (folder / NAME).read_bytes() == PACKED
-    assert len(server.asked) == requests
+    assert len(server.requested_ranges) == requests
     assert told[-1:] in ([], [(NAME, len(PACKED), len(PACKED))])
     assert files(machine) == [NAME]
 
 
-def test_a_download_cut_short_goes_on_at_the_next_mirror(mirror):
+def test_a_download_cut_short_is_resumed_at_the_next_mirror(mirror):
     first, second = mirror(cut=HALF), mirror()
     folder = fetch(small(first, second))
-    assert second.asked == [f"bytes={HALF}-"]
+    assert second.requested_ranges == [f"bytes={HALF}-"]
     assert (folder / NAME).read_bytes() == PACKED
 
 
@@ -195,14 +195,14 @@ def test_a_download_cut_short_goes_on_at_the_next_mirror(mirror):
         {"cut": 100, "silent": True},
     ],
 )
-def test_a_failing_mirror_makes_way_for_the_next(mirror, machine, failing):
+def test_after_a_failing_mirror_the_next_is_tried(mirror, machine, failing):
     second = mirror()
     folder = fetch(small(mirror(**failing), closed_port(), second))
     assert (folder / NAME).read_bytes() == PACKED
     assert files(machine) == [NAME]
 
 
-def test_when_all_mirrors_fail_the_message_names_each_and_nothing_looks_complete(mirror, machine):
+def test_when_all_mirrors_fail_the_message_names_each_and_no_complete_file_is_left(mirror, machine):
     flood = mirror(content=bytes(10 * len(CONTENT)))
     mirrors = mirror(content=b"wrong"), flood, mirror(status=404), closed_port(), mirror(cut=HALF)
     message = refusal(fetch, small(*mirrors))
@@ -221,17 +221,17 @@ def test_when_all_mirrors_fail_the_message_names_each_and_nothing_looks_complete
     assert find(small()) is None
 
 
-def test_a_mirror_that_never_answers_is_given_up(machine, monkeypatch):
+def test_a_mirror_without_an_answer_times_out(machine, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         assert "timed out" in refusal(fetch, small(f"http://127.0.0.1:{mute.getsockname()[1]}/"))
 
 
-def test_offline_nothing_is_asked_for(mirror, monkeypatch):
+def test_offline_no_request_is_sent(mirror, monkeypatch):
     monkeypatch.setenv("GANFORGE_OFFLINE", "1")
     server = mirror()
     assert "GANFORGE_OFFLINE" in refusal(fetch, small(server))
-    assert server.asked == []
+    assert server.requested_ranges == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -250,7 +250,7 @@ def test_digits_need_no_download():
 
 
 @pytest.mark.parametrize("there", [b"", PACKED[:HALF], PACKED, b"x" * HALF])
-def test_a_file_known_by_its_md5_arrives_whole_and_is_gone_on_with(mirror, machine, there):
+def test_a_file_with_an_md5_is_downloaded_and_resumed(mirror, machine, there):
     part(machine, there)
     first, second = mirror(cut=HALF // 2), mirror()
     folder = fetch(by_md5(first, second))
@@ -260,7 +260,7 @@ def test_a_file_known_by_its_md5_arrives_whole_and_is_gone_on_with(mirror, machi
 
 
 @pytest.mark.parametrize("content", [gzip.compress(CONTENT, 1, mtime=1), CONTENT, b"wrong"])
-def test_a_mirror_must_have_the_very_file_whose_md5_is_known(mirror, machine, content):
+def test_a_file_with_another_md5_is_refused(mirror, machine, content):
     assert "wrong checksum" in refusal(fetch, by_md5(mirror(content=content)))
     assert files(machine) == []
 
@@ -272,7 +272,7 @@ def test_a_mirror_must_have_the_very_file_whose_md5_is_known(mirror, machine, co
         ("cifar10", SMALL_CIFAR10, read_cifar10, tarred(cifar10_members().items())),
     ],
 )
-def test_an_archive_comes_in_and_is_read_where_it_lies(mirror, machine, name, form, read, content):
+def test_an_archive_is_downloaded_and_read_in_place(mirror, machine, name, form, read, content):
     entry, server = ENTRIES[name], mirror(content=content)
     file = StoredFile(entry.files[0].name, "", len(content), hashlib.md5(content).hexdigest())
     entry = replace(entry, read=partial(read, form), files=(file,), mirrors=(server.address,))
@@ -280,13 +280,13 @@ def test_an_archive_comes_in_and_is_read_where_it_lies(mirror, machine, name, fo
     splits = load(entry)
     assert splits.origin == f"found in the cache ({machine / 'cache' / name})"
     assert (len(splits.test), splits.test.class_names, splits.test.shape) == (form.counts[1], form.classes, form.shape)
-    assert files(machine) == [file.name] and len(server.asked) == 1
+    assert files(machine) == [file.name] and len(server.requested_ranges) == 1
 
 
 # On this machine
 
 
-def test_data_is_found_in_its_variable_then_in_the_cache(mirror, machine, monkeypatch):
+def test_data_is_found_in_ganforge_data_first_then_in_the_cache(mirror, machine, monkeypatch):
     given, entry = machine / "given", small(mirror())
     (given / "small").mkdir(parents=True)
     assert find(entry) is None
@@ -302,7 +302,7 @@ def test_data_is_found_in_its_variable_then_in_the_cache(mirror, machine, monkey
 
 
 @pytest.mark.parametrize("damaged", [PACKED[:HALF], b"", gzip.compress(CONTENT[:-1] + b"?"), CONTENT + b"?"])
-def test_damage_is_refused_in_given_data_and_mended_in_the_cache(mirror, machine, monkeypatch, damaged):
+def test_damage_is_refused_in_ganforge_data_and_repaired_in_the_cache(mirror, machine, monkeypatch, damaged):
     server = mirror()
     fetch(small(server))
     (machine / "cache" / "small" / NAME).write_bytes(damaged)
@@ -314,7 +314,7 @@ def test_damage_is_refused_in_given_data_and_mended_in_the_cache(mirror, machine
     assert str(machine / NAME) in refusal(load, small(server))
 
 
-def test_a_copy_that_no_md5_fits_passes_by_its_content_in_its_own_folder_only(mirror, machine, monkeypatch):
+def test_a_repacked_copy_is_accepted_by_its_content_in_its_own_folder_only(mirror, machine, monkeypatch):
     monkeypatch.setenv("GANFORGE_DATA", str(machine))
     (machine / NAME).write_bytes(CONTENT)
     assert find(by_md5()) is None
@@ -326,7 +326,7 @@ def test_a_copy_that_no_md5_fits_passes_by_its_content_in_its_own_folder_only(mi
     assert "get it again" in refusal(load, by_md5(mirror()))
 
 
-def test_what_no_md5_fits_and_cannot_be_read_is_mended_in_the_cache(mirror, machine):
+def test_an_unreadable_file_with_another_md5_is_repaired_in_the_cache(mirror, machine):
     fetch(by_md5(mirror()))
     (machine / "cache" / "small" / NAME).write_bytes(PACKED[:HALF])
     assert find(by_md5()) is None
@@ -334,12 +334,12 @@ def test_what_no_md5_fits_and_cannot_be_read_is_mended_in_the_cache(mirror, mach
     assert (machine / "cache" / "small" / NAME).read_bytes() == PACKED
 
 
-def test_a_variable_that_leads_nowhere_is_refused(machine, monkeypatch):
+def test_a_ganforge_data_that_does_not_exist_is_refused(machine, monkeypatch):
     monkeypatch.setenv("GANFORGE_DATA", str(machine / "typo"))
     assert "typo" in refusal(load, "mnist")
 
 
-def test_names_say_what_is_here(monkeypatch, machine):
+def test_names_tell_which_data_sets_are_on_the_machine(monkeypatch, machine):
     here = {entry.name: entry.here for entry in names()}
     assert here.pop("digits")
     assert here == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
@@ -350,7 +350,7 @@ def test_names_say_what_is_here(monkeypatch, machine):
 
 @pytest.fixture
 def auto(monkeypatch):
-    """Let ``auto`` look for another set than MNIST."""
+    """Replace MNIST by a small set in ``auto``."""
 
     def choose(entry):
         monkeypatch.setitem(ENTRIES, "mnist", entry)
@@ -359,7 +359,7 @@ def auto(monkeypatch):
     return choose
 
 
-def test_auto_takes_digits_without_a_network_and_says_why(auto):
+def test_auto_loads_digits_without_a_network_and_gives_the_reason(auto):
     began = time.monotonic()
     splits = auto(small(closed_port(), name="mnist"))
     assert time.monotonic() - began < 8
@@ -367,17 +367,17 @@ def test_auto_takes_digits_without_a_network_and_says_why(auto):
     assert "because mnist is not on this machine and no mirror answered" in splits.origin
 
 
-def test_auto_waits_no_longer_than_its_probe_for_mute_mirrors(auto, monkeypatch):
+def test_auto_waits_at_most_the_probe_time_for_silent_mirrors(auto, monkeypatch):
     monkeypatch.setattr(downloads, "PROBE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         assert "no mirror answered" in auto(small(f"http://127.0.0.1:{mute.getsockname()[1]}/", name="mnist")).origin
 
 
-def test_auto_downloads_where_a_mirror_answers(auto, mirror):
+def test_auto_downloads_if_a_mirror_answers(auto, mirror):
     assert auto(small(closed_port(), mirror(), name="mnist")).origin.startswith("downloaded")
 
 
-def test_auto_takes_digits_where_the_download_fails(auto, mirror):
+def test_auto_loads_digits_if_the_download_fails(auto, mirror):
     assert "wrong checksum" in auto(small(mirror(content=b"wrong"), name="mnist")).origin
 
 
@@ -396,11 +396,11 @@ def test_auto_obeys_offline(auto, mirror, monkeypatch):
         ("zzz", "auto, cifar10, digits, emnist-letters, fashion, kmnist, mnist"),
         ("no/such/folder", "no such file"),
         ("glyphs.npz", "no such file"),
-        (7, "from a int"),
-        (None, "from a NoneType"),
+        (7, "object of type int"),
+        (None, "object of type NoneType"),
     ],
 )
-def test_sources_that_are_nothing_are_refused(source, word):
+def test_unusable_sources_are_refused(source, word):
     assert word in refusal(load, source)
 
 
@@ -408,7 +408,7 @@ def test_images_is_train_or_all():
     assert "neither train nor all" in refusal(load, "digits", images="some")
 
 
-def test_a_name_goes_before_a_folder_so_called(machine, monkeypatch):
+def test_a_name_takes_precedence_over_a_folder_of_that_name(machine, monkeypatch):
     monkeypatch.chdir(machine)
     (machine / "digits").mkdir()
     (machine / "own").mkdir()
@@ -462,7 +462,7 @@ def test_a_set_with_its_own_validation_part_keeps_it(tmp_path):
 # The sets themselves
 
 
-def test_digits_are_framed_like_mnist():
+def test_digits_have_the_format_of_mnist():
     train = load("digits", "all").train
     assert (train.shape, len(train), train.class_names[9]) == ((1, 28, 28), 1618, "9")
     ink = train.images.float() / 255
@@ -474,7 +474,7 @@ def test_digits_are_framed_like_mnist():
 
 
 @pytest.mark.skipif(not REAL, reason="needs MNIST in $GANFORGE_DATA")
-def test_mnist_is_cut_as_everybody_cuts_it(monkeypatch):
+def test_mnist_has_the_usual_split(monkeypatch):
     monkeypatch.setenv("GANFORGE_DATA", REAL)
     splits = load("mnist")
     assert [len(s) for s in (splits.train, splits.validation, splits.test)] == [55_000, 5_000, 10_000]

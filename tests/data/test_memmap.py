@@ -1,4 +1,4 @@
-"""Sets in a file: every part is a view of one mapping, and nothing makes a copy of it."""
+"""Memory-mapped image sets: every part is a view of one map, and nothing copies the whole of it."""
 
 import dataclasses
 import os
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.data import memmap
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.data.memmap import MemmapImages
@@ -24,8 +23,8 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
 
 
-def made_up(count=20_000, images="train", **counts):
-    """A set in a file, and the same pixels in memory."""
+def example_set(count=20_000, images="train", **counts):
+    """Return a memory-mapped set and the same pixels in memory."""
     pixels = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
     labels = np.arange(count) % 3
     header = Header(counts={"train": count} | counts, shape=SHAPE, class_names=("a", "b", "c"), note="made up")
@@ -38,29 +37,29 @@ def made_up(count=20_000, images="train", **counts):
     return split_dataset(parts, note, images), torch.from_numpy(pixels)
 
 
-def where(images):
-    """The range of addresses that a set's pixels lie in."""
+def address_range(images):
+    """Return the address range of the pixels of a set."""
     start = images.images.data_ptr()
     return start, start + images.images.numel()
 
 
 @pytest.fixture
-def looked_at(monkeypatch):
-    """How many bytes lie between two moments at which pages are let go, at most."""
-    most, seen = [0], [0]
+def bytes_between_releases(monkeypatch):
+    """The largest number of bytes read between two calls of `release_pages`."""
+    most, bytes_read = [0], [0]
 
     class Counting(MemmapImages):
-        def let_go(self):
+        def release_pages(self):
             super().release_pages()
-            seen[0] = 0
+            bytes_read[0] = 0
 
     real = torch.split
 
     def split(images, count):
-        for piece in real(images, count):
-            seen[0] += piece.numel()
-            most[0] = max(most[0], seen[0])
-            yield piece
+        for chunk in real(images, count):
+            bytes_read[0] += chunk.numel()
+            most[0] = max(most[0], bytes_read[0])
+            yield chunk
 
     from ganforge.data import pixel_cache
 
@@ -69,59 +68,59 @@ def looked_at(monkeypatch):
     return most
 
 
-def test_every_part_is_a_view_of_one_mapping():
-    splits, pixels = made_up()
+def test_every_part_is_a_view_of_one_map():
+    splits, pixels = example_set()
     parts = splits.train, splits.validation, splits.test
     file = splits.train.span.file
-    start, stop = where(ImageSet(file.images, torch.zeros(len(file.images), dtype=torch.int64), ("a",)))
-    assert [where(part)[0] - start for part in parts] == [0, 16_000 * 192, 18_000 * 192]
-    assert where(parts[-1])[1] == stop
+    start, stop = address_range(ImageSet(file.images, torch.zeros(len(file.images), dtype=torch.int64), ("a",)))
+    assert [address_range(part)[0] - start for part in parts] == [0, 16_000 * 192, 18_000 * 192]
+    assert address_range(parts[-1])[1] == stop
     assert torch.equal(torch.cat([part.images for part in parts]), pixels)
-    everything = made_up(images="all")[0].train
+    everything = example_set(images="all")[0].train
     assert (everything.span.start, everything.span.stop) == (0, 18_000)
-    assert where(splits.train.select(slice(5, 9)))[0] == start + 5 * 192
+    assert address_range(splits.train.select(slice(5, 9)))[0] == start + 5 * 192
 
 
-def test_batches_from_the_file_are_those_from_memory_and_touch_no_page(monkeypatch):
-    train = made_up()[0].train
-    held = ImageSet(train.images.clone(), train.labels, train.class_names)
-    in_file, in_memory = (Batches(it, 64, "-1..1", seed=3, labels=True, device=CPU) for it in (train, held))
+def test_batches_from_the_file_are_those_from_memory_and_copy_nothing(monkeypatch):
+    train = example_set()[0].train
+    in_memory_set = ImageSet(train.images.clone(), train.labels, train.class_names)
+    in_file, in_memory = (Batches(it, 64, "-1..1", seed=3, labels=True, device=CPU) for it in (train, in_memory_set))
     assert in_file._data is train  # nothing was moved or copied
     for step in (0, 1, 249, 250, 1000):
         assert torch.equal(in_file[step].images, in_memory[step].images)
         assert torch.equal(in_file[step].labels, in_memory[step].labels)
 
 
-def test_summary_and_fingerprint_look_at_a_piece_at_a_time(looked_at):
-    splits = made_up()[0]
-    held = dataclasses.replace(
+def test_summary_and_fingerprint_read_one_chunk_at_a_time(bytes_between_releases):
+    splits = example_set()[0]
+    in_memory_set = dataclasses.replace(
         splits, train=ImageSet(splits.train.images.clone(), splits.train.labels, splits.train.class_names, "noise")
     )
-    assert splits.fingerprint == held.fingerprint
-    assert dataclasses.asdict(summarise(splits)) == dataclasses.asdict(summarise(held))
+    assert splits.fingerprint == in_memory_set.fingerprint
+    assert dataclasses.asdict(summarise(splits)) == dataclasses.asdict(summarise(in_memory_set))
     splits.train.span.file.release_pages()
-    looked_at[0] = 0
+    bytes_between_releases[0] = 0
     summarise(splits)
-    assert 0 < looked_at[0] <= 4096 * 192
+    assert 0 < bytes_between_releases[0] <= 4096 * 192
 
 
-def test_a_fingerprint_is_taken_once(monkeypatch):
-    first = made_up()[0]
+def test_a_fingerprint_is_computed_once(monkeypatch):
+    first = example_set()[0]
     assert first.fingerprint
     monkeypatch.setattr(ImageSet, "chunks", pytest.fail)
-    assert made_up()[0].fingerprint == first.fingerprint
+    assert example_set()[0].fingerprint == first.fingerprint
 
 
-def test_a_damaged_fingerprint_is_taken_again():
-    train = made_up()[0].train
+def test_a_damaged_fingerprint_is_computed_again():
+    train = example_set()[0].train
     before = train.fingerprint
     for content in ("", "0" * 63, "é"):
-        train.span._note.write_text(content, encoding="utf-8")
-        assert made_up()[0].train.fingerprint == before
+        train.span._fingerprint_path.write_text(content, encoding="utf-8")
+        assert example_set()[0].train.fingerprint == before
 
 
-def test_neighbours_are_joined_in_the_file_and_strangers_in_memory():
-    splits, pixels = made_up()
+def test_adjacent_slices_are_joined_in_the_file_and_others_in_memory():
+    splits, pixels = example_set()
     joined = splits.validation.concat(splits.test)
     assert (joined.span.start, joined.span.stop) == (16_000, 20_000)
     assert torch.equal(joined.images, pixels[16_000:])
@@ -131,8 +130,8 @@ def test_neighbours_are_joined_in_the_file_and_strangers_in_memory():
     assert apart.labels.tolist() == splits.test.labels.tolist() + splits.train.labels.tolist()
 
 
-def test_chosen_images_and_every_second_one_are_right(monkeypatch):
-    train, pixels = made_up()[0].validation, made_up()[1][16_000:18_000]
+def test_selected_images_and_every_second_image_are_right(monkeypatch):
+    train, pixels = example_set()[0].validation, example_set()[1][16_000:18_000]
     chosen = torch.tensor([5, 1999, 0, 5])
     assert torch.equal(train.select(chosen).images, pixels[chosen])
     assert torch.equal(train.select(slice(None, None, 2)).gather(chosen % 1000), pixels[::2][chosen % 1000])
@@ -140,8 +139,8 @@ def test_chosen_images_and_every_second_one_are_right(monkeypatch):
     assert torch.equal(train.gather(chosen), pixels[chosen])
 
 
-def test_a_file_cut_short_while_in_use_is_a_failure_and_no_noise():
-    train = made_up()[0].train
+def test_a_file_cut_short_while_in_use_raises_run_failed():
+    train = example_set()[0].train
     os.truncate(train.span.file.path, 5_000 * 192 + 7)
     with pytest.raises(RunFailed, match="cut short"):
         train.gather(torch.tensor([5_000]))
@@ -150,13 +149,13 @@ def test_a_file_cut_short_while_in_use_is_a_failure_and_no_noise():
 def test_the_file_is_closed_with_the_last_set():
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     for _ in range(5):
-        made_up(100)
+        example_set(100)
     assert before == 0 or len(os.listdir("/proc/self/fd")) <= before + 1
 
 
-def test_pages_can_be_let_go_and_come_back():
-    train, pixels = made_up()[0].train, made_up()[1]
+def test_released_pages_are_read_again():
+    train, pixels = example_set()[0].train, example_set()[1]
     assert torch.equal(train.images[:100], pixels[:100])
     train.span.file.release_pages()
     assert torch.equal(train.images[:100], pixels[:100])
-    assert memmap.MemmapImages(train.span.file.path, (10, *SHAPE), offset=192).images[0].equal(pixels[1])
+    assert MemmapImages(train.span.file.path, (10, *SHAPE), offset=192).images[0].equal(pixels[1])

@@ -38,7 +38,7 @@ class Items(Dataset):
 
 
 class Plain:
-    """What no library knows: a length and items by number."""
+    """A sequence without a base class: only a length and items by index."""
 
     __len__, __getitem__, __init__ = Items.__len__, Items.__getitem__, Items.__init__
 
@@ -96,7 +96,7 @@ LABELLED = {
     "lists of numbers": (GREY.tolist(), LABELS.tolist()),
     "lists of pictures": (PICTURES, LABELS),
     "an array of objects": (OnlyAnArray(np.array([*GREY, None], object)[:-1]), LABELS),
-    "whatever has __array__": (OnlyAnArray(GREY), OnlyAnArray(LABELS)),
+    "an object with __array__": (OnlyAnArray(GREY), OnlyAnArray(LABELS)),
     "a view of memory": (memoryview(GREY), memoryview(LABELS)),
     "a column of labels": (GREY, LABELS[:, None]),
     "TensorDataset": TensorDataset(IMAGES, torch.tensor(LABELS)),
@@ -116,7 +116,7 @@ LABELLED = {
     "a dict of arrays": {"Images": GREY, "label": LABELS},
     "scikit-learn": Bunch(data=GREY.reshape(5, 72), images=GREY, target=LABELS, target_names=np.arange(3), DESCR="x"),
     "a DataLoader": DataLoader(TensorDataset(IMAGES, torch.tensor(LABELS)), 3, shuffle=True, drop_last=True),
-    "a stream that is counted": Counted(),
+    "a stream with a length": Counted(),
     "a DataLoader of such a stream": DataLoader(Counted(), 2),
 }
 
@@ -162,7 +162,7 @@ def test_an_image_set_passes_through_and_arrays_are_copied():
     assert read_object(read).train is read
 
 
-# Words and rows: settled elsewhere, found here
+# Words and rows: returned unchanged
 
 
 @pytest.mark.parametrize(
@@ -176,18 +176,18 @@ def test_an_image_set_passes_through_and_arrays_are_copied():
         {"x": GREY, "y": WORDS},
     ],
 )
-def test_words_for_labels_are_handed_on_as_text(source):
+def test_words_for_labels_are_returned_as_text(source):
     _, labels = find_arrays(source)["train"]
     assert labels.dtype.kind == "U"
     assert labels.tolist() == WORDS.tolist()
 
 
-def test_names_of_columns_are_not_taken_for_those_of_classes():
+def test_column_names_are_not_taken_for_class_names():
     _, labels = find_arrays(Bunch(data=GREY, target=LABELS, target_names=["class"]))["train"]
     assert labels.tolist() == LABELS.tolist()
 
 
-def test_rows_and_one_hot_labels_are_handed_on_as_they_are():
+def test_rows_and_one_hot_labels_are_returned_unchanged():
     rows, one_hot = GREY.reshape(5, 72), np.eye(3)[LABELS]
     for source in ((rows, one_hot), Items(pairs(rows, one_hot)), (rows.tolist(), one_hot.tolist())):
         images, labels = find_arrays(source)["train"]
@@ -239,7 +239,7 @@ TRAIN, MIDDLE, TEST = ((pixels(n, 8, 8, seed=n), np.arange(n) % 2) for n in (6, 
         ({"train": TRAIN[0], "test": TEST[0]}, (6, None, 4)),
     ],
 )
-def test_parts_are_kept_apart(source, sizes):
+def test_parts_are_kept_separate(source, sizes):
     parts = read_object(source)
     assert tuple(part and len(part) for part in (parts.train, parts.validation, parts.test)) == sizes
     assert np.array_equal(parts.train.images[:, 0], TRAIN[0])
@@ -248,14 +248,14 @@ def test_parts_are_kept_apart(source, sizes):
     assert labels == TEST[1].tolist() or set(labels) == {-1}
 
 
-def test_splits_stay_as_they_are():
+def test_splits_are_returned_unchanged():
     splits = load((pixels(40, 8, 8), np.arange(40) % 2))
     again = load(splits)
     assert isinstance(again, Splits)
     assert again.fingerprint == splits.fingerprint
 
 
-def test_a_loader_changes_nothing_but_a_choice_of_items_stays_one():
+def test_a_loader_does_not_shuffle_but_keeps_the_indices_of_its_sampler():
     data = TensorDataset(IMAGES, torch.tensor(LABELS))
     assert find_arrays(DataLoader(data, 2, sampler=SubsetRandomSampler([3, 1])))["train"][1].tolist() == [1, 1]
 
@@ -294,9 +294,9 @@ def test_grey_pictures_among_colour_ones_become_colour():
     assert read.images[:, :, 0, 0].tolist() == [[7, 7, 7], [1, 2, 3]]
 
 
-def test_a_picture_lies_as_its_camera_noted():
+def test_the_exif_orientation_is_applied():
     picture = Image.fromarray(pixels(8, 9))
-    picture.getexif()[0x0112] = 6  # turned by a quarter
+    picture.getexif()[0x0112] = 6  # rotated by 90°
     assert read_object([picture, picture]).train.shape == (1, 9, 8)
 
 
@@ -330,17 +330,17 @@ class BrokenArray:
 @pytest.mark.parametrize(
     ("source", "word"),
     [
-        (3, "from a int"),
-        (None, "from a NoneType"),
-        ("a string", "from a str"),
-        (b"bytes", "from a bytes"),
-        ({1, 2}, "from a set"),
-        (iter([ONE, ONE]), "from a list_iterator"),
-        (PICTURES[0], "from a Image"),
-        ({"some": 1, "thing": 2}, "it holds some, thing"),
+        (3, "object of type int"),
+        (None, "object of type NoneType"),
+        ("a string", "object of type str"),
+        (b"bytes", "object of type bytes"),
+        ({1, 2}, "object of type set"),
+        (iter([ONE, ONE]), "object of type list_iterator"),
+        (PICTURES[0], "object of type Image"),
+        ({"some": 1, "thing": 2}, "keys: some, thing"),
         ({"images": GREY, "x": GREY}, "images and x could all be"),
-        ({"train": GREY, "train_labels": LABELS}, "it holds train, train_labels"),
-        ({}, "it holds nothing"),
+        ({"train": GREY, "train_labels": LABELS}, "keys: train, train_labels"),
+        ({}, "keys: none"),
         (Stream(), "no length"),
         (DataLoader(Stream(), 2), "no length"),
         ((IMAGES, LABELS, LABELS), "item 1 is [5]"),
@@ -350,12 +350,12 @@ class BrokenArray:
         (Items([ONE]), "at least two"),
         (Items([ONE, ONE, torch.zeros(1, 8, 9)]), "item 2 is"),
         (Items([ONE, ONE.byte()]), "item 1 is"),
-        (Items([ONE, (ONE, 1)]), "item 1 does not"),
-        (Items([(ONE, 1), ONE]), "item 1 does not"),
-        (Items([(ONE, 1), (ONE, torch.tensor([1, 0]))]), "item 1 does not"),
+        (Items([ONE, (ONE, 1)]), "item 1: its label is missing or unlike"),
+        (Items([(ONE, 1), ONE]), "item 1: its label is missing or unlike"),
+        (Items([(ONE, 1), (ONE, torch.tensor([1, 0]))]), "item 1: its label is missing or unlike"),
         (Items([(ONE, 1, 2)]), "item 0 has 3 parts"),
         (Items([ONE, KeyError("no\nsuch file")]), "item 1 cannot be read (KeyError"),
-        (Items([{"picture": ONE}]), "item 0: nothing in it is called image, it holds picture"),
+        (Items([{"picture": ONE}]), "item 0: no key is called image (keys: picture)"),
         (Items(["a.png", "b.png"]), "item 0 is text"),
         (Items([{"image": b"no picture"}]), "item 0 cannot be read"),
         (Broken("length"), "the Broken cannot be read (OSError: gone away)"),

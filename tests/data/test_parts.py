@@ -107,7 +107,7 @@ def test_parts_may_lie_within_the_classes(tmp_path):
     [
         (("train", "training", "test"), "train and training could both be the train images"),
         (("val", "test"), "no folder of training images"),
-        (("train", "test", "other"), "lies beside test and train"),
+        (("train", "test", "other"), "lies outside test and train"),
     ],
 )
 def test_parts_that_cannot_be_told_are_refused(tmp_path, names, words):

@@ -1,4 +1,4 @@
-"""Tars of pictures, plain and packed, well made and ill meant."""
+"""Tars of pictures: plain, compressed, damaged and malicious."""
 
 import bz2
 import contextlib
@@ -40,7 +40,7 @@ EXPECTED = sorted((20 * n + shift, name) for shift, name in enumerate(("cat", "d
 
 
 def tarred(files, format=tarfile.GNU_FORMAT, change=None):
-    """The bytes of a tar; ``change`` is done to the entry of each file whose content is None."""
+    """Return the bytes of a tar; ``change`` is applied to the entry of each file whose content is None."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=format) as archive:
         for name, content in files.items():
@@ -84,7 +84,7 @@ def unpacked(content):
 @pytest.mark.parametrize("pack", [unpacked, gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("name", ["set.tar", "no-ending"])
-def test_a_tar_is_read_by_its_content_whatever_packs_it(tmp_path, pack, format, name):
+def test_a_tar_is_recognised_by_its_content_for_every_compression(tmp_path, pack, format, name):
     path = write(tmp_path, pack(tarred(CLASSES, format)), name)
     before = sorted(tmp_path.rglob("*"))
     splits = load(path)
@@ -99,13 +99,13 @@ def test_long_names_and_names_of_other_letters_are_read(tmp_path, format):
     assert load(write(tmp_path, tarred(files, format))).train.class_names == (long, "数字")
 
 
-def test_names_that_are_no_utf_8_are_read(tmp_path):
+def test_names_that_are_not_utf_8_are_read(tmp_path):
     content = tarred({f"{name}/{n}.png": png(n) for name in ("QQQ", "b") for n in range(6)}, tarfile.USTAR_FORMAT)
     path = write(tmp_path, rechecked(content.replace(b"QQQ/", b"\xe9\xff\x01/")))
     assert load(path).train.class_names == ("b", "???")
 
 
-def test_what_systems_add_is_passed_over(tmp_path):
+def test_hidden_and_system_files_are_ignored(tmp_path):
     extra = {
         "./": None,
         "./cat/": None,
@@ -133,7 +133,7 @@ def test_an_empty_tar_holds_no_picture(tmp_path):
     assert "holds no picture" in refusal(write(tmp_path, tarred({})))
 
 
-def test_threads_read_at_once_what_they_ask_for(tmp_path):
+def test_threads_read_different_members_at_once(tmp_path):
     files = {f"{n}.bin": bytes([n]) * (1000 + n) for n in range(40)}
     archive, wrong = open_archive(write(tmp_path, gzip.compress(tarred(files)))), []
     listed = archive.files()
@@ -175,19 +175,19 @@ def kind(type, **more):
         ("bad.png", kind(tarfile.CHRTYPE, devmajor=1, devminor=5), "bad.png is a link or a device"),
         ("bad.png", kind(tarfile.GNUTYPE_SPARSE), "bad.png is stored as a sparse file"),
         ("bad.png", kind(b"Q"), "bad.png is neither a file nor a folder"),
-        ("../bad.png", kind(tarfile.REGTYPE), "../bad.png leads out"),
-        ("a/../../bad.png", kind(tarfile.REGTYPE), "leads out"),
-        ("/etc/bad.png", kind(tarfile.REGTYPE), "leads out"),
-        ("C:/bad.png", kind(tarfile.REGTYPE), "leads out"),
-        ("..\\bad.png", kind(tarfile.REGTYPE), "leads out"),
-        ("inner.tar.gz", kind(tarfile.REGTYPE), "inner.tar.gz is an archive itself"),
+        ("../bad.png", kind(tarfile.REGTYPE), "../bad.png leads outside"),
+        ("a/../../bad.png", kind(tarfile.REGTYPE), "leads outside"),
+        ("/etc/bad.png", kind(tarfile.REGTYPE), "leads outside"),
+        ("C:/bad.png", kind(tarfile.REGTYPE), "leads outside"),
+        ("..\\bad.png", kind(tarfile.REGTYPE), "leads outside"),
+        ("inner.tar.gz", kind(tarfile.REGTYPE), "inner.tar.gz is an archive within"),
         ("a\x1b[31m\n.zip", kind(tarfile.REGTYPE), "a?[31m?.zip is an archive"),
         ("cat//00.png", kind(tarfile.REGTYPE), "holds cat/00.png twice"),
         ("./cat/00.png", kind(tarfile.REGTYPE), "holds cat/00.png twice"),
     ],
 )
 @pytest.mark.parametrize("pack", [unpacked, gzip.compress])
-def test_a_tar_that_means_harm_is_refused(tmp_path, name, change, word, pack):
+def test_a_malicious_tar_is_refused(tmp_path, name, change, word, pack):
     assert word in refusal(write(tmp_path, pack(tarred(CLASSES | {name: None}, change=change))))
 
 
@@ -209,23 +209,23 @@ def test_a_bomb_stops_early(tmp_path, monkeypatch, pack):
                                     "close": lambda self: file.close()})()  # fmt: skip
 
     monkeypatch.setattr(archives.tempfile, "TemporaryFile", watched)
-    assert "which no picture does" in refusal(path)
+    assert "too many for pictures" in refusal(path)
     assert sum(written) < max(2**21, 260 * path.stat().st_size)
 
 
-def test_a_disk_without_room_is_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     def full():
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(archives.tempfile, "TemporaryFile", full)
-    assert "no room to unpack it" in refusal(write(tmp_path, gzip.compress(tarred(CLASSES))))
+    assert "the disk is too full to unpack it" in refusal(write(tmp_path, gzip.compress(tarred(CLASSES))))
 
 
-# What is damaged
+# Damage
 
 
 def rechecked(content):
-    """The tar with the sums of all its headers put right; what is no header's place must hold no header."""
+    """Return the tar with corrected header checksums; no content block may look like a header."""
     content = bytearray(content)
     for place in range(0, len(content), 512):
         if content[place + 257 : place + 262] == b"ustar":
@@ -235,7 +235,7 @@ def rechecked(content):
 
 
 def sized(content, size, at=0):
-    """The tar, the header at a place claiming another size."""
+    """Return the tar with another size in the header at byte ``at``."""
     content = bytearray(content)
     content[at + 124 : at + 136] = size
     return rechecked(content)
@@ -248,17 +248,17 @@ LONG, LONG_RECORD = tarred({"x" * 150: b"content"}, tarfile.PAX_FORMAT), b"160 p
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "is no whole tar"),
-        (b"no tar", "is no whole tar"),
+        (b"", "is damaged or not a tar"),
+        (b"no tar", "is damaged or not a tar"),
         (bytes(300), "cut short"),
         (PLAIN[:700], "cut short"),
         (PLAIN[:1024], "cut short"),
         (PLAIN[:20_480], "cut short"),
         (PLAIN[:1024] + b"x" + PLAIN[1025:], "damaged at byte 1,024"),
-        (gzip.compress(PLAIN)[:-20], "is no whole tar"),
+        (gzip.compress(PLAIN)[:-20], "is damaged or not a tar"),
         (gzip.compress(PLAIN)[:200], "cut short"),
         (bz2.compress(PLAIN)[:-20], "cut short"),
-        (lzma.compress(PLAIN)[:-20], "is no whole tar"),
+        (lzma.compress(PLAIN)[:-20], "is damaged or not a tar"),
         (sized(PLAIN, b"77777777777\0"), "cut short"),
         (sized(PLAIN, b"\x80" + b"\xff" * 11), "cut short"),
         (sized(PLAIN, b"\xff" * 12), "damaged at byte 0"),
@@ -276,7 +276,7 @@ def test_a_damaged_tar_is_one_line(tmp_path, content, word):
     assert word in refusal(write(tmp_path, content))
 
 
-def test_a_damaged_picture_in_a_tar_is_a_bad_picture(tmp_path):
+def test_a_damaged_picture_in_a_tar_is_unreadable(tmp_path):
     content = bytearray(PLAIN)
     content[content.find(b"IDAT") + 6] ^= 0x10
     path = write(tmp_path, bytes(content))
@@ -294,7 +294,7 @@ def test_damage_anywhere_is_refused_or_harmless(tmp_path, pack):
         read_all(write(tmp_path, bytes(content[: int(chance.integers(len(content)))] if attempt % 5 == 0 else content)))
 
 
-def test_lies_in_headers_are_refused_or_harmless(tmp_path):
+def test_wrong_headers_are_refused_or_harmless(tmp_path):
     chance = np.random.default_rng(1)
     for attempt in range(150):
         content = bytearray(PLAIN if attempt % 2 else LONG)
@@ -306,7 +306,7 @@ def test_lies_in_headers_are_refused_or_harmless(tmp_path):
 
 
 def read_all(path):
-    """List and read an archive; what is refused is refused in one printable line."""
+    """List and read an archive, and assert that every error is one printable line."""
     archive, refusals = Zip(path) if path.suffix == ".zip" else Tar(path), []
     try:
         for file in archive.files():
@@ -341,7 +341,7 @@ def test_zips_of_every_method_are_read(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
-def test_a_member_that_unpacks_to_more_than_it_claims_costs_no_memory(tmp_path, method):
+def test_a_member_larger_than_its_stated_size_costs_no_memory(tmp_path, method):
     import tracemalloc
 
     content = zipped({"a.png": bytes(80_000_000)}, method).replace(
@@ -379,7 +379,7 @@ def test_folders_of_a_zip_may_end_in_a_backslash(tmp_path):
     assert Zip(path).folders() == ["set", "set/cat", "set/dog"]
 
 
-def test_an_archive_is_told_by_content_and_then_by_name(tmp_path):
+def test_an_archive_is_recognised_by_content_and_then_by_name(tmp_path):
     for name, content, archive in [
         ("a.tgz", b"damaged", True),
         ("a.bin", PLAIN, True),
@@ -420,7 +420,7 @@ def as_zip(path, files):
 
 @pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
 @pytest.mark.parametrize(("stored", "said"), [(COMPOSED, APART), (APART, COMPOSED)])
-def test_accents_composed_in_either_way_are_the_same_name(tmp_path, pack, stored, said):
+def test_both_unicode_forms_of_an_accent_are_the_same_name(tmp_path, pack, stored, said):
     import json
 
     names = [f"{stored}/{stored}{n}.png" for n in range(20)]
@@ -438,7 +438,7 @@ def test_accents_composed_in_either_way_are_the_same_name(tmp_path, pack, stored
 
 @pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
 @pytest.mark.parametrize("name", ["{}.png", "{}/same.png", "{}/{}.png"])
-def test_names_that_differ_only_in_how_accents_are_composed_are_doubles(tmp_path, pack, name):
+def test_names_that_differ_only_in_unicode_form_are_duplicates(tmp_path, pack, name):
     container = pack(tmp_path, {name.format(it, it): png() for it in (COMPOSED, APART)})
     with pytest.raises(UserError, match="twice"):
         if container.is_dir():

@@ -1,4 +1,4 @@
-"""What is not read is named for what it is, and the line that converts it is right."""
+"""Unsupported formats are recognised, and the command in the message converts them."""
 
 import bz2
 import gzip
@@ -18,7 +18,7 @@ from scipy.io import netcdf_file, savemat
 
 from ganforge.data.load import load
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.unsupported_formats import KINDS, kind_of, kind_of_members, name_foreign
+from ganforge.data.unsupported_formats import KINDS, kind_of, kind_of_members, unsupported_message
 from ganforge.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
@@ -39,7 +39,7 @@ def cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-# Named
+# Recognition
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def cache(tmp_path_factory, monkeypatch):
         ("a", b"RIFF\0\0\0\0WAVEfmt ", "an audio file"),
         ("a", b"7z\xbc\xaf'\x1c", "a 7z archive"),
         ("a", b"Rar!\x1a\x07\x01\0", "a RAR archive"),
-        ("a.tar.zst", b"(\xb5/\xfd", "packed by Zstandard"),
+        ("a.tar.zst", b"(\xb5/\xfd", "compressed with Zstandard"),
         ("a", b"GGUF\x03\0\0\0", "a GGUF model"),
         ("a.onnx", b"\x08\x07", "an ONNX model"),
         ("a", b"%PDF-1.7", "a PDF document"),
@@ -86,8 +86,8 @@ def cache(tmp_path_factory, monkeypatch):
         ("a.CR2", b"II*\0\x10\0\0\0CR\x02\0", "a camera's raw picture"),
     ],
 )
-def test_a_file_is_named_by_its_first_bytes_or_its_ending(name, start, what):
-    assert kind_of(name, start).what == what
+def test_a_file_is_recognised_by_its_first_bytes_or_its_ending(name, start, what):
+    assert kind_of(name, start).description == what
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_file_is_named_by_its_first_bytes_or_its_ending(name, start, what):
         b"\xfd7zXZ\0 damaged",
     ],
 )
-def test_what_is_read_or_unknown_is_not_named(start):
+def test_supported_and_unknown_files_have_no_unsupported_kind(start):
     assert kind_of("train-images-idx3-ubyte.gz", start) is None
 
 
@@ -127,17 +127,17 @@ def test_what_is_read_or_unknown_is_not_named(start):
         ([".zarray", "0.0"], "a Zarr array"),
     ],
 )  # fmt: skip
-def test_a_zip_or_folder_is_named_by_its_members(names, what):
-    assert kind_of_members(names).what == what
+def test_a_zip_or_folder_is_recognised_by_its_members(names, what):
+    assert kind_of_members(names).description == what
 
 
-def test_folders_of_pictures_are_not_named():
+def test_folders_of_pictures_have_no_unsupported_kind():
     assert kind_of_members(["word/1.png", "code/2.png", "version/3.png", "dataset.json", "labels.npy"]) is None
 
 
-def test_zips_that_are_something_else_are_named(tmp_path):
+def test_zips_of_another_format_are_recognised(tmp_path):
     torch.save(torch.zeros(2), tmp_path / "weights.bin")
-    assert "is a file of torch.save, which is not read; convert it:" in refusal(tmp_path / "weights.bin")
+    assert "is a file of torch.save, which is not supported; convert it:" in refusal(tmp_path / "weights.bin")
     with zipfile.ZipFile(tmp_path / "letter.zip", "w") as archive:
         archive.writestr("word/document.xml", "")
     assert "is an Office document" in refusal(tmp_path / "letter.zip")
@@ -146,7 +146,7 @@ def test_zips_that_are_something_else_are_named(tmp_path):
     assert load(tmp_path / "set.zip").fingerprint  # an .npz under another name
 
 
-def test_a_file_beside_pictures_is_named_and_can_be_skipped(tmp_path):
+def test_an_unsupported_file_among_pictures_is_named_and_can_be_skipped(tmp_path):
     from PIL import Image
 
     for number, image in enumerate(IMAGES):
@@ -159,33 +159,33 @@ def test_a_file_beside_pictures_is_named_and_can_be_skipped(tmp_path):
     assert "20 pictures; 1 unreadable file skipped" in load(tmp_path, rules=ReadingRules(skip_bad=True)).origin
 
 
-def test_wishes_for_pictures_do_not_hide_what_a_file_is(tmp_path):
+def test_picture_options_do_not_hide_the_kind_of_a_file(tmp_path):
     (tmp_path / "a.h5").write_bytes(HDF5)
     with pytest.raises(UserError, match="is an HDF5 file"):
         load(tmp_path / "a.h5", rules=ReadingRules(resize=32))
 
 
 @pytest.mark.parametrize("name", ["it's.h5", 'a"b.h5', "$(rm).h5", "`rm`.h5", "a\\b;c.h5", "a\nb.h5", "a{b}.h5"])
-def test_a_name_that_a_shell_would_take_for_something_else_stays_out_of_the_line(name):
+def test_a_name_with_shell_characters_is_replaced_in_the_command(name):
     line = kind_of(name, HDF5).remedy(name)
     assert "'FILE'" in line and not re.search(r"[$`\\\n]", line)
 
 
-def test_every_line_can_be_filled_in_and_is_python_where_it_says_so():
+def test_every_advice_has_its_placeholders_filled_and_valid_python():
     for kind in KINDS:
         for name in ("folder/some name.tar.gz", "a.b.c", "noending"):
-            line = kind.said_of(name)
+            line = kind.message(name)
             assert line.isprintable() and not re.search(r"\{(path|stem|folder|ending)\}", line)
             if match := re.search(r'python -c "(.*)"', line):
-                compile(match[1], kind.what, "exec")
+                compile(match[1], kind.description, "exec")
 
 
-# Converted
+# Conversion
 
 
 def converted(path, folder):
-    """Run the line that the refusal of a path gives, in the folder, as a user would."""
-    line = name_foreign(path)
+    """Run the command that the error message for a path gives, in the folder, and load the result."""
+    line = unsupported_message(path)
     commands = re.findall(r'python -(?:m gzip -d|c) "[^"]*"', line)
     for command in commands:
         words = shlex.split(command)
@@ -193,8 +193,8 @@ def converted(path, folder):
     return load(folder / f"{path.name.split('.')[0]}.npz")
 
 
-def in_order(splits):
-    """All images and labels of a set without parts of its own, in the order in which they came."""
+def sorted_pairs(splits):
+    """Return the images and labels of all parts, sorted."""
     images = torch.cat([part.images for part in (splits.train, splits.validation, splits.test)])
     labels = torch.cat([part.labels for part in (splits.train, splits.validation, splits.test)])
     return sorted(zip(images.flatten(1).tolist(), labels.tolist(), strict=True))
@@ -273,10 +273,10 @@ def hdf5(path):
         ("a.h5", hdf5),
     ],
 )
-def test_the_line_makes_an_npz_that_is_read(tmp_path, name, write):
+def test_the_command_writes_an_npz_that_loads(tmp_path, name, write):
     write(tmp_path / name)
     assert f"{name}: is a" in refusal(tmp_path / name)
-    assert in_order(converted(tmp_path / name, tmp_path)) == EXPECTED
+    assert sorted_pairs(converted(tmp_path / name, tmp_path)) == EXPECTED
 
 
 def cifar_batch(start, stop):
@@ -284,7 +284,7 @@ def cifar_batch(start, stop):
     return {"batch_label": "of CIFAR", "labels": [n % 2 for n in range(start, stop)], "data": rows[start:stop]}, rows
 
 
-def test_cifar_s_pickles_become_one_npz(tmp_path):
+def test_the_command_for_cifar_pickles_writes_one_npz(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     for place, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
@@ -300,14 +300,14 @@ def test_cifar_s_pickles_become_one_npz(tmp_path):
     folder = tmp_path / "above" / folder.name
     with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
         archive.add(folder, folder.name)
-    assert "holds CIFAR-10 in its Python version (pickled), which is not read; unpack it first" in refusal(
+    assert "holds CIFAR-10 in its Python version (pickled), which is not supported; unpack it first" in refusal(
         tmp_path / "cifar.tar.gz"
     )
     one = converted(folder / "data_batch_2", tmp_path)
     assert one.train.shape == (3, 32, 32)
 
 
-def test_mnist_s_pickle_keeps_its_parts(tmp_path):
+def test_the_command_for_an_mnist_pickle_keeps_the_parts(tmp_path):
     parts = ((IMAGES[:10], LABELS[:10]), (IMAGES[10:14], LABELS[10:14]), (IMAGES[14:], LABELS[14:]))
     (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(parts, 2)))
     splits = converted(tmp_path / "mnist.pkl.gz", tmp_path)

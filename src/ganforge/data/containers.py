@@ -1,4 +1,4 @@
-"""What pictures lie in, and a folder as such: listed and read without following anything that leads out of it."""
+"""Containers of pictures: the interface that folders and archives share, and the implementation for folders."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from ganforge.errors import UserError, shown
 from ganforge.files import CACHE_TAG, cache_folder
 
 MOST_FILE = 256 * 2**20
-"""Bytes beyond which a file is no picture of at most 50 megapixels."""
+"""The largest file size in bytes that is read as a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class File:
     """A file in a container.
 
     Attributes:
-        name: within the container, with slashes and in Unicode's form NFC, whatever the form it is stored in.
-        size: in bytes.
-        changed: when, 0 in an archive.
-        stored: the name as it is stored, where it is another.
+        name: the path in the container, with forward slashes and in Unicode form NFC.
+        size: the size in bytes.
+        changed: the modification time in ns, 0 in an archive.
+        stored: the stored name if it differs from ``name``, else empty.
     """
 
     name: str
@@ -34,37 +34,37 @@ class File:
 
 
 class Container(Protocol):
-    """A place with files and folders in it."""
+    """A folder or archive that holds files and folders."""
 
     path: Path
 
     def state(self) -> Iterator[str]:
-        """Give lines that change whenever the content does."""
+        """Yield lines that change when the content changes; the cache key is computed from them."""
 
     def files(self) -> list[File]:
         """List all files that are not hidden."""
 
     def folders(self) -> list[str]:
-        """List all folders that are not hidden, by name within; those in which only hidden files lie, too."""
+        """List all folders that are not hidden, including folders that hold only hidden files."""
 
     def open(self, file: File) -> IO[bytes]:
-        """Open a file for its header."""
+        """Open a file to read its header."""
 
     def read(self, file: File) -> bytes:
-        """Read a file whole and checked, or raise `Unreadable`."""
+        """Read a whole file and verify its checksum if there is one; raise `Unreadable` on failure."""
 
     def close(self) -> None:
-        """Give back what is held open."""
+        """Close all open files."""
 
 
 PROBE, MOST_PROBED = 4096, 500
-"""Bytes at the start, in the middle and at the end of a file that stand for its content, and the files looked at."""
+"""Number of bytes read at the start, middle and end of a file for its fingerprint; the most files read per folder."""
 
 
 def probe(path: Path) -> str:
-    """Return a cheap fingerprint of a file's bytes: other content under the same name, size and time is noticed.
+    """Return a cheap fingerprint of a file's bytes, to notice content that changed at the same name, size and time.
 
-    The end of a zip holds the checksums of all its members, so a zip is known by it as a whole.
+    The end of a zip holds the checksums of all members, so the fingerprint of a zip covers its whole content.
     """
     digest = hashlib.blake2b(digest_size=10)
     try:
@@ -79,37 +79,37 @@ def probe(path: Path) -> str:
 
 
 SHEET_ENDING = "-contact-sheet.png"
-"""How the sheets end that ``ganforge data show`` draws."""
+"""The ending of the files that ``ganforge data show`` writes."""
 
 
 def is_own_trace(path: Path) -> bool:
-    """Say whether ganforge wrote a folder or file, or a cache did: a run, a benchmark, a cache, a contact sheet."""
+    """Tell whether a path is an output of ganforge (run, benchmark, cache, contact sheet) or a tagged cache folder."""
     if not path.is_dir():
         return path.name.endswith(SHEET_ENDING)
-    # A run that was killed before its first step has no run.json yet.
+    # A run killed before its first step has no run.json.
     run = (path / "recipe.toml").is_file() and any((path / name).exists() for name in ("run.json", "checkpoints"))
     tagged = any((path / name).is_file() for name in (CACHE_TAG, "benchmark.json"))
     return run or tagged or path.resolve() == cache_folder().resolve()
 
 
 def hidden(name: str) -> bool:
-    """Say whether a system or an editor keeps this for itself."""
+    """Tell whether a name is that of a hidden or system file, or lies in such a folder."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def as_listed(name: str) -> str:
-    """Return a name as archives list it: with slashes, and its letters composed as NFC has them."""
+    """Return a name as in `File.name`: with forward slashes and in Unicode form NFC."""
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 
 class Folder:
-    """A folder of the disk; links in it are followed, each folder once, and what ganforge wrote is left out.
+    """A folder on the disk. Symbolic links are followed, each folder once, and outputs of ganforge are skipped.
 
     Attributes:
-        traces: how many runs, caches and contact sheets were left out.
+        traces: the number of runs, benchmarks, caches and contact sheets that were skipped.
 
     Raises:
-        UserError: some folder in it cannot be read, or two names in it differ only in how their letters are composed.
+        UserError: a folder cannot be read, or two names differ only in their Unicode normalisation.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,34 +121,34 @@ class Folder:
         except OSError as error:
             raise UserError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
         self._files.sort(key=lambda file: file.name)
-        if double := _first_double([*(file.name for file in self._files), *self._folders]):
+        if duplicate := _first_duplicate([*(file.name for file in self._files), *self._folders]):
             raise UserError(
-                f"{path}: holds {shown(double)} twice, its letters composed in two ways; rename one of the two"
+                f"{path}: holds {shown(duplicate)} twice, in two Unicode forms of the same name; rename one of them"
             )
 
-    def _list(self, below: str, seen: set[tuple[int, int]]) -> None:
-        here = os.stat(self.path / below)
-        if (here.st_dev, here.st_ino) in seen:
+    def _list(self, prefix: str, seen: set[tuple[int, int]]) -> None:
+        folder_status = os.stat(self.path / prefix)
+        if (folder_status.st_dev, folder_status.st_ino) in seen:
             return
-        seen.add((here.st_dev, here.st_ino))
-        with os.scandir(self.path / below) as entries:
+        seen.add((folder_status.st_dev, folder_status.st_ino))
+        with os.scandir(self.path / prefix) as entries:
             for entry in entries:
                 if hidden(entry.name):
                     continue
-                stored = below + entry.name
+                stored = prefix + entry.name
                 name = unicodedata.normalize("NFC", stored)
                 if is_own_trace(Path(entry)):
                     self.traces += 1
                 elif entry.is_dir():
                     self._list_folder(name, stored, seen)
                 elif entry.is_file():
-                    found = entry.stat()
-                    self._files.append(File(name, found.st_size, found.st_mtime_ns, stored if stored != name else ""))
-                elif entry.is_symlink():  # leads nowhere
+                    status = entry.stat()
+                    self._files.append(File(name, status.st_size, status.st_mtime_ns, stored if stored != name else ""))
+                elif entry.is_symlink():  # broken link
                     self._files.append(File(name, 0, 0, stored if stored != name else ""))
 
     def _list_folder(self, name: str, stored: str, seen: set[tuple[int, int]]) -> None:
-        """List a folder in this one; a folder in which lie traces of ganforge and nothing else is one, too."""
+        """Add a folder to the list; folders in it are dropped again if it holds only outputs of ganforge."""
         files, folders, traces = len(self._files), len(self._folders), self.traces
         self._folders.append(name)
         self._list(f"{stored}/", seen)
@@ -156,7 +156,7 @@ class Folder:
             del self._folders[folders:]
 
     def state(self) -> Iterator[str]:
-        """Give names, sizes and times of all files, and what some of them hold."""
+        """Yield the folder names, each file's name, size and time, and fingerprints of at most `MOST_PROBED` files."""
         yield from self._folders
         for file in self._files:
             yield f"{file.name}\0{file.size}\0{file.changed}"
@@ -165,22 +165,30 @@ class Folder:
             yield probe(self.path / (file.stored or file.name))
 
     def files(self) -> list[File]:
-        """List the files, sorted by name."""
+        """List the files that are not hidden, sorted by name."""
         return self._files
 
     def folders(self) -> list[str]:
-        """List the folders."""
+        """List the folders that are not hidden."""
         return self._folders
 
     def open(self, file: File) -> IO[bytes]:
-        """Open a file."""
+        """Open a file.
+
+        Raises:
+            Unreadable: the file cannot be opened.
+        """
         try:
             return (self.path / (file.stored or file.name)).open("rb")
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
 
     def read(self, file: File) -> bytes:
-        """Read a file."""
+        """Read a whole file.
+
+        Raises:
+            Unreadable: the file cannot be opened or is larger than `MOST_FILE`.
+        """
         with self.open(file) as stream:
             content = stream.read(MOST_FILE + 1)
         if len(content) > MOST_FILE:
@@ -188,9 +196,9 @@ class Folder:
         return content
 
     def close(self) -> None:
-        """A folder holds nothing open."""
+        """Do nothing: a folder has no open files."""
 
 
-def _first_double(names: Iterable[str]) -> str | None:
+def _first_duplicate(names: Iterable[str]) -> str | None:
     seen: set[str] = set()
     return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]

@@ -1,8 +1,8 @@
-"""The sets beside MNIST as their makers publish them: IDX files, IDX files in a zip, rows of bytes in a tar.
+"""Readers for the published data sets other than MNIST: IDX files, IDX files in a zip, and rows of bytes in a tar.
 
-Of an archive only the files of the expected names are read, and straight into memory: nothing is unpacked to the disk,
-so no name within it leads anywhere. Counts, shapes and labels are checked because the makers gave a checksum of the
-packed file only, and a user's copy may be unpacked or packed anew.
+Only members with the expected names are read from an archive, directly into memory. Nothing is unpacked to the disk, so
+a member's name cannot write outside a folder. Counts, shapes and labels are checked because only the packed files have
+a published checksum, and a user's copy may be unpacked or repacked.
 """
 
 import gzip
@@ -25,9 +25,9 @@ from ganforge.errors import UserError
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a published set holds: its classes, its numbers of training and test images, and their shape [C, H, W].
+    """The content of a published data set: class names, numbers of training and test images, and image shape [C, H, W].
 
-    ``first`` is the label that its files give the first class.
+    ``first`` is the label of the first class in its files.
     """
 
     name: str
@@ -62,141 +62,142 @@ CIFAR10_MEMBERS = tuple(
 
 
 def find_member(folder: Path, member: str) -> Path | None:
-    """Find a file of an unpacked archive: where the archive puts it, or in ``folder`` itself."""
+    """Return the path of an unpacked member, at its path in the archive or directly in ``folder``, or None."""
     return find_spelling(folder, member) or find_spelling(folder, PurePosixPath(member).name)
 
 
-def read_grey(form: DatasetSpec, folder: Path) -> RawSplits:
-    """Read a set that has MNIST's form and MNIST's file names.
+def read_grey(spec: DatasetSpec, folder: Path) -> RawSplits:
+    """Read a data set that has MNIST's file format and file names.
 
     Raises:
-        UserError: a file is missing or damaged, or is not what was published.
+        UserError: a file is missing, damaged, or different from the published one.
     """
-    found = read_idx_folder(folder, form.name)
+    splits = read_idx_folder(folder, spec.name)
     train, test = (
-        _checked(part.images.numpy(), part.labels.numpy(), form, count, folder)
-        for part, count in zip((found.train, found.test), form.counts, strict=True)
+        _checked(part.images.numpy(), part.labels.numpy(), spec, count, folder)
+        for part, count in zip((splits.train, splits.test), spec.counts, strict=True)
         if part
     )
-    return _parts(train, test, form)
+    return _raw_splits(train, test, spec)
 
 
-def read_letters(form: DatasetSpec, folder: Path) -> RawSplits:
-    """Read the letters of EMNIST from its archive or, where that is not in ``folder``, from their four files.
+def read_letters(spec: DatasetSpec, folder: Path) -> RawSplits:
+    """Read EMNIST letters from the archive in ``folder``, or from the four unpacked files if there is no archive.
 
-    The files hold every picture transposed, column after column, and number a to z from 1: both are set right here.
+    The files store every image transposed (column-major) and number a to z from 1. The images are returned upright and
+    the labels start at 0.
 
     Raises:
-        UserError: as `read_grey`.
+        UserError: as for `read_grey`.
     """
     archive = folder / LETTERS_ARCHIVE
     where = archive if archive.is_file() else folder
     read = _read_zipped if archive.is_file() else _read_unpacked
     train_images, train_labels, test_images, test_labels = (read(where, member) for member in LETTERS_MEMBERS)
-    train = _checked(train_images.transpose(0, 2, 1)[:, None], train_labels, form, form.counts[0], where)
-    test = _checked(test_images.transpose(0, 2, 1)[:, None], test_labels, form, form.counts[1], where)
-    return _parts(train, test, form)
+    train = _checked(train_images.transpose(0, 2, 1)[:, None], train_labels, spec, spec.counts[0], where)
+    test = _checked(test_images.transpose(0, 2, 1)[:, None], test_labels, spec, spec.counts[1], where)
+    return _raw_splits(train, test, spec)
 
 
-def read_cifar10(form: DatasetSpec, folder: Path) -> RawSplits:
-    """Read the binary version of CIFAR-10 from its archive or, where that is not in ``folder``, from its six files.
+def read_cifar10(spec: DatasetSpec, folder: Path) -> RawSplits:
+    """Read the binary version of CIFAR-10 from the archive in ``folder``, or from the six unpacked files.
 
-    A row is a label and 3 × 32 × 32 pixels: all of red, then green, then blue, each row after row. The version for
-    Python is a pickle and never looked at.
+    A row is a label and 3 × 32 × 32 pixels: the red plane, then green, then blue, each in row-major order. The Python
+    version is a pickle and is never read.
 
     Raises:
-        UserError: as `read_grey`.
+        UserError: as for `read_grey`.
     """
     archive = find_spelling(folder, CIFAR10_ARCHIVE)
-    counts = [form.counts[0] // 5] * 5 + [form.counts[1]]
+    counts = [spec.counts[0] // 5] * 5 + [spec.counts[1]]
     if archive:
-        batches = _read_tar(archive, dict(zip(CIFAR10_MEMBERS, counts, strict=True)), form)
+        batches = _read_tar(archive, dict(zip(CIFAR10_MEMBERS, counts, strict=True)), spec)
     else:
-        batches = [_read_batch(folder, member, n, form) for member, n in zip(CIFAR10_MEMBERS, counts, strict=True)]
+        batches = [_read_batch(folder, member, n, spec) for member, n in zip(CIFAR10_MEMBERS, counts, strict=True)]
 
     def part(rows: Array, count: int) -> ImageSet:
-        return _checked(rows[:, 1:].reshape(-1, *form.shape), rows[:, 0], form, count, archive or folder)
+        return _checked(rows[:, 1:].reshape(-1, *spec.shape), rows[:, 0], spec, count, archive or folder)
 
-    return _parts(part(np.concatenate(batches[:5]), form.counts[0]), part(batches[5], form.counts[1]), form)
+    return _raw_splits(part(np.concatenate(batches[:5]), spec.counts[0]), part(batches[5], spec.counts[1]), spec)
 
 
 # Files and members of archives
 
 
 def _read_unpacked(folder: Path, member: str) -> Array:
-    return read_idx(find_member(folder, member) or folder / PurePosixPath(member).name, _held(member))
+    return read_idx(find_member(folder, member) or folder / PurePosixPath(member).name, _content_kind(member))
 
 
 def _read_zipped(archive: Path, member: str) -> Array:
     with open_content(archive) as raw, zipfile.ZipFile(raw) as zipped:
-        found = [info for info in zipped.infolist() if _is(member, info.filename)]
-        if len(found) != 1:
-            raise UserError(f"{archive}: holds {len(found)} files called {member}, where one is needed; get it again")
-        with zipped.open(found[0]) as packed, gzip.GzipFile(fileobj=packed) as stream:
+        matches = [info for info in zipped.infolist() if _is_member(member, info.filename)]
+        if len(matches) != 1:
+            raise UserError(f"{archive}: holds {len(matches)} files called {member}, expected one; get it again")
+        with zipped.open(matches[0]) as packed, gzip.GzipFile(fileobj=packed) as stream:
             where = f"{archive} [{member}]"
-            return read_idx_stream(stream, _held(member), where)  # type: ignore[arg-type]  # as in `open_content`
+            return read_idx_stream(stream, _content_kind(member), where)  # type: ignore[arg-type]  # as in `open_content`
 
 
-def _held(member: str) -> Held:
+def _content_kind(member: str) -> Held:
     return "images" if "images" in member else "labels"
 
 
-def _is(member: str, found: str) -> bool:
-    """Say whether a name in an archive is that of a member, where its makers put it or at the top."""
-    return found.removeprefix("./") in (member, PurePosixPath(member).name)
+def _is_member(member: str, name: str) -> bool:
+    """Tell whether a name in an archive is that of ``member``, at its published path or at the top level."""
+    return name.removeprefix("./") in (member, PurePosixPath(member).name)
 
 
-def _read_batch(folder: Path, member: str, count: int, form: DatasetSpec) -> Array:
+def _read_batch(folder: Path, member: str, count: int, spec: DatasetSpec) -> Array:
     path = find_member(folder, member) or folder / PurePosixPath(member).name
     with open_content(path) as stream:
-        return _read_rows(stream, count, form, str(path))
+        return _read_rows(stream, count, spec, str(path))
 
 
-def _read_tar(archive: Path, counts: dict[str, int], form: DatasetSpec) -> list[Array]:
-    """Read the members that ``counts`` names, each with its number of rows, in that order."""
-    found: dict[str, Array] = {}
+def _read_tar(archive: Path, counts: dict[str, int], spec: DatasetSpec) -> list[Array]:
+    """Read the members named by the keys of ``counts``, in that order; the values are their numbers of rows."""
+    rows: dict[str, Array] = {}
     try:
         with open_content(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             for entry in tar:
-                name = next((member for member in counts if _is(member, entry.name)), None)
-                content = tar.extractfile(entry) if name and entry.isfile() else None  # a link is no file
+                name = next((member for member in counts if _is_member(member, entry.name)), None)
+                content = tar.extractfile(entry) if name and entry.isfile() else None  # links are skipped
                 if name and content:
-                    found[name] = _read_rows(content, counts[name], form, f"{archive} [{name}]")
+                    rows[name] = _read_rows(content, counts[name], spec, f"{archive} [{name}]")
             while stream.read(1 << 20):
-                pass  # only at its end does gzip compare its own checksum
+                pass  # gzip verifies its checksum only at the end of the stream
     except tarfile.TarError as error:
-        raise UserError(f"{archive}: is damaged or no tar ({' '.join(str(error).split())}); get it again") from error
-    if missing := [member for member in counts if member not in found]:
+        raise UserError(f"{archive}: is damaged or not a tar ({' '.join(str(error).split())}); get it again") from error
+    if missing := [member for member in counts if member not in rows]:
         raise UserError(f"{archive}: holds no file called {missing[0]}; get it again")
-    return [found[member] for member in counts]
+    return [rows[member] for member in counts]
 
 
-def _read_rows(stream: IO[bytes], count: int, form: DatasetSpec, where: str) -> Array:
-    """Read ``count`` rows of a label and an image, and not more than a byte beyond them."""
-    row = 1 + int(np.prod(form.shape))
+def _read_rows(stream: IO[bytes], count: int, spec: DatasetSpec, where: str) -> Array:
+    """Read exactly ``count`` rows, each a label and an image; at most one byte more is read from the stream."""
+    row = 1 + int(np.prod(spec.shape))
     content = stream.read(count * row + 1)
     if len(content) != count * row:
-        held = f"more than {count * row:,}" if len(content) > count * row else f"{len(content):,}"
-        raise UserError(f"{where}: holds {held} bytes, where {count:,} rows of {row:,} are needed; get it again")
+        size = f"more than {count * row:,}" if len(content) > count * row else f"{len(content):,}"
+        raise UserError(f"{where}: holds {size} bytes, expected {count:,} rows of {row:,}; get it again")
     return np.frombuffer(content, np.uint8).reshape(count, row)
 
 
-# What all end in
+# Checks common to all formats
 
 
-def _checked(images: Array, labels: Array, form: DatasetSpec, count: int, where: Path) -> ImageSet:
-    """Make a set of images [N, C, H, W] and labels [N] once they are as many, as large and as labelled as published."""
-    if images.shape != (count, *form.shape) or labels.shape != (count,):
-        found, wanted = f"{list(images.shape)} with {len(labels):,} labels", [count, *form.shape]
-        raise UserError(f"{where}: holds images {found}, where {form.name} has {wanted}; get it again")
-    low, high, last = int(labels.min()), int(labels.max()), form.first + len(form.classes) - 1
-    if low < form.first or high > last:
+def _checked(images: Array, labels: Array, spec: DatasetSpec, count: int, where: Path) -> ImageSet:
+    """Return a set of images [N, C, H, W] and labels [N] whose count, shape and label range are the published ones."""
+    if images.shape != (count, *spec.shape) or labels.shape != (count,):
+        actual, expected = f"{list(images.shape)} with {len(labels):,} labels", [count, *spec.shape]
+        raise UserError(f"{where}: holds images {actual}, where {spec.name} has {expected}; get it again")
+    low, high, last = int(labels.min()), int(labels.max()), spec.first + len(spec.classes) - 1
+    if low < spec.first or high > last:
         raise UserError(
-            f"{where}: labels run from {low} to {high}, where {form.name} has {form.first} to {last}; get it again"
+            f"{where}: labels run from {low} to {high}, where {spec.name} has {spec.first} to {last}; get it again"
         )
-    kept = torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64) - form.first)
-    return ImageSet(*kept, form.classes, form.name)
+    tensors = torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64) - spec.first)
+    return ImageSet(*tensors, spec.classes, spec.name)
 
 
-def _parts(train: ImageSet, test: ImageSet, form: DatasetSpec) -> RawSplits:
-    return RawSplits(train, test=ImageSet(test.images, test.labels, test.class_names, f"{form.name} test"))
+def _raw_splits(train: ImageSet, test: ImageSet, spec: DatasetSpec) -> RawSplits:
+    return RawSplits(train, test=ImageSet(test.images, test.labels, test.class_names, f"{spec.name} test"))

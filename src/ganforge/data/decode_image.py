@@ -1,9 +1,9 @@
-"""One picture: the bytes of any raster format that Pillow decodes become levels 0..255, or a reason why they cannot.
+"""Decode one picture in any raster format that Pillow reads to uint8 levels 0..255, or raise `Unreadable`.
 
-Transparency is laid over black, because black is what most small images have around them. The first frame of a film
-counts, and the orientation that a camera noted is obeyed. Pictures of more than 8 bits have raw levels, whose range
-says nothing about one picture alone: what is black and white is settled over the whole set and given back as
-``levels``.
+Transparent pixels are composited over black, because most small images have a black background. Only the first frame
+of an animation is read, and the EXIF orientation is applied. A picture with more than 8 bits has raw levels. Their
+black and white points cannot be chosen from one picture; the caller chooses them for the whole data set and passes
+them as ``levels``.
 """
 
 import ctypes
@@ -27,17 +27,17 @@ from ganforge.errors import UserError, reason
 
 Pixels = npt.NDArray[np.uint8]
 Levels = tuple[float, float]
-"""The raw levels that become 0 and 255."""
+"""The raw levels that are mapped to 0 and 255."""
 T = TypeVar("T")
 
 FORMATS = (
     *("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "PSD", "QOI", "DDS"),
     *("SUN", "XBM", "XPM", "MSP", "BLP", "FTEX", "PIXAR", "DCX", "XVTHUMB"),
 )
-"""Pillow's names of the formats that are told by their first bytes.
+"""Pillow's names of the formats that are recognised by their first bytes.
 
-Not among Pillow's others: EPS, WMF and EMF, which start or are programs; the stubs BUFR, GRIB, HDF5 and MPEG; FPX and
-MIC, which need a library; IPTC, which opens whatever lies inside it; FITS, whose scaling Pillow does not apply.
+Excluded formats of Pillow: EPS, WMF and EMF, which are programs or start one; the stubs BUFR, GRIB, HDF5 and MPEG; FPX
+and MIC, which need another library; IPTC, which opens any embedded format; FITS, whose scaling Pillow does not apply.
 """
 FORMATS_BY_ENDING = {
     "TGA": (".tga", ".icb", ".vda", ".vst"),
@@ -53,31 +53,32 @@ FORMATS_BY_ENDING = {
     "MCIDAS": (".area", ".mcidas"),
     "SPIDER": (".spi", ".spider"),
 }
-"""Formats whose first bytes prove little: a file is tried for them only where its name ends so."""
+"""Formats with weak or no signatures: a file is tried as one of these only if its name has the ending."""
 
 MOST_PIXELS = 50_000_000
 RAW = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-"""Pillow's modes of pictures with raw levels."""
+"""Pillow's modes for pictures with raw levels (more than 8 bits)."""
 GREY = ("1", "L", "LA", "La", *RAW)
-ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
-"""The EXIF tag, and its values for pictures that were taken with the camera on its side."""
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
+"""The EXIF orientation tag, and the values that swap width and height."""
 SAMPLE_FORMAT, UNSIGNED, SIGNED = 339, 1, 2
-"""The TIFF tag of the kind of its numbers, and two of its values."""
+"""The TIFF tag SampleFormat, and its values for unsigned and signed integers."""
 
 
 class Unreadable(Exception):
-    """A file is no picture that can be read; the message says why, in a few words, and ``remedy`` what to do."""
+    """The file is not a readable picture; the message is a short reason, and ``remedy`` says what to do."""
 
-    def __init__(self, why: str, remedy: str = "repair it") -> None:
-        super().__init__(why)
+    def __init__(self, message: str, remedy: str = "repair it") -> None:
+        super().__init__(message)
         self.remedy = remedy
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a picture is before it is decoded: the size it will be shown at, and whether it is grey.
+    """The properties of a picture before it is decoded: width and height after orientation, and whether it is grey.
 
-    ``raw``: its lowest and highest raw level, where it has raw levels, and ``kind`` that of their NumPy type.
+    ``raw`` is the lowest and highest raw level and ``kind`` the kind character of their NumPy dtype, for pictures with
+    raw levels.
     """
 
     width: int
@@ -89,23 +90,23 @@ class ImageHeader:
 
 @dataclass(frozen=True)
 class ResizeMode:
-    """How pictures are brought to one square size, ``side`` px: cropped in the middle, or padded.
+    """How pictures are resized to a square of ``side`` px: centre crop or padding.
 
-    Cropping scales the short side to the size. Padding scales the long side to it and fills the rest with the colour
-    of the picture's own top left corner, so that dark ink on white paper gets no black bars.
+    Cropping scales the short side to ``side``. Padding scales the long side to ``side`` and fills the rest with the
+    colour of the picture's top left corner, so that dark ink on white paper gets no black bars.
     """
 
     side: int
     pad: bool
 
     def __str__(self) -> str:
-        """Say what is done, for the sentence on where the data came from."""
+        """Return a description for the note on the data's source."""
         if self.pad:
             return f"long side scaled to {self.side} px, padded to a square with each picture's corner colour"
         return f"short side scaled to {self.side} px, cropped to a square in the middle"
 
     def apply(self, image: Image.Image) -> Image.Image:
-        """Scale and crop or pad one picture of mode L or RGB."""
+        """Resize one picture of mode L or RGB to the square."""
         square = (self.side, self.side)
         if not self.pad:
             return ImageOps.fit(image, square, Image.Resampling.LANCZOS)
@@ -120,10 +121,10 @@ class ResizeMode:
 
 
 def parse_resize(resize: object) -> ResizeMode | None:
-    """Understand what was given as ``--resize``: nothing, a size such as 32, or 32-pad.
+    """Parse the value of ``--resize``: None, a size such as 32, or 32-pad.
 
     Raises:
-        UserError: it is none of these, or the size is not one that works.
+        UserError: the value has another form, or the size is out of range.
     """
     if resize is None:
         return None
@@ -132,22 +133,22 @@ def parse_resize(resize: object) -> ResizeMode | None:
         raise UserError(f"--resize {resize}: write a size, as in --resize 32 to crop, or --resize 32-pad to pad")
     side = int(match[1])
     if not SMALLEST <= side <= LARGEST:
-        raise UserError(f"--resize {resize}: {SMALLEST} to {LARGEST} px a side work")
+        raise UserError(f"--resize {resize}: the size is out of range; give a size from {SMALLEST} to {LARGEST} px")
     return ResizeMode(side, bool(match[2]))
 
 
 def read_header(stream: IO[bytes], name: str = "") -> ImageHeader:
-    """Read a picture's header, and where it has raw levels the whole of it. ``name``: the file's, for its ending.
+    """Read the header of a picture, or all of a picture with raw levels; ``name`` is the file name, for its ending.
 
     Raises:
-        Unreadable: it is no picture of a known format, or claims more pixels than are worth unpacking.
+        Unreadable: the format is unknown, or the header claims more than `MOST_PIXELS`.
     """
 
     def read() -> ImageHeader:
-        with _opened(stream, name) as image:
+        with _open_image(stream, name) as image:
             return header_of_image(image)
 
-    return _refusing(read)
+    return _as_unreadable(read)
 
 
 def decode(
@@ -155,33 +156,33 @@ def decode(
     name: str = "",
     *,
     grey: bool,
-    fit: ResizeMode | None = None,
+    resize_mode: ResizeMode | None = None,
     levels: Levels | None = None,
     raw_levels: Levels | None = None,
 ) -> Pixels:
-    """Decode a whole picture to uint8 [C, H, W], one channel or three; ``levels`` as `levels_of_image` has them.
+    """Decode a picture to uint8 [C, H, W] with C = 1 or 3; the arguments are those of `levels_of_image`.
 
     Raises:
-        Unreadable: it is cut short, damaged, or no picture.
+        Unreadable: the picture is truncated or damaged, or the file is not a picture.
     """
 
     def read() -> Pixels:
-        with _opened(BytesIO(content), name) as image:
-            return levels_of_image(image, grey=grey, fit=fit, levels=levels, raw_levels=raw_levels)
+        with _open_image(BytesIO(content), name) as image:
+            return levels_of_image(image, grey=grey, resize_mode=resize_mode, levels=levels, raw_levels=raw_levels)
 
-    return _refusing(read)
+    return _as_unreadable(read)
 
 
 def header_of_image(image: Image.Image) -> ImageHeader:
-    """Return the header of a picture that Pillow has opened or made.
+    """Return the header of a Pillow image.
 
     Raises:
-        Unreadable: some of its levels are not numbers.
+        Unreadable: some levels are NaN or infinite.
     """
     (width, height), grey = image.size, image.mode in GREY
     raw = _raw_levels(image)
-    # A TIFF's size is given as it will be shown. Where it does not matter it is not asked for: a PNG would be unpacked.
-    if width != height and image.format != "TIFF" and image.getexif().get(ORIENTATION) in LYING:
+    # Pillow gives a TIFF's size after orientation. For squares getexif is not called, because it decodes a whole PNG.
+    if width != height and image.format != "TIFF" and image.getexif().get(ORIENTATION) in SIDEWAYS:
         width, height = height, width
     if raw is None:
         return ImageHeader(width, height, grey)
@@ -192,35 +193,35 @@ def levels_of_image(
     image: Image.Image,
     *,
     grey: bool,
-    fit: ResizeMode | None = None,
+    resize_mode: ResizeMode | None = None,
     levels: Levels | None = None,
     raw_levels: Levels | None = None,
 ) -> Pixels:
-    """Turn a picture of any mode that Pillow has opened or made into uint8 [C, H, W], one channel or three.
+    """Convert a Pillow image of any mode to uint8 [C, H, W] with C = 1 or 3.
 
-    ``levels``: what becomes 0 and 255; all else is mapped along the straight line through both, rounded and clipped.
-    ``raw_levels`` are those of pictures with raw levels. Without either, raw levels are divided by 257 where they are
-    whole numbers and kept where they are not.
+    ``levels`` = (low, high) are the levels that become 0 and 255; every level x becomes 255·(x − low)/(high − low),
+    rounded and clipped. ``raw_levels`` takes precedence for pictures with raw levels. Without either, integer raw
+    levels are divided by 257 and floating-point ones are kept.
 
     Raises:
-        Unreadable: some of its levels are not numbers.
+        Unreadable: some levels are NaN or infinite.
     """
     raw = _raw_levels(image)
     if raw is None:
-        shown = _over_black(image, levels)
+        output = _composite_over_black(image, levels)
     else:
-        usual = (0, 255) if raw.dtype.kind == "f" else (0, 65535)
-        shown = Image.fromarray(_mapped(raw, raw_levels or levels or usual))
+        default = (0, 255) if raw.dtype.kind == "f" else (0, 65535)
+        output = Image.fromarray(_map_levels(raw, raw_levels or levels or default))
     if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
-        shown.getexif()[ORIENTATION] = orientation
-        shown = ImageOps.exif_transpose(shown)
-    shown = _in_mode(shown, "L" if grey else "RGB")
-    pixels = np.asarray(fit.apply(shown) if fit else shown)
+        output.getexif()[ORIENTATION] = orientation
+        output = ImageOps.exif_transpose(output)
+    output = _to_mode(output, "L" if grey else "RGB")
+    pixels = np.asarray(resize_mode.apply(output) if resize_mode else output)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _raw_levels(image: Image.Image) -> npt.NDArray[Any] | None:
-    """Return the levels [H, W] of a picture whose levels are not those of 8 bits, or None."""
+    """Return the raw levels [H, W] of a picture that is not unsigned 8-bit, else None."""
     (kind, *_) = getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT) or (0,)
     if image.mode in RAW:
         raw = np.asarray(image)
@@ -231,37 +232,37 @@ def _raw_levels(image: Image.Image) -> npt.NDArray[Any] | None:
         return None
     if not np.isfinite(raw).all():
         raise Unreadable("some of its levels are NaN or infinite")
-    clear = image.info.get("transparency")
-    return np.where(raw == clear, raw.dtype.type(0), raw) if isinstance(clear, int) else raw
+    transparent = image.info.get("transparency")
+    return np.where(raw == transparent, raw.dtype.type(0), raw) if isinstance(transparent, int) else raw
 
 
-def _mapped(raw: npt.NDArray[Any], levels: Levels) -> Pixels:
+def _map_levels(raw: npt.NDArray[Any], levels: Levels) -> Pixels:
     low, high = levels
     scale = 255 / (high - low) if high != low else 0.0
-    exact: npt.NDArray[np.floating[Any]] = raw.astype(np.float32 if raw.dtype.itemsize < 4 else np.float64)
-    shown: Pixels = np.rint((exact - low) * scale).clip(0, 255).astype(np.uint8)
-    return shown
+    floats: npt.NDArray[np.floating[Any]] = raw.astype(np.float32 if raw.dtype.itemsize < 4 else np.float64)
+    output: Pixels = np.rint((floats - low) * scale).clip(0, 255).astype(np.uint8)
+    return output
 
 
-def _over_black(image: Image.Image, levels: Levels | None) -> Image.Image:
-    """Bring a picture of 8 bits to mode L or RGB, its levels mapped, then transparency laid over black."""
-    if image.mode == "La":  # Pillow knows no other way out of it
+def _composite_over_black(image: Image.Image, levels: Levels | None) -> Image.Image:
+    """Map the levels of an 8-bit picture and composite it over black; return mode L or RGB, or RGBA if transparent."""
+    if image.mode == "La":  # Pillow converts La to LA only
         image = image.convert("LA")
-    clear = image.has_transparency_data
-    image = _in_mode(image, "RGBA" if clear else "L" if image.mode in GREY else "RGB")
+    transparent = image.has_transparency_data
+    image = _to_mode(image, "RGBA" if transparent else "L" if image.mode in GREY else "RGB")
     if levels is not None:
-        table = _mapped(np.arange(256), levels).tolist()
-        image = image.point(table * (3 if clear else len(image.getbands())) + list(range(256)) * clear)
-    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image) if clear else image
+        table = _map_levels(np.arange(256), levels).tolist()
+        image = image.point(table * (3 if transparent else len(image.getbands())) + list(range(256)) * transparent)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image) if transparent else image
 
 
-def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
 @lru_cache(256)
 def _formats(ending: str) -> tuple[str, ...]:
-    """List the formats to try for a name with this ending, as far as this Pillow has them."""
+    """Return the formats to try for a name with this ending, restricted to those that this Pillow supports."""
     if ending in CAMERA:
         return ()
     Image.init()
@@ -272,35 +273,35 @@ def _formats(ending: str) -> tuple[str, ...]:
 
 @cache
 def _silence() -> None:
-    """Let nothing be printed of a damaged file beside the one line that names it."""
-    # Python prints what Pillow logs where nobody has asked for it, and libtiff what it meets, unless told otherwise.
+    """Suppress the output of Pillow and libtiff on damaged files; the error message of ganforge names the file."""
+    # Without a handler Python prints Pillow's log to stderr, and libtiff prints its errors itself.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    with suppress(OSError, AttributeError):  # where libtiff is hidden inside Pillow
-        silence = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
-        silence.argtypes, silence.restype = [ctypes.c_void_p], ctypes.c_void_p
-        silence(None)
+    with suppress(OSError, AttributeError):  # libtiff is not always an exported symbol
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
 
 
-def _opened(stream: IO[bytes], name: str) -> Image.Image:
+def _open_image(stream: IO[bytes], name: str) -> Image.Image:
     try:
         image = Image.open(stream, formats=_formats(PurePosixPath(name).suffix.lower()))
     except UnidentifiedImageError:
         stream.seek(0)
         if kind := kind_of(name, stream.read(START)):
-            raise Unreadable(f"it is {kind.what}, which is not read", kind.remedy(name)) from None
-        raise Unreadable("it is no picture of a known format") from None
+            raise Unreadable(f"it is {kind.description}, which is not supported", kind.remedy(name)) from None
+        raise Unreadable("it is not a picture in a supported format") from None
     if image.width * image.height > MOST_PIXELS:
-        raise Unreadable(f"it claims {image.width:,}×{image.height:,} px")
+        raise Unreadable(f"it claims {image.width:,}×{image.height:,} px, more than the limit of {MOST_PIXELS:,}")
     return image
 
 
-def _refusing(read: Callable[[], T]) -> T:
-    """Turn whatever Pillow raises at a bad file, which is nearly anything, into one reason."""
+def _as_unreadable(read: Callable[[], T]) -> T:
+    """Call ``read`` and turn every exception that Pillow raises on a bad file into `Unreadable`."""
     try:
         return read()
     except Unreadable:
         raise
     except Image.DecompressionBombError:
-        raise Unreadable("it claims more pixels than a picture has") from None
+        raise Unreadable(f"it claims more pixels than the limit of {MOST_PIXELS:,}") from None
     except Exception as error:  # OSError, SyntaxError, ValueError, struct.error, zlib.error, IndexError, ...
         raise Unreadable(reason(error)) from error

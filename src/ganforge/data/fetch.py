@@ -1,4 +1,4 @@
-"""One file from the network: whole and right, or not there at all."""
+"""Download single files and verify their checksums; a file that fails the check is never left in place."""
 
 import errno
 import hashlib
@@ -20,24 +20,24 @@ from ganforge.data.open_file import open_content
 from ganforge.errors import UserError
 
 Report = Callable[[str, int, int | None], None]
-"""Told while a file comes in: its name, the bytes that are here, and the bytes in all where the server says so."""
+"""Progress callback: the file name, the bytes received so far, and the total if the server states it."""
 
 TIMEOUT = 5.0
-"""Seconds without an answer after which a mirror is given up."""
+"""Seconds to wait for a response before trying the next mirror."""
 
-OURS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-"""Errors that no other mirror would mend: the disk is full or not ours to write."""
+LOCAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+"""Local errors that no other mirror can fix: a full disk or missing write permission."""
 
 PROBE = 3.0
-"""Seconds in which some mirror must answer before ``auto`` takes data that needs no network."""
+"""Seconds in which a mirror must answer; after that ``auto`` uses the data set that needs no download."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a set: its name, and the SHA-256 and size of its content, unpacked where it is gzip.
+    """One file of a data set: its name, and the SHA-256 and size in bytes of its content after gzip is unpacked.
 
-    Of some files only an ``md5`` was published, and that of the file as it is offered: then ``sha256`` is empty, and
-    the size is the most that the file may have.
+    For some files only the ``md5`` of the packed file was published. In that case ``sha256`` is empty and ``size`` is
+    an upper limit on the size of the packed file.
     """
 
     name: str
@@ -47,34 +47,34 @@ class StoredFile:
 
 
 def checksum_matches(path: Path | None, file: StoredFile) -> bool:
-    """Say whether a file is the published one, by what checksum there is; reads at most a byte more than its size."""
+    """Tell whether the file at ``path`` has the published checksum; at most one byte beyond its size is read."""
     if path is None or not path.is_file():
         return False
-    digest, left = (hashlib.md5(usedforsecurity=False) if file.md5 else hashlib.sha256()), file.size + 1
+    digest, remaining = (hashlib.md5(usedforsecurity=False) if file.md5 else hashlib.sha256()), file.size + 1
     try:
         opened: AbstractContextManager[IO[bytes]] = path.open("rb") if file.md5 else open_content(path)
         with opened as stream:
-            while piece := stream.read(min(left, 1 << 20)):
+            while piece := stream.read(min(remaining, 1 << 20)):
                 digest.update(piece)
-                left -= len(piece)
+                remaining -= len(piece)
     except (OSError, UserError):
         return False
     return digest.hexdigest() == (file.md5 or file.sha256)
 
 
 def fetch_file(file: StoredFile, path: Path, mirrors: Sequence[str], report: Report | None) -> None:
-    """Try one mirror after another until the file is whole and right, then give it its name in one move.
+    """Try the mirrors in order until the file is complete and its checksum matches, then rename it atomically.
 
     Raises:
-        UserError: no mirror had it; the message says of each why not, and not yet what to do.
+        UserError: every mirror failed. The message gives the reason for each mirror; the caller adds what to do.
     """
     part = path.with_name(f"{path.name}.part")
-    tried = []
+    failures = []
     for mirror in mirrors:
         try:
-            went_on = _download(mirror + file.name, part, file, report)
-            if not checksum_matches(part, file) and went_on:
-                # The start may have come from another mirror, which packs the same content otherwise.
+            resumed = _download(mirror + file.name, part, file, report)
+            if not checksum_matches(part, file) and resumed:
+                # The partial file may come from another mirror, where the same content is packed differently.
                 part.unlink()
                 _download(mirror + file.name, part, file, report)
             if checksum_matches(part, file):
@@ -83,75 +83,77 @@ def fetch_file(file: StoredFile, path: Path, mirrors: Sequence[str], report: Rep
             part.unlink()
             failure: object = "wrong checksum"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in OURS:
+            if isinstance(error, OSError) and error.errno in LOCAL_ERRORS:
                 raise
             failure = getattr(error, "reason", None) or error
             failure = getattr(failure, "strerror", None) or failure
-        tried.append(
+        failures.append(
             f"{urlsplit(mirror).hostname or mirror}: {' '.join(str(failure).split()) or type(failure).__name__}"
         )
-    raise UserError(f"{file.name} could not be downloaded ({', '.join(tried)})")
+    raise UserError(f"{file.name} could not be downloaded ({', '.join(failures)})")
 
 
 def _download(url: str, part: Path, file: StoredFile, report: Report | None) -> bool:
-    """Add to ``part`` what it lacks and say whether it had a beginning that was kept.
+    """Download the missing bytes of ``part`` and return whether the download resumed an earlier one.
 
     Raises:
-        OSError, http.client.HTTPException: the server is away, refuses, stops early or sends too much.
+        OSError, http.client.HTTPException: the server is unreachable, refuses, stops early or sends too many bytes.
     """
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "ganforge", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    received = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "ganforge", "Accept-Encoding": "identity"} | (
+        {"Range": f"bytes={received}-"} if received else {}
+    )
     try:
-        answer = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
+        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # nothing lies beyond what is here
+        if error.code == 416 and received:  # the partial file is already complete
             return True
         raise OSError(f"HTTP {error.code}") from None
-    with answer:
-        went_on = bool(have) and (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
-        have = have if went_on else 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with part.open("ab" if went_on else "wb") as out:
-            while piece := answer.read1(1 << 16):
-                have += len(piece)
-                if have > file.size + (1 << 16):  # gzip adds little even to what it cannot shrink
+    with response:
+        resumed = bool(received) and (response.headers.get("Content-Range") or "").startswith(f"bytes {received}-")
+        received = received if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = received + int(length) if length else None
+        with part.open("ab" if resumed else "wb") as out:
+            while piece := response.read1(1 << 16):
+                received += len(piece)
+                if received > file.size + (1 << 16):  # gzip adds little even to incompressible content
                     out.truncate(0)
                     raise OSError("sends more than the file holds")
                 out.write(piece)
                 if report:
-                    report(file.name, have, total)
+                    report(file.name, received, total)
             out.flush()
             os.fsync(out.fileno())
-    if total is not None and have < total:
-        raise OSError(f"stopped after {have:,} of {total:,} bytes")
-    return went_on
+    if total is not None and received < total:
+        raise OSError(f"stopped after {received:,} of {total:,} bytes")
+    return resumed
 
 
 def reachable_mirrors(file: StoredFile, mirrors: Sequence[str]) -> list[str]:
-    """List the mirrors that answer within `PROBE` seconds, the quickest first, and wait for no more than one.
+    """Wait up to `PROBE` seconds for the first mirror to answer; return it and then all others, or an empty list.
 
-    Threads, because looking up a host name obeys no timeout.
+    The requests run in threads because a host name lookup has no timeout.
     """
-    answers: queue.Queue[str | None] = queue.Queue()
+    responses: queue.Queue[str | None] = queue.Queue()
 
-    def ask(mirror: str) -> None:
+    def probe(mirror: str) -> None:
         request = Request(mirror + file.name, method="HEAD", headers={"User-Agent": "ganforge"})
         try:
             with urlopen(request, timeout=PROBE):
-                answers.put(mirror)
+                responses.put(mirror)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, HTTPError):
                 error.close()
-            answers.put(None)
+            responses.put(None)
 
     for mirror in mirrors:
-        threading.Thread(target=ask, args=(mirror,), daemon=True).start()
+        threading.Thread(target=probe, args=(mirror,), daemon=True).start()
     deadline = time.monotonic() + PROBE
     for _ in mirrors:
         try:
-            first = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            first = responses.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
         if first:

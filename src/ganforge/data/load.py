@@ -1,4 +1,4 @@
-"""Where the files of the data sets known by name are, and how any source becomes train, validation and test."""
+"""Load data from any source, find or download named data sets, and split the images into three parts."""
 
 import os
 from collections.abc import Sequence
@@ -21,21 +21,21 @@ from ganforge.data.readers import read_path
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.registry import ENTRIES, Entry
 from ganforge.data.splits import split_dataset
-from ganforge.data.unsupported_formats import name_foreign
+from ganforge.data.unsupported_formats import unsupported_message
 from ganforge.errors import UserError, suggest_names
 from ganforge.files import cache_folder, user_path
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A line of ``ganforge data list``; ``here`` says whether the set needs no download."""
+class ListedDataset:
+    """A row of ``ganforge data list``; ``here`` is true when the data set needs no download."""
 
     name: str
     about: str
     here: bool
 
 
-# What load does
+# Loading
 
 
 def load(
@@ -45,48 +45,51 @@ def load(
     rules: ReadingRules = USUAL,
     reading: Report | None = None,
 ) -> Splits:
-    """Load a data set in three parts.
+    """Load a data set and split it into train, validation and test.
 
     Args:
-        source: ``auto`` (MNIST where it is here or can be fetched, else digits), a name of the catalogue, a path,
-            or a Python object as `objects.read_object` takes it. A name of the catalogue goes before a file so called.
+        source: ``auto`` (MNIST if it is on this machine or can be downloaded, otherwise digits), the name of a
+            registered data set, a path, or a Python object that `objects.read_object` accepts. A registered name takes
+            precedence over a file of the same name.
         images: ``train``, or ``all`` to train on the validation images too.
-        report: told how a download gets on.
-        rules: how a user's own files and objects become images; sets of the catalogue are read as published.
-        reading: told how the reading of pictures gets on.
+        report: callback for the progress of a download.
+        rules: how the user's own files and objects become images; registered data sets are read as published.
+        reading: callback for the progress of reading pictures.
 
     Raises:
-        UserError: there is no such data, it is damaged or cannot be used, or it holds fewer than four images.
+        UserError: the data do not exist, are damaged or unusable, or hold fewer than four images.
     """
     check_levels(rules.levels)
     if images not in ("train", "all"):
-        raise UserError(f"images = {images!r} is neither train nor all; all adds the validation images to training")
+        raise UserError(
+            f"images = {images!r} is neither train nor all; use train, or all to train on the validation images too"
+        )
     if isinstance(source, str) and source not in ("auto", *ENTRIES):
         source = _as_path(source)
     if isinstance(source, Path):
-        if entry := _published_at(source):
-            refuse_choices(rules, "these are files of a published set, which are read as published")
+        if entry := _identify_published(source):
+            refuse_choices(rules, "the folder holds a published data set, which is always read as published")
             return split_dataset(
                 entry.read(source), f"read from {source}: the files of {entry.name}", images, published=True
             )
         return split_dataset(*_load_path(source, rules, reading), images, rules)
     if isinstance(source, str | Entry):
-        refuse_choices(rules, f"{source if isinstance(source, str) else source.name} is read as published")
+        refuse_choices(rules, f"{source if isinstance(source, str) else source.name} is always read as published")
     if isinstance(source, str) and source == "auto":
-        return split_dataset(*_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
+        return split_dataset(*_load_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
     if isinstance(source, str | Entry):
-        return split_dataset(*_load_entry(_entry(source), report, reading), images, published=True)
-    _refuse_wishes(rules)
+        return split_dataset(*_load_entry(_find_entry(source), report, reading), images, published=True)
+    _refuse_picture_options(rules)
     return split_dataset(read_object(source, rules), "given as a Python object", images, rules)
 
 
-def _published_at(path: Path) -> Entry | None:
-    """Find the set of the catalogue whose published files a folder holds, under their checksums."""
+def _identify_published(path: Path) -> Entry | None:
+    """Return the registered data set whose published files, verified by SHA-256, are in the folder ``path``."""
     if not path.is_dir():
         return None
     for entry in ENTRIES.values():
-        known = [(find_spelling(path, file.name), file) for file in entry.files if file.sha256]
-        if known and all(checksum_matches(found, file) for found, file in known):
+        candidates = [(find_spelling(path, file.name), file) for file in entry.files if file.sha256]
+        if candidates and all(checksum_matches(candidate, file) for candidate, file in candidates):
             return entry
     return None
 
@@ -94,12 +97,13 @@ def _published_at(path: Path) -> Entry | None:
 def load_whole(
     source: object, rules: ReadingRules = USUAL, reading: Report | None = None
 ) -> tuple[ImageSet, tuple[str, ...]]:
-    """Load all images of a source as one set, whatever parts it has: pictures that are looked at, not trained on.
+    """Load all images of a source as one set, without a split; for images to evaluate rather than to train on.
 
-    The lines that `RawSplits` has to say of how it was read come with it.
+    Returns:
+        The images, and the notes of `RawSplits` on how the source was read.
 
     Raises:
-        UserError: as `load`.
+        UserError: as for `load`.
     """
     if isinstance(source, str):
         source = _as_path(source)
@@ -110,34 +114,40 @@ def load_whole(
     return whole, parts.notes
 
 
-def names() -> list[Listed]:
-    """List the catalogue with what is on this machine; files are looked for, not checked."""
-    return [Listed(e.name, e.about, not e.files or bool(_folders(e)) or bool(_stand_in(e))) for e in ENTRIES.values()]
+def names() -> list[ListedDataset]:
+    """List the registered data sets and whether each is on this machine; files are found by name, not verified."""
+    return [
+        ListedDataset(e.name, e.about, not e.files or bool(_folders(e)) or bool(_stand_in(e))) for e in ENTRIES.values()
+    ]
 
 
 def find(entry: str | Entry) -> Path | None:
-    """Find the folder on this machine in which all files of a set are, each with the right content.
+    """Return the folder on this machine that holds all files of a data set with matching checksums, or None.
 
     Raises:
-        UserError: the set lies in $GANFORGE_DATA with a wrong file; what is wrong in the cache can be fetched anew.
+        UserError: a file of the data set in $GANFORGE_DATA is wrong. Wrong files in the cache do not count as an
+            error, because they can be downloaded again.
     """
-    found = _find(_entry(entry))
-    return found[0] if found else None
+    location = _find(_find_entry(entry))
+    return location[0] if location else None
 
 
 def _find(entry: Entry) -> tuple[Path, str] | None:
-    """Find the folder as `find` does, and say how it was found."""
+    """Return the folder as `find` does, and a note on its origin."""
     damaged: UserError | None = None
     for folder in _folders(entry):
-        in_cache = folder == _cache(entry)
+        in_cache = folder == _cache_path(entry)
         if in_cache and damaged:
             break
         wrong = [file for file in entry.files if not checksum_matches(find_spelling(folder, file.name), file)]
         if not wrong:
-            return folder, f"found in {_shown(folder)}"
+            return folder, f"found in {_folder_text(folder)}"
         try:
-            _accept(entry, folder, wrong[0])
-            return folder, f"found in {_shown(folder)}, not as published, but its counts, shapes and labels are right"
+            _check_repacked(entry, folder, wrong[0])
+            return (
+                folder,
+                f"found in {_folder_text(folder)}, not as published, but its counts, shapes and labels are right",
+            )
         except UserError as error:
             if not in_cache:
                 damaged = damaged or error
@@ -146,22 +156,25 @@ def _find(entry: Entry) -> tuple[Path, str] | None:
     return None
 
 
-def _accept(entry: Entry, folder: Path, wrong: StoredFile) -> None:
-    """Let files pass whose checksum is wrong only because they are unpacked or packed anew.
+def _check_repacked(entry: Entry, folder: Path, wrong: StoredFile) -> None:
+    """Accept files whose checksum differs only because they were unpacked or repacked.
 
-    A SHA-256 is of the content and says all. An MD5 is of the packed file, because no other was published: a user's
-    own copy cannot match it though its content be right, so the reader decides, which checks all that is known of it.
+    A SHA-256 covers the unpacked content, so a mismatch is an error. An MD5 covers the packed file, because only that
+    was published; a repacked copy with correct content cannot match it. In that case the reader checks the content.
+
+    Raises:
+        UserError: a file is damaged or belongs to another data set.
     """
     if wrong.md5:
         entry.read(folder)
         return
     raise UserError(
-        f"{find_spelling(folder, wrong.name)}: is damaged or not {entry.name}'s file (its SHA-256 is wrong); "
+        f"{find_spelling(folder, wrong.name)}: is damaged or is not a file of {entry.name} (its SHA-256 is wrong); "
         "replace it, or unset GANFORGE_DATA to have it downloaded"
     )
 
 
-def _entry(entry: str | Entry) -> Entry:
+def _find_entry(entry: str | Entry) -> Entry:
     if isinstance(entry, Entry):
         return entry
     if entry not in ENTRIES:
@@ -170,9 +183,9 @@ def _entry(entry: str | Entry) -> Entry:
 
 
 def _as_path(source: str) -> Path:
-    """Take a string for a path where it exists or looks like one, and refuse it as a name otherwise."""
+    """Return the path that a string gives if the path exists or the string looks like a path; else raise UserError."""
     if not source.strip():
-        raise UserError(f"no data set, file or folder was named; {suggest_names(source, [*ENTRIES, 'auto'])}")
+        raise UserError(f"no data set, file or folder was given; {suggest_names(source, [*ENTRIES, 'auto'])}")
     path = user_path(source)
     if path.exists() or "/" in source or os.sep in source or path.suffix:
         return path
@@ -181,75 +194,78 @@ def _as_path(source: str) -> Path:
 
 def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[RawSplits, str]:
     path = user_path(source)
-    if foreign := name_foreign(path):
-        raise UserError(f"{path}: {foreign}")
+    if message := unsupported_message(path):
+        raise UserError(f"{path}: {message}")
     if holds_pictures(path, rules):
         parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"
     if path.exists():
-        _refuse_wishes(rules)
-    if is_large(path, rules) and (found := read_large(path, rules, reading)):
-        return found[0], f"read from {source}: {found[1]}"
+        _refuse_picture_options(rules)
+    if is_large(path, rules) and (splits_and_note := read_large(path, rules, reading)):
+        return splits_and_note[0], f"read from {source}: {splits_and_note[1]}"
     return read_path(path, rules), f"read from {source}"
 
 
-def _refuse_wishes(rules: ReadingRules) -> None:
-    """Refuse what works on pictures alone."""
-    given = [
-        flag for flag, wanted in (("--resize", rules.resize is not None), ("--skip-bad", rules.skip_bad)) if wanted
+def _refuse_picture_options(rules: ReadingRules) -> None:
+    """Raise UserError if an option is set that applies only to pictures."""
+    flags = [
+        flag for flag, is_set in (("--resize", rules.resize is not None), ("--skip-bad", rules.skip_bad)) if is_set
     ]
-    if given:
-        raise UserError(f"{' and '.join(given)}: works on a folder or archive of pictures, and these data are none")
+    if flags:
+        raise UserError(
+            f"{' and '.join(flags)}: works on a folder or archive of pictures, "
+            f"not on these data; leave {'them' if len(flags) > 1 else 'it'} out"
+        )
 
 
 def refuse_choices(rules: ReadingRules, why: str) -> None:
-    """Refuse whatever a user chose of how to read, where nothing is to be chosen.
+    """Refuse every reading option for data that are always read in one way; ``why`` is the reason in the message.
 
     Raises:
-        UserError: something was chosen.
+        UserError: an option is set.
     """
-    chosen = {
+    options = {
         "--resize": rules.resize is not None,
         "--skip-bad": rules.skip_bad,
         "--levels": rules.levels is not None,
         "--colour": rules.colour,
     }
-    if given := [flag for flag, wanted in chosen.items() if wanted]:
-        raise UserError(f"{' and '.join(given)}: {why}; leave {'them' if len(given) > 1 else 'it'} out")
+    if flags := [flag for flag, is_set in options.items() if is_set]:
+        raise UserError(f"{' and '.join(flags)}: {why}; leave {'them' if len(flags) > 1 else 'it'} out")
 
 
 def _load_entry(entry: Entry, report: Report | None, reading: Report | None) -> tuple[RawSplits, str]:
     if not entry.files:
         return entry.read(Path()), entry.about
-    if found := _find(entry):
-        return entry.read(found[0]), found[1]
-    if entry.stand_in and (instead := _stand_in(entry)):
-        parts, note = read_pictures(instead, ReadingRules(version=1), reading)
-        return parts, f"found in {_shown(instead)}: {note}; {entry.stand_in.caveat}"
+    if location := _find(entry):
+        return entry.read(location[0]), location[1]
+    if entry.stand_in and (folder := _stand_in(entry)):
+        parts, note = read_pictures(folder, ReadingRules(version=1), reading)
+        return parts, f"found in {_folder_text(folder)}: {note}; {entry.stand_in.caveat}"
     folder = fetch(entry, report=report)
-    return entry.read(folder), f"downloaded to {_shown(folder)}"
+    return entry.read(folder), f"downloaded to {_folder_text(folder)}"
 
 
-def _auto(wanted: Entry, instead: Entry, report: Report | None) -> tuple[RawSplits, str]:
-    """Take ``wanted`` where it is here or comes at once, else ``instead``, which needs no network; say why."""
-    if found := _find(wanted):
-        return wanted.read(found[0]), found[1]
-    why = f"no mirror answered within {PROBE:g} seconds"
+def _load_auto(preferred: Entry, fallback: Entry, report: Report | None) -> tuple[RawSplits, str]:
+    """Read ``preferred`` if it is here or can be downloaded, else ``fallback``; return a note on the choice."""
+    if location := _find(preferred):
+        return preferred.read(location[0]), location[1]
+    cause = f"no mirror answered within {PROBE:g} seconds"
     if _offline():
-        why = "GANFORGE_OFFLINE forbids the download"
-    elif mirrors := reachable_mirrors(wanted.files[0], wanted.mirrors):
+        cause = "GANFORGE_OFFLINE forbids the download"
+    elif mirrors := reachable_mirrors(preferred.files[0], preferred.mirrors):
         try:
-            folder = fetch(wanted, mirrors=mirrors, report=report)
-            return wanted.read(folder), f"downloaded to {_shown(folder)}"
+            folder = fetch(preferred, mirrors=mirrors, report=report)
+            return preferred.read(folder), f"downloaded to {_folder_text(folder)}"
         except UserError as error:
-            why = str(error).partition(";")[0]
-    return instead.read(Path()), f"{instead.about}, because {wanted.name} is not on this machine and {why}"
+            cause = str(error).partition(";")[0]
+    return fallback.read(Path()), f"{fallback.about}, because {preferred.name} is not on this machine and {cause}"
 
 
-# Files on this machine
+# Local files
 
 
-def _cache(entry: Entry) -> Path:
+def _cache_path(entry: Entry) -> Path:
     return cache_folder() / entry.name
 
 
@@ -258,36 +274,36 @@ def _data_folder() -> Path | None:
     if not data:
         return None
     if not (folder := user_path(data, "GANFORGE_DATA")).is_dir():
-        raise UserError(f"GANFORGE_DATA is {data}, which is no folder; correct or unset it")
+        raise UserError(f"GANFORGE_DATA is {data}, which is not a folder; correct or unset it")
     return folder
 
 
 def _folders(entry: Entry) -> list[Path]:
-    """List the folders in which every file of a set is, by name: in $GANFORGE_DATA, then in the cache."""
-    folders = [_cache(entry)]
+    """List the folders that hold every file of a data set, by name: those in $GANFORGE_DATA first, then the cache."""
+    folders = [_cache_path(entry)]
     if data := _data_folder():
-        # Other sets bear MNIST's file names: beside the subfolders lie only files whose content tells whose they are.
+        # Several data sets share MNIST's file names, so files at the top level count only if a SHA-256 identifies them.
         shared = [data] if all(file.sha256 for file in entry.files) else []
         folders = [data / entry.name, *shared, *folders]
     return [folder for folder in folders if entry.files and _holds(folder, entry)]
 
 
 def _holds(folder: Path, entry: Entry) -> bool:
-    """Say whether a folder has, by name, the files of a set or what they unpack to."""
+    """Tell whether a folder holds, by name, the files of a data set or the unpacked members of its archive."""
     unpacked = bool(entry.members) and all(find_member(folder, member) for member in entry.members)
     return unpacked or all(find_spelling(folder, file.name) for file in entry.files)
 
 
 def _stand_in(entry: Entry) -> Path | None:
-    """Find the folder of a set's stand-in in $GANFORGE_DATA."""
-    instead, data = entry.stand_in, _data_folder()
-    if not instead or not data or not all((data / instead.folder / file).is_file() for file in instead.files):
+    """Return the folder in $GANFORGE_DATA with the alternative form of a data set, or None."""
+    stand_in, data = entry.stand_in, _data_folder()
+    if not stand_in or not data or not all((data / stand_in.folder / file).is_file() for file in stand_in.files):
         return None
-    return data / instead.folder
+    return data / stand_in.folder
 
 
-def _shown(folder: Path) -> str:
-    """Name a folder as the user set it: by its variable where there is one."""
+def _folder_text(folder: Path) -> str:
+    """Return the text that names a folder in messages: $GANFORGE_DATA or the cache, with the path."""
     data = _data_folder()
     return f"$GANFORGE_DATA ({folder})" if data and folder.is_relative_to(data) else f"the cache ({folder})"
 
@@ -302,23 +318,23 @@ def fetch(
     mirrors: Sequence[str] | None = None,
     report: Report | None = None,
 ) -> Path:
-    """Download what a set lacks into ``folder`` (default: the cache) and return the folder.
+    """Download the missing files of a data set into ``folder`` (default: the cache) and return the folder.
 
-    A file bears its name only once it is whole and its checksum right; until then it is a ``.part``, which the next
-    try goes on with. Two processes take turns.
+    A file gets its name only after the download is complete and the checksum matches. Until then it is a ``.part``,
+    which the next attempt resumes. A file lock keeps two processes from downloading at once.
 
     Raises:
-        UserError: no mirror had the right file, nothing may be downloaded, or the folder cannot be written.
+        UserError: no mirror had the right file, GANFORGE_OFFLINE is set, or the folder cannot be written.
     """
-    entry = _entry(entry)
+    entry = _find_entry(entry)
     if not entry.files:
         raise UserError(f"{entry.name} needs no download; use it with --data {entry.name}")
-    folder = folder or _cache(entry)
+    folder = folder or _cache_path(entry)
     if all(checksum_matches(folder / file.name, file) for file in entry.files):
         return folder
     if _offline():
         raise UserError(
-            f"{entry.name}: is not on this machine and GANFORGE_OFFLINE forbids the download; {_help(entry)}"
+            f"{entry.name}: is not on this machine and GANFORGE_OFFLINE forbids the download; {_download_help(entry)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -327,7 +343,7 @@ def fetch(
                 if not checksum_matches(folder / file.name, file):
                     fetch_file(file, folder / file.name, entry.mirrors if mirrors is None else mirrors, report)
     except UserError as error:
-        raise UserError(f"{entry.name}: {error}; {_help(entry)}") from None
+        raise UserError(f"{entry.name}: {error}; {_download_help(entry)}") from None
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror or error}); set GANFORGE_CACHE to a folder that can"
@@ -335,7 +351,7 @@ def fetch(
     return folder
 
 
-def _help(entry: Entry) -> str:
+def _download_help(entry: Entry) -> str:
     files = entry.files[0].name if len(entry.files) == 1 else f"its {len(entry.files)} files"
     source = f" from {entry.mirrors[0]}" if entry.mirrors else ""
     return f"put {files}{source} in $GANFORGE_DATA/{entry.name}, or use --data PATH or --data digits"

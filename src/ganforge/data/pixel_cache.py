@@ -1,4 +1,4 @@
-"""Sets that were turned into pixels once: a file of pixels and labels with its header, opened in no time."""
+"""A cache of decoded image sets: one file of pixels and labels with a JSON header, opened by memory mapping."""
 
 import errno
 import hashlib
@@ -27,13 +27,13 @@ from ganforge.settings import Settings
 PIXELS, HEADER = "pixels.bin", "header.json"
 PARTS = ("train", "validation", "test")
 VERSION = 2
-"""Part of every key: whoever changes what is written raises it."""
+"""The version of the cache format, a part of every key; increase it when the written content changes."""
 
 
 class Header(Settings):
-    """What the pixels are: how many for each part, in this order, their shape [C, H, W], and what was done to them.
+    """The header of a cached set: image counts of the parts in file order, shape [C, H, W], class names and notes.
 
-    ``note`` is for the sentence that says where the data came from, ``notes`` are those of `RawSplits`.
+    ``note`` describes content and processing for the note on the source; ``notes`` are those of `RawSplits`.
     """
 
     counts: dict[str, int]
@@ -44,24 +44,24 @@ class Header(Settings):
 
     @property
     def count(self) -> int:
-        """The images of all parts."""
+        """The number of images in all parts."""
         return sum(self.counts.values())
 
 
 @dataclass(frozen=True)
 class Key:
-    """The name of a cached set: what was asked for, and in which state it was found."""
+    """The name of a cached set: hashes of the request (source and rules) and of the state of the source files."""
 
-    asked: str
+    request: str
     state: str
 
     @classmethod
-    def of(cls, asked: Iterable[object], state: Iterable[str]) -> "Key":
-        """Hash both to a name."""
-        return cls(_hash(repr(part) for part in (VERSION, *asked)), _hash(state))
+    def of(cls, request: Iterable[object], state: Iterable[str]) -> "Key":
+        """Return the key with both hashes."""
+        return cls(_hash(repr(part) for part in (VERSION, *request)), _hash(state))
 
     def __str__(self) -> str:
-        return f"{self.asked}-{self.state}"
+        return f"{self.request}-{self.state}"
 
 
 def _hash(lines: Iterable[str]) -> str:
@@ -72,66 +72,66 @@ def _hash(lines: Iterable[str]) -> str:
 
 
 Fill = Callable[[IO[bytes]], tuple[Header, npt.NDArray[np.int64]]]
-"""Writes the pixels of all images into a file and returns their header and labels."""
+"""A function that writes the pixels of all images to a file and returns the header and the labels."""
 
 
 def cached(key: Key, name: str, fill: Fill) -> tuple[RawSplits, str]:
-    """Open the set of this key, made by ``fill`` if it is not there or damaged; return it with its header's note.
+    """Open the cached set of this key, or create it with ``fill`` if it is missing or damaged; return it and its note.
 
-    It is made in a folder beside and bears its name only once it is whole; what was made of an earlier state of the
-    same source goes. Two processes take turns; where the file system knows no locks, both make it, and one is kept.
+    The set is written to a temporary folder and renamed when complete. Sets of earlier states of the same source are
+    deleted. A file lock serialises processes; without file locks each process creates the set and one copy is kept.
 
     Raises:
-        UserError: the cache cannot be written; or whatever ``fill`` raises.
+        UserError: the cache cannot be written, or ``fill`` raises it.
     """
     sets = cache_folder() / "pictures"
     folder = sets / str(key)
-    if found := _open(folder, name):
-        return found
+    if cached_set := _open(folder, name):
+        return cached_set
     try:
         sets.mkdir(parents=True, exist_ok=True)
-        with _turn(sets / f".{key.asked}.lock"):
-            found = _open(folder, name) or _made(folder, key, name, fill)
+        with _locked(sets / f".{key.request}.lock"):
+            cached_set = _open(folder, name) or _create(folder, key, name, fill)
     except (OSError, RunFailed) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+        cause = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"{sets}: the pixels cannot be written there ({why}); make room, or set GANFORGE_CACHE to another folder"
+            f"{sets}: pixels cannot be written ({cause}); free some space, or set GANFORGE_CACHE to another folder"
         ) from error
-    if not found:
-        raise UserError(f"{folder}: was removed while it was made; start again")
-    return found
+    if not cached_set:
+        raise UserError(f"{folder}: was deleted while it was written; run the command again")
+    return cached_set
 
 
 @contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    """Wait until no other process makes a set of this source."""
-    turn = FileLock(lock)
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a source while its set is written; a file system without locks is tolerated."""
+    file_lock = FileLock(path)
     with suppress(OSError, NotImplementedError):
-        turn.acquire()
+        file_lock.acquire()
     try:
         yield
     finally:
-        turn.release()
+        file_lock.release()
 
 
-def _made(folder: Path, key: Key, name: str, fill: Fill) -> tuple[RawSplits, str] | None:
-    for other in folder.parent.glob(f"{key.asked}-*"):
+def _create(folder: Path, key: Key, name: str, fill: Fill) -> tuple[RawSplits, str] | None:
+    for other in folder.parent.glob(f"{key.request}-*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
-    with temporary(folder.parent) as beside:
-        beside.mkdir()
-        _make(beside, fill)
+    with temporary(folder.parent) as staging:
+        staging.mkdir()
+        _write(staging, fill)
         try:
-            os.rename(beside, folder)
+            os.rename(staging, folder)
         except OSError:
-            if not _open(folder, name):  # damaged; else another process was quicker, where there are no locks
+            if not _open(folder, name):  # a damaged set; otherwise another process created it first
                 shutil.rmtree(folder, ignore_errors=True)
-                os.rename(beside, folder)
+                os.rename(staging, folder)
     return _open(folder, name)
 
 
-def _make(folder: Path, fill: Fill) -> None:
+def _write(folder: Path, fill: Fill) -> None:
     with (folder / PIXELS).open("w+b") as file:
         header, labels = fill(file)
         file.seek(header.count * math.prod(header.shape))
@@ -143,7 +143,7 @@ def _make(folder: Path, fill: Fill) -> None:
 
 
 def _open(folder: Path, name: str) -> tuple[RawSplits, str] | None:
-    """Open a set, or return None where it is missing or damaged."""
+    """Open a cached set and return it with its note, or None if it is missing or damaged."""
     with suppress(OSError, ValueError, ValidationError):
         header = Header.model_validate_json((folder / HEADER).read_bytes())
         path, size = folder / PIXELS, header.count * math.prod(header.shape)
@@ -155,8 +155,8 @@ def _open(folder: Path, name: str) -> tuple[RawSplits, str] | None:
             if count := header.counts.get(part, 0):
                 span = MemmapSlice(file, start, start + count)
                 title = name if part == "train" else f"{name} {part}"
-                pixels, known = file.images[span.start : span.stop], labels[span.start : span.stop]
-                sets[part] = ImageSet(pixels, known, header.class_names, title, span)
+                pixels, part_labels = file.images[span.start : span.stop], labels[span.start : span.stop]
+                sets[part] = ImageSet(pixels, part_labels, header.class_names, title, span)
                 start += count
         return RawSplits(
             sets["train"], sets.get("validation"), sets.get("test"), shuffled=True, notes=header.notes

@@ -1,6 +1,6 @@
-"""The table of data sets known by name; a row is all that a further set needs.
+"""The registry of data sets that have a name; adding a data set means adding an entry.
 
-A row gives the files with their checksums, the mirrors that have them and the reader of a folder that holds them.
+An entry gives the files with their checksums, the mirrors to download from, and the reader of a folder of these files.
 """
 
 from collections.abc import Callable
@@ -33,16 +33,16 @@ from ganforge.data.normalize_arrays import RawSplits
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of the catalogue.
+    """One data set of the registry.
 
     Attributes:
-        name: what to call it, and its subfolder of $GANFORGE_DATA and of the cache.
-        about: what it is, in a line.
-        read: turns the folder of its files into images (any folder if it has none).
-        files: what is downloaded.
-        mirrors: addresses to download from, each up to the name of a file.
-        members: what an archive among the files unpacks to, which does in place of it.
-        stand_in: another form of the set, for want of it.
+        name: the name of the data set and of its subfolder in $GANFORGE_DATA and in the cache.
+        about: a description in one line.
+        read: reads the images from the folder of the files (any folder if there are no files).
+        files: the files to download.
+        mirrors: base URLs; the file name is appended.
+        members: the files in the archive, accepted unpacked in place of the archive.
+        stand_in: an alternative form of the data set, used if the files are missing.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class StandIn:
-    """A folder of $GANFORGE_DATA with the same pictures in another form: which files it has, and what to say of it."""
+    """A folder in $GANFORGE_DATA with the same images in another form; the note on the source ends with ``caveat``."""
 
     folder: str
     files: tuple[str, ...]
@@ -64,21 +64,21 @@ class StandIn:
 
 
 def _read_digits(_: Path) -> RawSplits:
-    """Frame scikit-learn's 8×8 digits as MNIST frames its own: 20 px tall in 28×28, centred on the ink.
+    """Enlarge scikit-learn's 8×8 digits to MNIST's format: 20 px tall in 28×28, centred on the mass of the ink.
 
-    Width 18, Lanczos and the steeper contrast were chosen because they come closest to MNIST: mean 0.132 and standard
-    deviation 0.304 (MNIST: 0.131 and 0.308), and a classifier that knows only MNIST reads 92 % of them; the plain
-    20×20 bicubic enlargement in the middle has 0.159 and 0.298, and 79 %.
+    Width 18, Lanczos and the steeper contrast come closest to MNIST: mean 0.132 and standard deviation 0.304 (MNIST:
+    0.131 and 0.308), and 92 % accuracy of a classifier trained on MNIST alone. A plain 20×20 bicubic enlargement in the
+    centre has 0.159 and 0.298, and 79 %.
     """
-    from sklearn.datasets import load_digits  # takes a second, and only this set needs it
+    from sklearn.datasets import load_digits  # imported here because the import takes a second
 
     small, labels = load_digits(return_X_y=True)
     pictures = np.zeros((len(small), 28, 28), np.float32)
     for picture, pixels in zip(pictures, small.astype(np.float32) / 16, strict=True):
         large = Image.fromarray(pixels.reshape(8, 8)).resize((18, 20), Image.Resampling.LANCZOS)
         ink = ((np.asarray(large) - 0.25) / 0.6).clip(0, 1)
-        middle = [round((np.arange(len(line)) * line).sum() / line.sum()) for line in (ink.sum(1), ink.sum(0))]
-        top, left = (int(np.clip(14 - m, 0, 28 - n)) for m, n in zip(middle, ink.shape, strict=True))
+        centre = [round((np.arange(len(line)) * line).sum() / line.sum()) for line in (ink.sum(1), ink.sum(0))]
+        top, left = (int(np.clip(14 - m, 0, 28 - n)) for m, n in zip(centre, ink.shape, strict=True))
         picture[top : top + 20, left : left + 18] = ink
     images = torch.from_numpy(np.rint(pictures * 255).astype(np.uint8))[:, None]
     names = tuple(str(digit) for digit in range(10))
@@ -123,13 +123,12 @@ CIFAR10_MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 CIFAR10_JPEG = StandIn(
     "cifar10-jpeg",
     ("train.zip", "test.zip"),
-    "these are not the published pixels but the same pictures re-encoded as JPEG, so no figure on them compares with "
-    "published ones",
+    "the pictures are the published ones but re-encoded as JPEG, so no metric on them compares with published values",
 )
 
 
 def _like_mnist(md5s: tuple[str, ...]) -> tuple[StoredFile, ...]:
-    """Give the files of a set that copies MNIST's names and sizes, in the order of `MNIST_FILES`."""
+    """Return the files of a data set with MNIST's file names and sizes, in the order of `MNIST_FILES`."""
     return tuple(StoredFile(name, "", size, md5) for (name, _, size), md5 in zip(MNIST_FILES, md5s, strict=True))
 
 
@@ -179,4 +178,4 @@ ENTRIES = {
         ),
     )
 }
-"""The catalogue by name; $GANFORGE_DATA or the cache hold the files of each in a subfolder of that name."""
+"""The registry by name; the files of a data set lie in a subfolder of that name in $GANFORGE_DATA or the cache."""

@@ -1,7 +1,7 @@
-"""The headers of a tar, read without trust in what they claim (POSIX.1-2017, pax; the formats v7, ustar and GNU too).
+"""Read the headers of an untrusted tar in the formats v7, ustar, GNU and pax (POSIX.1-2017).
 
-Python's own tarfile takes damage in the middle for the end, reads a header of any size into memory, and loops on some
-in the versions that ganforge runs on.
+Python's tarfile module is not used because it takes damage in the middle for the end of the archive, reads a header of
+any size into memory, and loops endlessly on some headers in the supported Python versions.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import IO
 
 BLOCK = 512
 MOST_EXTENSION = 2**20
-"""Bytes beyond which no header holds a name."""
+"""The largest extension header in bytes that is accepted."""
 
 FILES, FOLDER = (b"0", b"\0", b"7"), b"5"
 LONG_NAME, LONG_LINK, EXTENDED, GLOBAL, LABEL = b"L", b"K", (b"x", b"X"), b"g", b"V"
@@ -18,12 +18,12 @@ LINKS, DEVICES, SPARSE = (b"1", b"2"), (b"3", b"4", b"6"), b"S"
 
 
 class DamagedTar(Exception):
-    """A file is no whole tar; the message says why."""
+    """The file is damaged or not a tar; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A member of a tar: its name as stored, its kind as ``type``, its size, and where its content begins."""
+    """A member of a tar: stored name, ``type`` flag, size in bytes, and the file offset ``start`` of its content."""
 
     name: str
     type: bytes
@@ -33,7 +33,7 @@ class TarMember:
 
 @dataclass
 class _Extensions:
-    """What the headers before a member say of it in place of its own."""
+    """Values from the extension headers of a member; they replace those of its own header."""
 
     name: bytes | None = None
     size: int | None = None
@@ -41,14 +41,14 @@ class _Extensions:
 
 
 def read_members(file: IO[bytes], length: int) -> Iterator[TarMember]:
-    """Give the members of a tar of so many bytes, in their order.
+    """Yield the members of a tar of ``length`` bytes in order.
 
     Raises:
         DamagedTar: a header is damaged, or the end is missing.
     """
-    place, said = 0, _Extensions()
+    position, extensions = 0, _Extensions()
     while True:
-        file.seek(place)
+        file.seek(position)
         block = file.read(BLOCK)
         if len(block) < BLOCK:
             raise DamagedTar("it is cut short")
@@ -56,35 +56,37 @@ def read_members(file: IO[bytes], length: int) -> Iterator[TarMember]:
             return
         kind, size = block[156:157], _number(block[124:136])
         if size is None or not is_header(block):
-            raise DamagedTar(f"it is damaged at byte {place:,}")
-        place += BLOCK
+            raise DamagedTar(f"it is damaged at byte {position:,}")
+        position += BLOCK
         if kind in (LONG_NAME, LONG_LINK, *EXTENDED, GLOBAL, LABEL):
-            _extend(said, kind, _content(file, size))
+            _apply_extension(extensions, kind, _read_extension(file, size))
         else:
-            size = size if said.size is None else said.size
+            size = size if extensions.size is None else extensions.size
             size = 0 if kind == FOLDER or kind in LINKS or kind in DEVICES else size
-            name = (said.name or _name(block)).decode("utf-8", "surrogateescape")
-            yield TarMember(name, SPARSE if said.sparse else kind, size, place)
-            said = _Extensions()
-        place += -(-size // BLOCK) * BLOCK
-        if place > length:
+            name = (extensions.name or _name(block)).decode("utf-8", "surrogateescape")
+            yield TarMember(name, SPARSE if extensions.sparse else kind, size, position)
+            extensions = _Extensions()
+        position += -(-size // BLOCK) * BLOCK
+        if position > length:
             raise DamagedTar("it is cut short")
 
 
 def is_header(block: bytes) -> bool:
-    """Say whether a block is a header: its sum is the one that it gives."""
-    given = _number(block[148:156])
+    """Tell whether a block is a tar header, that is, whether its checksum is right."""
+    checksum = _number(block[148:156])
     blank = block[:148] + b" " * 8 + block[156:BLOCK]
-    return len(block) >= BLOCK and given is not None and given in (sum(blank), sum(blank) - 256 * _negative(blank))
+    return (
+        len(block) >= BLOCK and checksum is not None and checksum in (sum(blank), sum(blank) - 256 * _negative(blank))
+    )
 
 
 def _negative(block: bytes) -> int:
-    """Count the bytes that are negative to the old tars which took them with a sign."""
+    """Count the bytes above 127; some old tars sum the bytes as signed integers."""
     return sum(byte > 127 for byte in block)
 
 
 def _number(field: bytes) -> int | None:
-    """Read a number in octal digits, or in binary where the first bit is set; None where it is none."""
+    """Parse a number in octal digits, or in base 256 if the first byte is 0x80; return None if it is neither."""
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0")[0].strip()
@@ -95,11 +97,11 @@ def _number(field: bytes) -> int | None:
 
 
 def _name(block: bytes) -> bytes:
-    name, before = block[:100].split(b"\0")[0], block[345:500].split(b"\0")[0]
-    return before + b"/" + name if before and block[257:263] == b"ustar\0" else name
+    name, prefix = block[:100].split(b"\0")[0], block[345:500].split(b"\0")[0]
+    return prefix + b"/" + name if prefix and block[257:263] == b"ustar\0" else name
 
 
-def _content(file: IO[bytes], size: int) -> bytes:
+def _read_extension(file: IO[bytes], size: int) -> bytes:
     if size > MOST_EXTENSION:
         raise DamagedTar(f"it has a header of {size:,} bytes")
     content = file.read(size)
@@ -108,21 +110,21 @@ def _content(file: IO[bytes], size: int) -> bytes:
     return content
 
 
-def _extend(said: _Extensions, kind: bytes, content: bytes) -> None:
+def _apply_extension(extensions: _Extensions, kind: bytes, content: bytes) -> None:
     if kind == LONG_NAME:
-        said.name = content.split(b"\0")[0]
+        extensions.name = content.split(b"\0")[0]
     elif kind in EXTENDED:
         for key, value in _records(content):
             if key == b"path":
-                said.name = value
+                extensions.name = value
             elif key == b"size":
-                said.size = _decimal(value)
+                extensions.size = _decimal(value)
             elif key.startswith(b"GNU.sparse."):
-                said.sparse = True
+                extensions.sparse = True
 
 
 def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Split a pax header into its records, ``length key=value``, each with a new line at its end."""
+    """Split a pax header into its records ``length key=value\\n`` and yield pairs (key, value)."""
     while content.strip(b"\0"):
         digits, _, _ = content[:20].partition(b" ")
         length = _decimal(digits)

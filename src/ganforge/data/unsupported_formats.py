@@ -1,7 +1,7 @@
-"""What is not read, named for what it is, with the line that makes pictures or a .npz of it.
+"""Recognise file formats that ganforge does not support, and give a command that converts them to pictures or .npz.
 
-Nothing here looks further into such a file than its first bytes or its list of members. ganforge unpickles nothing: the
-lines are run by the user, who knows where the file is from.
+A file is recognised by its first bytes, its name or its list of members; the rest is never read. ganforge never
+unpickles: the user runs the command and decides whether to trust the file.
 """
 
 import bz2
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 START = 4096
-"""Bytes from a file's beginning that tell what it is; HDF5 may begin as late as at 2048."""
+"""Number of leading bytes that identify a format; an HDF5 signature may start as late as byte 2048."""
 
 CONVERT, TRUSTED = "convert it: ", "if you trust where it comes from, convert it: "
 SAVE = (
@@ -23,70 +23,73 @@ SAVE = (
     "if len(d) == 2 else {{'images': d}}))"
 )
 """Saves ``d``: a dict of arrays, a pair of images and labels, or images alone."""
-MAGICK = 'convert it with ImageMagick: magick "{path}" "{stem}.png"'
-BESIDE = "give the folder or archive in which the pictures are"
+USE_IMAGEMAGICK = 'convert it with ImageMagick: magick "{path}" "{stem}.png"'
+GIVE_PICTURES = "give the folder or archive that holds the pictures"
 OTHER_DATA = "give the pictures or arrays themselves"
 CAMERA = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
-"""Endings of cameras' raw pictures, most of which are TIFFs that show a thumbnail to who does not know better."""
+"""Endings of camera raw files, most of which are TIFFs; a plain TIFF reader would return their thumbnail."""
 PICKLED = rb"\x80[\x02-\x05]"
 PICKLED_AS_TEXT = rb"[(\]}][dl]?[pq][\d\x00]|c(numpy|copy_?reg|__builtin__|builtins|collections)[\w.]*\n"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file or folder that is not read.
+    """An unsupported kind of file or folder.
 
     Attributes:
-        what: its name with an article.
-        how: what to do, or a line of Python that converts it. In both ``{path}`` stands for the file's path, ``{stem}``
-            for its name without ending, ``{folder}`` for the folder it is in, and ``{ending}`` for its ending.
-        start: a pattern of its first bytes.
-        name: a pattern of its name that must fit too, in small letters.
-        endings: of names; they count where no pattern of first bytes fits.
-        members: patterns of names of members, each of which a zip or folder of this kind has, perhaps in a folder.
-        zipped: whether a file of this kind is a zip itself.
+        description: the name of the kind, with an article.
+        advice: what to do, or a Python command that converts the file. Placeholders: ``{path}`` for the file's path,
+            ``{stem}`` for its name without the ending, ``{folder}`` for its folder, and ``{ending}`` for its ending.
+        start: a regular expression for the first bytes.
+        name: a regular expression that the name in lower case must match too.
+        endings: name endings, used only if the first bytes match no kind.
+        members: regular expressions for member names; a zip or folder of this kind has a match for each of them, at
+            the top level or in one folder.
+        zipped: whether a file of this kind is itself a zip.
     """
 
-    what: str
-    how: str
+    description: str
+    advice: str
     start: bytes = b""
     name: str = ""
     endings: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     zipped: bool = False
 
-    def said_of_archive(self, name: str) -> str:
-        """Say that the archive of this name is one of these, or holds one, and what to do."""
-        return self.said_of(name) if self.zipped else f"holds {self.what}, which is not read; unpack it first"
+    def archive_message(self, name: str) -> str:
+        """Return the error message for an archive of this name that is, or holds, a file of this kind."""
+        if self.zipped:
+            return self.message(name)
+        return f"holds {self.description}, which is not supported; unpack it first"
 
-    def said_of(self, name: str) -> str:
-        """Say that the file of this name is not read, and what to do."""
-        return f"is {self.what}, which is not read; {self.remedy(name)}"
+    def message(self, name: str) -> str:
+        """Return the error message for a file of this name: its kind, and what to do."""
+        return f"is {self.description}, which is not supported; {self.remedy(name)}"
 
     def remedy(self, name: str) -> str:
-        """Say what to do with the file of this name."""
-        path, unpacking = PurePosixPath(name.replace("\\", "/")), ""
-        if (unpack := UNPACK.get(path.suffix.lower())) and not self.how.startswith("unpack"):
-            unpacking, path = f'unpack it ({unpack} "{_quotable(str(path))}"), then ', path.with_suffix("")
-        return unpacking + self.how.format(
-            path=_quotable(str(path)),
-            stem=_quotable(path.name.split(".")[0] or "images"),
-            folder=_quotable(str(path.parent)),
-            ending=_quotable(path.suffix),
+        """Return the advice with the placeholders filled in for a file of this name."""
+        path, prefix = PurePosixPath(name.replace("\\", "/")), ""
+        if (unpack := UNPACK.get(path.suffix.lower())) and not self.advice.startswith("unpack"):
+            prefix, path = f'unpack it ({unpack} "{_shell_safe(str(path))}"), then ', path.with_suffix("")
+        return prefix + self.advice.format(
+            path=_shell_safe(str(path)),
+            stem=_shell_safe(path.name.split(".")[0] or "images"),
+            folder=_shell_safe(str(path.parent)),
+            ending=_shell_safe(path.suffix),
         )
 
 
 UNPACK = {".gz": "python -m gzip -d", ".bz2": "bunzip2 -k", ".xz": "unxz -k"}
-"""What unpacks a packed single file, by its ending."""
+"""Commands that unpack a single compressed file, by its ending."""
 
 
-def _quotable(name: str) -> str:
-    """Return a name that can stand between quotes in a shell and in Python, or a word in its place."""
+def _shell_safe(name: str) -> str:
+    """Return the name if it is safe between quotes in a shell and in Python, else a placeholder."""
     return name if re.fullmatch(r"[\w./ :~+@,=()-]*", name) else "FILE"
 
 
-def _python(code: str, before: str = CONVERT) -> str:
-    return f'{before}python -c "{code}"'
+def _python_command(code: str, introduction: str = CONVERT) -> str:
+    return f'{introduction}python -c "{code}"'
 
 
 KINDS = (
@@ -94,7 +97,7 @@ KINDS = (
     Kind("a TorchScript model", OTHER_DATA, members=(r"constants\.pkl", r"code/.*"), zipped=True),
     Kind(
         "a file of torch.save",
-        _python(f"import numpy, torch; d = torch.load('{{path}}', weights_only=True); {SAVE}"),
+        _python_command(f"import numpy, torch; d = torch.load('{{path}}', weights_only=True); {SAVE}"),
         start=rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.",
         endings=(".pt", ".pth"),
         members=(r"data\.pkl", "version"),
@@ -103,7 +106,7 @@ KINDS = (
     Kind(
         "CIFAR-10 in its Python version (pickled)",
         "use --data cifar10, or, "
-        + _python(
+        + _python_command(
             "import numpy, pickle; b = [pickle.load(open('{path}/' + n, 'rb'), encoding='latin1') for n in "
             "['data_batch_%d' % i for i in range(1, 6)] + ['test_batch']]; numpy.savez('{stem}.npz', "
             "x_train=numpy.concatenate([d['data'] for d in b[:5]]).reshape(-1, 3, 32, 32), "
@@ -115,7 +118,7 @@ KINDS = (
     ),
     Kind(
         "a pickled batch of CIFAR",
-        _python(
+        _python_command(
             "import numpy, pickle; d = pickle.load(open('{path}', 'rb'), encoding='latin1'); numpy.savez('{stem}.npz', "
             "images=d['data'].reshape(-1, 3, 32, 32), labels=d.get('labels', d.get('fine_labels')))",
             TRUSTED,
@@ -125,7 +128,7 @@ KINDS = (
     Kind(
         "a pickle of MNIST in three parts",
         "use --data mnist, or, "
-        + _python(
+        + _python_command(
             "import numpy, pickle; d = pickle.load(open('{path}', 'rb'), encoding='latin1'); numpy.savez('{stem}.npz', "
             "**{{n + p: a for p, s in zip(('train', 'val', 'test'), d) for n, a in zip(('x_', 'y_'), s)}})",
             TRUSTED,
@@ -135,20 +138,22 @@ KINDS = (
     ),
     Kind(
         "a joblib file (pickled)",
-        _python(f"import joblib, numpy; d = joblib.load('{{path}}'); {SAVE}", TRUSTED),
+        _python_command(f"import joblib, numpy; d = joblib.load('{{path}}'); {SAVE}", TRUSTED),
         start=PICKLED,
         name=r".*\.joblib",
         endings=(".joblib",),
     ),
     Kind(
         "a Python pickle",
-        _python(f"import numpy, pickle; d = pickle.load(open('{{path}}', 'rb'), encoding='latin1'); {SAVE}", TRUSTED),
+        _python_command(
+            f"import numpy, pickle; d = pickle.load(open('{{path}}', 'rb'), encoding='latin1'); {SAVE}", TRUSTED
+        ),
         start=PICKLED + b"|" + PICKLED_AS_TEXT,
         endings=(".pkl", ".pickle"),
     ),
     Kind(
         "a MATLAB 7.3 file",
-        _python(
+        _python_command(
             "import h5py, numpy; f = h5py.File('{path}'); numpy.savez('{stem}.npz', "
             "**{{k: f[k][()].T for k in f if isinstance(f[k], h5py.Dataset)}})"
         ),
@@ -156,7 +161,7 @@ KINDS = (
     ),
     Kind(
         "an HDF5 file",
-        _python(
+        _python_command(
             "import h5py, numpy; f = h5py.File('{path}'); numpy.savez('{stem}.npz', "
             "**{{k: f[k][()] for k in f if isinstance(f[k], h5py.Dataset)}})"
         ),
@@ -165,7 +170,7 @@ KINDS = (
     ),
     Kind(
         "a MATLAB file",
-        _python(
+        _python_command(
             "import numpy, scipy.io; numpy.savez('{stem}.npz', "
             "**{{k: v for k, v in scipy.io.loadmat('{path}').items() if k[0] != '_'}})"
         ),
@@ -174,7 +179,7 @@ KINDS = (
     ),
     Kind(
         "a netCDF file",
-        _python(
+        _python_command(
             "import numpy, scipy.io; f = scipy.io.netcdf_file('{path}', mmap=False); numpy.savez('{stem}.npz', "
             "**{{k: v[:] for k, v in f.variables.items()}})"
         ),
@@ -182,19 +187,19 @@ KINDS = (
     ),
     Kind(
         "a safetensors file",
-        _python("import numpy, safetensors.numpy as s; numpy.savez('{stem}.npz', **s.load_file('{path}'))"),
+        _python_command("import numpy, safetensors.numpy as s; numpy.savez('{stem}.npz', **s.load_file('{path}'))"),
         endings=(".safetensors",),
     ),
     Kind(
         "a Zarr array",
-        _python("import numpy, zarr; numpy.save('{stem}.npy', zarr.open('{path}')[:])"),
+        _python_command("import numpy, zarr; numpy.save('{stem}.npy', zarr.open('{path}')[:])"),
         members=(r"\.zarray|zarr\.json",),
     ),
     Kind("an R data file", OTHER_DATA, start=rb"RD[AX][23]\n", endings=(".rds", ".rdata")),
     # Tables and databases
     Kind(
         "a data set that TensorFlow Datasets wrote",
-        _python(
+        _python_command(
             "import numpy, tensorflow_datasets as t; d = t.builder_from_directory('{path}').as_dataset(split='train', "
             "batch_size=-1); numpy.savez('{stem}.npz', images=d['image'], labels=d['label'])"
         ),
@@ -202,8 +207,8 @@ KINDS = (
     ),
     Kind(
         "a TFRecord file",
-        # The longest of a record's strings of bytes is its encoded picture.
-        _python(
+        # The longest byte string of a record is the encoded picture.
+        _python_command(
             "import os, tensorflow as t; os.makedirs('{stem}', exist_ok=True); [open('{stem}/%06d.png' % i, 'wb')"
             ".write(max((v.bytes_list.value[0] for v in t.train.Example.FromString(r.numpy()).features.feature.values()"
             " if v.bytes_list.value), key=len)) for i, r in enumerate(t.data.TFRecordDataset('{path}'))]"
@@ -212,7 +217,7 @@ KINDS = (
     ),
     Kind(
         "an LMDB database",
-        _python(
+        _python_command(
             "import lmdb, os; os.makedirs('{stem}-pictures', exist_ok=True); [open('{stem}-pictures/%06d.png' % i, "
             "'wb').write(v) for i, (_, v) in enumerate(lmdb.open('{path}', readonly=True, lock=False).begin().cursor())"
             "]"
@@ -221,7 +226,7 @@ KINDS = (
     ),
     Kind(
         "a data set of several parts that Hugging Face's save_to_disk wrote",
-        _python(
+        _python_command(
             "import datasets, os; os.makedirs('{stem}-parquet', exist_ok=True); [d.to_parquet("
             "'{stem}-parquet/' + p + '-00000-of-00001.parquet') for p, d in datasets.load_from_disk('{path}').items()]"
         ),
@@ -229,12 +234,12 @@ KINDS = (
     ),
     Kind(
         "a data set that Hugging Face's save_to_disk wrote",
-        _python("import datasets; datasets.load_from_disk('{path}').to_parquet('{stem}.parquet')"),
+        _python_command("import datasets; datasets.load_from_disk('{path}').to_parquet('{stem}.parquet')"),
         members=(r"state\.json", r"dataset_info\.json"),
     ),
     Kind(
         "an Arrow or Feather file",
-        _python(
+        _python_command(
             "import pyarrow.ipc as i, pyarrow.parquet as p; "
             "p.write_table(i.open_file('{path}').read_all(), '{stem}.parquet')"
         ),
@@ -243,7 +248,7 @@ KINDS = (
     ),
     Kind(
         "an Arrow stream",
-        _python(
+        _python_command(
             "import pyarrow.ipc as i, pyarrow.parquet as p; "
             "p.write_table(i.open_stream('{path}').read_all(), '{stem}.parquet')"
         ),
@@ -251,7 +256,7 @@ KINDS = (
     ),
     Kind(
         "an ORC file",
-        _python(
+        _python_command(
             "import pyarrow.orc as o, pyarrow.parquet as p; p.write_table(o.read_table('{path}'), '{stem}.parquet')"
         ),
         endings=(".orc",),
@@ -266,20 +271,20 @@ KINDS = (
         zipped=True,
     ),
     Kind("an SQLite database", "write its pictures into files", start=rb"SQLite format 3\x00", endings=(".sqlite",)),
-    # Pictures that Pillow does not decode by itself
+    # Pictures that Pillow does not decode
     Kind(
         "a DICOM picture",
-        _python(
+        _python_command(
             "import glob, pydicom; from PIL import Image; [Image.fromarray(pydicom.dcmread(p).pixel_array"
             ".astype('int32')).save(p + '.tif') for p in glob.glob('{folder}/*{ending}')]",
-            "convert all of its folder: ",
+            "convert every such file of its folder: ",
         ),
         start=rb".{128}DICM",
         endings=(".dcm", ".dicom"),
     ),
     Kind(
         "a NIfTI volume",
-        _python(
+        _python_command(
             "import nibabel, numpy; numpy.savez('{stem}.npz', "
             "images=numpy.moveaxis(nibabel.load('{path}').get_fdata(), 2, 0))",
             "save its slices: ",
@@ -289,7 +294,7 @@ KINDS = (
     ),
     Kind(
         "a FITS picture",
-        _python(
+        _python_command(
             "import astropy.io.fits as f; from PIL import Image; "
             "Image.fromarray(f.getdata('{path}').astype('float32')).save('{stem}.tif')"
         ),
@@ -298,7 +303,7 @@ KINDS = (
     ),
     Kind(
         "a camera's raw picture",
-        _python(
+        _python_command(
             "import rawpy; from PIL import Image; "
             "Image.fromarray(rawpy.imread('{path}').postprocess()).save('{stem}.png')"
         ),
@@ -307,26 +312,31 @@ KINDS = (
     ),
     Kind(
         "a HEIC picture",
-        _python(
+        _python_command(
             "import pillow_heif as h; from PIL import Image; h.register_heif_opener(); "
             "Image.open('{path}').save('{stem}.png')"
         ),
         start=rb".{4}ftyp(hei[cxms]|hev[cmsx]|mif1|msf1)",
         endings=(".heic", ".heif"),
     ),
-    Kind("an OpenEXR picture", MAGICK, start=rb"v/1\x01", endings=(".exr",)),
-    Kind("a Radiance picture", MAGICK, start=rb"#\?(RADIANCE|RGBE)", endings=(".hdr",)),
-    Kind("a JPEG XL picture", MAGICK, start=rb"\x00\x00\x00\x0cJXL \r\n\x87\n|\xff\x0a", endings=(".jxl",)),
-    Kind("a GIMP picture", MAGICK, start=rb"gimp xcf", endings=(".xcf",)),
-    Kind("a PAM picture", MAGICK, start=rb"P7\nWIDTH", endings=(".pam",)),
+    Kind("an OpenEXR picture", USE_IMAGEMAGICK, start=rb"v/1\x01", endings=(".exr",)),
+    Kind("a Radiance picture", USE_IMAGEMAGICK, start=rb"#\?(RADIANCE|RGBE)", endings=(".hdr",)),
+    Kind("a JPEG XL picture", USE_IMAGEMAGICK, start=rb"\x00\x00\x00\x0cJXL \r\n\x87\n|\xff\x0a", endings=(".jxl",)),
+    Kind("a GIMP picture", USE_IMAGEMAGICK, start=rb"gimp xcf", endings=(".xcf",)),
+    Kind("a PAM picture", USE_IMAGEMAGICK, start=rb"P7\nWIDTH", endings=(".pam",)),
     Kind("a PDF document", 'draw its pages: pdftoppm -png "{path}" "{stem}"', start=rb"%PDF", endings=(".pdf",)),
-    Kind("a PostScript drawing", MAGICK, start=rb"%!PS|\xc5\xd0\xd3\xc6", endings=(".eps", ".ps")),
-    Kind("an SVG drawing", MAGICK, start=rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>.{0,2000}?)?<svg\b", endings=(".svg",)),
-    Kind("a Windows metafile", MAGICK, start=rb"\xd7\xcd\xc6\x9a|.{40} EMF", endings=(".wmf", ".emf")),
+    Kind("a PostScript drawing", USE_IMAGEMAGICK, start=rb"%!PS|\xc5\xd0\xd3\xc6", endings=(".eps", ".ps")),
+    Kind(
+        "an SVG drawing",
+        USE_IMAGEMAGICK,
+        start=rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>.{0,2000}?)?<svg\b",
+        endings=(".svg",),
+    ),
+    Kind("a Windows metafile", USE_IMAGEMAGICK, start=rb"\xd7\xcd\xc6\x9a|.{40} EMF", endings=(".wmf", ".emf")),
     # Video and audio
     Kind(
         "an audio file",
-        "draw its spectrograms and give these",
+        "convert it to pictures of spectrograms and give their folder",
         start=rb"RIFF.{4}WAVE|ID3[\x02-\x04]|fLaC\x00|OggS\x00|.{4}ftypM4A ",
         endings=(".wav", ".mp3", ".flac", ".ogg", ".m4a"),
     ),
@@ -337,13 +347,13 @@ KINDS = (
         rb"|FLV\x01|0&\xb2u",
         endings=(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".flv", ".wmv"),
     ),
-    # Archives of other makers
+    # Other archives and compression formats
     Kind("a 7z archive", "unpack it and give its folder", start=rb"7z\xbc\xaf'\x1c", endings=(".7z",)),
     Kind("a RAR archive", "unpack it and give its folder", start=rb"Rar!\x1a\x07", endings=(".rar",)),
-    Kind("packed by Zstandard", 'unpack it: zstd -d "{path}"', start=rb"\x28\xb5\x2f\xfd", endings=(".zst",)),
-    Kind("packed by LZ4", 'unpack it: lz4 -d "{path}"', start=rb"\x04\x22\x4d\x18", endings=(".lz4",)),
-    Kind("packed by compress", 'unpack it: uncompress "{path}"', start=rb"\x1f\x9d", endings=(".z",)),
-    # Models, documents, and what was saved in place of a file
+    Kind("compressed with Zstandard", 'unpack it: zstd -d "{path}"', start=rb"\x28\xb5\x2f\xfd", endings=(".zst",)),
+    Kind("compressed with LZ4", 'unpack it: lz4 -d "{path}"', start=rb"\x04\x22\x4d\x18", endings=(".lz4",)),
+    Kind("compressed with compress", 'unpack it: uncompress "{path}"', start=rb"\x1f\x9d", endings=(".z",)),
+    # Models, documents, and files saved in place of the data
     Kind(
         "a Keras model", OTHER_DATA, endings=(".keras",), members=(r"config\.json", r"model\.weights\.h5"), zipped=True
     ),
@@ -366,20 +376,24 @@ KINDS = (
         zipped=True,
     ),
     Kind("a Java archive", OTHER_DATA, endings=(".jar",), members=(r"META-INF/MANIFEST\.MF",), zipped=True),
-    Kind("a JSON file", BESIDE, start=rb"\s*[\[{]\s*[\[{\"]", endings=(".json", ".jsonl")),
-    Kind("an XML file", BESIDE, start=rb"(\xef\xbb\xbf)?<\?xml", endings=(".xml",)),
-    Kind("a Git LFS pointer", "get the file it stands for: git lfs pull", start=rb"version https://git-lfs"),
+    Kind("a JSON file", GIVE_PICTURES, start=rb"\s*[\[{]\s*[\[{\"]", endings=(".json", ".jsonl")),
+    Kind("an XML file", GIVE_PICTURES, start=rb"(\xef\xbb\xbf)?<\?xml", endings=(".xml",)),
+    Kind(
+        "a Git LFS pointer",
+        "download the file that the pointer refers to: git lfs pull",
+        start=rb"version https://git-lfs",
+    ),
     Kind(
         "a web page",
-        "if it was saved in place of the file, download that again",
+        "if it was saved in place of a data file, download the data file again",
         start=rb"(?i)\s*<(!doctype )?html",
         endings=(".html", ".htm"),
     ),
 )
 
 
-def name_foreign(path: Path) -> str | None:
-    """Say in half a sentence what a path is that is not read, and what to do; None where it may be readable."""
+def unsupported_message(path: Path) -> str | None:
+    """Return the error message for an unsupported file or folder, without its path; None if it may be readable."""
     kind = None
     with suppress(OSError):
         if path.is_dir():
@@ -391,15 +405,15 @@ def name_foreign(path: Path) -> str | None:
         elif path.is_file():
             with path.open("rb") as file:
                 kind = kind_of(path.name, file.read(START))
-    return kind.said_of(str(path)) if kind else None
+    return kind.message(str(path)) if kind else None
 
 
 def kind_of(name: str, start: bytes) -> Kind | None:
-    """Tell what a file that is not read is, by its first bytes, unpacked where they are packed, else by its ending."""
-    packed = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
+    """Return the unsupported kind of a file by its first bytes, decompressed if needed, else by its ending."""
+    decompress = next((unpack for magic, unpack in DECOMPRESSORS.items() if start.startswith(magic)), None)
     lower = PurePosixPath(name.lower()).name
-    if packed:
-        start, lower = _beginning(packed, start), lower.removesuffix(PurePosixPath(lower).suffix)
+    if decompress:
+        start, lower = _decompress_start(decompress, start), lower.removesuffix(PurePosixPath(lower).suffix)
     for kind in KINDS:
         if kind.start and re.match(kind.start, start, re.DOTALL) and re.fullmatch(kind.name or ".*", lower, re.DOTALL):
             return kind
@@ -407,15 +421,15 @@ def kind_of(name: str, start: bytes) -> Kind | None:
     return next((kind for kind in KINDS if kind.endings and lower.endswith(kind.endings)), None)
 
 
-PACKED: dict[bytes, Callable[[bytes], bytes]] = {
+DECOMPRESSORS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": lambda start: zlib.decompressobj(31).decompress(start, START),
     b"BZh": lambda start: bz2.BZ2Decompressor().decompress(start, START),
     b"\xfd7zXZ\x00": lambda start: lzma.LZMADecompressor().decompress(start, START),
 }
-"""What unpacks the beginning of a packed file, by its first bytes."""
+"""Functions that decompress the beginning of a file, by the magic number of the compression."""
 
 
-def _beginning(unpack: Callable[[bytes], bytes], start: bytes) -> bytes:
+def _decompress_start(unpack: Callable[[bytes], bytes], start: bytes) -> bytes:
     try:
         return unpack(start)
     except (OSError, zlib.error, lzma.LZMAError):
@@ -423,14 +437,14 @@ def _beginning(unpack: Callable[[bytes], bytes], start: bytes) -> bytes:
 
 
 IN_FOLDER = "(?:[^/]+/)?"
-MEMBERS = re.compile(IN_FOLDER + "(?:" + "|".join(wanted for kind in KINDS for wanted in kind.members) + ")")
+MEMBERS = re.compile(IN_FOLDER + "(?:" + "|".join(pattern for kind in KINDS for pattern in kind.members) + ")")
 
 
 def kind_of_members(names: Iterable[str]) -> Kind | None:
-    """Tell what a zip or folder that is not read is, by the names of its members."""
-    telling = [name for name in names if MEMBERS.fullmatch(name)]
+    """Return the unsupported kind of a zip or folder by the names of its members, or None."""
+    candidates = [name for name in names if MEMBERS.fullmatch(name)]
 
-    def has(wanted: str) -> bool:
-        return any(re.fullmatch(f"{IN_FOLDER}(?:{wanted})", name) for name in telling)
+    def has(pattern: str) -> bool:
+        return any(re.fullmatch(f"{IN_FOLDER}(?:{pattern})", name) for name in candidates)
 
     return next((kind for kind in KINDS if kind.members and all(map(has, kind.members))), None)
