@@ -73,7 +73,7 @@ def test_rows_of_their_own_length_by_hand_and_settled():
         layer.weight *= 7
     torch.testing.assert_close(layer(x), longer)  # only the direction of a row counts
     assert "gain" not in dict(layer.named_parameters())  # learned, it would outgrow the noise
-    layer.settle(x)
+    layer.init_from_batch(x)
     settled = layer(x)
     torch.testing.assert_close(settled.mean(0), torch.zeros(3, dtype=torch.float64))
     torch.testing.assert_close(settled.std(0), torch.ones(3, dtype=torch.float64))

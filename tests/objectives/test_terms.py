@@ -136,5 +136,5 @@ def test_terms_are_added_to_the_turns_they_belong_to():
     assert terms.add(loss, LossContext("discriminator", fake, real, {"labelled": known})) == pytest.approx(
         10 + 3 * math.log(4)
     )
-    assert terms.streams == ("labelled",) and terms.need_real_outputs and not terms.remember
+    assert terms.streams == ("labelled",) and terms.needs_real_outputs and not terms.needs_weight_average
     assert Terms().add(loss, LossContext("generator", fake, None)) is loss

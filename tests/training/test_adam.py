@@ -27,7 +27,7 @@ def test_it_is_torchs_adam_bit_by_bit(dtype, betas, eps):
     own, torchs = weights(dtype), weights(dtype)
     ours, theirs = Adam(own, 1e-2, betas, eps), torch.optim.Adam(torchs, 1e-2, betas, eps, fused=True)
     for step in range(5):
-        ours.rate = theirs.param_groups[0]["lr"] = 1e-2 / (1 + step)
+        ours.lr = theirs.param_groups[0]["lr"] = 1e-2 / (1 + step)
         for one, other in zip(own, torchs, strict=True):
             one.grad, other.grad = gradient(one, step), gradient(other, step)
         ours.step()
@@ -79,9 +79,9 @@ def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
 def test_a_run_begins_without_torchs_compiler():
     code = (
         "import sys, torch; from ganforge.recipes.reading import load_recipe\n"
-        "from ganforge.training import trial\n"
+        "from ganforge.training import step_timer\n"
         "recipe = load_recipe('forge-1', ['generator.filters=4', 'discriminator.filters=4', 'device=cpu', 'precision=fp32'])\n"
-        "trial.timed_step(recipe, (1, 8, 8), 4)()\n"
+        "step_timer.timed_step(recipe, (1, 8, 8), 4)()\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ def two_cores(monkeypatch):
 
 
 def asked(monkeypatch, runs, steps, every, share):
-    monkeypatch.setattr(parallelism, "recall", lambda file: {"all": every, "share": share})
+    monkeypatch.setattr(parallelism, "read", lambda file: {"all": every, "share": share})
     return runs_at_once(RECIPE, SHAPE, 0, runs, steps)
 
 
@@ -52,7 +52,7 @@ def test_the_real_step_is_measured_once_and_the_threads_are_as_before(monkeypatc
     try:
         answer = runs_at_once(RECIPE, SHAPE, 0, 2, 10**7)
         assert torch.get_num_threads() == 2 and threads_each(2) == 1 and threads_each(1) == 2
-        monkeypatch.setattr(parallelism, "_measured", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(parallelism, "_time_steps", lambda *_: pytest.fail("measured again"))
         assert runs_at_once(RECIPE, SHAPE, 0, 2, 10**7) == answer
     finally:
         torch.set_num_threads(before)
@@ -64,5 +64,5 @@ def test_a_step_can_be_timed_in_every_precision(precision):
 
 
 def test_short_runs_are_not_measured(two_cores, monkeypatch):
-    monkeypatch.setattr(parallelism, "_measured", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(parallelism, "_time_steps", lambda *_: pytest.fail("measured"))
     assert runs_at_once(RECIPE, SHAPE, 0, 3, 30) == 1

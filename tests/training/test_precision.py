@@ -19,23 +19,23 @@ def test_auto_is_settled_by_measuring_and_remembered(monkeypatch):
     assert recipe.precision == "auto"
     settled = choose_precision(recipe, (1, 8, 8), 4)
     assert settled.precision in ("bf16", "fp32")
-    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: pytest.fail("measured again"))
     assert choose_precision(recipe, (1, 8, 8), 4) == settled
 
 
 def test_a_choice_of_the_user_is_left_alone(monkeypatch):
-    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: pytest.fail("measured"))
     recipe = load_recipe("forge-1", [*SMALL, "precision=fp32"])
     assert choose_precision(recipe, (1, 8, 8), 4) is recipe
 
 
 def test_a_damaged_memory_is_measured_again(monkeypatch):
     recipe = load_recipe("forge-1", SMALL)
-    monkeypatch.setattr(precision, "_faster", lambda *_: "bf16")
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: "bf16")
     choose_precision(recipe, (1, 8, 8), 4)
     for file in (cache_folder() / "precision").iterdir():
         file.write_text("{")
-    monkeypatch.setattr(precision, "_faster", lambda *_: "fp32")
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: "fp32")
     assert choose_precision(recipe, (1, 8, 8), 4).precision == "fp32"
 
 

@@ -30,8 +30,8 @@ def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
         adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
-        assert state.generator.optimizer.rate == pytest.approx(generator)
-        assert state.discriminator.optimizer.rate == pytest.approx(discriminator)
+        assert state.generator.optimizer.lr == pytest.approx(generator)
+        assert state.discriminator.optimizer.lr == pytest.approx(discriminator)
 
 
 def test_the_step_uses_the_rate_of_its_moment(bars):
@@ -41,7 +41,7 @@ def test_the_step_uses_the_rate_of_its_moment(bars):
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
         adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
-        rates = [player.optimizer.rate for player in (state.generator, state.discriminator)]
+        rates = [player.optimizer.lr for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 
 

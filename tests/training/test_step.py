@@ -412,7 +412,7 @@ class Reference:
             loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
             for weight, slope in zip(player.parameters, torch.autograd.grad(loss, player.parameters), strict=True):
                 weight.grad = slope
-            player.optimizer.rate = self.recipe.discriminator_lr
+            player.optimizer.lr = self.recipe.discriminator_lr
             player.optimizer.step()
         on_real, on_fake = self.looks(player.module, (real, labels), (fake, labels))
         loss = self.recipe.objective.generator_loss(on_real.logits, on_fake.logits).mean()

@@ -21,7 +21,7 @@ def two_threads(monkeypatch):
     torch.set_num_threads(2)
     for name in thread_spinning.SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(thread_spinning, "LOOK", 0.01)
+    monkeypatch.setattr(thread_spinning, "INTERVAL", 0.01)
     yield
     torch.set_num_threads(before)
 
@@ -53,32 +53,32 @@ def test_usage_is_that_of_others_on_our_cores(tmp_path, monkeypatch):
     file.write_text(STAT.format(100))
     tick = os.sysconf("SC_CLK_TCK")
     assert Usage.now({0, 1}).busy * tick == pytest.approx(100 + 10 + 20 + 1 + 2 + 3 + 40)
-    assert Usage(8.0, 9.0, 3.0).of_others_since(Usage(6.0, 5.0, 2.0)) == 1.5  # 4 s busy, 1 s ours, in 2 s
+    assert Usage(8.0, 9.0, 3.0).other_cores_since(Usage(6.0, 5.0, 2.0)) == 1.5  # 4 s busy, 1 s ours, in 2 s
 
 
 def test_sleepers_outnumber_the_cores_and_go():
     torch.empty(2**20).fill_(0)  # the main thread has its team
     before, sleepers = threads(), Sleepers()
-    sleepers.come(2, 4)
+    sleepers.start(2, 4)
     soon(lambda: threads() == before + 6)  # three teams of two: five threads of libgomp, more than four cores
-    sleepers.go()
+    sleepers.stop()
     soon(lambda: threads() == before)
-    assert not sleepers.there
+    assert not sleepers.active
 
 
 def test_they_come_where_others_want_the_cores_and_go_when_there_is_room(monkeypatch):
     done = []
-    come, go = Sleepers.come, Sleepers.go
-    monkeypatch.setattr(Sleepers, "come", lambda *given: done.append("come") or come(*given))
-    monkeypatch.setattr(Sleepers, "go", lambda self: done.append("go") or go(self))
-    monkeypatch.setattr(Usage, "of_others_since", lambda *_: 9.0)
+    start, stop = Sleepers.start, Sleepers.stop
+    monkeypatch.setattr(Sleepers, "start", lambda *given: done.append("start") or start(*given))
+    monkeypatch.setattr(Sleepers, "stop", lambda self: done.append("stop") or stop(self))
+    monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 9.0)
     with considerate_spinning():
-        soon(lambda: done == ["come"])
-        monkeypatch.setattr(Usage, "of_others_since", lambda *_: 0.0)
-        soon(lambda: done == ["come", "go"])
-        monkeypatch.setattr(Usage, "of_others_since", lambda *_: 9.0)
-        soon(lambda: done == ["come", "go", "come"])
-    assert done == ["come", "go", "come", "go"]
+        soon(lambda: done == ["start"])
+        monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 0.0)
+        soon(lambda: done == ["start", "stop"])
+        monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 9.0)
+        soon(lambda: done == ["start", "stop", "start"])
+    assert done == ["start", "stop", "start", "stop"]
 
 
 @pytest.mark.parametrize("name", thread_spinning.SETTINGS)
@@ -98,7 +98,7 @@ def test_no_result_depends_on_it(bars_file, monkeypatch):
 
     calm = weights("calm")
     came = []
-    come = Sleepers.come
-    monkeypatch.setattr(Sleepers, "come", lambda *given: came.append(given) or come(*given))
-    monkeypatch.setattr(Usage, "of_others_since", lambda *_: 9.0)
+    start = Sleepers.start
+    monkeypatch.setattr(Sleepers, "start", lambda *given: came.append(given) or start(*given))
+    monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 9.0)
     assert weights("crowded") == calm and came
