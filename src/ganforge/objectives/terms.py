@@ -155,10 +155,10 @@ class IIC(Term):
 
     c is the class or a categorical code. P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and
     I = Σ P_ij ln(P_ij / (P_i P_j)) for each of them (Ji et al. 2019, arXiv:1807.06653, eq. 3). The term rewards
-    predictions that are equal for both images, confident, and uniform over the values. ``balance`` λ weights the last
-    property, I + (λ - 1)(H(c) + H(c')) (``lamb`` in the paper's published code): with λ = 1 two similar classes may
-    share a value while a third is split. Labelled images (``terms.supervised``) are augmented in the same way, with
-    new random numbers every time.
+    predictions that are equal for both images, confident, and evenly spread over the values. ``balance`` λ weights the
+    last property, I + (λ - 1)(H(c) + H(c')) (``lamb`` in the paper's published code): with λ = 1 two similar classes
+    may share a value while a third is split. Labelled images (``terms.supervised``) are augmented in the same way,
+    with new random numbers every time.
 
     Args:
         degrees, slant, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and

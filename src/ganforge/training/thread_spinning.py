@@ -105,9 +105,8 @@ class Sleepers:
             team.start()
 
     def _sleep(self, threads: int) -> None:
-        torch.empty(threads * PARALLEL_SIZE, dtype=torch.uint8, device="cpu").fill_(
-            0
-        )  # gives this thread an OpenMP team
+        # a parallel operation gives this thread an OpenMP team of its own
+        torch.empty(threads * PARALLEL_SIZE, dtype=torch.uint8, device="cpu").fill_(0)
         self._stopped.wait()
 
     def stop(self) -> None:
