@@ -1,4 +1,4 @@
-"""What discriminators are asked besides "real?", and layers that normalise otherwise or bring chance."""
+"""Heads of discriminators, weight norm, virtual batch norm and noise layers."""
 
 import pytest
 import torch
@@ -29,74 +29,74 @@ G = {
 
 
 @pytest.mark.parametrize("family", D)
-def test_every_family_names_classes_and_reads_codes_and_is_not_told(family):
+def test_every_family_predicts_classes_and_codes_without_the_label(family):
     net = build_discriminator(D[family], SHAPE, 7, HeadSpec(7, 4))
     images = torch.rand(5, *SHAPE)
-    said = net(images, torch.arange(5))
-    assert said.logits.shape == (5,) and said.class_logits.shape == (5, 7) and said.codes.shape == (5, 4)
-    assert torch.equal(said.logits, net(images, torch.zeros(5, dtype=torch.int64)).logits)
-    assert torch.equal(said.logits, net(images, None).logits)
+    output = net(images, torch.arange(5))
+    assert output.logits.shape == (5,) and output.class_logits.shape == (5, 7) and output.codes.shape == (5, 4)
+    assert torch.equal(output.logits, net(images, torch.zeros(5, dtype=torch.int64)).logits)
+    assert torch.equal(output.logits, net(images, None).logits)
 
 
-def test_what_is_not_asked_is_not_built():
-    said = build_discriminator(MlpDiscriminatorSettings(), SHAPE, 0)(torch.rand(5, *SHAPE))
-    assert said.class_logits is None and said.codes is None
+def test_heads_outside_the_spec_are_not_built():
+    output = build_discriminator(MlpDiscriminatorSettings(), SHAPE, 0)(torch.rand(5, *SHAPE))
+    assert output.class_logits is None and output.codes is None
 
 
 def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
     heads = Heads(6, 0, HeadSettings(classifier="instead"), HeadSpec(3)).double()
-    said = heads(torch.randn(8, 6, dtype=torch.float64))
-    every = torch.cat([said.class_logits, torch.zeros(8, 1, dtype=torch.float64)], 1)
-    of_real = every.softmax(1)[:, :3].sum(1)
-    torch.testing.assert_close(said.logits.sigmoid(), of_real)
+    output = heads(torch.randn(8, 6, dtype=torch.float64))
+    all_logits = torch.cat([output.class_logits, torch.zeros(8, 1, dtype=torch.float64)], 1)
+    real_probability = all_logits.softmax(1)[:, :3].sum(1)
+    torch.testing.assert_close(output.logits.sigmoid(), real_probability)
     assert heads.logit is None
 
 
-def test_what_is_said_of_several_batches_is_cut_in_every_column():
+def test_a_joint_output_is_split_in_every_field():
     net = build_discriminator(D["mlp"], SHAPE, 7, HeadSpec(7, 4))
-    one, other = torch.rand(3, *SHAPE), torch.rand(5, *SHAPE)
-    for half, whole in zip(net(torch.cat([one, other])).split([3, 5]), (net(one), net(other)), strict=True):
+    first, second = torch.rand(3, *SHAPE), torch.rand(5, *SHAPE)
+    for part, whole in zip(net(torch.cat([first, second])).split([3, 5]), (net(first), net(second)), strict=True):
         for name in ("logits", "features", "class_logits", "codes"):
-            torch.testing.assert_close(getattr(half, name), getattr(whole, name))
+            torch.testing.assert_close(getattr(part, name), getattr(whole, name))
 
 
-def test_rows_of_their_own_length_by_hand_and_settled():
+def test_weight_norm_by_hand_and_initialised_from_a_batch():
     layer = WeightNormLinear(5, 3).double()
     layer.gain.normal_(), nn.init.normal_(layer.bias), nn.init.normal_(layer.weight)
     x = torch.randn(50, 5, dtype=torch.float64)
-    slow = torch.stack(
+    expected = torch.stack(
         [x @ (g * v / v.norm()) + b for v, g, b in zip(layer.weight, layer.gain, layer.bias, strict=True)]
     )
-    torch.testing.assert_close(layer(x), slow.T)
-    longer = layer(x)
+    torch.testing.assert_close(layer(x), expected.T)
+    before = layer(x)
     with torch.no_grad():
         layer.weight *= 7
-    torch.testing.assert_close(layer(x), longer)  # only the direction of a row counts
-    assert "gain" not in dict(layer.named_parameters())  # learned, it would outgrow the noise
-    layer.settle(x)
-    settled = layer(x)
-    torch.testing.assert_close(settled.mean(0), torch.zeros(3, dtype=torch.float64))
-    torch.testing.assert_close(settled.std(0), torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(layer(x), before)  # only the direction of a row counts
+    assert "gain" not in dict(layer.named_parameters())  # a learned gain would outgrow the noise
+    layer.init_from_batch(x)
+    output = layer(x)
+    torch.testing.assert_close(output.mean(0), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(output.std(0), torch.ones(3, dtype=torch.float64))
 
 
-def test_rows_settle_one_after_the_other():
+def test_weight_norm_layers_are_initialised_one_after_the_other():
     net = nn.Sequential(WeightNormLinear(5, 9), nn.ReLU(), WeightNormLinear(9, 4)).double()
     x = torch.randn(200, 5, dtype=torch.float64)
     data_dependent_init(net, lambda: net(x))
-    for layer, seen in ((net[0], x), (net[2], net[1](net[0](x)))):
-        torch.testing.assert_close(layer(seen).std(0), torch.ones(layer.out_features, dtype=torch.float64))
+    for layer, inputs in ((net[0], x), (net[2], net[1](net[0](x)))):
+        torch.testing.assert_close(layer(inputs).std(0), torch.ones(layer.out_features, dtype=torch.float64))
     before = net(x)
     net(5 * x)  # the hooks are gone
     torch.testing.assert_close(net(x), before)
 
 
-def test_a_net_of_normed_rows_names_classes_by_normed_rows_of_learned_lengths():
+def test_a_discriminator_with_weight_norm_has_a_classifier_with_learned_gains():
     settings = MlpDiscriminatorSettings(hidden=(9, 8), weight_norm=True, classifier="instead", label="none")
     net = build_discriminator(settings, SHAPE, 0, HeadSpec(4))
     images = torch.rand(60, *SHAPE)
     data_dependent_init(net, lambda: net(images))
-    said = net(images).class_logits
-    torch.testing.assert_close(said.std(0), torch.ones(4), atol=1e-4, rtol=1e-4)
+    output = net(images).class_logits
+    torch.testing.assert_close(output.std(0), torch.ones(4), atol=1e-4, rtol=1e-4)
     assert isinstance(net.heads.classifier, WeightNormLinear)
     assert {name for name, _ in net.named_parameters() if name.endswith("gain")} == {"heads.classifier.gain"}
     plain = build_discriminator(settings.model_copy(update={"weight_norm": False}), SHAPE, 0, HeadSpec(4))
@@ -116,31 +116,31 @@ def test_noise_only_in_training_and_the_same_for_the_same_seed():
 
 @pytest.mark.parametrize("family", G)
 @pytest.mark.parametrize("training", [True, False])
-def test_with_a_reference_batch_a_picture_does_not_depend_on_the_others(family, training):
+def test_with_a_reference_batch_an_image_does_not_depend_on_the_others(family, training):
     net = build_generator(G[family], 6, SHAPE, 0).train(training)
     nn.init.normal_(net.latent)
     z = torch.randn(9, 6)
-    together = net(z)
-    assert together.shape == (9, *SHAPE)
-    for alone in (0, 4):
-        torch.testing.assert_close(net(z[alone : alone + 1])[0], together[alone], rtol=1e-3, atol=1e-5)
+    images = net(z)
+    assert images.shape == (9, *SHAPE)
+    for k in (0, 4):
+        torch.testing.assert_close(net(z[k : k + 1])[0], images[k], rtol=1e-3, atol=1e-5)
 
 
 def test_virtual_batch_norm_by_a_slow_loop():
-    """Each example with the mean and the variance of the reference batch and itself as one more of it."""
+    """Each example is normalised by mean and variance of the reference batch plus itself."""
     norm = BatchNorm(3).double()
     norm.reference = 4
     nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
     x = torch.randn(7, 3, 2, 5, dtype=torch.float64)
-    found = norm(x)
+    output = norm(x)
     for i in range(4, 7):
         batch = torch.cat([x[:4], x[i : i + 1]])
         mean, var = batch.mean((0, 2, 3)), batch.var((0, 2, 3), correction=0)
-        slow = (x[i] - mean[:, None, None]) / (var + norm.eps).sqrt()[:, None, None]
-        torch.testing.assert_close(found[i], slow * norm.weight[:, None, None] + norm.bias[:, None, None])
+        expected = (x[i] - mean[:, None, None]) / (var + norm.eps).sqrt()[:, None, None]
+        torch.testing.assert_close(output[i], expected * norm.weight[:, None, None] + norm.bias[:, None, None])
     plain = BatchNorm(3).double()
     plain.load_state_dict(norm.state_dict())
-    torch.testing.assert_close(found[:4], plain(x[:4]))
+    torch.testing.assert_close(output[:4], plain(x[:4]))
 
 
 def test_the_reference_batch_has_every_class_in_turn():

@@ -28,33 +28,33 @@ FAMILIES = {
 
 
 def players(shape=(1, 28, 28), classes=0, family="mlp", g_label=None, d_label=None, **settings):
-    of_generator, of_discriminator, usual = FAMILIES[family]
-    settings = {**usual, **settings}
-    generator = of_generator(**settings, **({"label": g_label} if g_label else {}))
-    discriminator = of_discriminator(**settings, **({"label": d_label} if d_label else {}))
+    generator_settings, discriminator_settings, defaults = FAMILIES[family]
+    settings = {**defaults, **settings}
+    generator = generator_settings(**settings, **({"label": g_label} if g_label else {}))
+    discriminator = discriminator_settings(**settings, **({"label": d_label} if d_label else {}))
     built = build_generator(generator, 16, shape, classes), build_discriminator(discriminator, shape, classes)
-    for player, drawn in zip(built, (generator, discriminator), strict=True):
-        drawn.init.draw(player, random_generator("test", family))
+    for player, settings in zip(built, (generator, discriminator), strict=True):
+        settings.init.draw(player, random_generator("test", family))
     return built
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_planes_of_a_discriminator_lie_pixel_by_pixel_also_after_one_channel(channels, dtype):
-    """Else every layer behind the first one works plane by plane or copies: half the speed."""
+def test_feature_maps_of_a_discriminator_are_channels_last_also_after_one_channel(channels, dtype):
+    """Otherwise every later layer copies its input or uses the slower layout: half the speed."""
     net = build_discriminator(DcganDiscriminatorSettings(family="dcgan", filters=4), (channels, 28, 28), 0)
-    seen = []
+    strides = []
     for layer in net.layers:
-        layer.register_forward_hook(lambda _, __, out: seen.append(out.stride(1)))
+        layer.register_forward_hook(lambda _, __, out: strides.append(out.stride(1)))
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         net(torch.rand(5, channels, 28, 28))
-    assert set(seen) == {1}
+    assert set(strides) == {1}
 
 
-def test_frequencies_by_hand_and_in_front_of_a_discriminator():
-    said = FourierFeatures(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
-    waves = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
-    assert said == pytest.approx([0.5, -2.0, *map(math.sin, waves), *map(math.cos, waves)])
+def test_fourier_features_by_hand_and_in_a_discriminator():
+    features = FourierFeatures(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
+    phases = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
+    assert features == pytest.approx([0.5, -2.0, *map(math.sin, phases), *map(math.cos, phases)])
     net = build_discriminator(MlpDiscriminatorSettings(hidden=(8,), frequencies=3), (2, 1, 1), 0)
     assert net.layers[1].in_features == 14
     assert net(torch.rand(5, 2, 1, 1)).logits.shape == (5,)
@@ -100,9 +100,9 @@ def test_the_classic_dcgan_for_mnist_has_the_layers_of_its_description():
     assert isinstance(discriminator.layers[1], nn.LeakyReLU)  # no batch norm on the input layer
 
 
-WAYS = [
+LABELLINGS = [
     (family, g_label, d_label)
-    for family, ways in {
+    for family, d_labels in {
         "mlp": ("one-hot", "embedding", "projection"),
         "mlp with batch norm": ("one-hot", "embedding", "projection"),
         "dcgan": ("embedding", "projection"),
@@ -110,32 +110,32 @@ WAYS = [
         "strided": ("projection",),
     }.items()
     for g_label in ("one-hot", "embedding", "batch-norm")
-    for d_label in ways
+    for d_label in d_labels
     if not (family == "mlp" and g_label == "batch-norm")
 ]
 
 
-@pytest.mark.parametrize(("family", "g_label", "d_label"), WAYS)
-def test_the_label_changes_the_picture_and_the_opinion(family, g_label, d_label):
+@pytest.mark.parametrize(("family", "g_label", "d_label"), LABELLINGS)
+def test_the_label_changes_the_image_and_the_logits(family, g_label, d_label):
     generator, discriminator = players(classes=10, family=family, g_label=g_label, d_label=d_label)
-    if g_label == "batch-norm":  # which starts out the same for every class
+    if g_label == "batch-norm":  # its gains start equal for all classes
         for layer in generator.modules():
             if isinstance(layer, BatchNorm):
                 nn.init.normal_(layer.weight)
-    generator.eval()  # the same class throughout a batch would be subtracted as its mean
+    generator.eval()  # in training mode the effect of a single class would be subtracted with the batch mean
     z = torch.randn(8, 16)
     zero, one = (generator(z, torch.full((8,), label)) for label in (0, 1))
     assert not torch.equal(zero, one)
-    opinions = [discriminator(zero, torch.full((8,), label)).logits for label in (0, 1)]
-    assert not torch.equal(*opinions)
+    logits = [discriminator(zero, torch.full((8,), label)).logits for label in (0, 1)]
+    assert not torch.equal(*logits)
     weights = torch.eye(10)[torch.full((8,), 1)]
     assert torch.allclose(one, generator(z, weights), atol=1e-6)
     between = generator(z, (weights + torch.eye(10)[0]) / 2)
     assert not torch.allclose(between, one) and not torch.allclose(between, zero)
 
 
-def test_the_class_stays_with_its_picture():
-    """A batch in another order, labels with it, gives the same opinions in that order."""
+def test_each_label_belongs_to_its_image():
+    """Permuting images and labels together permutes the logits."""
     for family in FAMILIES:
         _, discriminator = players(classes=10, family=family)
         images, labels, order = torch.rand(12, 1, 28, 28), torch.arange(12) % 10, torch.randperm(12)
@@ -143,39 +143,39 @@ def test_the_class_stays_with_its_picture():
         assert torch.allclose(discriminator(images[order], labels[order]).logits, expected, atol=1e-5)
 
 
-def test_projection_is_the_inner_product_with_the_row_of_the_class():
+def test_projection_is_the_inner_product_with_the_class_embedding():
     logit = Logit(5, classes=3)
     Init(scheme="normal", std=1.0).draw(logit, random_generator("test"))
     features, labels = torch.randn(7, 5), torch.tensor([0, 1, 2, 2, 1, 0, 0])
-    slow = [
+    expected = [
         f @ logit.linear.weight[0] + logit.linear.bias[0] + f @ logit.table.weight[y]
         for f, y in zip(features, labels, strict=True)
     ]
-    logits, of_classes = logit(features, labels)
-    assert torch.allclose(logits, torch.stack(slow), atol=1e-6)
-    assert torch.allclose(of_classes, features @ logit.table.weight.T, atol=1e-6)
+    logits, projections = logit(features, labels)
+    assert torch.allclose(logits, torch.stack(expected), atol=1e-6)
+    assert torch.allclose(projections, features @ logit.table.weight.T, atol=1e-6)
     assert Logit(5)(features)[1] is None
 
 
-def test_a_classifier_by_projection_names_the_class_by_the_rows_of_the_logit():
+def test_a_classifier_by_projection_uses_the_class_embeddings_of_the_logit():
     for family, (_, settings, fields) in FAMILIES.items():
-        told = settings(**fields, label="projection", classifier="projection", init=Init(scheme="normal", std=0.2))
-        net = build_discriminator(told, (1, 28, 28), 10, HeadSpec(10))
-        told.init.draw(net, random_generator("test"))
+        chosen = settings(**fields, label="projection", classifier="projection", init=Init(scheme="normal", std=0.2))
+        net = build_discriminator(chosen, (1, 28, 28), 10, HeadSpec(10))
+        chosen.init.draw(net, random_generator("test"))
         images, labels = torch.rand(6, 1, 28, 28), torch.arange(6)
-        said = net(images, labels)
+        output = net(images, labels)
         others = torch.stack([net(images, torch.full((6,), k)).logits for k in range(10)], 1)
-        assert said.class_logits.shape == (6, 10), family
-        apart = said.class_logits - said.class_logits[:, :1]  # logits of two classes differ as their rows do
-        assert torch.allclose(others - others[:, :1], apart, atol=1e-5), family
+        assert output.class_logits.shape == (6, 10), family
+        differences = output.class_logits - output.class_logits[:, :1]  # they equal those of the conditional logits
+        assert torch.allclose(others - others[:, :1], differences, atol=1e-5), family
 
 
-def test_minibatch_std_is_that_of_the_batch_and_none_where_all_are_alike():
+def test_minibatch_std_is_that_of_the_batch_and_zero_for_equal_images():
     x = torch.randn(6, 4, 3, 3, dtype=torch.float64)
-    added = MinibatchStd()(x)
-    assert torch.equal(added[:, :4], x)
-    slow = torch.stack([x[:, c].std(0, correction=0) for c in range(4)]).mean(0)
-    assert torch.allclose(added[:, 4], slow.expand(6, 3, 3), atol=1e-5)
+    output = MinibatchStd()(x)
+    assert torch.equal(output[:, :4], x)
+    expected = torch.stack([x[:, c].std(0, correction=0) for c in range(4)]).mean(0)
+    assert torch.allclose(output[:, 4], expected.expand(6, 3, 3), atol=1e-5)
     assert MinibatchStd()(x[:1].expand(6, 4, 3, 3))[:, 4].max() < 2e-3
 
 
@@ -191,21 +191,21 @@ def test_gains_and_offsets_by_class():
         MlpGeneratorSettings(label="batch-norm")
 
 
-def test_a_generator_draws_classes_as_often_as_their_shares_say_unless_it_is_told():
+def test_a_generator_draws_classes_with_their_frequencies_unless_a_condition_is_given():
     net = LatentClassGenerator(lambda z, condition: torch.cat([z, condition[:, None]], 1), 4)
     net.shares.copy_(torch.tensor([0.5, 0.0, 0.3, 0.2]))
     z = torch.randn(40_000, 3, generator=torch.Generator().manual_seed(0))
-    drawn = net(z)
-    assert torch.equal(drawn[:, :2], z[:, 1:])
-    found = torch.bincount(drawn[:, 2].long(), minlength=4) / len(z)
-    assert found.tolist() == pytest.approx([0.5, 0.0, 0.3, 0.2], abs=0.01) and found[1] == 0
-    assert drawn[:, 2][z[:, 0].argsort()].diff().min() >= 0  # its first number alone chooses
+    output = net(z)
+    assert torch.equal(output[:, :2], z[:, 1:])
+    frequencies = torch.bincount(output[:, 2].long(), minlength=4) / len(z)
+    assert frequencies.tolist() == pytest.approx([0.5, 0.0, 0.3, 0.2], abs=0.01) and frequencies[1] == 0
+    assert output[:, 2][z[:, 0].argsort()].diff().min() >= 0  # the class depends on the first number alone
     assert net(torch.tensor([[9.0, 0.0, 0.0], [-9.0, 0.0, 0.0]]))[:, 2].tolist() == [3, 0]
-    told = torch.arange(len(z)) % 4
-    assert torch.equal(net(z, told)[:, 2].long(), told)
+    labels = torch.arange(len(z)) % 4
+    assert torch.equal(net(z, labels)[:, 2].long(), labels)
 
 
-def test_maxout_takes_the_greatest_piece():
+def test_maxout_returns_the_maximum_piece():
     x = torch.tensor([[1.0, -2.0, 5.0, -3.0], [0.0, 4.0, -1.0, 4.5]])
     assert Maxout(2)(x).tolist() == [[5.0, -2.0], [0.0, 4.5]]
 
@@ -220,13 +220,13 @@ def test_maxout_has_torchs_gradients():
 
 
 def test_the_last_layer_of_strided_nets():
-    plain, grown = (
+    plain, transposed = (
         build_generator(StridedGeneratorSettings(family="strided", planes=(4, 3), last=last), 16, (3, 10, 9), 0)
         for last in ("plain", "transposed")
     )
     assert plain.start == (4, 5, 5) and isinstance(plain.layers[-1], nn.Conv2d)
-    assert grown.start == (4, 3, 3) and isinstance(grown.layers[-1], nn.ConvTranspose2d)
-    assert plain(torch.randn(2, 16)).shape == grown(torch.randn(2, 16)).shape == (2, 3, 10, 9)
+    assert transposed.start == (4, 3, 3) and isinstance(transposed.layers[-1], nn.ConvTranspose2d)
+    assert plain(torch.randn(2, 16)).shape == transposed(torch.randn(2, 16)).shape == (2, 3, 10, 9)
 
 
 @pytest.mark.parametrize(("output", "low"), [("sigmoid", 0.0), ("tanh", -1.0)])
@@ -237,7 +237,7 @@ def test_output_range(output, low):
     assert images.min() < low + 0.1 and images.max() > 0.9
 
 
-def test_three_hidden_layers_need_batch_norm_unless_told():
+def test_three_hidden_layers_need_batch_norm_unless_allowed():
     with pytest.raises(ValueError, match="batch_norm = true"):
         MlpSettings(hidden=(8, 8, 8))
     assert MlpSettings(hidden=(8, 8, 8), batch_norm=True)
@@ -247,47 +247,47 @@ def test_three_hidden_layers_need_batch_norm_unless_told():
 # Initial values
 
 
-def drawn(**settings):
+def initialised(**settings):
     layer = nn.Linear(400, 500)
     Init(**settings).draw(layer, random_generator("test"))
     return layer
 
 
 def test_normal_init():
-    layer = drawn(scheme="normal", std=0.01)
+    layer = initialised(scheme="normal", std=0.01)
     assert layer.weight.std().item() == pytest.approx(0.01, rel=0.01)
     assert layer.bias.abs().max() == 0
 
 
-def test_truncated_normal_cuts_at_two_standard_deviations_and_fills_biases():
-    layer = drawn(scheme="truncated-normal", std=0.1, biases=True)
+def test_truncated_normal_is_within_two_standard_deviations_and_fills_biases():
+    layer = initialised(scheme="truncated-normal", std=0.1, biases=True)
     assert 0.19 < layer.weight.abs().max() <= 0.2
     assert 0.15 < layer.bias.abs().max() <= 0.2
     # The standard deviation of N(0, 1) cut at ±2 is 0.8796.
     assert layer.weight.std().item() == pytest.approx(0.08796, rel=0.01)
 
 
-def test_a_deviation_without_a_scheme_is_that_of_a_normal_distribution():
-    assert drawn(std=0.3).weight.std().item() == pytest.approx(0.3, rel=0.01)
+def test_std_without_a_scheme_means_a_normal_distribution():
+    assert initialised(std=0.3).weight.std().item() == pytest.approx(0.3, rel=0.01)
     assert Init(std=0.3) == Init(scheme="normal", std=0.3)
     assert Init.model_validate(Init(biases=True).model_dump()) == Init(biases=True, scheme="glorot-uniform")
 
 
 def test_glorot_uniform_bound():
-    layer = drawn(scheme="glorot-uniform")
+    layer = initialised(scheme="glorot-uniform")
     bound = (6 / 900) ** 0.5
     assert 0.99 * bound < layer.weight.abs().max() <= bound
     assert layer.bias.abs().max() == 0
 
 
-def test_a_part_of_the_initial_values_keeps_the_familys_others():
-    for family, (of_generator, of_discriminator, usual) in FAMILIES.items():
-        for settings in (of_generator, of_discriminator):
-            whole, part = settings(**usual).init, settings(**usual, init={"biases": True}).init
+def test_a_partial_init_table_keeps_the_other_defaults_of_the_family():
+    for family, (generator, discriminator, defaults) in FAMILIES.items():
+        for settings in (generator, discriminator):
+            whole, part = settings(**defaults).init, settings(**defaults, init={"biases": True}).init
             assert part == whole.model_copy(update={"biases": True}), family
 
 
-def test_classes_begin_apart_where_batch_norm_has_gains_for_each():
+def test_class_std_gives_every_class_its_own_gains_and_offsets():
     net = nn.Sequential(nn.Linear(4, 400), BatchNorm(400, 10), BatchNorm(400))
     Init(class_std=0.3).draw(net, random_generator("test"))
     assert net[1].weight.mean().item() == pytest.approx(1, abs=0.02)
@@ -302,7 +302,7 @@ def test_classes_begin_apart_where_batch_norm_has_gains_for_each():
 # Batch normalisation
 
 
-def test_batch_norm_equals_torch_in_training_mode_and_keeps_nothing():
+def test_batch_norm_equals_torch_in_training_mode_and_stores_nothing():
     ours, theirs = BatchNorm(5), nn.BatchNorm1d(5)
     x = torch.randn(20, 5) * 3 + 1
     before = [buffer.clone() for buffer in ours.buffers()]
@@ -323,7 +323,7 @@ def test_measured_statistics_are_those_of_the_data():
 
 
 @pytest.mark.parametrize("family", ["mlp with batch norm", "dcgan", "subpixel"])
-def test_a_picture_does_not_depend_on_its_neighbours(family):
+def test_an_image_does_not_depend_on_the_others_of_its_batch(family):
     generator, _ = players(family=family)
     z = torch.randn(50, 16)
     measure_batch_statistics(generator, lambda k: generator(torch.randn(64, 16)), batches=3)
@@ -331,7 +331,7 @@ def test_a_picture_does_not_depend_on_its_neighbours(family):
 
 
 def test_the_discriminator_sees_the_colour_of_a_border_that_all_images_share():
-    """With batch norm on the layer that sees the pixels it would be subtracted, and never be learned."""
+    """Batch norm on the first layer would subtract it, and it would never be learned."""
     _, discriminator = players(hidden=(32, 16), batch_norm=True)
     images = torch.rand(20, 1, 28, 28)
     other = images.clone()
@@ -340,10 +340,10 @@ def test_the_discriminator_sees_the_colour_of_a_border_that_all_images_share():
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 6), (1, 1, 2, 2), (3, 8, 14, 14)], ids=str)
-def test_folding_is_torchs_but_for_the_order_of_channels_with_first_and_second_gradients(shape):
+def test_space_to_depth_equals_torchs_up_to_channel_order_with_first_and_second_gradients(shape):
     x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     c = shape[1]
-    order = torch.arange(4 * c).view(c, 4).T.flatten()  # torch: channel first, then place; here: place, then channel
+    order = torch.arange(4 * c).view(c, 4).T.flatten()  # torch: by channel, then pixel; here: by pixel, then channel
     theirs, ours = torch.nn.functional.pixel_unshuffle(x, 2)[:, order], SpaceToDepth()(x)
     assert ours.equal(theirs) and DepthToSpace()(ours).equal(x)
     weights = torch.randn_like(ours)
@@ -354,65 +354,65 @@ def test_folding_is_torchs_but_for_the_order_of_channels_with_first_and_second_g
     assert torch.autograd.gradcheck(DepthToSpace(), ours.detach().requires_grad_())
 
 
-def test_subpixel_players_keep_one_memory_layout_there_and_back():
+def test_subpixel_networks_keep_one_memory_layout_forward_and_backward():
     generator, discriminator = players(family="subpixel", classes=10, filters=8)
     mixed = []
 
-    def look(module, inputs, output):
+    def check_layout(module, inputs, output):
         if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[1] > 1:
-            here = output.stride()
+            stride = output.stride()
             output.register_hook(
-                lambda grad: None if grad.stride() == here else mixed.append((type(module), grad.stride()))
+                lambda grad: None if grad.stride() == stride else mixed.append((type(module), grad.stride()))
             )
 
     for player in (generator, discriminator):
         for layer in player.modules():
-            layer.register_forward_hook(look)
+            layer.register_forward_hook(check_layout)
     labels = torch.arange(16) % 10
     discriminator(generator(torch.randn(16, 16), labels), labels).logits.sum().backward()
     assert mixed == []
 
 
-def test_minibatch_std_lets_a_subpixel_discriminator_see_that_a_batch_is_all_alike():
+def test_minibatch_std_lets_a_subpixel_discriminator_detect_a_batch_of_equal_images():
     torch.manual_seed(0)
     images = torch.rand(6, 1, 28, 28)
-    alike = images[:1].expand(6, -1, -1, -1)
-    opinions = {}
-    for told in (False, True):
-        settings = SubpixelDiscriminatorSettings(family="subpixel", filters=4, minibatch_std=told)
+    equal = images[:1].expand(6, -1, -1, -1)
+    logits = {}
+    for enabled in (False, True):
+        settings = SubpixelDiscriminatorSettings(family="subpixel", filters=4, minibatch_std=enabled)
         discriminator = build_discriminator(settings, (1, 28, 28), 0)
         Init(scheme="normal", std=0.2).draw(discriminator, random_generator("test"))
-        opinions[told] = discriminator(images).logits[0], discriminator(alike).logits[0]
-    assert torch.allclose(*opinions[False], atol=1e-5)
-    assert not torch.allclose(*opinions[True], atol=1e-3)
+        logits[enabled] = discriminator(images).logits[0], discriminator(equal).logits[0]
+    assert torch.allclose(*logits[False], atol=1e-5)
+    assert not torch.allclose(*logits[True], atol=1e-3)
 
 
-def test_minibatch_discrimination_is_that_of_a_slow_loop():
+def test_minibatch_discrimination_equals_a_slow_loop():
     torch.manual_seed(0)
     layer = MinibatchDiscrimination(6, kernels=4).double()
     features = torch.randn(7, 6, dtype=torch.float64)
-    found = layer(features)
+    output = layer(features)
     m = (features @ layer.tensor.weight.T).view(7, 4, 5)
     for i in range(7):
         for b in range(4):
-            slow = sum(torch.exp(-(m[i, b] - m[j, b]).abs().sum()) for j in range(7))
-            assert torch.allclose(found[i, b], slow)
+            expected = sum(torch.exp(-(m[i, b] - m[j, b]).abs().sum()) for j in range(7))
+            assert torch.allclose(output[i, b], expected)
     assert torch.allclose(layer(features[:1].expand(7, -1)), torch.full((7, 4), 7.0, dtype=torch.float64))
     assert torch.autograd.gradcheck(layer, (features.requires_grad_(),))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_minibatch_kernels_let_every_family_see_the_batch(family):
+def test_minibatch_kernels_make_the_logits_depend_on_the_batch(family):
     torch.manual_seed(0)
     _, settings, fields = FAMILIES[family]
     images = torch.rand(6, 1, 28, 28)
-    moved = torch.cat([images[:1], torch.rand(5, 1, 28, 28)])
+    other_batch = torch.cat([images[:1], torch.rand(5, 1, 28, 28)])
     for kernels in (0, 8):
         plain = {"batch_norm": False} if "batch_norm" in settings.model_fields else {}
         chosen = settings(**{**fields, **plain}, minibatch_kernels=kernels)
         discriminator = build_discriminator(chosen, (1, 28, 28), 0)
         Init(scheme="normal", std=0.05).draw(discriminator, random_generator("test"))
-        sees = not torch.allclose(discriminator(images).logits[0], discriminator(moved).logits[0], atol=1e-7)
+        depends = not torch.allclose(discriminator(images).logits[0], discriminator(other_batch).logits[0], atol=1e-7)
         mixes = any(isinstance(layer, MIXING) for layer in discriminator.modules())
-        assert sees == mixes
+        assert depends == mixes
         assert mixes == bool(kernels) or family == "strided"

@@ -33,7 +33,7 @@ def test_least_squares_by_hand():
     assert LeastSquares().generator_loss(None, FAKE).tolist() == [0.5, 2.0]
     logits = torch.tensor([-20.0], requires_grad=True)
     LeastSquares().generator_loss(None, logits).sum().backward()
-    assert logits.grad.item() == -21  # the surer the discriminator, the stronger the pull: nothing vanishes
+    assert logits.grad.item() == -21  # the gradient grows with the discriminator's confidence and never vanishes
 
 
 def test_label_smoothing_is_cross_entropy_with_a_target_of_nine_tenths_on_reals_only():
@@ -46,13 +46,13 @@ def test_label_smoothing_is_cross_entropy_with_a_target_of_nine_tenths_on_reals_
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("logit", [-50.0, 0.0, 50.0])
-def test_losses_stay_finite_at_sure_logits(name, logit):
+def test_losses_stay_finite_at_large_logits(name, logit):
     objective, logits = OBJECTIVES[name](), torch.tensor([logit])
     assert torch.isfinite(objective.discriminator_loss(logits, logits)).all()
     assert torch.isfinite(objective.generator_loss(logits, logits)).all()
 
 
-def test_only_minimax_loses_its_gradient_when_the_discriminator_is_sure():
+def test_only_minimax_loses_its_gradient_when_the_discriminator_is_confident():
     def gradient(objective):
         logits = torch.tensor([-20.0], requires_grad=True)
         objective.generator_loss(None, logits).sum().backward()
@@ -63,7 +63,7 @@ def test_only_minimax_loses_its_gradient_when_the_discriminator_is_sure():
 
 
 @pytest.mark.parametrize("objective", [Minimax(), NonSaturating(), LeastSquares()])
-def test_each_player_descends_towards_its_own_wish(objective):
+def test_each_player_descends_in_the_right_direction(objective):
     real, fake = (torch.tensor([0.5], requires_grad=True) for _ in range(2))
     objective.discriminator_loss(real, fake).sum().backward()
     assert real.grad < 0 < fake.grad  # descending raises D(x) and lowers D(G(z))

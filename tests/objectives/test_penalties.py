@@ -7,7 +7,7 @@ from ganforge.recipes.reading import load_recipe, parse
 
 
 def test_approximate_r1_of_a_linear_discriminator_by_hand():
-    """D(x) = w·x: (D(x + σε) - D(x)) / σ = w·ε whatever x and σ are."""
+    """D(x) = w·x: (D(x + σε) - D(x)) / σ = w·ε for all x and σ."""
     w = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
     real = torch.randn(5, 2, 1, 1)
     noise = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [2.0, 0.0]]).view(5, 2, 1, 1)
@@ -15,13 +15,13 @@ def test_approximate_r1_of_a_linear_discriminator_by_hand():
     def logits(x):
         return (w * x).sum((1, 2, 3))
 
-    for deviation in (0.01, 0.5):
-        found = ApproximateR1(deviation=deviation)(logits, real, real, logits(real), noise)
-        torch.testing.assert_close(found, torch.tensor([4.5, 8.0, 0.5, 0.0, 18.0]), rtol=1e-3, atol=1e-3)
+    for sigma in (0.01, 0.5):
+        values = ApproximateR1(deviation=sigma)(logits, real, real, logits(real), noise)
+        torch.testing.assert_close(values, torch.tensor([4.5, 8.0, 0.5, 0.0, 18.0]), rtol=1e-3, atol=1e-3)
 
 
 def test_approximate_r1_tends_to_half_the_squared_gradient():
-    """R1 itself, by autograd, on a curved function of images."""
+    """Compared with R1 by autograd on a nonlinear function of images."""
     torch.manual_seed(0)
     weight = torch.randn(3, 1, 4, 4, dtype=torch.float64)
 
@@ -31,15 +31,15 @@ def test_approximate_r1_tends_to_half_the_squared_gradient():
     real = torch.randn(4, 1, 4, 4, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(logits(real).sum(), real)
     r1 = 0.5 * gradient.square().sum((1, 2, 3))
-    many = real.detach().repeat_interleave(40_000, 0)
-    noise = torch.randn(many.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = ApproximateR1(deviation=1e-4)(logits, many, many, logits(many), noise).view(4, -1)
-    error = found.std(1) / 40_000**0.5
-    assert ((found.mean(1) - r1).abs() < 4 * error).all()
+    repeated = real.detach().repeat_interleave(40_000, 0)
+    noise = torch.randn(repeated.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    values = ApproximateR1(deviation=1e-4)(logits, repeated, repeated, logits(repeated), noise).view(4, -1)
+    error = values.std(1) / 40_000**0.5
+    assert ((values.mean(1) - r1).abs() < 4 * error).all()
     assert (r1 > 20 * error).all()
 
 
-def test_the_gradient_reaches_the_discriminator_from_both_sides():
+def test_the_gradient_passes_through_both_logits():
     scale = torch.tensor(2.0, requires_grad=True)
     real = torch.ones(3, 1, 1, 1)
 

@@ -1,4 +1,4 @@
-"""Objectives and penalties of other papers: by hand at fixed numbers, by autograd on curved functions."""
+"""Objectives and penalties: by hand at fixed numbers, by autograd on nonlinear functions; refused recipes."""
 
 import math
 
@@ -37,8 +37,8 @@ def test_objectives_by_hand(objective, of_discriminator, of_generator):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_losses_pull_the_right_way(name):
-    """More real logits on real images lower D's loss, and on fakes G's."""
+def test_gradients_have_the_right_sign(name):
+    """Higher logits on real images lower D's loss; higher logits on fakes lower G's."""
     objective = OBJECTIVES[name]()
     real, fake = (torch.tensor([0.3, 0.2], requires_grad=True) for _ in range(2))
     objective.discriminator_loss(real, fake).sum().backward()
@@ -48,7 +48,7 @@ def test_losses_pull_the_right_way(name):
     assert (fake.grad < 0).all()
 
 
-def curved(weight):
+def nonlinear_discriminator(weight):
     return lambda x: torch.nn.functional.conv2d(x, weight).flatten(1).tanh().sum(1)
 
 
@@ -61,35 +61,35 @@ def test_gradient_penalties_of_a_linear_discriminator_by_hand():
         return (w * x).sum((1, 2, 3))
 
     for penalty, expected in ((R1(), 12.5), (R2(), 12.5), (GradientPenalty(), 16.0)):
-        found = penalty(logits, real, fake, logits(real), noise)
-        torch.testing.assert_close(found, torch.full((4,), expected))
+        values = penalty(logits, real, fake, logits(real), noise)
+        torch.testing.assert_close(values, torch.full((4,), expected))
 
 
-def test_where_each_penalty_looks():
+def test_each_penalty_uses_the_gradient_at_its_images():
     torch.manual_seed(0)
-    logits = curved(torch.randn(3, 1, 4, 4, dtype=torch.float64))
+    logits = nonlinear_discriminator(torch.randn(3, 1, 4, 4, dtype=torch.float64))
     real, fake, noise = (torch.randn(5, 1, 4, 4, dtype=torch.float64) for _ in range(3))
 
-    def half_square(at):
-        at = at.clone().requires_grad_()
-        return 0.5 * torch.autograd.grad(logits(at).sum(), at)[0].square().sum((1, 2, 3))
+    def half_squared_norm(images):
+        images = images.clone().requires_grad_()
+        return 0.5 * torch.autograd.grad(logits(images).sum(), images)[0].square().sum((1, 2, 3))
 
-    torch.testing.assert_close(R1()(logits, real, fake, logits(real), noise), half_square(real))
-    torch.testing.assert_close(R2()(logits, real, fake, logits(real), noise), half_square(fake))
-    share = torch.special.ndtr(noise[:, 0, 0, 0]).view(-1, 1, 1, 1)
-    between = half_square(share * real + (1 - share) * fake)
-    found = GradientPenalty()(logits, real, fake, logits(real), noise)
-    torch.testing.assert_close(found, ((2 * between).sqrt() - 1).square())
-    assert ((share > 0) & (share < 1)).all()
+    torch.testing.assert_close(R1()(logits, real, fake, logits(real), noise), half_squared_norm(real))
+    torch.testing.assert_close(R2()(logits, real, fake, logits(real), noise), half_squared_norm(fake))
+    u = torch.special.ndtr(noise[:, 0, 0, 0]).view(-1, 1, 1, 1)
+    interpolated = half_squared_norm(u * real + (1 - u) * fake)
+    values = GradientPenalty()(logits, real, fake, logits(real), noise)
+    torch.testing.assert_close(values, ((2 * interpolated).sqrt() - 1).square())
+    assert ((u > 0) & (u < 1)).all()
 
 
 def test_the_gradient_of_one_logit_is_that_of_its_whole_pack():
-    """D of two images is w·x + 2w·x': its gradient has 25 + 4·25 for its square."""
+    """D of two images is w·x + 2w·x': the squared norm of its gradient is 25 + 4·25."""
     w = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
 
     def logits(x):
-        said = (w * x).sum((1, 2, 3))
-        return said[::2] + 2 * said[1::2]
+        products = (w * x).sum((1, 2, 3))
+        return products[::2] + 2 * products[1::2]
 
     torch.testing.assert_close(squared_gradient(logits, torch.randn(6, 2, 1, 1)), torch.full((3,), 125.0))
 
@@ -100,7 +100,7 @@ def test_penalties_have_a_gradient_for_the_weights(penalty):
     real, fake, noise = (torch.randn(3, 1, 3, 3, dtype=torch.float64) for _ in range(3))
 
     def loss(w):
-        logits = curved(w)
+        logits = nonlinear_discriminator(w)
         return penalty(logits, real, fake, logits(real), noise).sum()
 
     assert torch.autograd.gradcheck(loss, (weight,))
@@ -111,10 +111,10 @@ def test_spectral_norm_is_the_largest_singular_value_and_has_its_gradient():
     for shape in ((20, 50), (50, 20), (8, 3, 3, 3), (1, 40), (30, 30)):
         weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
         exact = torch.linalg.matrix_norm(weight.flatten(1), 2)
-        found = spectral_norm(weight)
-        assert found.item() == pytest.approx(exact.item(), rel=2e-3), shape
-        one, other = (torch.autograd.grad(norm, weight)[0] for norm in (found, exact))
-        assert torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.98
+        norm = spectral_norm(weight)
+        assert norm.item() == pytest.approx(exact.item(), rel=2e-3), shape
+        ours, torchs = (torch.autograd.grad(value, weight)[0] for value in (norm, exact))
+        assert torch.nn.functional.cosine_similarity(ours.flatten(), torchs.flatten(), dim=0) > 0.98
     assert torch.isfinite(spectral_norm(torch.zeros(4, 5)))
 
 
@@ -122,9 +122,9 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
     net = torch.nn.Sequential(
         torch.nn.Conv2d(1, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.Flatten(), torch.nn.Linear(6, 2)
     )
-    found = normalized(dict(net.named_parameters()))
-    assert set(found) == {"0.weight", "3.weight"}
-    for weight in found.values():
+    weights = normalized(dict(net.named_parameters()))
+    assert set(weights) == {"0.weight", "3.weight"}
+    for weight in weights.values():
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=2e-3)
 
 
@@ -211,6 +211,6 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("vanilla", ["latent.distribution={a=1}"], "latent"),
     ],
 )
-def test_what_does_not_fit_is_refused(recipe, changes, words):
+def test_invalid_combinations_are_refused(recipe, changes, words):
     with pytest.raises(UserError, match=words):
         load_recipe(recipe, changes)

@@ -1,4 +1,4 @@
-"""Terms at fixed numbers, by hand; which turns they belong to; where gradients go."""
+"""Loss terms by hand at fixed numbers, and the turns that they belong to."""
 
 import math
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from ganforge.objectives.terms import (
 
 
 @dataclass
-class Said:
+class FakeOutput:
     logits: torch.Tensor = None
     features: torch.Tensor = None
     class_logits: torch.Tensor = None
     codes: torch.Tensor = None
 
 
-def side(labels=None, latent=None, **said):
-    return Samples(None, Said(**said), labels, latent)
+def samples(labels=None, latent=None, **outputs):
+    return Samples(None, FakeOutput(**outputs), labels, latent)
 
 
 def test_feature_matching_by_hand():
-    real = side(features=torch.tensor([[1.0, 2.0], [3.0, 6.0]]))
-    fake = side(features=torch.tensor([[0.0, 0.0], [2.0, 2.0]]))
+    real = samples(features=torch.tensor([[1.0, 2.0], [3.0, 6.0]]))
+    fake = samples(features=torch.tensor([[0.0, 0.0], [2.0, 2.0]]))
     assert FeatureMatching()(LossContext("generator", fake, real)) == pytest.approx(1 + 9)
 
 
@@ -48,93 +48,102 @@ LABELS = [0, 2]
 
 def test_classification_by_hand_for_either_turn():
     labels = torch.tensor(LABELS)
-    real, fake = (side(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
-    of_real, of_fake = (
+    real, fake = (samples(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
+    real_loss, fake_loss = (
         -sum(log_softmax(row, k) for row, k in zip(rows, LABELS, strict=True)) / 2 for rows in (REAL, FAKE)
     )
-    assert Classification()(LossContext("discriminator", fake, real)) == pytest.approx(of_real + of_fake, rel=1e-6)
-    assert Classification()(LossContext("generator", fake, real)) == pytest.approx(of_fake, rel=1e-6)
-    assert Classification()(LossContext("generator", fake, None)) == pytest.approx(of_fake, rel=1e-6)
+    assert Classification()(LossContext("discriminator", fake, real)) == pytest.approx(real_loss + fake_loss, rel=1e-6)
+    assert Classification()(LossContext("generator", fake, real)) == pytest.approx(fake_loss, rel=1e-6)
+    assert Classification()(LossContext("generator", fake, None)) == pytest.approx(fake_loss, rel=1e-6)
 
 
 def test_real_classification_is_the_real_half_of_classification():
     labels = torch.tensor(LABELS)
-    real, fake = (side(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
+    real, fake = (samples(labels, class_logits=torch.tensor(rows)) for rows in (REAL, FAKE))
     expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
     assert RealClassification()(LossContext("discriminator", fake, real)) == pytest.approx(expected, rel=1e-6)
     assert RealClassification.turns == ("discriminator",)
 
 
-def test_supervised_looks_at_the_labelled_batch_alone():
-    known = side(torch.tensor(LABELS), class_logits=torch.tensor(REAL))
-    other = side(torch.tensor([1, 1]), class_logits=torch.tensor(FAKE))
+def test_supervised_uses_the_labelled_batch_alone():
+    labelled = samples(torch.tensor(LABELS), class_logits=torch.tensor(REAL))
+    fake = samples(torch.tensor([1, 1]), class_logits=torch.tensor(FAKE))
     expected = -sum(log_softmax(row, k) for row, k in zip(REAL, LABELS, strict=True)) / 2
-    assert Supervised()(LossContext("discriminator", other, other, {"labelled": known})) == pytest.approx(
+    assert Supervised()(LossContext("discriminator", fake, fake, {"labelled": labelled})) == pytest.approx(
         expected, rel=1e-6
     )
 
 
 def test_mutual_information_by_hand():
-    """Two numbers of noise, a code of three kinds, one of two kinds, two uniform numbers."""
+    """Two noise numbers, a categorical code of width 3, one of width 2, two uniform codes."""
     codes = Codes((3, 2), 2)
     latent = torch.tensor([[9.0, 9.0, 0, 1, 0, 1, 0, 0.5, -0.5], [8.0, 8.0, 1, 0, 0, 0, 1, 0.0, 1.0]])
-    said = torch.tensor([[1.0, 2.0, 0.0, 0.3, 0.1, 0.0, -0.5], [0.0, 0.0, 4.0, 0.0, 0.0, 1.0, 1.0]])
-    rows = said.tolist()
+    predicted = torch.tensor([[1.0, 2.0, 0.0, 0.3, 0.1, 0.0, -0.5], [0.0, 0.0, 4.0, 0.0, 0.0, 1.0, 1.0]])
+    rows = predicted.tolist()
     expected = -(log_softmax(rows[0][:3], 1) + log_softmax(rows[1][:3], 0)) / 2
     expected -= (log_softmax(rows[0][3:5], 0) + log_softmax(rows[1][3:5], 1)) / 2
-    numbers = 0.5 * (0.25 + 0 + 1 + 0) / 2
-    play = LossContext("generator", side(latent=latent, codes=said), None, codes=codes)
-    assert MutualInformation()(play) == pytest.approx(expected + numbers, rel=1e-6)
-    assert MutualInformation(uniform_weight=0.1)(play) == pytest.approx(expected + 0.1 * numbers, rel=1e-6)
+    uniform = 0.5 * (0.25 + 0 + 1 + 0) / 2
+    context = LossContext("generator", samples(latent=latent, codes=predicted), None, codes=codes)
+    assert MutualInformation()(context) == pytest.approx(expected + uniform, rel=1e-6)
+    assert MutualInformation(uniform_weight=0.1)(context) == pytest.approx(expected + 0.1 * uniform, rel=1e-6)
 
 
 def test_mutual_information_without_uniform_codes_is_finite():
-    play = LossContext("generator", side(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0))
-    assert MutualInformation()(play) == pytest.approx(math.log(3), rel=1e-6)
+    context = LossContext(
+        "generator", samples(latent=torch.eye(3), codes=torch.zeros(3, 3)), None, codes=Codes((3,), 0)
+    )
+    assert MutualInformation()(context) == pytest.approx(math.log(3), rel=1e-6)
 
 
-def test_information_of_two_readings_by_hand():
-    one, other = torch.tensor([[0.3, 1.1], [2.0, 0.0], [0.0, 0.4]]), torch.tensor([[0.0, 0.2], [1.0, 0.0], [0.5, 2.0]])
-    p, q = ([[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in rows.tolist()] for rows in (one, other))
+def test_mutual_information_of_two_predictions_by_hand():
+    first, second = (
+        torch.tensor([[0.3, 1.1], [2.0, 0.0], [0.0, 0.4]]),
+        torch.tensor([[0.0, 0.2], [1.0, 0.0], [0.5, 2.0]]),
+    )
+    p, q = ([[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in rows.tolist()] for rows in (first, second))
     joint = [[sum(p[n][i] * q[n][j] + p[n][j] * q[n][i] for n in range(3)) / 6 for j in range(2)] for i in range(2)]
     margin = [sum(row) for row in joint]
     expected = sum(joint[i][j] * math.log(joint[i][j] / margin[i] / margin[j]) for i in range(2) for j in range(2))
-    assert mutual_information(one, other) == pytest.approx(expected, rel=1e-5)
-    entropy = -sum(share * math.log(share) for share in margin)
-    assert mutual_information(one, other, 2.5) == pytest.approx(expected + 1.5 * 2 * entropy, rel=1e-5)
+    assert mutual_information(first, second) == pytest.approx(expected, rel=1e-5)
+    entropy = -sum(p * math.log(p) for p in margin)
+    assert mutual_information(first, second, 2.5) == pytest.approx(expected + 1.5 * 2 * entropy, rel=1e-5)
     codes = Codes((2,), 1)
-    here, there = (side(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
-    play = LossContext("discriminator", side(), here, {"moved": there}, codes=codes)
-    assert IIC()(play) == pytest.approx(-expected, rel=1e-5)
-    here, there = (side(class_logits=rows) for rows in (one, other))
-    assert IIC()(LossContext("discriminator", side(), here, {"moved": there})) == pytest.approx(-expected, rel=1e-5)
-    here, there = (side(class_logits=rows, codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (one, other))
-    play = LossContext("discriminator", side(), here, {"moved": there}, codes=codes)
-    assert IIC()(play) == pytest.approx(-2 * expected, rel=1e-5)
+    plain, augmented = (samples(codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (first, second))
+    context = LossContext("discriminator", samples(), plain, {"moved": augmented}, codes=codes)
+    assert IIC()(context) == pytest.approx(-expected, rel=1e-5)
+    plain, augmented = (samples(class_logits=rows) for rows in (first, second))
+    assert IIC()(LossContext("discriminator", samples(), plain, {"moved": augmented})) == pytest.approx(
+        -expected, rel=1e-5
+    )
+    plain, augmented = (
+        samples(class_logits=rows, codes=torch.cat([rows, torch.zeros(3, 1)], 1)) for rows in (first, second)
+    )
+    context = LossContext("discriminator", samples(), plain, {"moved": augmented}, codes=codes)
+    assert IIC()(context) == pytest.approx(-2 * expected, rel=1e-5)
 
 
-def test_information_is_greatest_for_sure_and_even_readings_and_nothing_for_unsure_or_equal_ones():
-    sure = 50 * torch.eye(4)
-    assert mutual_information(sure, sure) == pytest.approx(math.log(4), rel=1e-5)
+def test_information_is_log_k_for_confident_uniform_predictions_and_zero_for_vague_or_constant_ones():
+    confident = 50 * torch.eye(4)
+    assert mutual_information(confident, confident) == pytest.approx(math.log(4), rel=1e-5)
     assert mutual_information(torch.zeros(4, 4), torch.zeros(4, 4)) == pytest.approx(0, abs=1e-6)
-    assert mutual_information(sure[:1].expand(4, 4), sure[:1].expand(4, 4)) == pytest.approx(0, abs=1e-6)
+    assert mutual_information(confident[:1].expand(4, 4), confident[:1].expand(4, 4)) == pytest.approx(0, abs=1e-6)
 
 
 def test_historical_averaging_by_hand():
     weights = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
     averages = [torch.tensor([0.0, 2.5]), torch.tensor([[1.0]])]
-    play = LossContext("generator", side(), None, weights=weights, averages=averages)
-    assert HistoricalAveraging()(play) == pytest.approx(1 + 0.25 + 4)
+    context = LossContext("generator", samples(), None, weights=weights, averages=averages)
+    assert HistoricalAveraging()(context) == pytest.approx(1 + 0.25 + 4)
 
 
 def test_terms_are_added_to_the_turns_they_belong_to():
     terms = Terms(feature_matching=FeatureMatching(weight=2.0), supervised=Supervised(weight=3.0))
-    real, fake = side(features=torch.ones(2, 1)), side(features=torch.zeros(2, 1))
-    known = side(torch.tensor([0, 0]), class_logits=torch.zeros(2, 4))
+    real, fake = samples(features=torch.ones(2, 1)), samples(features=torch.zeros(2, 1))
+    labelled = samples(torch.tensor([0, 0]), class_logits=torch.zeros(2, 4))
     loss = torch.tensor(10.0)
     assert terms.add(loss, LossContext("generator", fake, real)) == 12
-    assert terms.add(loss, LossContext("discriminator", fake, real, {"labelled": known})) == pytest.approx(
+    assert terms.add(loss, LossContext("discriminator", fake, real, {"labelled": labelled})) == pytest.approx(
         10 + 3 * math.log(4)
     )
-    assert terms.streams == ("labelled",) and terms.need_real_outputs and not terms.remember
+    assert terms.streams == ("labelled",) and terms.needs_real_outputs and not terms.needs_weight_average
     assert Terms().add(loss, LossContext("generator", fake, None)) is loss

@@ -1,4 +1,4 @@
-"""Ours is torch's Adam, bit by bit, without torch's compiler."""
+"""Our Adam equals torch's bit for bit and does not import torch's compiler."""
 
 import subprocess
 import sys
@@ -23,21 +23,21 @@ def gradient(weight, step):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("betas", "eps"), [((0.9, 0.999), 1e-8), ((0.5, 0.99), 2e-4), ((0.0, 0.99), 1e-8)])
-def test_it_is_torchs_adam_bit_by_bit(dtype, betas, eps):
-    own, torchs = weights(dtype), weights(dtype)
-    ours, theirs = Adam(own, 1e-2, betas, eps), torch.optim.Adam(torchs, 1e-2, betas, eps, fused=True)
+def test_it_equals_torchs_adam_bit_for_bit(dtype, betas, eps):
+    own_weights, torchs_weights = weights(dtype), weights(dtype)
+    ours, torchs = Adam(own_weights, 1e-2, betas, eps), torch.optim.Adam(torchs_weights, 1e-2, betas, eps, fused=True)
     for step in range(5):
-        ours.rate = theirs.param_groups[0]["lr"] = 1e-2 / (1 + step)
-        for one, other in zip(own, torchs, strict=True):
+        ours.lr = torchs.param_groups[0]["lr"] = 1e-2 / (1 + step)
+        for one, other in zip(own_weights, torchs_weights, strict=True):
             one.grad, other.grad = gradient(one, step), gradient(other, step)
         ours.step()
-        theirs.step()
-        for one, other in zip(own, torchs, strict=True):
+        torchs.step()
+        for one, other in zip(own_weights, torchs_weights, strict=True):
             assert torch.equal(one, other)
-    kept = theirs.state_dict()["state"]
+    expected = torchs.state_dict()["state"]
     for name, tensor in ours.tensors().items():
         index, slot = name.split(".")
-        assert torch.equal(tensor, kept[int(index)][slot]), name
+        assert torch.equal(tensor, expected[int(index)][slot]), name
     assert len(ours.tensors()) == 9
 
 
@@ -52,8 +52,8 @@ def test_by_hand():
     torch.testing.assert_close(weight.detach(), torch.tensor([1.0, -2.0], dtype=torch.float64) - first)
 
 
-def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
-    def play(steps, saved=None):
+def test_a_loaded_state_continues_exactly_and_weights_without_gradient_stay():
+    def run(steps, saved=None):
         own = weights(torch.float64)
         adam = Adam(own, 1e-2, (0.9, 0.99), 1e-8)
         if saved:
@@ -68,20 +68,20 @@ def test_what_it_keeps_goes_on_and_a_weight_without_gradient_stays():
             adam.step()
         return [weight.detach().clone() for weight in own], {k: v.clone() for k, v in adam.tensors().items()}
 
-    straight, halfway = play(range(6)), play(range(3))
-    resumed = play(range(3, 6), halfway)
-    assert all(torch.equal(one, other) for one, other in zip(straight[0], resumed[0], strict=True))
-    assert torch.equal(straight[0][2], weights(torch.float64)[2])
-    assert play([])[1] == {}
+    uninterrupted, halfway = run(range(6)), run(range(3))
+    resumed = run(range(3, 6), halfway)
+    assert all(torch.equal(one, other) for one, other in zip(uninterrupted[0], resumed[0], strict=True))
+    assert torch.equal(uninterrupted[0][2], weights(torch.float64)[2])
+    assert run([])[1] == {}
 
 
 @pytest.mark.slow
-def test_a_run_begins_without_torchs_compiler():
+def test_a_run_starts_without_torchs_compiler():
     code = (
         "import sys, torch; from ganforge.recipes.reading import load_recipe\n"
-        "from ganforge.training import trial\n"
+        "from ganforge.training import step_timer\n"
         "recipe = load_recipe('forge-1', ['generator.filters=4', 'discriminator.filters=4', 'device=cpu', 'precision=fp32'])\n"
-        "trial.timed_step(recipe, (1, 8, 8), 4)()\n"
+        "step_timer.timed_step(recipe, (1, 8, 8), 4)()\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

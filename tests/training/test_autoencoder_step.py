@@ -31,13 +31,13 @@ MLP = [
 ]
 
 
-def game(data, name="vae", changes=SMALL, seed=0):
+def small_setup(data, name="vae", changes=SMALL, seed=0):
     recipe = load_recipe(name, changes)
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=False, device=CPU)}
-    draws = NoiseSource(recipe, seed, CPU)
-    prepare(state, recipe, streams, draws)
-    return state, recipe, streams, draws
+    noise = NoiseSource(recipe, seed, CPU)
+    prepare(state, recipe, streams, noise)
+    return state, recipe, streams, noise
 
 
 ENCODERS = {
@@ -63,15 +63,15 @@ def test_encoders_give_latents_and_gradients_reach_every_parameter(family, sprea
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-def test_a_code_is_drawn_around_its_mean():
+def test_a_code_is_sampled_around_its_mean():
     mean, noise = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
     assert Encoding(mean).latent(noise) is mean
-    drawn = Encoding(mean, torch.tensor([[0.0, math.log(4)]])).latent(noise)
-    assert drawn.tolist() == [[1.5, 4.0]]
+    latent = Encoding(mean, torch.tensor([[0.0, math.log(4)]])).latent(noise)
+    assert latent.tolist() == [[1.5, 4.0]]
 
 
 @pytest.mark.parametrize("family", ["mlp", "dcgan", "subpixel"])
-def test_a_generator_tells_what_it_squashes(family):
+def test_a_generator_returns_its_values_before_the_squashing(family):
     changes = {"mlp": MLP, "dcgan": [*SMALL, 'generator={family="dcgan", filters=4, output="sigmoid"}']}
     recipe = load_recipe("vae", changes.get(family, SMALL))
     net = new_state(recipe, (1, 8, 8), 0, 0, CPU).generator
@@ -82,8 +82,8 @@ def test_a_generator_tells_what_it_squashes(family):
 
 @pytest.mark.parametrize("name", ["autoencoder", "vae"])
 @pytest.mark.parametrize("changes", [SMALL, MLP], ids=["subpixel", "mlp"])
-def test_a_step_moves_all_of_both_players_and_counts(bars, name, changes):
-    state, *rest = game(bars, name, changes)
+def test_a_step_updates_all_weights_of_both_players_and_the_counters(bars, name, changes):
+    state, *rest = small_setup(bars, name, changes)
     before = {key: value.clone() for key, value in state.tensors().items()}
     stats = reconstruction(state, *rest)
     assert (state.step, state.images_seen) == (1, 8)
@@ -98,41 +98,43 @@ def test_a_step_moves_all_of_both_players_and_counts(bars, name, changes):
 
 @pytest.mark.parametrize("changes", [SMALL, MLP], ids=["tanh", "sigmoid"])
 def test_the_losses_are_those_of_the_paper(bars, changes):
-    state, recipe, streams, draws = game(bars, "vae", [*changes, "reconstruction.kl_weight=0.25"])
+    state, recipe, streams, noise = small_setup(bars, "vae", [*changes, "reconstruction.kl_weight=0.25"])
     for step in range(2):
         images = streams["real"][step].images
         encoder, decoder = copy.deepcopy(state.encoder), copy.deepcopy(state.generator)
-        stats = reconstruction(state, recipe, streams, draws)
-    encoder.reseed(draws.seed("encoder", 1))
+        stats = reconstruction(state, recipe, streams, noise)
+    encoder.reseed(noise.seed("encoder", 1))
     code = encoder(images)
-    z = code.mean + (code.log_variance / 2).exp() * draws.noise_like(code.mean, "code", 1)
-    shown = decoder(z)  # squashed: what a reader would write down
+    z = code.mean + (code.log_variance / 2).exp() * noise.noise_like(code.mean, "code", 1)
+    decoded = decoder(z)  # squashed, as the formula is written
     low, high = (-1, 1) if recipe.pixel_range == "-1..1" else (0, 1)
-    x, y = ((side - low) / (high - low) for side in (images, shown))
-    lost = torch.nn.functional.binary_cross_entropy(y, x, reduction="none").flatten(1).sum(1).mean()
+    x, y = ((pixels - low) / (high - low) for pixels in (images, decoded))
+    reconstruction_loss = torch.nn.functional.binary_cross_entropy(y, x, reduction="none").flatten(1).sum(1).mean()
     kl = kl_to_standard_normal(code.mean, code.log_variance).mean()
-    assert stats["generator_loss"].item() == pytest.approx(lost.item(), rel=1e-4)
+    assert stats["generator_loss"].item() == pytest.approx(reconstruction_loss.item(), rel=1e-4)
     assert stats["kl"].item() == pytest.approx(kl.item(), rel=1e-4)
-    assert stats["encoder_loss"].item() == pytest.approx((lost + 0.25 * kl).item(), rel=1e-4)
+    assert stats["encoder_loss"].item() == pytest.approx((reconstruction_loss + 0.25 * kl).item(), rel=1e-4)
 
 
-def test_both_players_move_by_the_rate_of_the_moment(bars):
-    """Adam's first update moves every weight by the rate."""
-    state, *rest = game(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "lr_decay_start=8.0"])
+def test_both_players_use_the_current_learning_rate(bars):
+    """Adam's first update changes every weight by the learning rate."""
+    state, *rest = small_setup(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "lr_decay_start=8.0"])
     for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
         before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
         for player in state.players().values():
-            player.optimizer.load({})  # an update is the first one again
+            player.optimizer.load({})  # makes the next update a first one
         reconstruction(state, *rest)
         for name, player in state.players().items():
-            moved = max((p - old).abs().max().item() for p, old in zip(player.parameters, before[name], strict=True))
-            assert moved == pytest.approx(factor * 0.01, rel=1e-2), name
+            change = max((p - old).abs().max().item() for p, old in zip(player.parameters, before[name], strict=True))
+            assert change == pytest.approx(factor * 0.01, rel=1e-2), name
 
 
-def test_averaged_weights_of_the_encoder_are_published_where_there_are_averages(bars):
+def test_the_encoder_is_published_with_averaged_weights_if_there_are_any(bars):
     for half_life, weights in (("50.0", "ema"), ("0.0", "raw")):
-        state, recipe, streams, draws = game(bars, "vae", [*MLP, f"ema_half_life={half_life}", "generator_lr=0.01"])
-        reconstruction(state, recipe, streams, draws)
+        state, recipe, streams, noise = small_setup(
+            bars, "vae", [*MLP, f"ema_half_life={half_life}", "generator_lr=0.01"]
+        )
+        reconstruction(state, recipe, streams, noise)
         encoder = publish_encoder(state, recipe, streams["real"], {})
         assert encoder.note["weights"] == weights
         raw, averaged = state.encoder.module, state.encoder.ema if weights == "ema" else state.encoder.module
@@ -141,11 +143,11 @@ def test_averaged_weights_of_the_encoder_are_published_where_there_are_averages(
             assert torch.equal(published, raw.get_parameter(name)) == (weights == "raw"), name
 
 
-def test_the_divergence_moves_the_encoder_alone(bars):
-    """The generator's gradient is the same whatever the weight, for the divergence does not depend on it."""
+def test_the_kl_divergence_changes_the_gradient_of_the_encoder_alone(bars):
+    """The generator's gradient is the same for every weight, because the KL term does not depend on the generator."""
     gradients = {}
     for weight in (0.5, 2.0):
-        state, *rest = game(bars, "vae", [*SMALL, f"reconstruction.kl_weight={weight}"])
+        state, *rest = small_setup(bars, "vae", [*SMALL, f"reconstruction.kl_weight={weight}"])
         reconstruction(state, *rest)
         gradients[weight] = {n: [p.grad.clone() for p in player.parameters] for n, player in state.players().items()}
     same = [torch.equal(a, b) for a, b in zip(*(gradients[w]["generator"] for w in gradients), strict=True)]
@@ -154,20 +156,20 @@ def test_the_divergence_moves_the_encoder_alone(bars):
     assert not any(other)
 
 
-def test_a_reconstruction_comes_near_its_image(bars):
+def test_training_brings_reconstructions_near_their_images(bars):
     changes = [*MLP, "generator_lr=1e-2"]
-    state, recipe, streams, draws = game(bars, "autoencoder", changes)
+    state, recipe, streams, noise = small_setup(bars, "autoencoder", changes)
     images = (bars.images / 255.0)[:50]
-    middle = bernoulli(images, images.mean(0, keepdim=True).clamp(1e-3, 1 - 1e-3).logit().expand_as(images)).mean()
+    baseline = bernoulli(images, images.mean(0, keepdim=True).clamp(1e-3, 1 - 1e-3).logit().expand_as(images)).mean()
     for _ in range(400):
-        reconstruction(state, recipe, streams, draws)
+        reconstruction(state, recipe, streams, noise)
     state.encoder.module.eval()
-    again = state.generator(state.encoder(images).mean, squashed=False)
-    floor = bernoulli(images, images.clamp(1e-6, 1 - 1e-6).logit()).mean()
-    assert bernoulli(images, again).mean() - floor < 0.35 * (middle - floor)
+    logits = state.generator(state.encoder(images).mean, squashed=False)
+    minimum = bernoulli(images, images.clamp(1e-6, 1 - 1e-6).logit()).mean()
+    assert bernoulli(images, logits).mean() - minimum < 0.35 * (baseline - minimum)
 
 
-def test_the_rule_is_chosen_by_the_recipe():
+def test_the_recipe_determines_the_step_function():
     assert rule_of(load_recipe("vanilla")) is adversarial
     assert rule_of(load_recipe("vae")) is reconstruction
 
@@ -196,7 +198,7 @@ GAN_TABLES = ('discriminator={family="mlp"}', 'objective={name="hinge"}')
         (["encoder.family=strided"], "'strided' is none of 'mlp', 'dcgan', 'subpixel'"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_reason(changes, words):
+def test_invalid_combinations_are_refused_with_the_reason(changes, words):
     with pytest.raises(UserError) as caught:
         load_recipe("vae", changes)
     assert words in str(caught.value) and "\n" not in str(caught.value)

@@ -14,28 +14,28 @@ CPU = torch.device("cpu")
 SMALL = ["latent.dim=6", "batch_size=8", "generator.filters=4", "discriminator.filters=4", "device=cpu"]
 
 
-def test_auto_is_settled_by_measuring_and_remembered(monkeypatch):
+def test_auto_precision_is_measured_once_and_cached(monkeypatch):
     recipe = load_recipe("forge-1", SMALL)
     assert recipe.precision == "auto"
-    settled = choose_precision(recipe, (1, 8, 8), 4)
-    assert settled.precision in ("bf16", "fp32")
-    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured again"))
-    assert choose_precision(recipe, (1, 8, 8), 4) == settled
+    chosen = choose_precision(recipe, (1, 8, 8), 4)
+    assert chosen.precision in ("bf16", "fp32")
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: pytest.fail("measured again"))
+    assert choose_precision(recipe, (1, 8, 8), 4) == chosen
 
 
-def test_a_choice_of_the_user_is_left_alone(monkeypatch):
-    monkeypatch.setattr(precision, "_faster", lambda *_: pytest.fail("measured"))
+def test_a_precision_set_by_the_user_is_kept(monkeypatch):
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: pytest.fail("measured"))
     recipe = load_recipe("forge-1", [*SMALL, "precision=fp32"])
     assert choose_precision(recipe, (1, 8, 8), 4) is recipe
 
 
-def test_a_damaged_memory_is_measured_again(monkeypatch):
+def test_a_damaged_cache_file_is_measured_again(monkeypatch):
     recipe = load_recipe("forge-1", SMALL)
-    monkeypatch.setattr(precision, "_faster", lambda *_: "bf16")
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: "bf16")
     choose_precision(recipe, (1, 8, 8), 4)
     for file in (cache_folder() / "precision").iterdir():
         file.write_text("{")
-    monkeypatch.setattr(precision, "_faster", lambda *_: "fp32")
+    monkeypatch.setattr(precision, "_fastest_precision", lambda *_: "fp32")
     assert choose_precision(recipe, (1, 8, 8), 4).precision == "fp32"
 
 
@@ -49,8 +49,8 @@ def test_bf16_keeps_weights_logits_and_losses_in_single_precision(name, bars):
     images, labels = streams["real"][0]
     assert state.discriminator(images, labels).logits.dtype == torch.float32
     assert {value.dtype for value in stats.values()} == {torch.float32}
-    seen = []
+    dtypes = []
     layer = next(m for m in state.discriminator.module.modules() if isinstance(m, torch.nn.Conv2d))
-    layer.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    layer.register_forward_hook(lambda module, inputs, output: dtypes.append(output.dtype))
     state.discriminator(images, labels)
-    assert seen == [torch.bfloat16]
+    assert dtypes == [torch.bfloat16]

@@ -14,7 +14,7 @@ def recipe(*changes):
     return load_recipe("vanilla", ["batch_size=10", *changes])
 
 
-def test_learning_rates_stay_unless_told_to_fall():
+def test_learning_rates_are_constant_by_default():
     assert {learning_rate_factor(recipe(), seen) for seen in (0, 10, 10**9)} == {1.0}
 
 
@@ -30,35 +30,35 @@ def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
         adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
-        assert state.generator.optimizer.rate == pytest.approx(generator)
-        assert state.discriminator.optimizer.rate == pytest.approx(discriminator)
+        assert state.generator.optimizer.lr == pytest.approx(generator)
+        assert state.discriminator.optimizer.lr == pytest.approx(discriminator)
 
 
-def test_the_step_uses_the_rate_of_its_moment(bars):
+def test_the_step_uses_the_current_learning_rates(bars):
     changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
     cpu = torch.device("cpu")
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
         adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
-        rates = [player.optimizer.rate for player in (state.generator, state.discriminator)]
+        rates = [player.optimizer.lr for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 
 
 def test_a_half_life_in_images():
-    kept = 1.0
+    remaining = 1.0
     for step in range(1, 31):
-        kept *= ema_decay(recipe("ema_half_life=100.0"), 10 * step)
-    assert kept == pytest.approx(1 / 8)  # 300 images are three half-lives
+        remaining *= ema_decay(recipe("ema_half_life=100.0"), 10 * step)
+    assert remaining == pytest.approx(1 / 8)  # 300 images are three half-lives
 
 
-def test_a_ramp_shortens_the_half_life_of_a_young_average():
+def test_a_ramp_shortens_the_half_life_early_in_the_run():
     ramped = recipe("ema_half_life=1000.0", "ema_ramp=0.1")
     assert ema_decay(ramped, 100) == pytest.approx(0.5)  # a half-life of 10 images
     assert ema_decay(ramped, 10_000) == ema_decay(ramped, 20_000) == pytest.approx(0.5**0.01)
 
 
-def test_averages_move_as_the_share_says():
+def test_averages_follow_the_weights_with_the_given_decay():
     state = new_state(recipe("ema_half_life=100.0"), (1, 8, 8), 0, 0, torch.device("cpu"))
     player = state.generator
     before = [p.clone() for p in player.ema.parameters()]

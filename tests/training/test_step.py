@@ -12,11 +12,11 @@ from ganforge.training.step import adversarial
 
 CPU = torch.device("cpu")
 WIDE = ["generator.init.std=0.5", "discriminator.init.std=0.5"]
-"""Weights so large that no two images, classes or latents look alike."""
+"""Weights so large that images, classes and latents differ clearly in their outputs."""
 SMALL = ["latent.dim=6", "generator.hidden=[12]", "discriminator.hidden=[10]", "batch_size=8"]
 
 
-def game(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
+def small_setup(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
     small = [change for change in SMALL if not (change.startswith("latent.") and "latent={" in "".join(changes))]
     recipe = load_recipe(name, [*small, *changes])
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
@@ -24,11 +24,11 @@ def game(data, name="vanilla", changes=(), seed=0, dtype=torch.float32):
         "real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU, dtype=dtype)
     }
     for term in recipe.terms.streams:
-        known = repeat_to(labelled_subset(data, recipe.data.labels), 8)
-        streams[term] = Batches(known, 8, recipe.pixel_range, seed=seed, labels=True, device=CPU, dtype=dtype)
-    draws = NoiseSource(recipe, seed, CPU, dtype)
-    prepare(state, recipe, streams, draws)
-    return state, recipe, streams, draws
+        labelled = repeat_to(labelled_subset(data, recipe.data.labels), 8)
+        streams[term] = Batches(labelled, 8, recipe.pixel_range, seed=seed, labels=True, device=CPU, dtype=dtype)
+    noise = NoiseSource(recipe, seed, CPU, dtype)
+    prepare(state, recipe, streams, noise)
+    return state, recipe, streams, noise
 
 
 def weights(player):
@@ -40,8 +40,8 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("name", ["vanilla", "minimax", "two-phase", "cgan-tutorial", "udacity", "udacity-deep"])
-def test_a_step_moves_both_players_and_counts(bars, name):
-    state, *rest = game(bars, name)
+def test_a_step_updates_both_players_and_the_counters(bars, name):
+    state, *rest = small_setup(bars, name)
     before = weights(state.generator), weights(state.discriminator)
     stats = adversarial(state, *rest)
     assert state.step == 1 and state.images_seen == 8
@@ -53,113 +53,113 @@ def test_a_step_moves_both_players_and_counts(bars, name):
 @pytest.mark.parametrize("norm", ["false", "true"])
 @pytest.mark.parametrize("shared", ["false", "true"])
 def test_frozen_means_frozen(bars, norm, shared):
-    """While one player learns, nothing of the other moves: no weight, no statistic, no optimiser state."""
+    """While one player learns, nothing of the other changes: no weight, no statistic, no optimiser state."""
     changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"shared_noise={shared}"]
     changes += ["generator.hidden=[12, 12]", "discriminator.hidden=[10, 10]"]
-    for still, moving in (("discriminator", "generator"), ("generator", "discriminator")):
-        state, recipe, streams, draws = game(bars, "vanilla", changes)
+    for frozen, trained in (("discriminator", "generator"), ("generator", "discriminator")):
+        state, recipe, streams, noise = small_setup(bars, "vanilla", changes)
         for _ in range(3):
-            adversarial(state, recipe, streams, draws)
-        player = state.players()[still]
+            adversarial(state, recipe, streams, noise)
+        player = state.players()[frozen]
         player.optimizer.step = lambda: None
-        before, moved = weights(player), weights(state.players()[moving])
-        adversarial(state, recipe, streams, draws)
+        before, other = weights(player), weights(state.players()[trained])
+        adversarial(state, recipe, streams, noise)
         assert same(before, weights(player))
-        assert not same(moved, weights(state.players()[moving]))
+        assert not same(other, weights(state.players()[trained]))
 
 
 def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
-    state, recipe, streams, draws = game(bars)
-    seen = []
+    state, recipe, streams, noise = small_setup(bars)
+    gradients = []
     step = state.generator.optimizer.step
     d_step = state.discriminator.optimizer.step
     state.discriminator.optimizer.step = lambda: (
         d_step(),
-        seen.append([p.grad.clone() for p in state.discriminator.parameters]),
+        gradients.append([p.grad.clone() for p in state.discriminator.parameters]),
     )
     state.generator.optimizer.step = lambda: (
         step(),
-        seen.append([p.grad.clone() for p in state.discriminator.parameters]),
+        gradients.append([p.grad.clone() for p in state.discriminator.parameters]),
     )
-    adversarial(state, recipe, streams, draws)
-    assert same(seen[0], seen[1])
+    adversarial(state, recipe, streams, noise)
+    assert same(gradients[0], gradients[1])
 
 
-def test_shared_noise_judges_the_same_fakes_and_two_phases_judge_others(bars):
+def test_with_shared_noise_both_players_use_the_same_fakes_and_otherwise_different_ones(bars):
     def latents(shared):
-        state, recipe, streams, draws = game(bars, changes=[f"shared_noise={shared}"])
-        seen = []
+        state, recipe, streams, noise = small_setup(bars, changes=[f"shared_noise={shared}"])
+        inputs = []
         forward = state.generator.module.forward
-        state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
-        adversarial(state, recipe, streams, draws)
-        return seen
+        state.generator.module.forward = lambda z, c=None: (inputs.append(z.clone()), forward(z, c))[1]
+        adversarial(state, recipe, streams, noise)
+        return inputs
 
     assert len(latents("true")) == 1  # one forward serves both players
     first, second = latents("false")
     assert not torch.equal(first, second)
 
 
-def test_shared_noise_with_more_generator_steps_draws_anew_from_the_same_noise(bars):
-    state, recipe, streams, draws = game(bars, changes=["generator_steps=2"])
-    seen = []
+def test_shared_noise_with_two_generator_steps_generates_again_from_the_same_latents(bars):
+    state, recipe, streams, noise = small_setup(bars, changes=["generator_steps=2"])
+    latents = []
     forward = state.generator.module.forward
-    state.generator.module.forward = lambda z, c=None: (seen.append(z.clone()), forward(z, c))[1]
-    adversarial(state, recipe, streams, draws)
-    assert len(seen) == 2 and torch.equal(seen[0], seen[1])
+    state.generator.module.forward = lambda z, c=None: (latents.append(z.clone()), forward(z, c))[1]
+    adversarial(state, recipe, streams, noise)
+    assert len(latents) == 2 and torch.equal(latents[0], latents[1])
 
 
-def test_in_the_simultaneous_order_both_move_by_gradients_at_the_old_weights(bars):
+def test_in_the_simultaneous_order_both_players_use_gradients_at_the_old_weights(bars):
     changes = ["order=simultaneous", "precision=fp64", "generator.batch_norm=true", "generator.hidden=[12, 12]"]
-    state, recipe, streams, draws = game(bars, changes=changes, dtype=torch.float64)
-    plain = copy.deepcopy(state)
-    adversarial(state, recipe, streams, draws)
-    generator, discriminator = plain.generator.module, plain.discriminator.module
-    fake = generator(draws.latent(8, "discriminator", 0, 0))
+    state, recipe, streams, noise = small_setup(bars, changes=changes, dtype=torch.float64)
+    reference = copy.deepcopy(state)
+    adversarial(state, recipe, streams, noise)
+    generator, discriminator = reference.generator.module, reference.discriminator.module
+    fake = generator(noise.latent(8, "discriminator", 0, 0))
     real_logits, fake_logits = discriminator(streams["real"][0].images).logits, discriminator(fake).logits
     softplus = torch.nn.functional.softplus
     losses = (softplus(-real_logits) + softplus(fake_logits)).mean(), softplus(-fake_logits).mean()
-    players = plain.discriminator, plain.generator
-    slopes = [
+    players = reference.discriminator, reference.generator
+    gradients = [
         torch.autograd.grad(loss, p.parameters, retain_graph=True) for loss, p in zip(losses, players, strict=True)
     ]
-    for player, own in zip(players, slopes, strict=True):
-        for parameter, slope in zip(player.parameters, own, strict=True):
-            parameter.grad = slope
+    for player, of_player in zip(players, gradients, strict=True):
+        for parameter, gradient in zip(player.parameters, of_player, strict=True):
+            parameter.grad = gradient
         player.optimizer.step()
     for name, player in state.players().items():
-        for one, other in zip(weights(player), weights(plain.players()[name]), strict=True):
+        for one, other in zip(weights(player), weights(reference.players()[name]), strict=True):
             assert torch.allclose(one, other, rtol=1e-12, atol=1e-15)
 
 
-def test_several_discriminator_steps_see_different_images_and_noise(bars):
-    state, recipe, streams, draws = game(bars, changes=["discriminator_steps=3"])
-    seen = []
+def test_several_discriminator_steps_use_different_images_and_noise(bars):
+    state, recipe, streams, noise = small_setup(bars, changes=["discriminator_steps=3"])
+    inputs = []
     forward = state.discriminator.module.forward
-    state.discriminator.module.forward = lambda x, c=None: (seen.append(x.detach().clone()), forward(x, c))[1]
-    adversarial(state, recipe, streams, draws)
-    assert len(seen) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
-    reals, fakes = [x[:8] for x in seen[:3]], [x[8:] for x in seen[:3]]
+    state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach().clone()), forward(x, c))[1]
+    adversarial(state, recipe, streams, noise)
+    assert len(inputs) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
+    reals, fakes = [x[:8] for x in inputs[:3]], [x[8:] for x in inputs[:3]]
     for i in range(2):
         assert not torch.equal(reals[i], reals[i + 1])
         assert not torch.equal(fakes[i], fakes[i + 1])
-    assert torch.equal(fakes[2], seen[3])  # the last fakes are those the generator is judged on
+    assert torch.equal(fakes[2], inputs[3])  # the generator's loss uses the last fakes
 
 
 @pytest.mark.parametrize("order", ["alternating", "simultaneous"])
 def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
-    """Adam's first update moves every weight by the rate, up or down, and so the update after the rate has fallen."""
+    """Adam's first update changes every weight by the learning rate, also after the rate has fallen."""
     changes = ["generator_lr=0.5", "discriminator_lr=0.25", f"order={order}", "lr_decay_start=8.0"]
-    state, *rest = game(bars, changes=changes)
+    state, *rest = small_setup(bars, changes=changes)
     for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
         for player in state.players().values():
-            player.optimizer.load({})  # an update is the first one again
+            player.optimizer.load({})  # makes the next update a first one
         before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
         adversarial(state, *rest)
         for name, rate in (("generator", 0.5), ("discriminator", 0.25)):
-            moved = [
+            changes_of_weights = [
                 (p - old).abs().max() for p, old in zip(state.players()[name].parameters, before[name], strict=True)
             ]
-            assert max(moved).item() == pytest.approx(factor * rate, rel=1e-3), name
+            assert max(changes_of_weights).item() == pytest.approx(factor * rate, rel=1e-3), name
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
     ],
 )
 def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected):
-    state, *rest = game(bars, changes=changes)
+    state, *rest = small_setup(bars, changes=changes)
     state.generator.optimizer.step = lambda: None
     with torch.no_grad():
         for parameter in state.generator.parameters:
@@ -184,76 +184,76 @@ def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected)
     assert all(torch.allclose(p, torch.tensor(expected), atol=1e-5) for p in state.generator.ema.parameters())
 
 
-def test_averages_begin_with_the_weights_that_the_first_batch_settled(bars):
+def test_averages_start_at_the_weights_initialised_from_the_first_batch(bars):
     changes = [*SWITCHES["weight norm and noise"], "terms.historical_averaging.weight=1", "average_discriminator=true"]
-    state, *_ = game(bars, changes=[*changes, "ema_half_life=100.0"])
+    state, *_ = small_setup(bars, changes=[*changes, "ema_half_life=100.0"])
     for name, player in state.players().items():
         assert same(player.parameters, state.averages[name]) and same(player.parameters, player.ema.parameters())
 
 
-def test_what_the_first_batch_settles_follows_from_the_seed_of_the_run(bars):
-    """Also where a layer adds noise before: other chance of torch changes nothing."""
-    settled = []
-    for other in (1, 2):
+def test_the_data_dependent_init_depends_on_the_seed_of_the_run_alone(bars):
+    """Also with a noise layer: torch's global generator has no effect."""
+    initial = []
+    for global_seed in (1, 2):
         with torch.random.fork_rng([]):
-            torch.manual_seed(other)
-            state, *_ = game(bars, changes=["discriminator.weight_norm=true", "discriminator.input_noise=0.5"])
-        settled.append(weights(state.discriminator))
-    assert same(*settled)
+            torch.manual_seed(global_seed)
+            state, *_ = small_setup(bars, changes=["discriminator.weight_norm=true", "discriminator.input_noise=0.5"])
+        initial.append(weights(state.discriminator))
+    assert same(*initial)
 
 
-def test_a_draft_is_drawn_with_the_averaged_weights(bars):
-    state, recipe, streams, draws = game(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
-    adversarial(state, recipe, streams, draws)
-    latent = draws.latent(4, "test")
+def test_a_preview_uses_the_averaged_weights(bars):
+    state, recipe, streams, noise = small_setup(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
+    adversarial(state, recipe, streams, noise)
+    latent = noise.latent(4, "test")
     assert torch.equal(state.generator.preview(latent), state.generator.ema(latent))
     assert not torch.equal(state.generator.preview(latent), state.generator.module(latent))
 
 
-def test_the_label_of_a_real_image_is_its_own_and_fakes_are_asked_for_the_same(bars):
-    state, recipe, streams, draws = game(bars, "cgan-tutorial")
-    seen = []
+def test_real_images_have_their_own_labels_and_fakes_the_same_labels(bars):
+    state, recipe, streams, noise = small_setup(bars, "cgan-tutorial")
+    calls = []
     forward = state.discriminator.module.forward
-    state.discriminator.module.forward = lambda x, c=None: (seen.append((x.detach().clone(), c)), forward(x, c))[1]
-    adversarial(state, recipe, streams, draws)
-    (both, conditions), (_, asked_again) = seen
-    real, labels, asked = both[:8], conditions[:8], conditions[8:]
-    assert torch.equal(labels, asked)
-    assert torch.equal(labels, asked_again)
-    by_pixels = (real.mean(2).view(8, 4, 2).mean(2)).argmax(1)  # the bar's place is the class
+    state.discriminator.module.forward = lambda x, c=None: (calls.append((x.detach().clone(), c)), forward(x, c))[1]
+    adversarial(state, recipe, streams, noise)
+    (both, conditions), (_, generator_labels) = calls
+    real, labels, fake_labels = both[:8], conditions[:8], conditions[8:]
+    assert torch.equal(labels, fake_labels)
+    assert torch.equal(labels, generator_labels)
+    by_pixels = (real.mean(2).view(8, 4, 2).mean(2)).argmax(1)  # the position of the bar is the class
     assert torch.equal(by_pixels, labels)
 
 
-def test_statistics_are_what_they_say(bars):
-    state, recipe, streams, draws = game(bars, changes=WIDE)
+def test_statistics_have_their_defined_values(bars):
+    state, recipe, streams, noise = small_setup(bars, changes=WIDE)
     before = copy.deepcopy(state)
-    stats = adversarial(state, recipe, streams, draws)
+    stats = adversarial(state, recipe, streams, noise)
     real = streams["real"][0].images
-    fake = before.generator.module(draws.latent(8, "discriminator", 0, 0))
+    fake = before.generator.module(noise.latent(8, "discriminator", 0, 0))
     d = torch.sigmoid(before.discriminator.module(real).logits), torch.sigmoid(before.discriminator.module(fake).logits)
     assert stats["d_real"].item() == pytest.approx(d[0].mean().item(), rel=1e-5)
     assert stats["value"].item() == pytest.approx((d[0].log().mean() + (1 - d[1]).log().mean()).item(), rel=1e-5)
     assert stats["value"].item() == pytest.approx(-stats["discriminator_loss"].item(), rel=1e-5)
     assert stats["d_fake"].item() == pytest.approx(d[1].mean().item(), rel=1e-5)
-    for name, images, said in (("real", real, d[0]), ("fake", fake, d[1])):
+    for name, images, probability in (("real", real, d[0]), ("fake", fake, d[1])):
         assert stats[f"{name}_spread"].item() == pytest.approx(images.var(0).sum().item(), rel=1e-5)
-        assert stats[f"{name}_logit"].item() == pytest.approx(said.logit().mean().item(), rel=1e-4)
-        assert stats[f"{name}_logit_std"].item() == pytest.approx(said.logit().std().item(), rel=1e-3)
+        assert stats[f"{name}_logit"].item() == pytest.approx(probability.logit().mean().item(), rel=1e-4)
+        assert stats[f"{name}_logit_std"].item() == pytest.approx(probability.logit().std().item(), rel=1e-3)
     for name, player in state.players().items():
         norm = sum(p.grad.square().sum() for p in player.parameters).sqrt()
         assert stats[f"{name}_gradient"].item() == pytest.approx(norm.item(), rel=1e-5)
 
 
 def test_real_and_fake_images_never_share_batch_statistics(bars):
-    """One pass for both is an optimisation; where batch norm would see it, there are two."""
+    """One pass for both is an optimisation; with batch norm there are two passes."""
     for norm, passes in (("false", 2), ("true", 3)):
-        state, recipe, streams, draws = game(
+        state, recipe, streams, noise = small_setup(
             bars, changes=[f"discriminator.batch_norm={norm}", "discriminator.hidden=[10, 10]"]
         )
         sizes = []
         forward = state.discriminator.module.forward
         state.discriminator.module.forward = lambda x, c=None, f=forward, s=sizes: (s.append(len(x)), f(x, c))[1]
-        adversarial(state, recipe, streams, draws)
+        adversarial(state, recipe, streams, noise)
         assert len(sizes) == passes
 
 
@@ -266,34 +266,34 @@ def test_spread_is_the_summed_variance(bars):
 
 
 def test_a_penalty_makes_the_discriminator_flatter(bars):
-    """With a heavy one D(x) and D(G(z)) end nearer to each other than without; the generator's turn is untouched."""
+    """With a large penalty the logits of real and fake images end nearer to each other than without."""
     gaps = {}
     for name, changes in (("without", []), ("with", ["penalties.approximate_r1.weight=10"])):
-        state, *rest = game(bars, "vanilla", ["discriminator_lr=1e-2", *changes])
+        state, *rest = small_setup(bars, "vanilla", ["discriminator_lr=1e-2", *changes])
         for _ in range(40):
             stats = adversarial(state, *rest)
         gaps[name] = float(stats["real_logit"] - stats["fake_logit"])
     assert gaps["with"] < 0.5 * gaps["without"]
 
 
-def test_a_lazy_penalty_is_played_in_every_kth_step_with_k_times_the_weight(bars, monkeypatch):
+def test_a_lazy_penalty_is_computed_in_every_kth_step_with_k_times_the_weight(bars, monkeypatch):
     from ganforge.objectives.penalties import ApproximateR1
 
-    played = []
+    noises = []
     monkeypatch.setattr(
         ApproximateR1,
         "__call__",
-        lambda self, logits, real, fake, said, noise: played.append(noise) or said.new_ones(8),
+        lambda self, logits, real, fake, real_logits, noise: noises.append(noise) or real_logits.new_ones(8),
     )
-    state, recipe, streams, draws = game(bars, "vanilla", ["penalties.approximate_r1.every=3"])
+    state, recipe, streams, noise = small_setup(bars, "vanilla", ["penalties.approximate_r1.every=3"])
     losses = []
     import ganforge.training.step as step
 
     update = step.update
     monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
-    stats = [adversarial(state, recipe, streams, draws) for _ in range(7)]
-    assert len(played) == 3  # in steps 0, 3 and 6
-    assert not torch.equal(played[0], played[1])
+    stats = [adversarial(state, recipe, streams, noise) for _ in range(7)]
+    assert len(noises) == 3  # in steps 0, 3 and 6
+    assert not torch.equal(noises[0], noises[1])
     added = [d - float(s["discriminator_loss"]) for d, s in zip(losses[::2], stats, strict=True)]
     assert added == pytest.approx([0.3, 0, 0, 0.3, 0, 0, 0.3], abs=1e-6)
 
@@ -340,10 +340,10 @@ SWITCHES["unrolled auxiliary classifier"] = ["unroll=1", *SWITCHES["auxiliary cl
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_every_switch_plays_moves_both_and_is_the_same_twice(bars, switch):
+def test_every_switch_trains_both_players_reproducibly_and_has_an_effect(bars, switch):
     ends = []
     for _ in range(2):
-        state, *rest = game(bars, "vanilla", SWITCHES[switch])
+        state, *rest = small_setup(bars, "vanilla", SWITCHES[switch])
         before = weights(state.generator), weights(state.discriminator)
         for _ in range(3):
             stats = adversarial(state, *rest)
@@ -351,17 +351,17 @@ def test_every_switch_plays_moves_both_and_is_the_same_twice(bars, switch):
         assert all(torch.isfinite(value) for value in stats.values())
         ends.append(weights(state.generator) + weights(state.discriminator))
     assert same(*ends)
-    plain, *rest = game(bars)
+    plain, *rest = small_setup(bars)
     for _ in range(3):
         adversarial(plain, *rest)
     assert not same(ends[0][:4], weights(plain.generator)[:4])
 
 
 SEVERAL = ["discriminator_steps=2", "generator_steps=2", "shared_noise=false", "adversarial_weight=0.5"]
-TOLD = ["conditional=true", "generator.label=one-hot", "discriminator.label=one-hot"]
-GAMES = {
-    "told the class": [*SEVERAL, *TOLD],
-    "a penalty that is told the class": [*TOLD, "penalties.r1.weight=3"],
+CONDITIONAL = ["conditional=true", "generator.label=one-hot", "discriminator.label=one-hot"]
+CONFIGURATIONS = {
+    "conditional": [*SEVERAL, *CONDITIONAL],
+    "conditional with a penalty": [*CONDITIONAL, "penalties.r1.weight=3"],
     "auxiliary classifier": [*SEVERAL, *SWITCHES["auxiliary classifier"], "terms.classification.weight=2"],
     "classes by projection": [*SEVERAL, *SWITCHES["classes by projection"]],
     "labelled images": [*SEVERAL, *SWITCHES["supervised"][:2], "data.labels=40"],
@@ -374,91 +374,93 @@ GAMES = {
 
 
 class Reference:
-    """The losses of a game once more, slowly: every batch by itself, looking ahead by the optimiser's own steps."""
+    """A slow reference of all losses: each batch in its own pass, unrolled by the optimiser's own steps."""
 
-    def __init__(self, state, recipe, streams, draws):
-        self.state, self.recipe, self.streams, self.draws = state, recipe, streams, draws
+    def __init__(self, state, recipe, streams, noise):
+        self.state, self.recipe, self.streams, self.noise = state, recipe, streams, noise
 
-    def looks(self, module, *batches):
+    def discriminate(self, module, *batches):
         images = [images for images, _ in batches]
         if self.recipe.joint_batch:
-            return module(torch.cat(images), None).split([len(each) for each in images])
+            return module(torch.cat(images), None).split([len(batch) for batch in images])
         return [module(images, labels) for images, labels in batches]
 
     def of_discriminator(self, k):
-        at = self.state.step * self.recipe.discriminator_steps + k
-        real, labels = self.streams["real"][at]
-        latent = self.draws.latent(8, "discriminator", self.state.step, k)
+        index = self.state.step * self.recipe.discriminator_steps + k
+        real, labels = self.streams["real"][index]
+        latent = self.noise.latent(8, "discriminator", self.state.step, k)
         fake = self.state.generator.module(latent, labels).detach()
         module = self.state.discriminator.module
-        on_real, on_fake = self.looks(module, (real, labels), (fake, labels))
+        on_real, on_fake = self.discriminate(module, (real, labels), (fake, labels))
         loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
         if self.recipe.penalties.r1:
-            at_real = real.clone().requires_grad_()
-            logits = self.looks(module, (at_real, labels))[0].logits
-            slope = torch.autograd.grad(logits.sum(), at_real, create_graph=True)[0]
-            loss = loss + self.recipe.penalties.r1.weight * 0.5 * slope.flatten(1).square().sum(1).mean()
-        return loss + self.terms(True, (on_real, labels), (on_fake, labels), latent, at)
+            images = real.clone().requires_grad_()
+            logits = self.discriminate(module, (images, labels))[0].logits
+            gradient = torch.autograd.grad(logits.sum(), images, create_graph=True)[0]
+            loss = loss + self.recipe.penalties.r1.weight * 0.5 * gradient.flatten(1).square().sum(1).mean()
+        return loss + self.terms(True, (on_real, labels), (on_fake, labels), latent, index)
 
     def of_generator(self, k):
-        rounds = self.recipe.discriminator_steps
-        real, labels = self.streams["real"][self.state.step * rounds + rounds - 1]
-        turn = ("discriminator", self.state.step, 0) if self.recipe.shared_noise else ("generator", self.state.step, k)
-        latent = self.draws.latent(8, *turn)
+        d_steps = self.recipe.discriminator_steps
+        real, labels = self.streams["real"][self.state.step * d_steps + d_steps - 1]
+        position = (
+            ("discriminator", self.state.step, 0) if self.recipe.shared_noise else ("generator", self.state.step, k)
+        )
+        latent = self.noise.latent(8, *position)
         fake = self.state.generator.module(latent, labels)
         player = copy.deepcopy(self.state.discriminator)
         for _ in range(self.recipe.unroll):
-            on_real, on_fake = self.looks(player.module, (real, labels), (fake.detach(), labels))
+            on_real, on_fake = self.discriminate(player.module, (real, labels), (fake.detach(), labels))
             loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
-            for weight, slope in zip(player.parameters, torch.autograd.grad(loss, player.parameters), strict=True):
-                weight.grad = slope
-            player.optimizer.rate = self.recipe.discriminator_lr
+            for weight, gradient in zip(player.parameters, torch.autograd.grad(loss, player.parameters), strict=True):
+                weight.grad = gradient
+            player.optimizer.lr = self.recipe.discriminator_lr
             player.optimizer.step()
-        on_real, on_fake = self.looks(player.module, (real, labels), (fake, labels))
+        on_real, on_fake = self.discriminate(player.module, (real, labels), (fake, labels))
         loss = self.recipe.objective.generator_loss(on_real.logits, on_fake.logits).mean()
         loss = self.recipe.adversarial_weight * loss
         return loss + self.terms(False, (on_real, labels), (on_fake, labels), latent, 0)
 
-    def terms(self, of_discriminator, real, fake, latent, at):
+    def terms(self, of_discriminator, real, fake, latent, index):
         terms, cross_entropy = self.recipe.terms, torch.nn.functional.cross_entropy
-        (on_real, labels), (on_fake, asked) = real, fake
+        (on_real, labels), (on_fake, fake_labels) = real, fake
         loss = torch.zeros((), dtype=torch.float64)
         if terms.classification:
-            named = cross_entropy(on_fake.class_logits, asked)
-            named = named + cross_entropy(on_real.class_logits, labels) if of_discriminator else named
-            loss = loss + terms.classification.weight * named
+            value = cross_entropy(on_fake.class_logits, fake_labels)
+            value = value + cross_entropy(on_real.class_logits, labels) if of_discriminator else value
+            loss = loss + terms.classification.weight * value
         if terms.real_classification and of_discriminator:
             loss = loss + terms.real_classification.weight * cross_entropy(on_real.class_logits, labels)
         if terms.supervised and of_discriminator:
-            known, names = self.streams["labelled"][at]
-            (on_known,) = self.looks(self.state.discriminator.module, (known, None))
-            loss = loss + terms.supervised.weight * cross_entropy(on_known.class_logits, names)
+            images, own_labels = self.streams["labelled"][index]
+            (output,) = self.discriminate(self.state.discriminator.module, (images, None))
+            loss = loss + terms.supervised.weight * cross_entropy(output.class_logits, own_labels)
         if terms.mutual_information:
-            category, number = latent[:, 4:7], latent[:, 7:]
-            read = cross_entropy(on_fake.codes[:, :3], category.argmax(1))
-            far = 0.5 * (on_fake.codes[:, 3:] - number).square().sum(1).mean()
-            loss = loss + terms.mutual_information.weight * (read + far)
+            category, uniform = latent[:, 4:7], latent[:, 7:]
+            category_loss = cross_entropy(on_fake.codes[:, :3], category.argmax(1))
+            uniform_loss = 0.5 * (on_fake.codes[:, 3:] - uniform).square().sum(1).mean()
+            loss = loss + terms.mutual_information.weight * (category_loss + uniform_loss)
         if terms.feature_matching and not of_discriminator:
-            gap = on_real.features.mean(0) - on_fake.features.mean(0)
-            loss = loss + terms.feature_matching.weight * gap.square().sum()
+            difference = on_real.features.mean(0) - on_fake.features.mean(0)
+            loss = loss + terms.feature_matching.weight * difference.square().sum()
         return loss
 
 
-@pytest.mark.parametrize("kind", GAMES)
+@pytest.mark.parametrize("kind", CONFIGURATIONS)
 def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch, kind):
     import ganforge.training.step as step
 
-    state, *rest = game(bars, "vanilla", ["precision=fp64", *WIDE, *GAMES[kind]], dtype=torch.float64)
+    state, *rest = small_setup(bars, "vanilla", ["precision=fp64", *WIDE, *CONFIGURATIONS[kind]], dtype=torch.float64)
     reference, update, turns = Reference(state, *rest), step.update, {"generator": 0, "discriminator": 0}
-    exact = 1e-5 if rest[0].unroll else 1e-9  # looking ahead corrects moments in single precision
+    tolerance = 1e-5 if rest[0].unroll else 1e-9  # unrolling corrects the moments in single precision
 
-    def compare(player, loss, *rate, **how):
+    def compare(player, loss, *learning_rate, **options):
         name = "discriminator" if player is state.discriminator else "generator"
         k = turns[name] % getattr(rest[0], f"{name}_steps")
         turns[name] += 1
         expected = reference.of_discriminator(k) if name == "discriminator" else reference.of_generator(k)
-        assert loss.item() == pytest.approx(expected.item(), rel=exact), (name, k)
-        update(player, loss, *rate, **how)
+        assert loss.item() == pytest.approx(expected.item(), rel=tolerance), (name, k)
+        update(player, loss, *learning_rate, **options)
 
     monkeypatch.setattr(step, "update", compare)
     for _ in range(3):
@@ -468,37 +470,37 @@ def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_frozen_means_frozen_with_every_switch(bars, switch):
-    for still in ("discriminator", "generator"):
-        state, *rest = game(bars, "vanilla", SWITCHES[switch])
-        player = state.players()[still]
+    for frozen in ("discriminator", "generator"):
+        state, *rest = small_setup(bars, "vanilla", SWITCHES[switch])
+        player = state.players()[frozen]
         player.optimizer.step = lambda: None
         before = weights(player)
         adversarial(state, *rest)
         assert same(before, weights(player))
 
 
-def test_packed_images_are_judged_together(bars):
-    """One logit for two images, which are those two side by side in the batch."""
-    state, _, streams, _ = game(bars, "vanilla", ["packing=2"])
+def test_packed_images_share_one_logit(bars):
+    """One logit for two images, which are neighbours in the batch."""
+    state, _, streams, _ = small_setup(bars, "vanilla", ["packing=2"])
     real, _ = streams["real"][0]
-    said = state.discriminator.logits(real)
-    assert said.shape == (4,)
-    side = state.discriminator.module(torch.cat([real[4:5], real[5:6]], 1)).logits
-    torch.testing.assert_close(said[2:3], side)
+    logits = state.discriminator.logits(real)
+    assert logits.shape == (4,)
+    expected = state.discriminator.module(torch.cat([real[4:5], real[5:6]], 1)).logits
+    torch.testing.assert_close(logits[2:3], expected)
 
 
 def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(bars):
-    """Beside a slow reference: both sides laid end to end, one pass of the module, gradients through its statistics."""
+    """Equal to a slow reference: both batches concatenated, one pass of the module, gradients through its statistics."""
     joint = ["joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true", "packing=2"]
-    state, recipe, streams, draws = game(bars, "vanilla", joint, dtype=torch.float64)
+    state, recipe, streams, noise = small_setup(bars, "vanilla", joint, dtype=torch.float64)
     g, d = (copy.deepcopy(player.module).double() for player in (state.generator, state.discriminator))
     for player in (state.generator, state.discriminator):
         player.module.double()
         player.optimizer = type(player.optimizer)(player.module.parameters(), 2e-4, (0.9, 0.999), 1e-8)
         player.__post_init__()
-    adversarial(state, recipe, streams, draws)
+    adversarial(state, recipe, streams, noise)
 
-    real, fake = streams["real"][0].images, g(draws.latent(8, "discriminator", 0, 0))
+    real, fake = streams["real"][0].images, g(noise.latent(8, "discriminator", 0, 0))
 
     def split(images):
         packs = torch.cat([real, images]).reshape(8, 2, *real.shape[2:])
@@ -510,16 +512,16 @@ def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(
         (g, lambda: softplus(-split(fake)[1]).mean()),
     ):
         adam = torch.optim.Adam(module.parameters(), 2e-4)
-        slopes = torch.autograd.grad(loss(), list(module.parameters()))
-        for parameter, slope in zip(module.parameters(), slopes, strict=True):
-            parameter.grad = slope
+        gradients = torch.autograd.grad(loss(), list(module.parameters()))
+        for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+            parameter.grad = gradient
         adam.step()
     for module, player in ((g, state.generator), (d, state.discriminator)):
-        for ours, plain in zip(player.module.parameters(), module.parameters(), strict=True):
-            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
+        for actual, expected in zip(player.module.parameters(), module.parameters(), strict=True):
+            torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_instance_noise_falls_to_nothing():
+def test_instance_noise_falls_to_zero():
     from ganforge.training.schedule import noise_sigma
 
     recipe = load_recipe("vanilla", ["instance_noise=0.4", "instance_noise_images=1000"])
@@ -528,124 +530,126 @@ def test_instance_noise_falls_to_nothing():
     assert noise_sigma(load_recipe("vanilla"), 5000) == 0
 
 
-def test_every_image_that_the_discriminator_sees_has_instance_noise_of_its_own(bars):
-    """Real images, fakes and the same fakes in the generator's turn; N(0, 1) times the deviation, new in every step."""
-    state, recipe, streams, draws = game(bars, changes=["instance_noise=0.3", "discriminator_steps=2"])
-    shown, drawn = [], []
-    look, draw = state.discriminator.module.forward, state.generator.module.forward
-    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
-    state.generator.module.forward = lambda z, c=None: (drawn.append(draw(z, c)), drawn[-1])[1]
-    noise = []
+def test_every_input_of_the_discriminator_has_its_own_instance_noise(bars):
+    """Real images, fakes and the same fakes in the generator's turn; N(0, σ²), new in every step."""
+    state, recipe, streams, noise = small_setup(bars, changes=["instance_noise=0.3", "discriminator_steps=2"])
+    inputs, fakes = [], []
+    d_forward, g_forward = state.discriminator.module.forward, state.generator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach()), d_forward(x, c))[1]
+    state.generator.module.forward = lambda z, c=None: (fakes.append(g_forward(z, c)), fakes[-1])[1]
+    residuals = []
     for step in range(2):
-        shown.clear(), drawn.clear()
-        adversarial(state, recipe, streams, draws)
-        clean = [torch.cat([streams["real"][2 * step + k].images, drawn[k].detach()]) for k in range(2)]
-        for seen, without in zip(shown, [*clean, drawn[1].detach()], strict=True):
-            noise += [part.flatten() for part in ((seen - without) / 0.3).split(8)]
-    assert len(noise) == 10
-    alike = torch.corrcoef(torch.stack(noise)) - torch.eye(10)
-    assert alike.abs().max() < 0.2
-    assert all(part.std().item() == pytest.approx(1, abs=0.15) for part in noise)
+        inputs.clear(), fakes.clear()
+        adversarial(state, recipe, streams, noise)
+        clean = [torch.cat([streams["real"][2 * step + k].images, fakes[k].detach()]) for k in range(2)]
+        for images, clean_images in zip(inputs, [*clean, fakes[1].detach()], strict=True):
+            residuals += [part.flatten() for part in ((images - clean_images) / 0.3).split(8)]
+    assert len(residuals) == 10
+    correlations = torch.corrcoef(torch.stack(residuals)) - torch.eye(10)
+    assert correlations.abs().max() < 0.2
+    assert all(part.std().item() == pytest.approx(1, abs=0.15) for part in residuals)
 
 
-def test_penalties_and_terms_see_the_noisy_images(bars, monkeypatch):
+def test_penalties_and_terms_get_the_noisy_images(bars, monkeypatch):
     from ganforge.objectives.penalties import ApproximateR1
     from ganforge.objectives.terms import FeatureMatching
 
     changes = ["instance_noise=0.3", "penalties.approximate_r1.weight=1", "terms.feature_matching.weight=1"]
-    state, *rest = game(bars, changes=changes)
-    shown, penalised, compared = [], [], []
-    look = state.discriminator.module.forward
-    state.discriminator.module.forward = lambda x, c=None: (shown.append(x.detach()), look(x, c))[1]
+    state, *rest = small_setup(bars, changes=changes)
+    inputs, penalised, compared = [], [], []
+    forward = state.discriminator.module.forward
+    state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach()), forward(x, c))[1]
     monkeypatch.setattr(
         ApproximateR1, "__call__", lambda self, logits, real, fake, *_: (penalised.extend([real, fake]), fake.sum())[1]
     )
     monkeypatch.setattr(
-        FeatureMatching, "__call__", lambda self, play: (compared.append(play.real.images), play.fake.images.sum())[1]
+        FeatureMatching,
+        "__call__",
+        lambda self, context: (compared.append(context.real.images), context.fake.images.sum())[1],
     )
     adversarial(state, *rest)
-    assert torch.equal(torch.cat(penalised), shown[0])
-    assert torch.equal(compared[0], shown[0][:8]) and torch.equal(compared[0], shown[2])
+    assert torch.equal(torch.cat(penalised), inputs[0])
+    assert torch.equal(compared[0], inputs[0][:8]) and torch.equal(compared[0], inputs[2])
 
 
-def test_after_the_noise_is_gone_steps_are_plain_ones(bars):
-    """With noise that ends at once, the step is bit for bit the plain one."""
+def test_after_the_end_of_the_instance_noise_steps_equal_those_without_it(bars):
+    """Once the noise has ended, a step equals the one without noise bit for bit."""
     ends = []
     for changes in ([], ["instance_noise=0.3", "instance_noise_images=1"]):
-        state, *rest = game(bars, "vanilla", changes)
+        state, *rest = small_setup(bars, "vanilla", changes)
         state.images_seen = 8
         adversarial(state, *rest)
         ends.append(weights(state.generator) + weights(state.discriminator))
     assert same(*ends)
 
 
-def test_feature_matching_alone_moves_the_means_together(bars):
-    """G follows the mean features of a discriminator that stands still."""
-    state, recipe, streams, draws = game(
+def test_feature_matching_alone_brings_the_mean_features_together(bars):
+    """The generator approaches the mean features of a frozen discriminator."""
+    state, recipe, streams, noise = small_setup(
         bars, "vanilla", ["terms.feature_matching.weight=1", "adversarial_weight=0", "generator_lr=1e-2"]
     )
     state.discriminator.optimizer.step = lambda: None
 
     def distance():
         with torch.no_grad():
-            z = draws.latent(200, "test")
+            z = noise.latent(200, "test")
             fake = state.discriminator(state.generator(z)).features.mean(0)
             real = state.discriminator(streams["real"][0][0]).features.mean(0)
         return float((real - fake).square().sum())
 
     before = distance()
     for _ in range(60):
-        adversarial(state, recipe, streams, draws)
+        adversarial(state, recipe, streams, noise)
     assert distance() < 0.5 * before
 
 
-def test_looking_ahead_is_the_step_that_the_discriminator_then_takes(bars):
-    """The weights foreseen after one step are those after Adam's own step on the same loss, at any point of a run."""
+def test_unrolling_one_step_equals_the_next_step_of_the_discriminator(bars):
+    """The weights unrolled by one step equal those after Adam's own step on the same loss, at any point of a run."""
     from ganforge.training.step import update
     from ganforge.training.unroll import unroll
 
-    state, recipe, streams, draws = game(bars)
+    state, recipe, streams, noise = small_setup(bars)
     player = state.discriminator
-    for played in range(3):
+    for index in range(3):
         real, labels = streams["real"][state.step]
         with torch.no_grad():
-            fake = state.generator(draws.latent(8, "test", played), labels)
+            fake = state.generator(noise.latent(8, "test", index), labels)
 
         def loss(weights, real=real, fake=fake):
-            one, other = player.discriminate([(real, None), (fake, None)], weights)
-            return recipe.objective.discriminator_loss(one.logits, other.logits).mean()
+            on_real, on_fake = player.discriminate([(real, None), (fake, None)], weights)
+            return recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
 
         before = weights(player)
-        foreseen = unroll(player, loss, 1, recipe.discriminator_lr)
+        unrolled = unroll(player, loss, 1, recipe.discriminator_lr)
         assert same(before, weights(player))
         update(player, loss(dict(player.module.named_parameters())), recipe.discriminator_lr)
         for name, parameter in player.module.named_parameters():
-            torch.testing.assert_close(foreseen[name], parameter, rtol=1e-5, atol=1e-7)
-        adversarial(state, recipe, streams, draws)
+            torch.testing.assert_close(unrolled[name], parameter, rtol=1e-5, atol=1e-7)
+        adversarial(state, recipe, streams, noise)
 
 
-def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
-    """By finite differences in float64: the loss after the discriminator's answer, not the loss against it as it is."""
+def test_the_generators_gradient_passes_through_the_unrolled_steps(bars):
+    """By finite differences in float64, and unlike the gradient against the current discriminator."""
     from ganforge.training.unroll import unroll, unrolled_loss
 
-    state, recipe, streams, draws = game(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
-    adversarial(state, recipe, streams, draws)
+    state, recipe, streams, noise = small_setup(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
+    adversarial(state, recipe, streams, noise)
     player, real = state.discriminator, streams["real"][1][0]
 
     def generator_loss(fake):
-        game_ = lambda w: unrolled_loss(recipe, player, real, fake, None, w)  # noqa: E731
-        ahead = unroll(player, game_, 2, 1e-2)
-        return recipe.objective.generator_loss(None, player.logits(fake, None, ahead)).mean()
+        d_loss = lambda w: unrolled_loss(recipe, player, real, fake, None, w)  # noqa: E731
+        unrolled = unroll(player, d_loss, 2, 1e-2)
+        return recipe.objective.generator_loss(None, player.logits(fake, None, unrolled)).mean()
 
     fake = torch.rand(real.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    (slope,) = torch.autograd.grad(generator_loss(fake), fake)
+    (gradient,) = torch.autograd.grad(generator_loss(fake), fake)
     direction = torch.randn(fake.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     step = 1e-6
-    moved = [generator_loss((fake + sign * step * direction).detach()).item() for sign in (1, -1)]
-    assert (slope * direction).sum().item() == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-4)
+    losses = [generator_loss((fake + sign * step * direction).detach()).item() for sign in (1, -1)]
+    assert (gradient * direction).sum().item() == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-4)
     plain = recipe.objective.generator_loss(None, player.logits(fake)).mean()
-    (against_it_as_it_is,) = torch.autograd.grad(plain, fake)
-    assert not torch.allclose(slope, against_it_as_it_is, rtol=1e-2)
+    (plain_gradient,) = torch.autograd.grad(plain, fake)
+    assert not torch.allclose(gradient, plain_gradient, rtol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -657,37 +661,37 @@ def test_the_generators_gradient_goes_through_the_steps_ahead(bars):
     ],
 )
 def test_the_whole_unrolled_loss_of_the_generator_is_differentiated(bars, monkeypatch, changes):
-    """By finite differences of the step itself: what foreseen weights say of real images depends on the fakes too."""
+    """By finite differences of the step itself: the unrolled outputs for real images depend on the fakes too."""
     import ganforge.training.step as step
 
     changes = ["precision=fp64", "unroll=2", "discriminator_lr=1e-2", *changes]
-    state, recipe, streams, draws = game(bars, "vanilla", changes, dtype=torch.float64)
+    state, recipe, streams, noise = small_setup(bars, "vanilla", changes, dtype=torch.float64)
     losses, update = [], step.update
     monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
     for player in state.players().values():
         monkeypatch.setattr(player.optimizer, "step", lambda: None)
-    weights, chance = state.generator.parameters, torch.Generator().manual_seed(1)
-    directions = [torch.randn(weight.shape, dtype=torch.float64, generator=chance) for weight in weights]
+    weights, random = state.generator.parameters, torch.Generator().manual_seed(1)
+    directions = [torch.randn(weight.shape, dtype=torch.float64, generator=random) for weight in weights]
 
-    def loss_at(far):
+    def loss_at(distance):
         state.step = 0
         with torch.no_grad():
             for weight, direction in zip(weights, directions, strict=True):
-                weight += far * direction
-        adversarial(state, recipe, streams, draws)
-        slopes = [weight.grad.clone() for weight in weights]
+                weight += distance * direction
+        adversarial(state, recipe, streams, noise)
+        gradients = [weight.grad.clone() for weight in weights]
         with torch.no_grad():
             for weight, direction in zip(weights, directions, strict=True):
-                weight -= far * direction
-        return losses[-1], sum((s * d).sum() for s, d in zip(slopes, directions, strict=True)).item()
+                weight -= distance * direction
+        return losses[-1], sum((g * d).sum() for g, d in zip(gradients, directions, strict=True)).item()
 
-    far = 1e-6
-    slope = (loss_at(far)[0] - loss_at(-far)[0]) / (2 * far)
-    assert loss_at(0.0)[1] == pytest.approx(slope, rel=1e-4)
+    distance = 1e-6
+    expected = (loss_at(distance)[0] - loss_at(-distance)[0]) / (2 * distance)
+    assert loss_at(0.0)[1] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("recipe", ["dcgan", "forge-1-unconditional", "semi-supervised"])
-def test_features_are_in_single_precision_whatever_layers_compute_in(bars, recipe):
+def test_features_are_in_single_precision_also_with_bf16_layers(bars, recipe):
     from ganforge.training.state import new_state
 
     recipe = load_recipe(recipe, ["precision=bf16"])
@@ -696,52 +700,56 @@ def test_features_are_in_single_precision_whatever_layers_compute_in(bars, recip
 
 
 def test_historical_averages_are_the_means_of_the_weights_before_each_step(bars):
-    """Over five steps against the formula; the initial weights count as the first."""
-    state, *rest = game(bars, changes=["terms.historical_averaging.weight=0.1"])
-    seen = {name: [[p.detach().clone() for p in player.parameters]] for name, player in state.players().items()}
+    """Compared with the formula over five steps; the initial weights count as the first."""
+    state, *rest = small_setup(bars, changes=["terms.historical_averaging.weight=0.1"])
+    histories = {name: [[p.detach().clone() for p in player.parameters]] for name, player in state.players().items()}
     for _ in range(5):
         adversarial(state, *rest)
         for name, player in state.players().items():
-            seen[name].append([p.detach().clone() for p in player.parameters])
-    for name, history in seen.items():
+            histories[name].append([p.detach().clone() for p in player.parameters])
+    for name, history in histories.items():
         for average, *tensors in zip(state.averages[name], *history, strict=True):
             torch.testing.assert_close(average, torch.stack(tensors).mean(0))
 
 
-def test_historical_averaging_holds_the_weights_back(bars):
-    moved = {}
+def test_historical_averaging_keeps_the_weights_near_their_start(bars):
+    distances = {}
     for weight in ("1e-9", "1e3"):
-        state, *rest = game(bars, changes=[f"terms.historical_averaging.weight={weight}", "discriminator_lr=1e-3"])
+        state, *rest = small_setup(
+            bars, changes=[f"terms.historical_averaging.weight={weight}", "discriminator_lr=1e-3"]
+        )
         before = weights(state.discriminator)
         for _ in range(30):
             adversarial(state, *rest)
-        moved[weight] = sum((a - b).square().sum() for a, b in zip(before, weights(state.discriminator), strict=True))
-    assert moved["1e3"] < 0.3 * moved["1e-9"]
+        distances[weight] = sum(
+            (a - b).square().sum() for a, b in zip(before, weights(state.discriminator), strict=True)
+        )
+    assert distances["1e3"] < 0.3 * distances["1e-9"]
 
 
-def test_the_generators_turn_of_an_auxiliary_classifier_sees_fakes_alone(bars):
-    """Real images are not shown again where no term looks at them."""
-    state, *rest = game(bars, changes=SWITCHES["auxiliary classifier"])
+def test_the_generators_turn_with_an_auxiliary_classifier_uses_fakes_alone(bars):
+    """Real images do not pass again where no term needs them."""
+    state, *rest = small_setup(bars, changes=SWITCHES["auxiliary classifier"])
     sizes, forward = [], state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (sizes.append(len(x)), forward(x, c))[1]
     adversarial(state, *rest)
     assert sizes == [16, 8]
 
 
-def test_noise_inside_a_discriminator_follows_from_seed_and_step(bars):
+def test_noise_layers_depend_on_seed_and_step_alone(bars):
     ends = []
     for _ in range(2):
-        state, *rest = game(bars, changes=SWITCHES["weight norm and noise"])
-        torch.randn(7)  # other chance in between
+        state, *rest = small_setup(bars, changes=SWITCHES["weight norm and noise"])
+        torch.randn(7)  # advances torch's global generator
         adversarial(state, *rest)
         ends.append(weights(state.discriminator))
     assert same(*ends)
 
 
-def test_every_turn_has_chance_of_its_own_inside_the_discriminator(bars):
-    """Each layer of noise, in both turns, in every round and step: seeded anew, and no two alike."""
-    inside = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "discriminator_steps=2"]
-    state, *rest = game(bars, changes=[*inside, "generator_steps=2"])
+def test_every_turn_reseeds_the_noise_layers_of_the_discriminator(bars):
+    """Every noise layer gets a different seed in every update of both players and in every step."""
+    noise_layers = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "discriminator_steps=2"]
+    state, *rest = small_setup(bars, changes=[*noise_layers, "generator_steps=2"])
     layers = [layer for layer in state.discriminator.module.modules() if hasattr(layer, "deviation")]
     assert len(layers) == 2
     seeds = []
@@ -755,8 +763,8 @@ def test_every_turn_has_chance_of_its_own_inside_the_discriminator(bars):
     assert len(set(seeds)) == len(seeds) == 2 * 2 * (2 + 2)
 
 
-def test_the_average_of_the_discriminator_follows_it(bars):
-    state, *rest = game(bars, changes=["average_discriminator=true", "ema_half_life=8.0"])
+def test_the_discriminator_can_be_averaged_too(bars):
+    state, *rest = small_setup(bars, changes=["average_discriminator=true", "ema_half_life=8.0"])
     first = weights(state.discriminator)
     adversarial(state, *rest)
     halfway = [(a + b) / 2 for a, b in zip(first, weights(state.discriminator), strict=True)]

@@ -1,1 +1,1 @@
-"""Latents and images in, images and logits out: one family per file, its generator beside its discriminator."""
+"""Generators, discriminators and encoders: one family per file, and the layers that they share."""

@@ -1,4 +1,4 @@
-"""Parts that network families share: initial values, activations, noise, layers in a row."""
+"""Parts shared by the network families: initialisation, activations, noise, sequential layers."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,14 +14,14 @@ from ganforge.settings import Settings
 
 
 class Init(Settings):
-    """How initial values are drawn; batch-norm layers start at gain 1 and offset 0.
+    """Initial values of the weights; batch-norm layers start at gain 1 and offset 0.
 
-    ``normal``: N(0, std); ``std`` alone means this one. ``truncated-normal``: the same, redrawn outside two standard
-    deviations. ``glorot-uniform``: U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16).
-    Biases start at 0 unless ``biases`` asks for the weights' distribution. What is learned about a class is drawn like
-    weights, but for batch norm by class: every class starts with gains from N(1, ``class_std``) and offsets from
-    N(0, ``class_std``). With 0 all classes start as the same picture, and Adam takes a step of its rate at a time to
-    tell them apart.
+    ``normal``: N(0, std), the default where only ``std`` is given. ``truncated-normal``: the same, redrawn outside two
+    standard deviations. ``glorot-uniform``: U(-a, a) with a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010,
+    eq. 16). Biases start at 0, or with ``biases`` from the distribution of the weights. Class embeddings are drawn like
+    weights. Class-conditional batch norm draws the gains of each class from N(1, ``class_std``) and its offsets from
+    N(0, ``class_std``). With ``class_std`` 0 all classes start with the same image, and Adam separates them only by one
+    learning rate per step.
     """
 
     scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
@@ -31,11 +31,11 @@ class Init(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_deviation_alone_is_normals(cls, value: Any) -> Any:
+    def _std_implies_normal(cls, value: Any) -> Any:
         return {"scheme": "normal", **value} if isinstance(value, dict) and "std" in value else value
 
     def draw(self, module: nn.Module, random: torch.Generator) -> None:
-        """Fill every linear, convolutional and class layer below ``module``, in the order of its definition."""
+        """Initialise all linear, convolutional and class layers of ``module``, in the order of definition."""
         for layer in module.modules():
             if isinstance(layer, ClassEmbedding):
                 self._fill(layer.weight, random)
@@ -61,22 +61,22 @@ class Init(Settings):
 NormalInit = Annotated[
     Init, BeforeValidator(lambda value: {"scheme": "normal", **value} if isinstance(value, dict) else value)
 ]
-"""What families with convolutions start with, N(0, .02); a table that gives a part of it keeps the rest."""
+"""Initialisation of the convolutional families, N(0, .02) by default; a recipe table may set some of the fields."""
 
 Activation = Literal["relu", "leaky-relu", "softplus"]
 
 
 def activation(name: Activation, slope: float) -> nn.Module:
-    """Return max(x, 0), x where positive and ``slope``·x elsewhere, or log(1 + exp(x))."""
+    """Return ReLU, leaky ReLU (``slope``·x for negative x) or softplus, log(1 + exp(x))."""
     if name == "leaky-relu":
         return nn.LeakyReLU(slope)
     return nn.ReLU() if name == "relu" else nn.Softplus()
 
 
 class GaussianNoise(nn.Module):
-    """Adds N(0, deviation²) to what passes while it trains, and nothing else.
+    """Adds N(0, deviation²) to its input in training mode; the identity in evaluation mode.
 
-    Its chance is the player's: ``random`` is seeded anew before each turn (``Player.reseed``).
+    ``random`` is reseeded before each turn of the player (``Player.reseed``).
     """
 
     def __init__(self, deviation: float) -> None:
@@ -85,7 +85,7 @@ class GaussianNoise(nn.Module):
         self.random: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add it."""
+        """Add the noise."""
         if not self.training or not self.deviation:
             return x
         noise = torch.empty_like(x).normal_(0.0, self.deviation, generator=self.random)
@@ -93,37 +93,37 @@ class GaussianNoise(nn.Module):
 
 
 def noise_layers(module: nn.Module) -> list[GaussianNoise]:
-    """The layers of a player that need its chance."""
+    """Return the layers of a module that draw random noise."""
     return [layer for layer in module.modules() if isinstance(layer, GaussianNoise)]
 
 
 class MinibatchStd(nn.Module):
-    """One more channel that tells a discriminator how much a batch varies: [N, C, H, W] -> [N, C + 1, H, W].
+    """Appends the standard deviation over the batch as one more channel: [N, C, H, W] -> [N, C + 1, H, W].
 
-    At each place the standard deviation over the batch, averaged over the channels, the same for every image (Karras et
-    al. 2018, section 3, who average over the places too). Generated pictures that are too much alike give
-    themselves away by it.
+    The channel holds for each pixel the standard deviation averaged over the channels, the same for every image (Karras
+    et al. 2018, section 3, who average over the pixels too). With it a discriminator detects generated batches that
+    vary too little.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Measure in single precision and append."""
-        wide = to_float32(x)
+        """Compute the standard deviation in single precision and append it."""
+        x32 = to_float32(x)
         # twice as fast as torch.var over the first axis
-        variance = (wide.square().mean(0, keepdim=True) - wide.mean(0, keepdim=True).square()).clamp_min(0)
+        variance = (x32.square().mean(0, keepdim=True) - x32.mean(0, keepdim=True).square()).clamp_min(0)
         std = (variance + 1e-6).sqrt().mean(1, keepdim=True).to(x.dtype)
-        last = torch.cat([x.permute(0, 2, 3, 1), std.permute(0, 2, 3, 1).expand(len(x), -1, -1, -1)], 3)
-        return last.permute(0, 3, 1, 2)  # channels-last, as it came: mixed layouts cost a pass backward up to 30 times
+        appended = torch.cat([x.permute(0, 2, 3, 1), std.permute(0, 2, 3, 1).expand(len(x), -1, -1, -1)], 3)
+        return appended.permute(0, 3, 1, 2)  # still channels-last: mixed layouts slow the backward pass up to 30 times
 
 
 MIXING = (BatchNorm, MinibatchStd, MinibatchDiscrimination)
-"""Layers through which what is said of one image depends on the others of its batch."""
+"""Layers whose output for one image depends on the other images of the batch."""
 
 
 class Layers(nn.Sequential):
-    """Layers in a row; those that ask for the class are told it."""
+    """Sequential layers; batch-norm layers also get the condition."""
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Send ``x`` through all of them."""
+        """Apply all layers to ``x``."""
         for layer in self:
             x = layer(x, condition) if isinstance(layer, BatchNorm) else layer(x)
         return x

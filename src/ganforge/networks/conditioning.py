@@ -1,4 +1,4 @@
-"""How players are told the class: labels or weights between classes, as rows of numbers."""
+"""Class conditioning of generators and discriminators, by labels or by class weights."""
 
 from typing import Any, Literal
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 def class_weights(condition: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """Turn labels int64 [N] to one-hot rows [N, classes]; rows that are weights already pass through.
+    """Return labels int64 [N] as one-hot rows [N, classes]; class weights [N, classes] pass unchanged.
 
-    Weights between classes are what a morph from one digit to another asks for.
+    Fractional weights interpolate between classes, for example from one digit to another.
     """
     if condition.is_floating_point():
         return condition.to(dtype)
@@ -18,35 +18,35 @@ def class_weights(condition: Tensor, classes: int, dtype: torch.dtype) -> Tensor
 
 
 class ClassEmbedding(nn.Module):
-    """A learned row of ``width`` numbers for each class; weights between classes give what lies between their rows."""
+    """A learned vector of ``width`` numbers for each class; class weights interpolate between the vectors."""
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(classes, width))
 
     def forward(self, condition: Tensor) -> Tensor:
-        """Labels [N] or class weights [N, classes] -> rows [N, width]."""
+        """Map labels [N] or class weights [N, classes] to embeddings [N, width]."""
         return class_weights(condition, len(self.weight), self.weight.dtype) @ self.weight
 
 
 GeneratorLabel = Literal["one-hot", "embedding", "batch-norm"]
-"""How a generator is told the class: one-hot behind the latent (Mirza and Osindero 2014), a learned row behind the
-latent, or as the gains and offsets of its batch normalisation."""
+"""How a generator is conditioned on the class: by a one-hot vector (Mirza and Osindero 2014) or a learned embedding
+appended to the latent, or by class-conditional batch normalisation."""
 
 
 DiscriminatorLabel = Literal["one-hot", "embedding", "projection", "none"]
-"""How a discriminator is told the class: one-hot behind the pixels, a learned row (for convolutions: one more
-channel of the picture), in its last layer (``Logit``), or not at all: it may be asked instead (``classifier``)."""
+"""How a discriminator is conditioned on the class: by a one-hot vector appended to the pixels, by a learned embedding
+(for convolutions: one more image channel), by projection in its last layer (``Logit``), or not at all."""
 
 
 class LatentClassGenerator(nn.Module):
-    """A generator that draws the class by itself, from the first number of a latent, unless it is told one.
+    """A generator that derives the class from the first latent number, unless a condition is given.
 
-    Phi(z_0) is even between 0 and 1 for z_0 from N(0, 1), and falls into the part of one class as often as ``shares``
-    says. The generator itself gets the other numbers.
+    For z_0 from N(0, 1), Phi(z_0) is uniform in 0..1; the class is the interval of ``shares`` that holds it. The inner
+    generator gets the other latent numbers.
 
     Attributes:
-        shares: of all classes, [classes], 1 together.
+        shares: class frequencies [classes] with sum 1.
     """
 
     shares: Tensor
@@ -56,13 +56,13 @@ class LatentClassGenerator(nn.Module):
         self.module = module
         self.register_buffer("shares", torch.full((classes,), 1 / classes))
 
-    def forward(self, latent: Tensor, condition: Tensor | None = None, **ways: Any) -> Tensor:
-        """Draw one image for each latent [N, 1 + latent_dim of the generator]."""
+    def forward(self, latent: Tensor, condition: Tensor | None = None, **options: Any) -> Tensor:
+        """Generate one image for each latent [N, 1 + latent_dim of the inner generator]."""
         if condition is None:
-            even = torch.special.ndtr(latent[:, 0].to(self.shares.dtype))
-            condition = torch.searchsorted(self.shares.cumsum(0), even.contiguous(), right=True)
+            quantiles = torch.special.ndtr(latent[:, 0].to(self.shares.dtype))
+            condition = torch.searchsorted(self.shares.cumsum(0), quantiles.contiguous(), right=True)
             condition = condition.clamp_max(self.shares.nonzero().max())
-        images: Tensor = self.module(latent[:, 1:], condition, **ways)
+        images: Tensor = self.module(latent[:, 1:], condition, **options)
         return images
 
 
@@ -70,9 +70,10 @@ EMBEDDING_WIDTH = 32
 
 
 class ConcatClass(nn.Module):
-    """Rows [N, D] (latents, pixels) -> rows with the class behind them [N, ``width``], where the class is told so.
+    """Appends the class to latents or pixels [N, D]: [N, ``width``].
 
-    One-hot (Mirza and Osindero 2014), or as a learned row of 32 numbers ("embedding").
+    The class is a one-hot vector (Mirza and Osindero 2014) or a learned vector of 32 numbers ("embedding"). Without
+    classes, or with another label method, the rows pass unchanged.
     """
 
     def __init__(self, label: GeneratorLabel, dim: int, classes: int) -> None:
@@ -83,7 +84,7 @@ class ConcatClass(nn.Module):
         self.width = dim + self.one_hot + EMBEDDING_WIDTH * embeds
 
     def forward(self, rows: Tensor, condition: Tensor | None) -> Tensor:
-        """Put the class behind each row, or nothing."""
+        """Append the class to each row, if this layer is conditional."""
         if self.table is not None:
             assert condition is not None
             return torch.cat([rows, self.table(condition)], 1)

@@ -1,9 +1,9 @@
-"""Convolutions between one channel and many: a grey image on one side, where torch's own are slow one way.
+"""Fast CPU convolutions between one image channel and many feature channels.
 
-From one channel to many a convolution is fast on a processor, and so is its gradient for the weights. Back to one (a
-transposed convolution, or a convolution's gradient for its input) takes ten times as long as its products need.
-There the same sums are taken in another order: one matrix product gives what every place adds by every tap of the
-kernel, and the taps, planes then, are added up where they belong (docs/performance.md).
+From one channel to many, torch's convolution and its gradient for the weights are fast on a CPU. Back to one channel (a
+transposed convolution, or a convolution's gradient for its input) it takes ten times as long as its products need.
+Here the sums are taken in another order: one matrix product gives the contribution of every position through every
+kernel tap, and the resulting maps, one per tap, are added at their offsets in the image (docs/performance.md).
 """
 
 from typing import Any
@@ -18,134 +18,139 @@ Pair = tuple[int, int]
 
 
 class _FromOne(torch.autograd.Function):
-    """A convolution [N, 1, H, W] -> [N, C, h, w] by weights [C, 1, k, l]: torch's, but for its input's gradient."""
+    """A convolution [N, 1, H, W] -> [N, C, h, w], weights [C, 1, k, l]: torch's, except for the input's gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.ways = stride, padding
+        ctx.geometry = stride, padding
         return F.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        (x, weight), (stride, padding) = ctx.saved_tensors, ctx.ways
-        of_x = of_weight = of_bias = None
+        (x, weight), (stride, padding) = ctx.saved_tensors, ctx.geometry
+        grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            of_x = to_one(gradient, weight, stride, padding, (x.shape[2], x.shape[3])).to(x.dtype)
+            grad_x = to_one(gradient, weight, stride, padding, (x.shape[2], x.shape[3])).to(x.dtype)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            of_weight, of_bias = _of_weights(x, weight, stride, padding, gradient, with_bias=ctx.needs_input_grad[2])
-        return of_x, of_weight, of_bias, None, None
+            grad_weight, grad_bias = _weight_gradients(
+                x, weight, stride, padding, gradient, with_bias=ctx.needs_input_grad[2]
+            )
+        return grad_x, grad_weight, grad_bias, None, None
 
 
 class _ToOne(torch.autograd.Function):
-    """The transposed one, [N, C, h, w] -> [N, 1, H, W]; each of the two is the other's gradient for its input."""
+    """The transposed convolution [N, C, h, w] -> [N, 1, H, W]; each function is the other's gradient for its input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, size: Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.ways = stride, padding
-        return _add_up(x, weight, stride, padding, size)
+        ctx.geometry = stride, padding
+        return _sum_taps(x, weight, stride, padding, size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        (x, weight), (stride, padding) = ctx.saved_tensors, ctx.ways
+        (x, weight), (stride, padding) = ctx.saved_tensors, ctx.geometry
         gradient = channels_last(gradient.to(x.dtype))
-        of_x = from_one(gradient, weight, None, stride, padding) if ctx.needs_input_grad[0] else None
-        of_weight = _of_weights(gradient, weight, stride, padding, x)[0] if ctx.needs_input_grad[1] else None
-        return of_x, of_weight, None, None, None
+        grad_x = from_one(gradient, weight, None, stride, padding) if ctx.needs_input_grad[0] else None
+        grad_weight = _weight_gradients(gradient, weight, stride, padding, x)[0] if ctx.needs_input_grad[1] else None
+        return grad_x, grad_weight, None, None, None
 
 
 def from_one(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair) -> Tensor:
-    """Convolve images [N, 1, H, W] with weights [C, 1, k, l] as ``F.conv2d`` does."""
-    found: Tensor = _FromOne.apply(x, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
-    return found
+    """Convolve images [N, 1, H, W] with weights [C, 1, k, l], as ``F.conv2d`` does."""
+    maps: Tensor = _FromOne.apply(x, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
+    return maps
 
 
 def to_one(x: Tensor, weight: Tensor, stride: Pair, padding: Pair, size: Pair) -> Tensor:
-    """Convolve planes [N, C, h, w], transposed, with weights [C, 1, k, l] to images [N, 1, H, W] of a ``size``.
+    """Apply a transposed convolution: maps [N, C, h, w], weights [C, 1, k, l] -> images [N, 1, H, W] of ``size``.
 
-    What ``F.conv_transpose2d`` computes, but for the last bit; bf16 comes out in single precision, in which it is added
-    up.
+    The values equal those of ``F.conv_transpose2d`` up to rounding. The sums, and so the images, are in single
+    precision for bf16 inputs.
     """
-    found: Tensor = _ToOne.apply(x, weight, stride, padding, size)  # type: ignore[no-untyped-call]
-    return found
+    images: Tensor = _ToOne.apply(x, weight, stride, padding, size)  # type: ignore[no-untyped-call]
+    return images
 
 
-def _of_weights(
-    image: Tensor, weight: Tensor, stride: Pair, padding: Pair, planes: Tensor, *, with_bias: bool = False
+def _weight_gradients(
+    image: Tensor, weight: Tensor, stride: Pair, padding: Pair, gradient: Tensor, *, with_bias: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the gradients for weights and bias where ``planes`` is that of what a convolution made of ``image``."""
-    sizes, wanted = ([len(weight)] if with_bias else None), [False, True, with_bias]
-    ways = [*stride], [*padding], [1, 1], False, [0, 0], 1
-    _, of_weight, of_bias = torch.ops.aten.convolution_backward(planes, image, weight, sizes, *ways, wanted)
-    return of_weight, of_bias
+    """Return the gradients for weights and bias, from the ``gradient`` of the convolution of ``image``."""
+    bias_sizes, output_mask = ([len(weight)] if with_bias else None), [False, True, with_bias]
+    geometry = [*stride], [*padding], [1, 1], False, [0, 0], 1
+    _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
+        gradient, image, weight, bias_sizes, *geometry, output_mask
+    )
+    return grad_weight, grad_bias
 
 
-def _add_up(x: Tensor, weight: Tensor, stride: Pair, padding: Pair, size: Pair) -> Tensor:
-    n, channels, *places = x.shape
+def _sum_taps(x: Tensor, weight: Tensor, stride: Pair, padding: Pair, size: Pair) -> Tensor:
+    """Compute the transposed convolution tap by tap."""
+    n, channels, *positions = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
-    taps = (weight.reshape(channels, -1).T @ rows.T).view(*weight.shape[2:], n, *places)
+    taps = (weight.reshape(channels, -1).T @ rows.T).view(*weight.shape[2:], n, *positions)
     image = torch.zeros(n, *size, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
     spans = [
-        [_span(tap, *way) for tap in range(kernel)]
-        for kernel, *way in zip(weight.shape[2:], places, size, stride, padding, strict=True)
+        [_span(tap, *axis) for tap in range(kernel)]
+        for kernel, *axis in zip(weight.shape[2:], positions, size, stride, padding, strict=True)
     ]
-    for row, (down, below) in enumerate(spans[0]):
-        for column, (across, beside) in enumerate(spans[1]):
-            image[:, below, beside] += taps[row, column, :, down, across]
+    for tap_row, (map_rows, image_rows) in enumerate(spans[0]):
+        for tap_column, (map_columns, image_columns) in enumerate(spans[1]):
+            image[:, image_rows, image_columns] += taps[tap_row, tap_column, :, map_rows, map_columns]
     return image.unsqueeze(1)
 
 
-def _span(tap: int, places: int, size: int, stride: int, padding: int) -> tuple[slice, slice]:
-    """Return which places along an axis reach the image by a tap of the kernel, and where in the image they come to."""
+def _span(tap: int, positions: int, size: int, stride: int, padding: int) -> tuple[slice, slice]:
+    """Return the map positions along an axis that reach the image through a kernel tap, and their image pixels."""
     first = max(0, -(-(padding - tap) // stride))
-    last = max(first, min(places, (size - 1 + padding - tap) // stride + 1))
-    to = stride * first + tap - padding
-    return slice(first, last), slice(to, to + stride * (last - first), stride)
+    last = max(first, min(positions, (size - 1 + padding - tap) // stride + 1))
+    start = stride * first + tap - padding
+    return slice(first, last), slice(start, start + stride * (last - first), stride)
 
 
 class Convolution(nn.Conv2d):
-    """``nn.Conv2d``, quick where it sees one channel."""
+    """``nn.Conv2d``, faster on a CPU for one input channel."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve [N, C, H, W]."""
-        if not _pays(self, input) or self.in_channels > 1:
+        """Convolve images [N, C, H, W]."""
+        if not _is_supported(self, input) or self.in_channels > 1:
             return super().forward(input)
-        x, weight = _as_layers_compute(input), _as_layers_compute(self.weight)
-        return from_one(x, weight, None if self.bias is None else _as_layers_compute(self.bias), *_ways(self))
+        x, weight = _autocast(input), _autocast(self.weight)
+        return from_one(x, weight, None if self.bias is None else _autocast(self.bias), *_geometry(self))
 
 
 class TransposedConvolution(nn.ConvTranspose2d):
-    """``nn.ConvTranspose2d``, quick where it makes one channel; that comes out in single precision at least."""
+    """``nn.ConvTranspose2d``, faster on a CPU for one output channel, which then is in single precision at least."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Convolve [N, C, h, w]."""
-        if not _pays(self, input) or self.out_channels > 1 or output_size is not None:
+        """Apply the transposed convolution to maps [N, C, h, w]."""
+        if not _is_supported(self, input) or self.out_channels > 1 or output_size is not None:
             return super().forward(input, output_size)
-        x, weight = _as_layers_compute(input), _as_layers_compute(self.weight)
-        (stride, padding), more = _ways(self), self.output_padding
+        x, weight = _autocast(input), _autocast(self.weight)
+        (stride, padding), output_padding = _geometry(self), self.output_padding
         size = [
-            (side - 1) * stride[k] - 2 * padding[k] + weight.shape[2 + k] + int(more[k])
+            (side - 1) * stride[k] - 2 * padding[k] + weight.shape[2 + k] + int(output_padding[k])
             for k, side in enumerate(x.shape[2:])
         ]
         image = to_one(x, weight, stride, padding, (size[0], size[1]))
         return image if self.bias is None else image + self.bias.view(-1, 1, 1)
 
 
-def _pays(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
-    """Whether another order is worth it: on a processor, for plain convolutions of batches."""
+def _is_supported(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
+    """Return whether the fast path applies: a plain convolution of a batch on a CPU."""
     plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
     return plain and x.device.type == "cpu" and x.ndim == 4
 
 
-def _ways(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[Pair, Pair]:
-    """Return stride and padding of a layer."""
+def _geometry(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[Pair, Pair]:
+    """Return the stride and the padding of a layer."""
     assert isinstance(layer.padding, tuple)
-    (down, across), (below, beside) = layer.stride, layer.padding
-    return (down, across), (below, beside)
+    (stride_y, stride_x), (pad_y, pad_x) = layer.stride, layer.padding
+    return (stride_y, stride_x), (pad_y, pad_x)
 
 
-def _as_layers_compute(x: Tensor) -> Tensor:
-    """Give a tensor in the precision of autocast, where it is on: torch's own layers do so by themselves."""
-    kind = x.device.type
-    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+def _autocast(x: Tensor) -> Tensor:
+    """Cast a tensor to the autocast precision where autocast is enabled, as torch's own layers do."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x

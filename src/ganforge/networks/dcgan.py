@@ -1,4 +1,4 @@
-"""Deep convolutional players (Radford et al. 2016): strided convolutions, no pooling, batch norm but at the ends."""
+"""DCGAN networks (Radford et al. 2016): strided convolutions, no pooling, batch norm except next to the images."""
 
 import math
 from typing import Annotated, ClassVar, Literal, Self
@@ -16,13 +16,13 @@ from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 7
-"""A side is halved while it is longer than this: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4."""
+"""Image sides are halved while they are longer than this: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4."""
 
 
 class DcganSettings(Settings):
-    """Layers of a convolutional player; how many follows from the size of the images.
+    """Layers of a DCGAN network; their number follows from the image size.
 
-    ``filters`` are those beside the image; every halving of the image doubles them.
+    ``filters`` is the number of filters next to the image; every halving of the image doubles it.
     """
 
     family: Literal["dcgan"]
@@ -34,39 +34,39 @@ class DcganSettings(Settings):
 
 
 class DcganDiscriminatorSettings(DcganSettings, HeadSettings):
-    """A convolutional discriminator, and how it is told the class where there are classes."""
+    """A DCGAN discriminator; ``label`` selects its class conditioning."""
 
     label: Literal["embedding", "projection", "none"] = "projection"
 
 
 class DcganEncoderSettings(DcganSettings):
-    """A convolutional encoder; nobody tells it the class."""
+    """A DCGAN encoder, without class conditioning."""
 
     label: ClassVar[Literal["none"]] = "none"
 
 
 class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
-    """A convolutional generator; ``output`` squashes to -1..1 ("tanh") or 0..1 ("sigmoid")."""
+    """A DCGAN generator; ``output`` maps pixels to -1..1 ("tanh") or 0..1 ("sigmoid")."""
 
     activation: Literal["relu", "leaky-relu"] = "relu"
     output: Literal["sigmoid", "tanh"] = "tanh"
     label: GeneratorLabel = "one-hot"
 
     @model_validator(mode="after")
-    def _virtual_needs_batch_norm(self) -> Self:
+    def _check_virtual_batch_norm(self) -> Self:
         if self.virtual_batch_norm and not self.batch_norm and self.label != "batch-norm":
-            raise ValueError("virtual_batch_norm is another way to take batch norm's statistics: batch_norm = true")
+            raise ValueError("virtual_batch_norm replaces the statistics of batch norm: set batch_norm = true")
         return self
 
 
 def halvings(height: int, width: int) -> int:
-    """How often an image is halved on its way to the smallest plane: at least once, and to no side below 2."""
-    wanted = math.ceil(math.log2(max(height, width) / SMALLEST_PLANE))
-    return max(1, min(wanted, int(math.log2(min(height, width))) - 1))
+    """Return the number of halvings down to the smallest feature maps: at least one, with no side below 2."""
+    count = math.ceil(math.log2(max(height, width) / SMALLEST_PLANE))
+    return max(1, min(count, int(math.log2(min(height, width))) - 1))
 
 
 class DcganGenerator(nn.Module):
-    """Latent [N, latent_dim] -> dense -> planes -> (batch norm, activation, transposed convolution)... -> images.
+    """Latent [N, latent_dim] -> dense -> maps -> (batch norm, activation, transposed convolution)... -> images.
 
     Images [N, C, H, W] lie in [-1, 1] (``output = "tanh"``) or [0, 1] (``"sigmoid"``).
     """
@@ -76,25 +76,25 @@ class DcganGenerator(nn.Module):
     ) -> None:
         super().__init__()
         channels, self.height, self.width = shape
-        times = halvings(self.height, self.width)
-        planes = settings.filters * 2 ** (times - 1)
-        self.start = (-(-self.height // 2**times), -(-self.width // 2**times), planes)
+        doublings = halvings(self.height, self.width)
+        channels_in = settings.filters * 2 ** (doublings - 1)
+        self.start = (-(-self.height // 2**doublings), -(-self.width // 2**doublings), channels_in)
         self.latent = ConcatClass(settings.label, latent_dim, classes)
-        own = classes if settings.label == "batch-norm" else 0
-        normed = settings.batch_norm or own > 0
+        norm_classes = classes if settings.label == "batch-norm" else 0
+        normed = settings.batch_norm or norm_classes > 0
         self.dense = nn.Linear(self.latent.width, math.prod(self.start), bias=not normed)
         layers: list[nn.Module] = []
-        for k in reversed(range(times)):
-            layers += [BatchNorm(planes, own)] if normed else []
+        for k in reversed(range(doublings)):
+            layers += [BatchNorm(channels_in, norm_classes)] if normed else []
             layers.append(activation(settings.activation, settings.slope))
-            after = settings.filters * 2 ** (k - 1) if k else channels
-            layers.append(TransposedConvolution(planes, after, 4, 2, 1, bias=not normed or k == 0))
-            planes = after
+            channels_out = settings.filters * 2 ** (k - 1) if k else channels
+            layers.append(TransposedConvolution(channels_in, channels_out, 4, 2, 1, bias=not normed or k == 0))
+            channels_in = channels_out
         self.layers = Layers(*layers)
         self.squash = nn.Tanh() if settings.output == "tanh" else nn.Sigmoid()
 
     def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
-        """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
+        """Generate one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
         x = to_float32(crop(x, self.height, self.width))
@@ -103,9 +103,9 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Images [N, C, H, W] -> (strided convolution, batch norm but on the first, leaky ReLU)... -> dense -> logits [N].
+    """Images [N, C, H, W] -> (strided convolution, batch norm except on the first, activation)... -> heads.
 
-    ``label = "embedding"`` gives it a learned plane of the class as one more channel of the image.
+    ``label = "embedding"`` adds a learned map of the class as one more image channel.
     """
 
     def __init__(
@@ -113,30 +113,30 @@ class DcganDiscriminator(nn.Module):
         settings: DcganDiscriminatorSettings | DcganEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: HeadFactory,
+        head_factory: HeadFactory,
     ) -> None:
         super().__init__()
         channels, height, width = shape
         embeds = classes > 0 and settings.label == "embedding"
         self.plane = ClassEmbedding(classes, height * width) if embeds else None
-        planes = channels + embeds
+        channels_in = channels + embeds
         layers: list[nn.Module] = []
         for k in range(halvings(height, width)):
-            after, normed = settings.filters * 2**k, settings.batch_norm and k > 0
-            layers.append(Convolution(planes, after, 4, 2, 1, bias=not normed))
-            layers += [BatchNorm(after)] if normed else []
+            channels_out, normed = settings.filters * 2**k, settings.batch_norm and k > 0
+            layers.append(Convolution(channels_in, channels_out, 4, 2, 1, bias=not normed))
+            layers += [BatchNorm(channels_out)] if normed else []
             layers.append(activation(settings.activation, settings.slope))
-            planes, height, width = after, height // 2, width // 2
+            channels_in, height, width = channels_out, height // 2, width // 2
         self.layers = Layers(*layers)
-        self.heads = ends(planes * height * width, 0 if embeds else classes)
+        self.heads = head_factory(channels_in * height * width, 0 if embeds else classes)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
-        """Say of each image how real it looks (as a picture of its class, where there are classes)."""
+        """Return the output of the heads; with classes, the logit is that of a real image of the given class."""
         if self.plane is not None:
             assert condition is not None
-            own = self.plane(condition).view(-1, 1, *images.shape[2:])
-            images = torch.cat([images, own.to(images.dtype)], 1)
+            class_map = self.plane(condition).view(-1, 1, *images.shape[2:])
+            images = torch.cat([images, class_map.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: HeadOutput = self.heads(features, condition)
-        return said
+        output: HeadOutput = self.heads(features, condition)
+        return output

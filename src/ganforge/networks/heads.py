@@ -1,4 +1,4 @@
-"""The last layers of discriminators: all that they say of an image, and how near images of a batch lie."""
+"""The last layers of discriminators: logit, class logits, codes, and minibatch discrimination."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from ganforge.settings import Settings
 
 @dataclass(frozen=True)
 class DiscriminatorOutput:
-    """What a discriminator says of N images.
+    """A discriminator's output for N images.
 
     Attributes:
-        logits: [N], positive where it takes the image for real; sigmoid(logits) is D(x).
-        features: [N, F], what its last layer makes the logits of.
-        class_logits: [N, K], which class it takes the image for; None where it is not asked.
-        codes: [N, C], what it reads of the latent's codes; None where the latent has none.
+        logits: [N], positive for "real"; sigmoid(logits) is D(x).
+        features: [N, F], the input features of the last layer.
+        class_logits: [N, K]; None without a classifier.
+        codes: [N, C], the predicted latent codes; None where the latent has no codes.
     """
 
     logits: Tensor
@@ -34,20 +34,22 @@ class DiscriminatorOutput:
     codes: Tensor | None = None
 
     def split(self, sizes: Sequence[int]) -> "list[DiscriminatorOutput]":
-        """Cut what was said of several batches together into what was said of each; ``sizes``: of logits."""
-        columns = (self.logits, self.features, self.class_logits, self.codes)
-        pieces = [[None] * len(sizes) if column is None else column.split(list(sizes)) for column in columns]
-        return [DiscriminatorOutput(*of_one) for of_one in zip(*pieces, strict=True)]
+        """Split the joint output for several batches into one output each; ``sizes`` are their numbers of logits."""
+        fields = (self.logits, self.features, self.class_logits, self.codes)
+        parts = [[None] * len(sizes) if field is None else field.split(list(sizes)) for field in fields]
+        return [DiscriminatorOutput(*batch) for batch in zip(*parts, strict=True)]
 
 
 class HeadSettings(Settings):
-    """What a discriminator is asked besides "real?", and what its last layer is told.
+    """Recipe fields for the last layers of a discriminator.
 
-    ``minibatch_kernels``: how near an image lies to the others of its batch, by so many kernels. ``classifier``:
-    whether it says which class an image shows: "beside" its logit (Odena et al. 2017, AC-GAN), or "instead", where
-    "fake" is one more class whose logit is 0, so that the logit of "real" is log Σ exp of the K others (Salimans et
-    al. 2016, section 5), "projection": by the inner products with its rows that projection adds to its logit, in whose
-    derivation they are logits of the class (Miyato and Koyama 2018, section 3).
+    ``minibatch_kernels`` is the number of kernels of minibatch discrimination. ``classifier`` selects the class logits:
+
+    - "beside": an auxiliary classifier next to the logit (Odena et al. 2017, AC-GAN).
+    - "instead": "fake" is one more class whose logit is 0, so the logit of "real" is log Σ exp of the K class logits
+      (Salimans et al. 2016, section 5).
+    - "projection": the inner products of the features with the class embeddings of the projection, which are class
+      logits in its derivation (Miyato and Koyama 2018, section 3).
     """
 
     minibatch_kernels: NonNegativeInt = 0
@@ -56,7 +58,7 @@ class HeadSettings(Settings):
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """What the recipe and the data ask of a discriminator: so many classes to tell apart, so many codes to read."""
+    """Output sizes of a discriminator besides its logit: number of class logits and width of the codes."""
 
     classes: int = 0
     codes: int = 0
@@ -64,17 +66,17 @@ class HeadSpec:
 
 HeadOutput = DiscriminatorOutput | Encoding
 HeadFactory = Callable[[int, int], nn.Module]
-"""Makes the last layers of a net that looks at images, of its number of features and of classes they are told."""
+"""Builds the last layers from the number of features and the number of condition classes (0: unconditional)."""
 
 
 NUMBERS = 5
-"""Of each kernel of minibatch discrimination, as in the paper's published code."""
+"""Numbers per kernel of minibatch discrimination, as in the paper's published code."""
 
 
 class MinibatchDiscrimination(nn.Module):
-    """How near each image lies to the others of its batch (Salimans et al. 2016, section 3.2): [N, F] -> [N, kernels].
+    """Closeness of each image to the others of its batch (Salimans et al. 2016, section 3.2): [N, F] -> [N, kernels].
 
-    M_i = f(x_i) T, kernels × 5 numbers; o(x_i)_b = Σ_j exp(-‖M_ib - M_jb‖₁), j = i among them, which adds 1.
+    M_i = f(x_i) T, kernels × 5 numbers; o(x_i)_b = Σ_j exp(-‖M_ib - M_jb‖₁), including j = i, which adds 1.
     Memory grows with N²: 100 images and 100 kernels take 20 MB.
     """
 
@@ -84,18 +86,18 @@ class MinibatchDiscrimination(nn.Module):
         self.tensor = nn.Linear(features, kernels * NUMBERS, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Sum over the batch."""
-        numbers = self.tensor(features).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
-        # one number after the other: over the last axis of [N, N, kernels, 5] a step takes half as long again
-        apart = reduce(torch.add, [(m[:, :, None] - m[:, None, :]).abs() for m in numbers])
-        return torch.exp(-apart).sum(2).T
+        """Sum the closeness over the batch."""
+        projected = self.tensor(features).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
+        # number by number: a sum over the last axis of [N, N, kernels, 5] makes a step half as long again
+        distances = reduce(torch.add, [(m[:, :, None] - m[:, None, :]).abs() for m in projected])
+        return torch.exp(-distances).sum(2).T
 
 
 class Logit(nn.Module):
-    """What a discriminator says to "real?": features [N, F] -> logits [N].
+    """The logit of "real": features [N, F] -> logits [N].
 
-    With ``classes`` it adds the inner product of the features with a learned row of the class ("projection", Miyato
-    and Koyama 2018, section 3): the logit says "real, and a picture of this class".
+    With ``classes`` the inner product of the features with a learned embedding of the class is added (projection,
+    Miyato and Koyama 2018, section 3): the logit is that of "a real image of this class".
     """
 
     def __init__(self, features: int, classes: int = 0) -> None:
@@ -104,47 +106,47 @@ class Logit(nn.Module):
         self.table = ClassEmbedding(classes, features) if classes else None
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Give the logits, and the inner products with the rows of all classes [N, classes]."""
+        """Return the logits, and the inner products with the embeddings of all classes [N, classes]."""
         if self.table is None:
             return self.linear(features).squeeze(1), None
         assert condition is not None
-        every = F.linear(features, torch.cat([self.linear.weight, self.table.weight]))  # [N, 1 + classes]
-        own = class_weights(condition, every.shape[1] - 1, every.dtype) * every[:, 1:]
-        return every[:, 0] + own.sum(1) + self.linear.bias, every[:, 1:]
+        products = F.linear(features, torch.cat([self.linear.weight, self.table.weight]))  # [N, 1 + classes]
+        weighted = class_weights(condition, products.shape[1] - 1, products.dtype) * products[:, 1:]
+        return products[:, 0] + weighted.sum(1) + self.linear.bias, products[:, 1:]
 
 
 CODE_WIDTH = 128
-"""Of the layer between the features and the codes (Chen et al. 2016, appendix C.1)."""
+"""Width of the hidden layer between features and codes (Chen et al. 2016, appendix C.1)."""
 
 
 class Heads(nn.Module):
-    """The last layers of a discriminator: features [N, F] -> all that it says, in single precision.
+    """The last layers of a discriminator: features [N, F] -> DiscriminatorOutput, in single precision.
 
-    ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few
-    rows as much at the end as in the beginning, and classes with few labelled images run into each other after some
-    20,000 steps (docs/decisions.md).
+    ``weight_norm``: the classifier is a `WeightNormLinear` with learned gains. With a plain layer, Adam turns the few
+    weight rows as fast at the end as at the start, and classes with few labelled images merge after some 20,000
+    steps (docs/decisions.md).
     """
 
     def __init__(
-        self, features: int, told: int, settings: HeadSettings, asked: HeadSpec, *, rows: bool = False
+        self, features: int, classes: int, settings: HeadSettings, spec: HeadSpec, *, weight_norm: bool = False
     ) -> None:
         super().__init__()
         kernels = settings.minibatch_kernels
         self.closeness = MinibatchDiscrimination(features, kernels) if kernels else None
         features += kernels
         self.instead = settings.classifier == "instead"
-        self.logit = None if self.instead else Logit(features, told)
-        dense = partial(WeightNormLinear, learned=True) if rows else nn.Linear
+        self.logit = None if self.instead else Logit(features, classes)
+        dense = partial(WeightNormLinear, learned=True) if weight_norm else nn.Linear
         self.by_projection = settings.classifier == "projection"
-        asks = settings.classifier in ("beside", "instead")
-        self.classifier = dense(features, asked.classes) if asks else None
+        separate = settings.classifier in ("beside", "instead")
+        self.classifier = dense(features, spec.classes) if separate else None
         self.codes: nn.Sequential | None = None
-        if asked.codes:
-            last = nn.Linear(CODE_WIDTH, asked.codes)
+        if spec.codes:
+            last = nn.Linear(CODE_WIDTH, spec.codes)
             self.codes = nn.Sequential(nn.Linear(features, CODE_WIDTH), nn.LeakyReLU(0.1), last)
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> DiscriminatorOutput:
-        """Say it; losses are made of it, so it is in single precision whatever the layers before computed in."""
+        """Compute all outputs in single precision, for the losses, whatever the precision of the layers before."""
         with torch.autocast(features.device.type, enabled=False):
             x = features = to_float32(features)
             if self.closeness is not None:
@@ -152,8 +154,8 @@ class Heads(nn.Module):
             class_logits = self.classifier(x) if self.classifier is not None else None
             codes = self.codes(x) if self.codes is not None else None
             if self.logit is not None:
-                logits, of_classes = self.logit(x, condition)
-                class_logits = of_classes if self.by_projection else class_logits
+                logits, projections = self.logit(x, condition)
+                class_logits = projections if self.by_projection else class_logits
             else:
                 assert class_logits is not None
                 logits = class_logits.logsumexp(1)

@@ -1,39 +1,39 @@
-"""Planes of images: how they lie in memory, how they are folded and cut."""
+"""Memory layout of images and feature maps: space-to-depth, channels-last, precision, cropping."""
 
 import torch
 from torch import Tensor, nn
 
 
 class SpaceToDepth(nn.Module):
-    """Four neighbouring places travel as one of four times the channels: [N, C, H, W] -> [N, 4C, H/2, W/2].
+    """Moves each 2x2 block of pixels into the channels: [N, C, H, W] -> [N, 4C, H/2, W/2]. H and W must be even.
 
-    ``torch.nn.PixelUnshuffle(2)`` with its channels in another order, place by place. Torch's own takes one element
-    at a time; here whole rows of channels move, which is several times as fast where planes are channels-last, and what
-    comes out is channels-last. H and W must be even.
+    Equals ``torch.nn.PixelUnshuffle(2)`` up to the order of the channels: here all channels of one pixel are adjacent.
+    Torch copies single elements; this layer copies whole pixels, which is several times as fast for channels-last
+    input. The output is channels-last.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Fold."""
+        """Apply space-to-depth."""
         n, c, h, w = x.shape
-        places = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).transpose(2, 3)
-        return places.reshape(n, h // 2, w // 2, 4 * c).permute(0, 3, 1, 2)
+        pixels = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).transpose(2, 3)
+        return pixels.reshape(n, h // 2, w // 2, 4 * c).permute(0, 3, 1, 2)
 
 
 class DepthToSpace(nn.Module):
     """The inverse of ``SpaceToDepth``, [N, 4C, H, W] -> [N, C, 2H, 2W]: the periodic shuffling of Shi et al. 2016."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Unfold."""
+        """Apply depth-to-space."""
         n, c, h, w = x.shape
-        places = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, 2, c // 4).transpose(2, 3)
-        return places.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
+        pixels = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, 2, c // 4).transpose(2, 3)
+        return pixels.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Lay images [N, C, H, W] out pixel by pixel: what convolutions are fastest with, on processors and on GPUs.
+    """Return images [N, C, H, W] in channels-last layout, the fastest one for convolutions on CPUs and on GPUs.
 
-    One channel lies so in either layout, and a convolution takes it for the other one and gives its planes in that,
-    plane by plane, unless the strides say what is meant.
+    With one channel both layouts are the same memory. Only channels-last strides make a convolution return
+    channels-last maps, so they are set here.
     """
     if images.shape[1] > 1:
         return images.contiguous(memory_format=torch.channels_last)
@@ -41,11 +41,11 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def to_float32(images: Tensor) -> Tensor:
-    """Give images at least single precision, whatever the layers computed in: 8 bits of a bfloat16 are too few."""
+    """Return images in single precision or better: the 8 significant bits of bfloat16 are too few."""
     return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def crop(images: Tensor, height: int, width: int) -> Tensor:
-    """Cut the middle out of images: nets that double a plane draw a little more than a side that is odd."""
+    """Crop the centre of images: networks that double their maps overshoot odd sides."""
     top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
     return images[:, :, top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""Fully connected players: every pixel is a number in one long row."""
+"""Fully connected networks (MLPs) on flattened images."""
 
 import math
 from dataclasses import replace
@@ -19,7 +19,7 @@ from ganforge.settings import Settings
 
 
 class MlpSettings(Settings):
-    """Layers of a fully connected player, from the input on; ``pieces`` are those of maxout."""
+    """Layers of an MLP, from the input on; ``pieces`` is the number of linear maps per maxout unit."""
 
     family: Literal["mlp"] = "mlp"
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (256,)
@@ -32,26 +32,27 @@ class MlpSettings(Settings):
 
     @property
     def normed(self) -> bool:
-        """Whether something keeps the size of what hidden layers give."""
+        """Whether the hidden layers are normalised."""
         return self.batch_norm
 
     @model_validator(mode="after")
-    def _deep_nets_need_batch_norm(self) -> Self:
+    def _check_depth(self) -> Self:
         if len(self.hidden) >= 3 and not (self.normed or self.deep_without_batch_norm):
             raise ValueError(
                 f"{len(self.hidden)} hidden layers need batch_norm = true"
-                " (or deep_without_batch_norm = true, to see what happens without)"
+                " (or deep_without_batch_norm = true, to train without it)"
             )
         return self
 
 
-class MlpLookSettings(MlpSettings):
-    """A fully connected net that looks at images.
+class MlpInputSettings(MlpSettings):
+    """An MLP with images as input: a discriminator or an encoder.
 
-    ``input_noise`` and ``hidden_noise`` are standard deviations of noise on the pixels and behind every hidden layer
-    while it trains; features are taken before it. ``weight_norm`` makes its layers `WeightNormLinear`. ``frequencies``
-    F: the first layer is also given sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input ("Fourier features",
-    Tancik et al. 2020, arXiv:2006.10739), without which a net learns fine structure of few inputs last, if at all.
+    ``input_noise`` and ``hidden_noise`` are the standard deviations of training noise on the pixels and after every
+    hidden layer; the output features have no noise. ``weight_norm`` makes the layers `WeightNormLinear`. With
+    ``frequencies`` F the first layer also gets sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input (Fourier
+    features, Tancik et al. 2020, arXiv:2006.10739). Without them a network with few inputs learns fine structure last,
+    if at all.
     """
 
     input_noise: NonNegativeFloat = 0.0
@@ -61,32 +62,32 @@ class MlpLookSettings(MlpSettings):
 
     @property
     def normed(self) -> bool:
-        """Batch norm, or rows of their own length."""
+        """Whether the hidden layers have batch norm or weight norm."""
         return self.batch_norm or self.weight_norm
 
     @model_validator(mode="after")
-    def _one_of_two_norms(self) -> Self:
+    def _check_norms(self) -> Self:
         if self.batch_norm and self.weight_norm:
-            raise ValueError("batch_norm and weight_norm do the same work: take one of them")
+            raise ValueError("batch_norm and weight_norm do the same work: set one of them only")
         return self
 
 
-class MlpDiscriminatorSettings(MlpLookSettings, HeadSettings):
-    """A fully connected discriminator, and how it is told the class where there are classes."""
+class MlpDiscriminatorSettings(MlpInputSettings, HeadSettings):
+    """An MLP discriminator; ``label`` selects its class conditioning."""
 
     label: DiscriminatorLabel = "one-hot"
 
 
-class MlpEncoderSettings(MlpLookSettings):
-    """A fully connected encoder; nobody tells it the class."""
+class MlpEncoderSettings(MlpInputSettings):
+    """An MLP encoder, without class conditioning."""
 
     label: ClassVar[DiscriminatorLabel] = "none"
 
 
 class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
-    """A fully connected generator: its output squashes to the range its pixels have ("linear": not at all).
+    """An MLP generator; ``output`` maps pixels to 0..1 ("sigmoid"), to -1..1 ("tanh") or not at all ("linear").
 
-    ``weight_norm``: the last layer is a `WeightNormLinear` with rows of learned lengths: pixels saturate slowly.
+    ``weight_norm``: the last layer is a `WeightNormLinear` with learned gains, so that pixels saturate slowly.
     """
 
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
@@ -94,11 +95,11 @@ class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     label: GeneratorLabel = "one-hot"
 
     @model_validator(mode="after")
-    def _what_needs_batch_norm(self) -> Self:
+    def _check_batch_norm(self) -> Self:
         if self.label == "batch-norm" and not self.batch_norm:
             raise ValueError('label = "batch-norm" needs batch_norm = true')
         if self.virtual_batch_norm and not self.batch_norm:
-            raise ValueError("virtual_batch_norm is another way to take batch norm's statistics: batch_norm = true")
+            raise ValueError("virtual_batch_norm replaces the statistics of batch norm: set batch_norm = true")
         return self
 
 
@@ -106,7 +107,7 @@ SQUASHES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "linear": nn.Identity}
 
 
 class FourierFeatures(nn.Module):
-    """Numbers with their sines and cosines at doubling frequencies, [N, D] -> [N, D (1 + 2 · count)]."""
+    """Appends sines and cosines of the inputs at doubling frequencies: [N, D] -> [N, D (1 + 2 · count)]."""
 
     scales: Tensor
 
@@ -115,35 +116,35 @@ class FourierFeatures(nn.Module):
         self.register_buffer("scales", 2.0 ** torch.arange(count), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Append them."""
-        waves = (x[:, :, None] * self.scales).flatten(1)
-        return torch.cat([x, waves.sin(), waves.cos()], 1)
+        """Append sin(2^k x) and cos(2^k x) to x."""
+        phases = (x[:, :, None] * self.scales).flatten(1)
+        return torch.cat([x, phases.sin(), phases.cos()], 1)
 
 
-class _Greatest(torch.autograd.Function):
-    """``amax`` over the second axis of three; its gradient, too, is shared by all that are equally great.
+class _MaxOverPieces(torch.autograd.Function):
+    """``amax`` over the second of three axes; ties share the gradient equally, as in torch.
 
-    Torch's own takes three times as long: it counts by truth values.
+    Torch's own backward pass takes three times as long, because it counts ties through boolean tensors.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        greatest = x.amax(1)
-        ctx.save_for_backward(x, greatest)
-        return greatest
+        maximum = x.amax(1)
+        ctx.save_for_backward(x, maximum)
+        return maximum
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        x, greatest = ctx.saved_tensors
+        x, maximum = ctx.saved_tensors
         with torch.no_grad():
-            ones = torch.eq(x, greatest.unsqueeze(1), out=torch.empty_like(x))
-        return ones * (gradient / ones.sum(1)).unsqueeze(1)
+            mask = torch.eq(x, maximum.unsqueeze(1), out=torch.empty_like(x))
+        return mask * (gradient / mask.sum(1)).unsqueeze(1)
 
 
 class Maxout(nn.Module):
-    """The greatest of ``pieces`` maps, [N, pieces · width] -> [N, width] (Goodfellow et al. 2013).
+    """The maximum of ``pieces`` linear maps: [N, pieces · width] -> [N, width] (Goodfellow et al. 2013).
 
-    The first ``width`` columns are the first piece of each, and so on: whole rows are compared, not neighbours.
+    The first ``width`` columns are the first map of every unit, the next ``width`` columns the second, and so on.
     """
 
     def __init__(self, pieces: int) -> None:
@@ -151,24 +152,30 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take the greatest."""
-        greatest: Tensor = _Greatest.apply(x.unflatten(1, (self.pieces, -1)))  # type: ignore[no-untyped-call]
-        return greatest
+        """Return the maximum over the pieces."""
+        maximum: Tensor = _MaxOverPieces.apply(x.unflatten(1, (self.pieces, -1)))  # type: ignore[no-untyped-call]
+        return maximum
 
 
 def _hidden_layers(
-    settings: MlpSettings, inputs: int, *, norm_from: int, classes: int = 0, rows: bool = False, noise: float = 0.0
+    settings: MlpSettings,
+    inputs: int,
+    *,
+    norm_from: int,
+    classes: int = 0,
+    weight_norm: bool = False,
+    noise: float = 0.0,
 ) -> list[nn.Module]:
-    """Linear (``rows``: normed), batch norm (from layer ``norm_from`` on, if at all), activation for each width.
+    """Return for each hidden width a linear layer, batch norm from layer ``norm_from`` on, and the activation.
 
-    ``noise``: before every layer but the first.
+    ``weight_norm`` makes the linear layers `WeightNormLinear`. ``noise`` is added before every layer but the first.
     """
     layers: list[nn.Module] = []
     pieces = settings.pieces if settings.activation == "maxout" else 1
     for index, width in enumerate(settings.hidden):
         normed = settings.batch_norm and index >= norm_from
-        # A bias before batch normalisation would be subtracted again at once.
-        dense = WeightNormLinear if rows else partial(nn.Linear, bias=not normed)
+        # Batch normalisation subtracts any bias before it.
+        dense = WeightNormLinear if weight_norm else partial(nn.Linear, bias=not normed)
         layers += [GaussianNoise(noise)] if noise and index else []
         layers.append(dense(inputs, width * pieces))
         if normed:
@@ -182,9 +189,10 @@ def _hidden_layers(
 
 
 class MlpGenerator(nn.Module):
-    """Latent [N, latent_dim], with the class behind it where it is told so -> images [N, C, H, W].
+    """Latent [N, latent_dim], with the class appended for some label methods -> images [N, C, H, W].
 
-    Images lie in [0, 1] (``output = "sigmoid"``), [-1, 1] (``"tanh"``) or anywhere (``"linear"``: points of a plane).
+    Images lie in [0, 1] (``output = "sigmoid"``), [-1, 1] (``"tanh"``) or are unbounded (``"linear"``: points of a
+    plane).
     """
 
     def __init__(
@@ -193,25 +201,25 @@ class MlpGenerator(nn.Module):
         super().__init__()
         self.shape = shape
         self.latent = ConcatClass(settings.label, latent_dim, classes)
-        own = classes if settings.label == "batch-norm" else 0
+        norm_classes = classes if settings.label == "batch-norm" else 0
         dense = partial(WeightNormLinear, learned=True) if settings.weight_norm else nn.Linear
         last = dense(settings.hidden[-1], math.prod(shape))
-        hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=own)
+        hidden = _hidden_layers(settings, self.latent.width, norm_from=0, classes=norm_classes)
         self.layers = Layers(*hidden, last)
         self.squash = SQUASHES[settings.output]()
 
     def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
-        """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
+        """Generate one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x: Tensor = self.layers(self.latent(latent, condition), condition)
         images: Tensor = self.squash(x) if squashed else x
         return images.view(-1, *self.shape)
 
 
 class MlpDiscriminator(nn.Module):
-    """Images [N, C, H, W], with the class behind the pixels where it is told so -> logits [N].
+    """Images [N, C, H, W], with the class appended to the pixels for some label methods -> heads.
 
-    The layer that sees the pixels is never normalised (Radford et al. 2016, section 3): a pixel that is the same in a
-    whole batch, such as a digit's border, would be subtracted, and the generator would never learn its colour.
+    The first layer has no batch norm (Radford et al. 2016, section 3). It would subtract pixels that are constant in a
+    batch, such as the border of digits, and the generator would never learn their colour.
     """
 
     def __init__(
@@ -219,23 +227,23 @@ class MlpDiscriminator(nn.Module):
         settings: MlpDiscriminatorSettings | MlpEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: HeadFactory,
+        head_factory: HeadFactory,
     ) -> None:
         super().__init__()
-        projects = settings.label == "projection"
+        projection = settings.label == "projection"
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
-        self.pixels = ConcatClass(label, math.prod(shape), 0 if projects else classes)
+        self.pixels = ConcatClass(label, math.prod(shape), 0 if projection else classes)
         first: list[nn.Module] = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
         first += [FourierFeatures(settings.frequencies)] if settings.frequencies else []
         inputs = self.pixels.width * (1 + 2 * settings.frequencies)
-        rows, noise = settings.weight_norm, settings.hidden_noise
-        hidden = _hidden_layers(settings, inputs, norm_from=1, rows=rows, noise=noise)
+        weight_norm, noise = settings.weight_norm, settings.hidden_noise
+        hidden = _hidden_layers(settings, inputs, norm_from=1, weight_norm=weight_norm, noise=noise)
         self.layers = Layers(*first, *hidden)
         self.noise = GaussianNoise(noise) if noise else nn.Identity()
-        self.heads = ends(settings.hidden[-1], classes if projects else 0)
+        self.heads = head_factory(settings.hidden[-1], classes if projection else 0)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
-        """Say of each image how real it looks (as a picture of its class, where there are classes)."""
+        """Return the output of the heads; with classes, the logit is that of a real image of the given class."""
         x = self.layers(self.pixels(images.flatten(1), condition))
-        said: HeadOutput = self.heads(self.noise(x), condition)
-        return said if isinstance(said, Encoding) else replace(said, features=to_float32(x))
+        output: HeadOutput = self.heads(self.noise(x), condition)
+        return output if isinstance(output, Encoding) else replace(output, features=to_float32(x))

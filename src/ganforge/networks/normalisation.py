@@ -1,4 +1,4 @@
-"""Layers and weights that are normalised: by the batch, by a reference batch, by rows, by spectral norms."""
+"""Normalisation of layers and weights: batch norm, virtual batch norm, weight norm, spectral norm."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,16 @@ from ganforge.settings import Settings
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation whose forward never changes anything (Ioffe and Szegedy 2015, algorithm 1).
+    """Batch normalisation whose forward has no side effects (Ioffe and Szegedy 2015, algorithm 1).
 
-    In training mode every call uses the statistics of its own batch and keeps none, so a frozen player stays frozen.
-    In evaluation mode the statistics measured by ``measure_batch_statistics`` are used, so an image does not depend
-    on its neighbours in the batch. With ``classes`` every class has gains and offsets of its own ("conditional batch
-    normalisation", Dumoulin et al. 2017, section 2.2; in GANs: Miyato and Koyama 2018).
+    In training mode every call uses the statistics of its own batch and stores none, so a frozen player stays frozen.
+    In evaluation mode the layer uses the statistics set by ``measure_batch_statistics``, so an image does not depend
+    on the other images of its batch. With ``classes`` every class has its own gains and offsets (conditional batch
+    normalisation, Dumoulin et al. 2017, section 2.2; in GANs: Miyato and Koyama 2018).
 
-    With ``reference`` R the first R examples are a fixed reference batch, and every other one is normalised by the
-    statistics of these and itself alone ("virtual batch normalisation", Salimans et al. 2016, section 3.5), in
-    training and in use.
+    With ``reference`` R > 0 the first R examples are a fixed reference batch. Every other example is normalised by the
+    statistics of the reference batch and itself (virtual batch normalisation, Salimans et al. 2016, section 3.5), in
+    training and in evaluation mode.
 
     Shapes: [N, C] or [N, C, H, W] in, the same out.
     """
@@ -40,7 +40,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("var", torch.ones(channels))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Normalise per channel, then scale and shift, as the class asks where there are classes."""
+        """Normalise per channel, then apply gain and offset, those of the class where there are classes."""
         if self.reference:
             return self._scaled(self._virtual(x), condition)
         mean, var = (None, None) if self.training else (self.mean, self.var)
@@ -55,26 +55,27 @@ class BatchNorm(nn.Module):
             assert condition is not None
             weights = class_weights(condition, self.classes, self.weight.dtype)
             gain, offset = weights @ gain, weights @ offset
-        across = (-1, x.shape[1]) + (1,) * (x.ndim - 2)
-        return torch.addcmul(offset.to(x.dtype).view(across), x, gain.to(x.dtype).view(across))
+        shape = (-1, x.shape[1]) + (1,) * (x.ndim - 2)
+        return torch.addcmul(offset.to(x.dtype).view(shape), x, gain.to(x.dtype).view(shape))
 
     def _virtual(self, x: Tensor) -> Tensor:
-        """Normalise the reference batch by itself, and each other example as if it were one more of that batch."""
-        wide = to_float32(x)
-        places = tuple(range(2, x.ndim))
-        own, own_square = ((y.mean(places, keepdim=True) if places else y) for y in (wide, wide.square()))
+        """Normalise the reference batch by its own statistics, and each other example as one more example of it."""
+        x32 = to_float32(x)
+        axes = tuple(range(2, x.ndim))
+        own, own_square = ((y.mean(axes, keepdim=True) if axes else y) for y in (x32, x32.square()))
         mean, square = (y[: self.reference].mean(0, keepdim=True) for y in (own, own_square))
-        share = torch.full((len(x), *[1] * (x.ndim - 1)), 1 / (self.reference + 1)).to(wide)
+        share = torch.full((len(x), *[1] * (x.ndim - 1)), 1 / (self.reference + 1)).to(x32)
         share[: self.reference] = 0
         mean, square = torch.lerp(mean, own, share), torch.lerp(square, own_square, share)
-        return ((wide - mean) * (square - mean.square() + self.eps).rsqrt()).to(x.dtype)
+        return ((x32 - mean) * (square - mean.square() + self.eps).rsqrt()).to(x.dtype)
 
 
 @torch.no_grad()
 def measure_batch_statistics(module: nn.Module, run: Callable[[int], object], batches: int) -> None:
-    """Set every BatchNorm's statistics to the average over so many batches; ``run(k)`` sends the k-th one through.
+    """Set the statistics of every BatchNorm layer to their average over ``batches`` batches.
 
-    The module is left in evaluation mode. Without batch-norm layers the batches are not run.
+    ``run(k)`` passes the k-th batch through the module; it is not called without batch-norm layers. The module is left
+    in evaluation mode.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm) and not layer.reference]
     if layers:
@@ -83,7 +84,7 @@ def measure_batch_statistics(module: nn.Module, run: Callable[[int], object], ba
         def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             assert isinstance(layer, BatchNorm)
             mean, var = torch.zeros_like(layer.mean), torch.zeros_like(layer.var)
-            # its side effect is wanted: mean and unbiased variance, 16 times as fast as torch.var_mean over these axes
+            # for its side effect: it sets mean and unbiased variance, 16 times as fast as torch.var_mean
             F.batch_norm(inputs[0], mean, var, training=True, momentum=1.0)
             sums[layer][0].add_(mean)
             sums[layer][1].add_(var)
@@ -103,18 +104,18 @@ def measure_batch_statistics(module: nn.Module, run: Callable[[int], object], ba
 
 
 class ReferenceSettings(Settings):
-    """How a generator's batch norm gets its statistics: from its batch, or from a reference batch of this size.
+    """Source of a generator's batch-norm statistics.
 
-    ``virtual_batch_norm`` 0 is plain batch normalisation.
+    ``virtual_batch_norm`` is the size of the reference batch; 0 is plain batch normalisation.
     """
 
     virtual_batch_norm: NonNegativeInt = 0
 
 
 class WithReference(nn.Module):
-    """A generator that draws a fixed reference batch together with whatever it is asked for (virtual batch norm).
+    """A generator that computes a fixed reference batch along with every batch (virtual batch norm).
 
-    The reference latents are drawn once and travel with the weights; all batch norm below becomes virtual.
+    The reference latents are drawn once and saved with the weights. All BatchNorm layers of ``module`` become virtual.
     """
 
     latent: Tensor
@@ -130,23 +131,23 @@ class WithReference(nn.Module):
                 layer.reference = size
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Draw one image for each latent."""
-        both = torch.cat([self.latent, latent])
+        """Generate one image for each latent."""
+        latents = torch.cat([self.latent, latent])
         if condition is not None:
             labels = class_weights(self.labels, self.classes, latent.dtype)
             condition = torch.cat([labels, class_weights(condition, self.classes, latent.dtype)])
-        images: Tensor = self.module(both, condition)[len(self.latent) :]
+        images: Tensor = self.module(latents, condition)[len(self.latent) :]
         return images
 
 
 class WeightNormLinear(nn.Linear):
-    """A dense layer whose rows have a length of their own (weight normalisation, Salimans and Kingma 2016, eq. 2).
+    """A linear layer with weight normalisation (Salimans and Kingma 2016, eq. 2).
 
-    w = g·v / ‖v‖ for each output; here the outputs are scaled instead of the rows, which is the same and touches fewer
-    numbers. ``settle`` sets g and the bias once so that what comes out has mean 0 and variance 1 over a batch (section
-    3), without which narrow rows start too quiet to be heard above noise. g is learned only where ``learned``, as in
-    the published code of Salimans et al. 2016: a discriminator that could scale its rows up would do so until its noise
-    is not heard.
+    w = g·v / ‖v‖ for each output. The implementation scales the outputs instead of the rows, which is equivalent and
+    touches fewer numbers. ``init_from_batch`` sets g and the bias once, so that the outputs have mean 0 and variance 1
+    over a batch (section 3); otherwise narrow rows start with outputs far below the noise. g is a parameter only with
+    ``learned``, as in the published code of Salimans et al. 2016: a discriminator with free gains would scale up its
+    rows until the noise had no effect.
     """
 
     gain: Tensor
@@ -159,44 +160,44 @@ class WeightNormLinear(nn.Linear):
             self.register_buffer("gain", torch.ones(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give [N, outputs]."""
-        said = F.linear(x, self.weight)
+        """Map [N, inputs] to [N, outputs]."""
+        output = F.linear(x, self.weight)
         scale = self.gain / self.weight.norm(dim=1)
-        return torch.addcmul(self.bias.to(said.dtype), said, scale.to(said.dtype))
+        return torch.addcmul(self.bias.to(output.dtype), output, scale.to(output.dtype))
 
     @torch.no_grad()
-    def settle(self, x: Tensor) -> None:
-        """Set gains and biases by a batch of inputs."""
-        said = self.forward(x) - self.bias  # not self(x): that would call the hook of settle_rows
-        std, mean = torch.std_mean(said, 0)
+    def init_from_batch(self, x: Tensor) -> None:
+        """Set gains and biases from a batch of inputs [N, inputs]."""
+        output = self.forward(x) - self.bias  # not self(x), which would call the hook of data_dependent_init
+        std, mean = torch.std_mean(output, 0)
         self.gain.div_(std.clamp_min(1e-6))
         self.bias.copy_(-mean / std.clamp_min(1e-6))
 
 
 @torch.no_grad()
 def data_dependent_init(module: nn.Module, run: Callable[[], object]) -> None:
-    """Settle every NormedLinear of a module, from the first to the last, by the batch that ``run`` sends through."""
+    """Initialise all WeightNormLinear layers, first to last, from the batch that ``run`` passes through the module."""
 
-    def settle(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def initialise(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, WeightNormLinear)
-        layer.settle(inputs[0])
+        layer.init_from_batch(inputs[0])
 
     layers = [layer for layer in module.modules() if isinstance(layer, WeightNormLinear)]
-    hooks = [layer.register_forward_pre_hook(settle) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(initialise) for layer in layers]
     if layers:
         run()
     for hook in hooks:
         hook.remove()
 
 
-POWER = 6
+SQUARINGS = 6
 
 
 def normalized(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights with two axes or more (convolutions, dense layers) divided by their spectral norms.
+    """Return the weights of convolutions and linear layers divided by their spectral norms; other tensors are left out.
 
-    Spectral normalisation (Miyato et al. 2018, eq. 8) that keeps nothing from step to step: instead of one power
-    iteration in each step from the last one's vector, the Gram matrix is squared six times, which is 64 iterations.
+    This is spectral normalisation (Miyato et al. 2018, eq. 8) without a stored vector: the paper does one power
+    iteration per step from the last vector; here the Gram matrix is squared six times, which is 64 iterations.
     """
     return {
         name: weight / spectral_norm(weight)
@@ -206,15 +207,15 @@ def normalized(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def spectral_norm(weight: Tensor) -> Tensor:
-    """Return the largest singular value [] of a weight as a matrix [outputs, inputs], with its gradient."""
+    """Return the largest singular value [] of a weight, seen as a matrix [outputs, inputs], with its graph."""
     matrix = weight.flatten(1)
     with torch.no_grad():
-        small = matrix if len(matrix) <= matrix.shape[1] else matrix.T
-        gram = small @ small.T
-        for _ in range(POWER):
+        wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+        gram = wide @ wide.T
+        for _ in range(SQUARINGS):
             gram = gram / gram.norm().clamp_min(1e-30)
             gram = gram @ gram
         first = F.normalize(gram.sum(1) + gram[:, gram.diagonal().argmax()], dim=0)
-        second = F.normalize(small.T @ first, dim=0)
-        left, right = (first, second) if small is matrix else (second, first)
+        second = F.normalize(wide.T @ first, dim=0)
+        left, right = (first, second) if wide is matrix else (second, first)
     return left @ matrix @ right

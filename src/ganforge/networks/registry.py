@@ -1,4 +1,4 @@
-"""Network families by name."""
+"""Builders of generators, discriminators and encoders from their recipe tables."""
 
 from typing import Annotated
 
@@ -63,9 +63,9 @@ ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
     DcganEncoderSettings: DcganDiscriminator,
     SubpixelEncoderSettings: SubpixelDiscriminator,
 }
-"""An encoder is a discriminator's net that ends in a latent."""
+"""An encoder is a discriminator network with an `EncodingHead`."""
 
-NOTHING = HeadSpec()
+LOGIT_ONLY = HeadSpec()
 
 
 def build_generator(
@@ -73,7 +73,8 @@ def build_generator(
 ) -> nn.Module:
     """Build an uninitialised generator: (latent [N, latent_dim], condition) -> images [N, *shape].
 
-    ``classes`` is 0 for an unconditional one; ``drawn``: it draws the class itself where it is told none.
+    ``classes`` is 0 for an unconditional generator. With ``drawn`` the generator derives the class from the latent
+    where no condition is given (`LatentClassGenerator`).
     """
     if drawn:
         return LatentClassGenerator(build_generator(settings, latent_dim - 1, shape, classes), classes)
@@ -84,25 +85,28 @@ def build_generator(
 
 
 def build_discriminator(
-    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, asked: HeadSpec = NOTHING
+    settings: DiscriminatorSettings, shape: tuple[int, int, int], classes: int, spec: HeadSpec = LOGIT_ONLY
 ) -> nn.Module:
     """Build an uninitialised discriminator: (images [N, *shape], condition) -> DiscriminatorOutput.
 
-    ``classes`` is how many it is told of, 0 for an unconditional one; ``asked`` is what else it is to say.
+    ``classes`` is the number of condition classes, 0 for an unconditional discriminator; ``spec`` are the sizes of its
+    further outputs.
     """
-    told = 0 if settings.label == "none" else classes
+    condition_classes = 0 if settings.label == "none" else classes
 
     def heads(features: int, classes: int) -> nn.Module:
-        rows = settings.family == "mlp" and settings.weight_norm
-        return Heads(features, classes, settings, asked, rows=rows)
+        weight_norm = settings.family == "mlp" and settings.weight_norm
+        return Heads(features, classes, settings, spec, weight_norm=weight_norm)
 
-    return DISCRIMINATORS[type(settings)](settings, shape, told, heads)
+    return DISCRIMINATORS[type(settings)](settings, shape, condition_classes, heads)
 
 
-def build_encoder(settings: EncoderSettings, latent_dim: int, shape: tuple[int, int, int], spread: bool) -> nn.Module:
-    """Build an uninitialised encoder: images [N, *shape] -> Encoding; ``spread``: with variances."""
+def build_encoder(
+    settings: EncoderSettings, latent_dim: int, shape: tuple[int, int, int], variational: bool
+) -> nn.Module:
+    """Build an uninitialised encoder: images [N, *shape] -> Encoding; ``variational``: with variances."""
 
     def head(features: int, classes: int) -> nn.Module:
-        return EncodingHead(features, latent_dim, spread)
+        return EncodingHead(features, latent_dim, variational)
 
     return ENCODERS[type(settings)](settings, shape, 0, head)

@@ -1,9 +1,9 @@
-"""Convolutional players that never work at the image's full size: made for processors without a GPU.
+"""Convolutional networks for CPUs, which never convolve at the full image size.
 
-Four neighbouring pixels travel as four channels: the discriminator folds the image so, and its planes where it halves
-them; the generator grows its planes by unfolding ("sub-pixel convolution", Shi et al. 2016), the last of
-them into the image itself. All convolutions have stride 1, which processors are several times faster at, above all in
-the backward pass; those that only prepare an unfolding are 1x1.
+Four neighbouring pixels become four channels (space to depth). The discriminator does this to the image and wherever it
+halves its feature maps. The generator enlarges its maps by the inverse (depth to space, the sub-pixel convolution of
+Shi et al. 2016), the last time into the image itself. All convolutions have stride 1, at which CPUs are several times
+faster, above all in the backward pass. A convolution whose only purpose is to prepare depth-to-space is 1x1.
 """
 
 import math
@@ -22,14 +22,14 @@ from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
 from ganforge.settings import Settings
 
 SMALLEST_PLANE = 8
-"""Planes are halved while a side is longer than this: an image of 28 is folded to 14 and halved to 7."""
+"""Feature maps are halved while a side is longer than this: an image of 28 goes to 14 and to 7."""
 
 
 class SubpixelSettings(Settings):
-    """Layers of a player; how many follows from the size of the images.
+    """Layers of a network; their number follows from the image size.
 
-    ``filters`` are those at half the image's size, every halving doubles them; ``depth`` counts the further
-    convolutions at each size.
+    ``filters`` is the number of filters at half the image size; every halving doubles it. ``depth`` is the number of
+    further convolutions at each size of the generator, and at the smallest size of the discriminator.
     """
 
     family: Literal["subpixel"]
@@ -41,9 +41,9 @@ class SubpixelSettings(Settings):
 
 
 class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):
-    """A discriminator; where there are classes it is told them by projection.
+    """A discriminator, conditioned on the class by projection where there are classes.
 
-    ``minibatch_std``: its smallest plane is told how much the batch varies.
+    ``minibatch_std`` appends the standard deviation over the batch to its smallest feature maps.
     """
 
     minibatch_std: bool = False
@@ -51,14 +51,14 @@ class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):
 
 
 class SubpixelEncoderSettings(SubpixelSettings):
-    """An encoder; nobody tells it the class, and it looks at every image alone."""
+    """An encoder, without class conditioning and without minibatch statistics."""
 
     minibatch_std: ClassVar[bool] = False
     label: ClassVar[Literal["none"]] = "none"
 
 
 class SubpixelGeneratorSettings(SubpixelSettings, ReferenceSettings):
-    """A generator: its output is squashed to -1..1."""
+    """A generator with pixels in -1..1."""
 
     activation: Literal["relu", "leaky-relu"] = "relu"
     output: Literal["tanh"] = "tanh"
@@ -66,41 +66,48 @@ class SubpixelGeneratorSettings(SubpixelSettings, ReferenceSettings):
 
 
 def halvings(height: int, width: int) -> int:
-    """How often the folded image is halved on its way to the smallest plane."""
+    """Return the number of halvings after space-to-depth, down to the smallest feature maps."""
     return max(0, math.ceil(math.log2(max(height, width) / 2 / SMALLEST_PLANE)))
 
 
 class SubpixelGenerator(nn.Module):
-    """Latent [N, latent_dim] -> dense -> planes -> (convolution, unfolding)... -> images [N, C, H, W] in [-1, 1]."""
+    """Latent [N, latent_dim] -> dense -> maps -> (convolution, depth to space)... -> images [N, C, H, W] in [-1, 1]."""
 
     def __init__(
         self, settings: SubpixelGeneratorSettings, latent_dim: int, shape: tuple[int, int, int], classes: int
     ) -> None:
         super().__init__()
         channels, self.height, self.width = shape
-        times = halvings(self.height, self.width)
-        side = 2 ** (times + 1)
-        planes = settings.filters * 2**times
-        self.start = (-(-self.height // side), -(-self.width // side), planes)
+        doublings = halvings(self.height, self.width)
+        scale = 2 ** (doublings + 1)
+        channels_in = settings.filters * 2**doublings
+        self.start = (-(-self.height // scale), -(-self.width // scale), channels_in)
         self.latent = ConcatClass(settings.label, latent_dim, classes)
         self.dense = nn.Linear(self.latent.width, math.prod(self.start), bias=False)
-        own = classes if settings.label == "batch-norm" else 0
+        norm_classes = classes if settings.label == "batch-norm" else 0
 
-        def finish(planes: int) -> list[nn.Module]:
-            return [BatchNorm(planes, own), activation(settings.activation, settings.slope)]
+        def norm_and_activation(channels: int) -> list[nn.Module]:
+            return [BatchNorm(channels, norm_classes), activation(settings.activation, settings.slope)]
 
-        layers = finish(planes)
-        for k in reversed(range(times + 1)):
+        layers = norm_and_activation(channels_in)
+        for k in reversed(range(doublings + 1)):
             for _ in range(settings.depth):
-                layers += [nn.Conv2d(planes, planes, 3, padding=1, bias=False), *finish(planes)]
+                layers += [
+                    nn.Conv2d(channels_in, channels_in, 3, padding=1, bias=False),
+                    *norm_and_activation(channels_in),
+                ]
             if k:
-                layers += [nn.Conv2d(planes, 2 * planes, 1, bias=False), DepthToSpace(), *finish(planes // 2)]
-                planes //= 2
-        layers += [nn.Conv2d(planes, 4 * channels, 3, padding=1), DepthToSpace()]
+                layers += [
+                    nn.Conv2d(channels_in, 2 * channels_in, 1, bias=False),
+                    DepthToSpace(),
+                    *norm_and_activation(channels_in // 2),
+                ]
+                channels_in //= 2
+        layers += [nn.Conv2d(channels_in, 4 * channels, 3, padding=1), DepthToSpace()]
         self.layers = Layers(*layers)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None, *, squashed: bool = True) -> Tensor:
-        """Draw one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
+        """Generate one image for each latent; ``condition`` is labels [N] or class weights [N, classes]."""
         x = self.dense(self.latent(latent, condition))
         x = self.layers(x.view(-1, *self.start).permute(0, 3, 1, 2), condition)
         x = to_float32(crop(x, self.height, self.width))
@@ -108,9 +115,9 @@ class SubpixelGenerator(nn.Module):
 
 
 class SubpixelDiscriminator(nn.Module):
-    """Images [N, C, H, W] -> folded -> (convolution, folding, leaky ReLU)... -> logits [N].
+    """Images [N, C, H, W] -> space to depth -> (convolution, space to depth, activation)... -> heads.
 
-    It normalises nothing: batch norm would take away how much a batch varies.
+    It has no normalisation layers: batch norm would hide how much a batch varies.
     """
 
     def __init__(
@@ -118,34 +125,35 @@ class SubpixelDiscriminator(nn.Module):
         settings: SubpixelDiscriminatorSettings | SubpixelEncoderSettings,
         shape: tuple[int, int, int],
         classes: int,
-        ends: HeadFactory,
+        head_factory: HeadFactory,
     ) -> None:
         super().__init__()
         channels, height, width = shape
-        # Images of an odd side get a line of zeros: folding needs even ones.
+        # Space-to-depth needs even sides: odd ones get a row or a column of zeros.
         self.pad = (0, width % 2, 0, height % 2)
-        height, width, planes = -(-height // 2), -(-width // 2), settings.filters
-        layers: list[nn.Module] = [SpaceToDepth(), nn.Conv2d(4 * channels, planes, 3, padding=1)]
+        height, width, channels_in = -(-height // 2), -(-width // 2), settings.filters
+        layers: list[nn.Module] = [SpaceToDepth(), nn.Conv2d(4 * channels, channels_in, 3, padding=1)]
         layers.append(activation(settings.activation, settings.slope))
         for _ in range(halvings(*shape[1:])):
-            layers.append(nn.Conv2d(planes, planes // 2, 3, padding=1))
+            layers.append(nn.Conv2d(channels_in, channels_in // 2, 3, padding=1))
             if height % 2 or width % 2:
                 layers.append(nn.ConstantPad2d((0, width % 2, 0, height % 2), 0.0))
             layers += [SpaceToDepth(), activation(settings.activation, settings.slope)]
-            planes, height, width = 2 * planes, -(-height // 2), -(-width // 2)
+            channels_in, height, width = 2 * channels_in, -(-height // 2), -(-width // 2)
         if settings.minibatch_std:
             layers.append(MinibatchStd())
         extra = int(settings.minibatch_std)
         for _ in range(settings.depth):
-            layers += [nn.Conv2d(planes + extra, planes, 3, padding=1), activation(settings.activation, settings.slope)]
+            layers.append(nn.Conv2d(channels_in + extra, channels_in, 3, padding=1))
+            layers.append(activation(settings.activation, settings.slope))
             extra = 0
         self.layers = Layers(*layers)
-        self.heads = ends((planes + extra) * height * width, classes)
+        self.heads = head_factory((channels_in + extra) * height * width, classes)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
-        """Say of each image how real it looks (as a picture of its class, where there are classes)."""
+        """Return the output of the heads; with classes, the logit is that of a real image of the given class."""
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
         features = x.permute(0, 2, 3, 1).flatten(1)
-        said: HeadOutput = self.heads(features, condition)
-        return said
+        output: HeadOutput = self.heads(features, condition)
+        return output

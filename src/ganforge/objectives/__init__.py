@@ -1,1 +1,1 @@
-"""Logits in, per-sample losses out."""
+"""Losses per sample from logits, gradient penalties and further loss terms."""

@@ -1,8 +1,8 @@
-"""What each player wants of the discriminator's logits.
+"""Adversarial losses of both players.
 
-Every objective is a function of real and fake logits [N] that returns losses [N], lower is better. With
-D = sigmoid(logit): -log D = softplus(-logit) and -log(1 - D) = softplus(logit), which keep their gradient at any logit
-(log(sigmoid + eps) loses it).
+Every objective maps real and fake logits [N] to losses [N]; lower is better. With D = sigmoid(logit),
+-log D = softplus(-logit) and -log(1 - D) = softplus(logit). The softplus form keeps its gradient at any logit;
+log(sigmoid + eps) loses it.
 """
 
 from abc import ABC, abstractmethod
@@ -19,8 +19,8 @@ class Objective(Settings, ABC):
     """The losses of both players.
 
     Attributes:
-        probabilistic: whether sigmoid(logit) is a probability; only then do D(x), D(G(z)) and V mean anything.
-        pairs: whether the generator's loss needs the logits of real images too.
+        probabilistic: whether sigmoid(logit) is a probability. Only then are D(x), D(G(z)) and V meaningful.
+        needs_real_logits: whether the generator's loss also needs the logits of real images.
     """
 
     probabilistic: ClassVar[bool]
@@ -28,18 +28,21 @@ class Objective(Settings, ABC):
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Loss [N] of the discriminator from its logits [N] on real and on fake images."""
+        """Return the discriminator's loss [N] from its logits [N] on real and on fake images."""
 
     @abstractmethod
     def generator_loss(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """Loss [N] of the generator from the discriminator's logits [N]; ``real`` is for relativistic objectives."""
+        """Return the generator's loss [N] from the discriminator's logits [N].
+
+        Only relativistic objectives use ``real``.
+        """
 
 
 class Minimax(Objective):
-    """The formula itself: min_G max_D V = E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1).
+    """The original game: min_G max_D V = E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1).
 
-    At the equilibrium D = 1/2 everywhere and V = -log 4. The generator's gradient vanishes while D is sure of its
-    fakes ("saturates").
+    At the equilibrium D = 1/2 everywhere and V = -log 4. The loss saturates: the generator's gradient vanishes while D
+    rejects its fakes with confidence.
     """
 
     probabilistic: ClassVar[bool] = True
@@ -54,10 +57,10 @@ class Minimax(Objective):
 
 
 class NonSaturating(Objective):
-    """The generator maximises log D(G(z)) instead (Goodfellow et al. 2014, section 3): it learns while it loses.
+    """The generator maximises log D(G(z)) (Goodfellow et al. 2014, section 3), so its gradient does not vanish.
 
-    ``label_smoothing`` s makes the discriminator's target on real images 1 - s, on fakes it stays 0 ("one-sided",
-    Salimans et al. 2016, section 3.4).
+    ``label_smoothing`` s sets the discriminator's target on real images to 1 - s; the target on fakes stays 0
+    (one-sided label smoothing, Salimans et al. 2016, section 3.4).
     """
 
     probabilistic: ClassVar[bool] = True
@@ -74,9 +77,10 @@ class NonSaturating(Objective):
 
 
 class LeastSquares(Objective):
-    """Squared distances of the logits from targets (Mao et al. 2017, eq. 2 with a = 0, b = c = 1).
+    """Squared distances of the logits from their targets (Mao et al. 2017, eq. 2 with a = 0, b = c = 1).
 
-    A logit is no probability here, and the gradient does not vanish on fakes the discriminator is sure of.
+    The logit is not a probability. The gradient does not vanish on fakes that the discriminator rejects with
+    confidence.
     """
 
     probabilistic: ClassVar[bool] = False
@@ -91,9 +95,9 @@ class LeastSquares(Objective):
 
 
 class Wasserstein(Objective):
-    """The difference of the mean logits (Arjovsky et al. 2017, eq. 3): D is a critic, its logits have no zero.
+    """The difference of the mean logits (Arjovsky et al. 2017, eq. 3): D is a critic, and its logits have no zero.
 
-    It means a distance only while the critic is Lipschitz: give it a penalty (``gradient_penalty``) or spectral norm.
+    The loss estimates a distance only while the critic is Lipschitz: add ``gradient_penalty`` or spectral norm.
     """
 
     probabilistic: ClassVar[bool] = False
@@ -108,7 +112,7 @@ class Wasserstein(Objective):
 
 
 class Hinge(Objective):
-    """Only logits on the wrong side of a margin count (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17)."""
+    """Logits beyond the margin cost nothing (hinge loss, Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17)."""
 
     probabilistic: ClassVar[bool] = False
 
@@ -122,10 +126,10 @@ class Hinge(Objective):
 
 
 class RelativisticPairing(Objective):
-    """Each fake is held against one real (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2): which looks more real?
+    """Each fake is compared with one real image (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2).
 
-    D(x) - D(G(z)) is the logit of "the real one": a fake is pushed away from a real one wherever both lie, so that no
-    mode is left alone. sigmoid(logit) of one image means nothing.
+    D(x) - D(G(z)) is the logit of "x is the real image of the pair". Every pair has a gradient wherever its images lie,
+    which counters mode dropping. The logit of one image alone is not a probability.
     """
 
     probabilistic: ClassVar[bool] = False

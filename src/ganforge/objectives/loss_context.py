@@ -1,4 +1,4 @@
-"""What terms see of the game when a player's turn comes: both sides, and whatever else they asked for."""
+"""The inputs of loss terms in one player's turn: real and generated samples, further batches, weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,50 +10,50 @@ Phase = Literal["discriminator", "generator"]
 
 
 class Output(Protocol):
-    """What a discriminator says of N images."""
+    """A discriminator's output for N images."""
 
     @property
     def logits(self) -> Tensor:
-        """How real, [N]."""
+        """Logits of "real", [N]."""
         ...
 
     @property
     def features(self) -> Tensor:
-        """What the logits are made of, [N, F]."""
+        """Input features of the last layer, [N, F]."""
         ...
 
     @property
     def class_logits(self) -> Tensor | None:
-        """Which class, [N, K], where it is asked."""
+        """Class logits, [N, K]; None without a classifier."""
         ...
 
     @property
     def codes(self) -> Tensor | None:
-        """Which codes, [N, C], where the latent has some."""
+        """Predicted latent codes, [N, C]; None where the latent has no codes."""
         ...
 
 
 @dataclass(frozen=True)
 class Codes:
-    """How the codes lie at the end of a latent: so many one-hot ones of these widths, then uniform numbers."""
+    """Layout of the codes at the end of a latent: one-hot codes of these widths, then ``uniform`` uniform numbers."""
 
     categorical: tuple[int, ...] = ()
     uniform: int = 0
 
     @property
     def width(self) -> int:
-        """Numbers in all."""
+        """Total width of all codes."""
         return sum(self.categorical) + self.uniform
 
-    def split(self, row: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Cut the last numbers of rows [N, D] into the categorical codes and the uniform ones."""
-        *categorical, uniform = row[:, row.shape[1] - self.width :].split([*self.categorical, self.uniform], 1)
+    def split(self, latents: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Split the last columns of latents [N, D] into the categorical codes and the uniform ones."""
+        *categorical, uniform = latents[:, latents.shape[1] - self.width :].split([*self.categorical, self.uniform], 1)
         return categorical, uniform
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Images, what they were asked to be or are, what they were drawn from, and what the discriminator says of them."""
+    """Images with their labels, their latents and the discriminator's output for them."""
 
     images: Tensor
     output: Output
@@ -66,13 +66,13 @@ class LossContext:
     """One turn of one player.
 
     Attributes:
-        turn: whose.
-        fake: the generated side.
-        real: the real side; in the generator's turn only where a term or the objective looks at it.
+        turn: the player whose turn it is.
+        fake: the generated samples.
+        real: the real samples; in the generator's turn only where a term or the objective needs them.
         streams: further batches by name, as terms declare them, in the discriminator's turn.
-        codes: how codes lie in the latent.
-        weights: the player's own.
-        averages: the averages over all steps of these weights, where a term remembers them.
+        codes: the layout of the codes in the latent.
+        weights: the weights of the player.
+        averages: the averages of these weights over all steps, where a term needs them.
     """
 
     turn: Phase

@@ -1,4 +1,4 @@
-"""What keeps a discriminator from becoming too steep: terms added to its loss."""
+"""Gradient penalties on the discriminator, added to its loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,10 +14,10 @@ Logits = Callable[[Tensor], Tensor]
 
 
 class Penalty(Settings, ABC):
-    """A term of the discriminator's loss, ``weight`` times what it says of each image.
+    """A term of the discriminator's loss: ``weight`` times the mean of a penalty [N] over the images.
 
-    ``every`` k plays it in every k-th step only, with k times the weight: the same on average for a k-th of the time
-    ("lazy regularization", Karras et al. 2020, appendix B).
+    With ``every`` = k the penalty is computed in every k-th step only, with k times the weight. Its average stays the
+    same at 1/k of the cost (lazy regularization, Karras et al. 2020, appendix B).
     """
 
     weight: PositiveFloat
@@ -25,44 +25,44 @@ class Penalty(Settings, ABC):
 
     @abstractmethod
     def __call__(self, logits: Logits, real: Tensor, fake: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
-        """Return the penalty [N], before its weight.
+        """Return the penalty [N], before the weight.
 
         Args:
             logits: the discriminator for the labels of these images: [N, C, H, W] -> [N].
-            real: the real images [N, C, H, W], in the range the discriminator sees.
-            fake: as many generated ones.
-            real_logits: what it has just said of the real ones [N], with its graph.
-            noise: as many numbers from N(0, 1) as the real images have, the same for the same seed and step.
+            real: real images [N, C, H, W], in the discriminator's pixel range.
+            fake: generated images of the same shape.
+            real_logits: the discriminator's logits [N] on ``real``, with their graph.
+            noise: N(0, 1) of the shape of ``real``, the same for the same seed and step.
         """
 
 
 class ApproximateR1(Penalty):
     """½ (D(x) - D(x + σ·ε))² / σ², ε ~ N(0, 1): R1 by a finite difference.
 
-    As σ goes to 0 its mean over ε goes to ½‖∇D(x)‖², the R1 penalty (Mescheder et al. 2018, eq. 9, weight γ); no
-    gradient of a gradient is needed, so it runs in bf16 and costs one more forward and backward pass. Up to its scale
-    it is the approximated R1 loss of Lin et al. 2025 (adversarial post-training), who weigh the square itself.
+    As σ goes to 0, its mean over ε goes to ½‖∇D(x)‖², the R1 penalty (Mescheder et al. 2018, eq. 9, weight γ). It
+    needs no second-order gradient, runs in bf16 and costs one more forward and backward pass. Up to its scale it is the
+    approximated R1 loss of Lin et al. 2025 (adversarial post-training), who weight the square itself.
 
     Args:
-        deviation: σ, in units of the pixels that the discriminator sees: .1 is 13 of 255 grey levels where they go from
-            -1 to 1, 26 where they go from 0 to 1.
+        deviation: σ, in units of the discriminator's pixels: .1 is 13 of 255 grey levels for pixels in -1..1, and 26
+            for pixels in 0..1.
     """
 
     weight: PositiveFloat = 0.1
     deviation: Annotated[float, Field(gt=0, le=1)] = 0.1
 
     def __call__(self, logits: Logits, real: Tensor, fake: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
-        """Look at the same images with a little noise."""
+        """Compare the logits with those of the same images plus noise."""
         return 0.5 * ((logits(real + self.deviation * noise) - real_logits) / self.deviation).square()
 
 
 class R1(Penalty):
-    """½‖∇D(x)‖² at real images (Mescheder et al. 2018, eq. 9, weight γ): flat where the data are."""
+    """½‖∇D(x)‖² at real images (Mescheder et al. 2018, eq. 9, weight γ)."""
 
     weight: PositiveFloat = 1.0
 
     def __call__(self, logits: Logits, real: Tensor, fake: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
-        """Differentiate at the real images."""
+        """Compute the gradient at the real images."""
         return 0.5 * squared_gradient(logits, real)
 
 
@@ -72,7 +72,7 @@ class R2(Penalty):
     weight: PositiveFloat = 1.0
 
     def __call__(self, logits: Logits, real: Tensor, fake: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
-        """Differentiate at the generated images."""
+        """Compute the gradient at the generated images."""
         return 0.5 * squared_gradient(logits, fake)
 
 
@@ -82,22 +82,25 @@ class GradientPenalty(Penalty):
     weight: PositiveFloat = 10.0
 
     def __call__(self, logits: Logits, real: Tensor, fake: Tensor, real_logits: Tensor, noise: Tensor) -> Tensor:
-        """Differentiate between the images; u is the share of N(0, 1) below the first number of each image's noise."""
+        """Compute the gradient at x̂, with u = Φ(first number of each image's noise)."""
         u = torch.special.ndtr(noise.flatten(1)[:, 0]).view(-1, *[1] * (real.ndim - 1))
-        steep = squared_gradient(logits, u * real + (1 - u) * fake)
-        return ((steep + 1e-12).sqrt() - 1).square()
+        squared_norm = squared_gradient(logits, u * real + (1 - u) * fake)
+        return ((squared_norm + 1e-12).sqrt() - 1).square()
 
 
 def squared_gradient(logits: Logits, images: Tensor) -> Tensor:
-    """Return ‖∇D‖² [M] with respect to the images of each logit, in single precision, itself to be differentiated."""
+    """Return ‖∇D‖² [M] of each logit with respect to its images, in single precision, with its graph.
+
+    With packing, M logits belong to N = M · packing images.
+    """
     images = images.detach().requires_grad_()
-    said = logits(images)
-    (gradient,) = torch.autograd.grad(said.sum(), images, create_graph=True)
-    return gradient.reshape(len(said), -1).square().sum(1)
+    output = logits(images)
+    (gradient,) = torch.autograd.grad(output.sum(), images, create_graph=True)
+    return gradient.reshape(len(output), -1).square().sum(1)
 
 
 class Penalties(Settings):
-    """Which penalties a recipe plays; any number of them, none unless they are given."""
+    """The penalties of a recipe: any number of them, by default none."""
 
     approximate_r1: ApproximateR1 | None = None
     r1: R1 | None = None
@@ -105,5 +108,5 @@ class Penalties(Settings):
     gradient_penalty: GradientPenalty | None = None
 
     def items(self) -> list[tuple[str, Penalty]]:
-        """Those that are played, by name."""
+        """Return the active penalties, with their names."""
         return [(name, penalty) for name in type(self).model_fields if (penalty := getattr(self, name)) is not None]

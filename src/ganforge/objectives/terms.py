@@ -1,4 +1,4 @@
-"""What else the players are asked for: terms added to their adversarial losses."""
+"""Further loss terms, added to the adversarial losses of the players."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar
@@ -12,19 +12,19 @@ from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase
 from ganforge.settings import Settings
 
 LABELLED = "labelled"
-"""The stream of those images whose labels may be used."""
+"""Name of the stream of labelled images."""
 MOVED = "moved"
-"""The stream of the real images of the step, each a little turned, shifted and zoomed."""
+"""Name of the stream of augmented real images: those of the step, slightly rotated, sheared, shifted and zoomed."""
 
 
 class Term(Settings, ABC):
-    """A scalar term of a player's loss, ``weight`` times.
+    """A scalar term of a player's loss, multiplied by ``weight``.
 
     Attributes:
-        turns: whose losses it is added to.
-        looks_at_real: whether the generator's turn needs what the discriminator says of real images.
-        streams: which further batches it needs in the discriminator's turn.
-        remembers: whether it needs the averages of the weights.
+        turns: the players to whose losses the term is added.
+        needs_real_outputs: whether the generator's turn needs the discriminator's output for real images.
+        streams: the further batches that the discriminator's turn needs.
+        needs_weight_average: whether the term needs the averages of the weights over all steps.
     """
 
     turns: ClassVar[tuple[Phase, ...]]
@@ -35,132 +35,134 @@ class Term(Settings, ABC):
     weight: PositiveFloat = 1.0
 
     @abstractmethod
-    def __call__(self, play: LossContext) -> Tensor:
-        """Return the term []."""
+    def __call__(self, context: LossContext) -> Tensor:
+        """Return the value [] of the term, before the weight."""
 
 
 class FeatureMatching(Term):
     """The squared distance of mean features, ‖E f(x) - E f(G(z))‖² (Salimans et al. 2016, section 3.1).
 
-    f are the features that the discriminator's last layer makes its logits of. In the paper it takes the place of the
+    f are the input features of the discriminator's last layer. In the paper this term replaces the generator's
     adversarial loss: ``adversarial_weight = 0``.
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("generator",)
     needs_real_outputs: ClassVar[bool] = True
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Compare the means over the batch."""
-        assert play.real is not None
-        return (play.real.output.features.mean(0) - play.fake.output.features.mean(0)).square().sum()
+    def __call__(self, context: LossContext) -> Tensor:
+        """Compare the mean features of the real and the generated batch."""
+        assert context.real is not None
+        return (context.real.output.features.mean(0) - context.fake.output.features.mean(0)).square().sum()
 
 
 class HistoricalAveraging(Term):
-    """‖θ - (1/t) Σ θ[i]‖² over the steps up to now, of both players (Salimans et al. 2016, section 3.3).
+    """‖θ - (1/t) Σ θ[i]‖² over all steps so far, for both players (Salimans et al. 2016, section 3.3).
 
-    It holds a player back from running in circles around an equilibrium.
+    The term damps cycles of the weights around an equilibrium.
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
     needs_weight_average: ClassVar[bool] = True
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Compare the weights with their averages."""
-        pairs = zip(play.weights, play.averages, strict=True)
+    def __call__(self, context: LossContext) -> Tensor:
+        """Sum the squared distances of the weights from their averages."""
+        pairs = zip(context.weights, context.averages, strict=True)
         return torch.stack([(weight - average).square().sum() for weight, average in pairs]).sum()
 
 
 class Classification(Term):
-    """-log p(class | image): the discriminator names the class, the generator draws what is named so.
+    """-log p(class | image), the class loss L_C of Odena et al. 2017 (AC-GAN, eq. 3).
 
-    L_C of Odena et al. 2017 (AC-GAN, eq. 3): both players want the class of real images (the discriminator) and of
-    generated ones (both) to be named rightly.
+    The discriminator minimises it on real and on generated images, the generator on its own images.
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Average over the real and, separately, over the generated images."""
-        sides = [play.fake] if play.turn == "generator" or play.real is None else [play.real, play.fake]
+    def __call__(self, context: LossContext) -> Tensor:
+        """Add the cross-entropies of the real and of the generated batch, each averaged over its images."""
+        batches = (
+            [context.fake] if context.turn == "generator" or context.real is None else [context.real, context.fake]
+        )
         losses = []
-        for side in sides:
-            assert side.output.class_logits is not None
-            assert side.labels is not None
-            losses.append(cross_entropy(side.output.class_logits, side.labels))
+        for samples in batches:
+            assert samples.output.class_logits is not None
+            assert samples.labels is not None
+            losses.append(cross_entropy(samples.output.class_logits, samples.labels))
         return torch.stack(losses).sum()
 
 
 class RealClassification(Term):
-    """-log p(class | image) of real images, for the discriminator alone: it is to know the classes from the start.
+    """-log p(class | image) of real images, for the discriminator alone, so that it knows the classes from the start.
 
-    One that is told the class by projection learns what a class looks like only where the generator draws another one
-    well enough. L_C of Odena et al. 2017 (AC-GAN, eq. 3) without its generated half, so the generator is not
-    rewarded for pictures that are easy to name.
+    A projection discriminator learns to tell classes apart only once the generator draws convincing images of a wrong
+    class. This is L_C of Odena et al. 2017 (AC-GAN, eq. 3) without its generated half: the generator is not rewarded
+    for images that are easy to classify.
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Average over the real images."""
-        assert play.real is not None
-        assert play.real.output.class_logits is not None
-        assert play.real.labels is not None
-        return cross_entropy(play.real.output.class_logits, play.real.labels)
+    def __call__(self, context: LossContext) -> Tensor:
+        """Average the cross-entropy over the real images."""
+        assert context.real is not None
+        assert context.real.output.class_logits is not None
+        assert context.real.labels is not None
+        return cross_entropy(context.real.output.class_logits, context.real.labels)
 
 
 class Supervised(Term):
-    """-log p(class | image, real) on those images whose label is known (Salimans et al. 2016, section 5, L_supervised).
+    """-log p(class | image, real) on the labelled images (Salimans et al. 2016, section 5, L_supervised).
 
-    Beside it the adversarial loss sees all images without labels (L_unsupervised), with the logit of "real" made of
-    the class logits (``classifier = "instead"``).
+    The adversarial loss (L_unsupervised) uses all images without their labels. With ``classifier = "instead"`` the
+    class logits give its logit of "real".
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
     streams: ClassVar[tuple[str, ...]] = (LABELLED,)
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Average over the labelled batch."""
-        side = play.streams[LABELLED]
-        assert side.output.class_logits is not None
-        assert side.labels is not None
-        return cross_entropy(side.output.class_logits, side.labels)
+    def __call__(self, context: LossContext) -> Tensor:
+        """Average the cross-entropy over the labelled batch."""
+        samples = context.streams[LABELLED]
+        assert samples.output.class_logits is not None
+        assert samples.labels is not None
+        return cross_entropy(samples.output.class_logits, samples.labels)
 
 
 class MutualInformation(Term):
-    """-E log Q(c | G(z, c)), which bounds the mutual information of codes and image (InfoGAN, Chen et al. 2016, eq. 5).
+    """-E log Q(c | G(z, c)), a bound on the mutual information of codes and image (InfoGAN, Chen et al. 2016, eq. 5).
 
-    Q reads the codes from the discriminator's features: a softmax for each categorical code, a normal distribution of
-    variance 1 around its reading for each uniform one (constants left out). Both players want it read rightly.
-    ``uniform_weight`` is that of the uniform codes beside the categorical ones.
+    Q predicts the codes from the discriminator's features: a softmax for each categorical code, and for each uniform
+    code a normal distribution of variance 1 around the prediction (constants left out). Both players minimise the term.
+    ``uniform_weight`` is the weight of the uniform codes relative to the categorical ones.
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator", "generator")
     uniform_weight: PositiveFloat = 1.0
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Average over the generated images, sum over the codes."""
-        assert play.fake.output.codes is not None
-        assert play.fake.latent is not None
-        categories, numbers = play.codes.split(play.fake.latent)
-        said, guesses = play.codes.split(play.fake.output.codes)
-        loss = self.uniform_weight * 0.5 * (guesses - numbers).square().sum(1).mean()
-        for logits, category in zip(said, categories, strict=True):
+    def __call__(self, context: LossContext) -> Tensor:
+        """Average over the generated images and sum over the codes."""
+        assert context.fake.output.codes is not None
+        assert context.fake.latent is not None
+        categories, uniform = context.codes.split(context.fake.latent)
+        category_logits, predictions = context.codes.split(context.fake.output.codes)
+        loss = self.uniform_weight * 0.5 * (predictions - uniform).square().sum(1).mean()
+        for logits, category in zip(category_logits, categories, strict=True):
             loss = loss + cross_entropy(logits, category)
         return loss
 
 
 class IIC(Term):
-    """-I(c; c') of what is read from a real image and from the same image moved a little: its class, categorical codes.
+    """-I(c; c') between the predictions for a real image and for its augmented copy (IIC, invariant information).
 
-    P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and I = Σ P_ij ln(P_ij / (P_i P_j)), for each code (IIC, Ji et al.
-    2019, arXiv:1807.06653, eq. 3): the discriminator is to read the same from both, to be sure of it, and to use all
-    values alike. ``balance`` λ weighs that last wish, I + (λ - 1)(H(c) + H(c')): with 1 two similar classes may share a
-    value while a third is split (``lamb`` in that paper's published code). Images whose labels are known
-    (``terms.supervised``) are moved as far, each time anew.
+    c is the class or a categorical code. P = (1/N) Σ Q(c|x) Q(c|x')ᵀ, made symmetric, and
+    I = Σ P_ij ln(P_ij / (P_i P_j)) for each of them (Ji et al. 2019, arXiv:1807.06653, eq. 3). The term rewards
+    predictions that are equal for both images, confident, and evenly spread over the values. ``balance`` λ weights the
+    last property, I + (λ - 1)(H(c) + H(c')) (``lamb`` in the paper's published code): with λ = 1 two similar classes
+    may share a value while a third is split. Labelled images (``terms.supervised``) are augmented in the same way,
+    with new random numbers every time.
 
     Args:
-        degrees, slant, shift, zoom, cutout: how far images are moved at most, how much is covered
-            (`ganforge.data.augmented_batches.AugmentedBatches`).
+        degrees, slant, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and
+            covered area (`ganforge.data.augmented_batches.AugmentedBatches`).
     """
 
     turns: ClassVar[tuple[Phase, ...]] = ("discriminator",)
@@ -173,31 +175,33 @@ class IIC(Term):
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
     cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def __call__(self, play: LossContext) -> Tensor:
-        """Average over the batch, sum over what is read."""
-        assert play.real is not None
-        here, there = (categorical_logits(side.output, play.codes) for side in (play.real, play.streams[MOVED]))
-        pairs = zip(here, there, strict=True)
-        return -torch.stack([mutual_information(one, other, self.balance) for one, other in pairs]).sum()
+    def __call__(self, context: LossContext) -> Tensor:
+        """Sum the information over the class and the categorical codes."""
+        assert context.real is not None
+        plain, augmented = (
+            categorical_logits(samples.output, context.codes) for samples in (context.real, context.streams[MOVED])
+        )
+        pairs = zip(plain, augmented, strict=True)
+        return -torch.stack([mutual_information(first, second, self.balance) for first, second in pairs]).sum()
 
 
-def categorical_logits(said: Output, codes: Codes) -> list[Tensor]:
-    """Return all that a discriminator reads as one of several values: logits [N, K] of the class, of each such code."""
-    of_class = [] if said.class_logits is None else [said.class_logits]
-    of_codes = [] if said.codes is None else codes.split(said.codes)[0]
-    return of_class + of_codes
+def categorical_logits(output: Output, codes: Codes) -> list[Tensor]:
+    """Return a discriminator's categorical predictions: logits [N, K] of the class and of each categorical code."""
+    class_logits = [] if output.class_logits is None else [output.class_logits]
+    code_logits = [] if output.codes is None else codes.split(output.codes)[0]
+    return class_logits + code_logits
 
 
-def mutual_information(one: Tensor, other: Tensor, balance: float = 1.0) -> Tensor:
-    """Return I + (λ - 1)(H + H') [] in nats of two readings of N images, logits [N, K] each, symmetric in both."""
-    joint = one.softmax(1).T @ other.softmax(1) / len(one)
+def mutual_information(first: Tensor, second: Tensor, balance: float = 1.0) -> Tensor:
+    """Return I + (λ - 1)(H + H') [] in nats, symmetric in the two predictions for N images, logits [N, K] each."""
+    joint = first.softmax(1).T @ second.softmax(1) / len(first)
     joint = ((joint + joint.T) / 2).clamp_min(1e-12)
     logs = joint.log() - balance * (joint.sum(1, keepdim=True).log() + joint.sum(0, keepdim=True).log())
     return (joint * logs).sum()
 
 
 class Terms(Settings):
-    """Which terms a recipe plays; none unless they are given."""
+    """The loss terms of a recipe, by default none."""
 
     feature_matching: FeatureMatching | None = None
     historical_averaging: HistoricalAveraging | None = None
@@ -208,27 +212,27 @@ class Terms(Settings):
     invariant_information: IIC | None = None
 
     def items(self) -> list[tuple[str, Term]]:
-        """Those that are played, by name."""
+        """Return the active terms, with their names."""
         return [(name, term) for name in type(self).model_fields if (term := getattr(self, name)) is not None]
 
     @property
-    def need_real_outputs(self) -> bool:
-        """Whether one needs real images in the generator's turn."""
+    def needs_real_outputs(self) -> bool:
+        """Whether a term needs the discriminator's output for real images in the generator's turn."""
         return any(term.needs_real_outputs for _, term in self.items())
 
     @property
-    def remember(self) -> bool:
-        """Whether one needs the averages of the weights."""
+    def needs_weight_average(self) -> bool:
+        """Whether a term needs the averages of the weights over all steps."""
         return any(term.needs_weight_average for _, term in self.items())
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """The further batches that are needed."""
+        """The names of the further batches that the terms need."""
         return tuple(dict.fromkeys(name for _, term in self.items() for name in term.streams))
 
-    def add(self, loss: Tensor, play: LossContext) -> Tensor:
-        """Add to a player's loss what the terms say of its turn."""
+    def add(self, loss: Tensor, context: LossContext) -> Tensor:
+        """Return a player's loss plus the weighted terms of its turn."""
         for _, term in self.items():
-            if play.turn in term.turns:
-                loss = loss + term.weight * term(play)
+            if context.turn in term.turns:
+                loss = loss + term.weight * term(context)
         return loss

@@ -1,1 +1,1 @@
-"""The game is played: the players and their state, one step, one loop."""
+"""Training: the players and their state, the training steps, the training loop."""

@@ -1,4 +1,4 @@
-"""The optimiser of every player."""
+"""Adam, the optimiser of every player."""
 
 from collections.abc import Iterable
 
@@ -6,47 +6,48 @@ import torch
 from torch import Tensor, nn
 
 SLOTS = ("exp_avg", "exp_avg_sq")
-"""What it keeps of each weight: the averages of its gradients and of their squares."""
+"""State per weight: the running averages of its gradient and of the squared gradient."""
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1), all weights of a player by one call of torch's fused kernel.
+    """Adam (Kingma and Ba 2015, algorithm 1), with one call of torch's fused kernel for all weights of a player.
 
-    m = β₁m + (1 − β₁)g, v = β₂v + (1 − β₂)g², w = w − rate · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε). Bit by bit
-    ``torch.optim.Adam(..., fused=True)``, whose first step imports torch's compiler: two seconds of every run's start.
+    m = β₁m + (1 − β₁)g, v = β₂v + (1 − β₂)g², w = w − lr · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε). The results equal
+    ``torch.optim.Adam(..., fused=True)`` bit for bit. That class imports torch's compiler in its first step, which
+    costs every run two seconds.
 
     Attributes:
-        weights: that it moves; those without a gradient stay.
-        rate: of the next update.
-        averages: of each weight, by the names in ``SLOTS``.
-        steps: [], how many updates there were.
+        weights: the weights to update; weights without a gradient keep their values.
+        lr: the learning rate of the next update.
+        averages: the running averages of each weight, by the names in ``SLOTS``.
+        steps: [], the number of updates so far.
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], eps: float) -> None:
-        self.weights, self.rate, self.betas, self.eps = list(weights), rate, betas, eps
+    def __init__(self, weights: Iterable[nn.Parameter], lr: float, betas: tuple[float, float], eps: float) -> None:
+        self.weights, self.lr, self.betas, self.eps = list(weights), lr, betas, eps
         self.averages = {name: [torch.zeros_like(weight) for weight in self.weights] for name in SLOTS}
         self.steps = torch.zeros((), dtype=torch.float32, device=self.weights[0].device)
 
     def zero_grad(self) -> None:
-        """Let every weight have none."""
+        """Set the gradient of every weight to None."""
         for weight in self.weights:
             weight.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move the weights by their gradients."""
-        moved = [index for index, weight in enumerate(self.weights) if weight.grad is not None]
+        """Update all weights that have a gradient."""
+        indices = [index for index, weight in enumerate(self.weights) if weight.grad is not None]
         gradients = [gradient for weight in self.weights if (gradient := weight.grad) is not None]
-        first, second = ([averages[index] for index in moved] for averages in self.averages.values())
+        first, second = ([averages[index] for index in indices] for averages in self.averages.values())
         self.steps += 1
         torch._fused_adam_(
-            [self.weights[index] for index in moved],
+            [self.weights[index] for index in indices],
             gradients,
             first,
             second,
             [],
-            [self.steps] * len(moved),
-            lr=self.rate,
+            [self.steps] * len(indices),
+            lr=self.lr,
             beta1=self.betas[0],
             beta2=self.betas[1],
             weight_decay=0.0,
@@ -56,17 +57,17 @@ class Adam:
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything it keeps, by name: ``3.exp_avg`` is of the fourth weight; empty before the first update."""
+        """Return the state by name: ``3.exp_avg`` belongs to the fourth weight. Empty before the first update."""
         if not self.steps:
             return {}
-        found = {f"{k}.{name}": average for name in SLOTS for k, average in enumerate(self.averages[name])}
-        return found | {f"{index}.step": self.steps.clone() for index in range(len(self.weights))}
+        state = {f"{k}.{name}": average for name in SLOTS for k, average in enumerate(self.averages[name])}
+        return state | {f"{index}.step": self.steps.clone() for index in range(len(self.weights))}
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
+        """Restore the state that `tensors` returned."""
         self.steps.fill_(next((float(value) for name, value in tensors.items() if name.endswith(".step")), 0.0))
         for name in SLOTS:
             for index, average in enumerate(self.averages[name]):
-                kept = tensors.get(f"{index}.{name}")
-                average.zero_() if kept is None else average.copy_(kept)
+                saved = tensors.get(f"{index}.{name}")
+                average.zero_() if saved is None else average.copy_(saved)

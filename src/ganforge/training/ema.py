@@ -1,4 +1,4 @@
-"""What a round that was played leaves behind: its place in the run, and in the averages of the weights."""
+"""The end of every training step: counters and weight averages."""
 
 import torch
 from torch import Tensor
@@ -9,22 +9,22 @@ from ganforge.training.state import Player, State
 
 
 def finish_step(state: State, recipe: Recipe) -> None:
-    """Count the round, and take the weights after it into their averages."""
+    """Advance the counters and update the weight averages with the new weights."""
     state.step += 1
     state.images_seen += recipe.batch_size * recipe.discriminator_steps
     for name, player in state.players().items():
         average(player, ema_decay(recipe, state.images_seen))
-        remember(state.averages.get(name, []), player, state.step)
+        update_running_mean(state.averages.get(name, []), player, state.step)
 
 
-def average(player: Player, keep: float) -> None:
-    """Move the averaged weights towards the present ones, keeping so much of what they were."""
+def average(player: Player, decay: float) -> None:
+    """Update the exponential moving average of the weights: ema = decay · ema + (1 - decay) · weights."""
     if player.ema is not None:
         averaged: list[Tensor] = list(player.ema.parameters())
-        torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - keep)
+        torch._foreach_lerp_(averaged, [p.detach() for p in player.parameters], 1 - decay)
 
 
-def remember(averages: list[Tensor], player: Player, steps: int) -> None:
-    """Take the weights after so many steps into their averages, in which the initial ones count as one step."""
+def update_running_mean(averages: list[Tensor], player: Player, steps: int) -> None:
+    """Update the mean of the weights over all ``steps``, in which the initial weights count as one more step."""
     if averages:
         torch._foreach_lerp_(averages, [p.detach() for p in player.parameters], 1 / (steps + 1))

@@ -1,12 +1,12 @@
-"""When hooks look, as functions of the step and never of a run's length: a longer run repeats a shorter one."""
+"""Steps at which hooks act. They never depend on the length of the run, so a longer run repeats a shorter one."""
 
 import math
 
 
 def is_mark(step: int) -> bool:
-    """Whether ``step`` is on a geometric scale of about six marks for each doubling: 1 to 13, 15, 16, 18, 21, 23...
+    """Return whether ``step`` is on a geometric scale with about six marks per doubling: 0 to 13, 15, 16, 18, 21, 23...
 
-    Most of what is worth seeing happens early; a run of any length gets about 6·log2(steps) marks.
+    Most changes happen early; a run gets about 6·log2(steps) marks.
     """
     if step < 1:
         return step == 0
@@ -14,14 +14,14 @@ def is_mark(step: int) -> bool:
 
 
 def _log2(x: int) -> float:
-    # A tiny push keeps powers of two on the same side of the mark on every machine.
+    # The offset keeps powers of two on the same side of a mark on every machine.
     return math.log2(x) + 1e-9
 
 
 def is_sheet_epoch(epoch: int) -> bool:
-    """Whether a sheet is drawn after ``epoch`` (counted from 0): the first, every tenth, later ten for each decade.
+    """Return whether an image grid is saved after ``epoch`` (counted from 0): the first, every tenth, later fewer.
 
-    Epochs 0, 9, 19, ..., 99 as the tutorials do, then 199, 299, ..., 999, 1999, ...
+    These are epochs 0, 9, 19, ..., 99 as in the tutorials, then 199, 299, ..., 999, 1999, ...
     """
     done = epoch + 1
     return done == 1 or done % max(10, 10 ** (len(str(done)) - 1)) == 0

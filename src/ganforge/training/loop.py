@@ -1,4 +1,4 @@
-"""The one training loop: play rounds until told to stop, and let the hooks look."""
+"""The training loop of all recipes."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,22 +11,22 @@ from ganforge.training.step import StepFn
 from ganforge.training.thread_spinning import considerate_spinning
 
 Hook = Callable[[State, Stats], None]
-"""Looks at the state between two steps and never changes it. Reading a statistic waits for the device."""
+"""A function called after each step, which must not change the state. Reading a statistic waits for the device."""
 
 
 @considerate_spinning()
 def train(
     state: State,
-    rule: StepFn,
+    step_fn: StepFn,
     recipe: Recipe,
     streams: Streams,
-    draws: NoiseSource,
+    noise: NoiseSource,
     *,
     stop: Callable[[State], bool],
     hooks: Iterable[Hook] = (),
 ) -> None:
-    """Play until ``stop`` says so; after each step every hook looks, in their order."""
+    """Run steps until ``stop(state)`` is true; call all hooks in order after each step."""
     while not stop(state):
-        stats = rule(state, recipe, streams, draws)
+        stats = step_fn(state, recipe, streams, noise)
         for hook in hooks:
             hook(state, stats)

@@ -1,28 +1,28 @@
-"""How the C library deals with memory that a step frees and the next one needs again, until there is no next one."""
+"""Settings of the C allocator for memory that each step frees and the next step needs again."""
 
 import ctypes
 import sys
 from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-"""Numbers of glibc's malloc.h, for mallopt(3)."""
+"""Parameter numbers of mallopt(3), from glibc's malloc.h."""
 MEGABYTE = 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Let freed memory stay with the process instead of going back to the system after every step.
+    """Keep freed memory in the process instead of returning it to the system after every step.
 
-    Training allocates the same planes of some megabytes again in every step. Given back, each comes anew, page by page
-    and filled with zeros: some 2,000 page faults in a step of forge-1 (docs/performance.md). Returns whether the
-    C library can be told so: glibc can; elsewhere nothing happens.
+    Every training step allocates the same feature maps of some megabytes. If they are returned to the system, each
+    comes back page by page, filled with zeros: some 2,000 page faults per step of forge-1 (docs/performance.md). Return
+    whether the C library took the settings: glibc does; with any other nothing happens.
     """
     mallopt = _from_glibc("mallopt")
     settings = ((M_MMAP_THRESHOLD, 32), (M_TRIM_THRESHOLD, 1024), (M_TOP_PAD, 64))
-    return mallopt is not None and all(mallopt(which, size * MEGABYTE) == 1 for which, size in settings)
+    return mallopt is not None and all(mallopt(parameter, size * MEGABYTE) == 1 for parameter, size in settings)
 
 
 def give_back_freed_memory() -> bool:
-    """Return to the system what training freed and kept, before another kind of work; whether there was any."""
+    """Return the kept memory to the system after training; return whether there was any."""
     trim = _from_glibc("malloc_trim")
     return trim is not None and trim(0) == 1
 

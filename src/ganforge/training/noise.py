@@ -1,4 +1,4 @@
-"""What chance decides, as a pure function of (seed, name, step, substep)."""
+"""Random numbers of a run, as a pure function of (seed, name, step, substep)."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from ganforge.recipes.recipe import Recipe
 
 
 class NoiseSource:
-    """Random draws of one run, made on its device."""
+    """Random numbers of one run, generated on its device."""
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self._latent, self._seed, self._device, self._dtype = recipe.latent, seed, device, dtype
@@ -22,8 +22,8 @@ class NoiseSource:
             noise, *categories, uniform = z.split(self._latent.widths, 1)
             noise.normal_(0.0, self._latent.std, generator=random)
             for category in categories:
-                chosen = torch.randint(category.shape[1], (count, 1), device=self._device, generator=random)
-                category.zero_().scatter_(1, chosen, 1.0)
+                indices = torch.randint(category.shape[1], (count, 1), device=self._device, generator=random)
+                category.zero_().scatter_(1, indices, 1.0)
             uniform.uniform_(-1.0, 1.0, generator=random)
             return z
         if isinstance(self._latent, UniformLatent):
@@ -36,5 +36,5 @@ class NoiseSource:
         return torch.empty_like(images).normal_(generator=random)
 
     def seed(self, name: str, *position: int) -> int:
-        """Return a seed for chance inside a network, the same for the same name and position."""
+        """Return a seed for noise layers inside a network, the same for the same name and position."""
         return seed_of(self._seed, "inside", name, *position)

@@ -1,4 +1,4 @@
-"""Finding out where numbers stopped being numbers."""
+"""Location of the first NaN or infinity of a diverged run."""
 
 import torch
 
@@ -14,21 +14,22 @@ class Diverged(Exception):
     """A statistic or a weight is NaN or infinite."""
 
 
-def trace(state: State, rule: StepFn, recipe: Recipe, streams: Streams, draws: NoiseSource, last: int) -> str:
-    """Play on from a good state with a look at every tensor, and name the step, player and tensor that broke first.
+def trace(state: State, step_fn: StepFn, recipe: Recipe, streams: Streams, noise: NoiseSource, last: int) -> str:
+    """Replay steps from a finite state up to ``last``; return the step, player and tensor that first became non-finite.
 
-    NaN never heals in weights, so steps need no checks while all goes well: this replays them exactly, up to ``last``.
+    Weights never recover from NaN, so training itself need not check every step: a replay is exact and finds the
+    origin.
     """
     while state.step < last:
-        stats = rule(state, recipe, streams, draws)
-        for name, player in reversed(state.players().items()):  # the generator moves last
-            tensor = _first_broken(name, player, stats)
+        stats = step_fn(state, recipe, streams, noise)
+        for name, player in reversed(state.players().items()):  # the generator is updated last
+            tensor = _first_nonfinite(name, player, stats)
             if tensor:
                 return f"step {state.step}: {tensor} of the {name} is not finite"
     return f"step {last}: a statistic is not finite"
 
 
-def _first_broken(name: str, player: Player, stats: Stats) -> str | None:
+def _first_nonfinite(name: str, player: Player, stats: Stats) -> str | None:
     if not torch.isfinite(stats[f"{name}_loss"]):
         return "the loss"
     for key, parameter in player.module.named_parameters():

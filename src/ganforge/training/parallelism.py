@@ -1,46 +1,46 @@
-"""How the cores of a processor are shared out among several runs, found out by playing the real step for a moment."""
+"""Number of parallel runs on the cores of a CPU, chosen by timing real training steps."""
 
 import torch
 
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
 
-START = 2.0
-"""Seconds after which a process of its own plays its first step: torch, the data and the checkpoint are loaded."""
-DISTURBANCE = 1.1
-"""How many times as long a step takes beside others as alone (docs/performance.md)."""
-TOO_SHORT = 100
-"""Steps of all runs together for which nothing is measured: they are over before another process has begun."""
+STARTUP_SECONDS = 2.0
+"""Seconds until a new process runs its first step: it loads torch, the data and the checkpoint."""
+SLOWDOWN = 1.1
+"""Factor by which a step slows down beside other runs (docs/performance.md)."""
+MIN_TOTAL_STEPS = 100
+"""Total number of steps below which nothing is timed: the runs end before another process has started."""
 
 
 def runs_at_once(recipe: Recipe, shape: Shape, classes: int, runs: int, steps: int) -> int:
-    """Return how many of so many runs to play side by side, with ``threads_each`` threads for each; 1: one by one.
+    """Return how many of ``runs`` to run in parallel, each with ``threads_each`` threads; 1 means one after another.
 
-    A step is played with all threads, and with a share of them; the way with the earlier end is taken. The times are
-    kept in the cache folder, so that the same call is played in the same way again.
+    A step is timed with all threads and with the threads of one parallel run; the alternative with the earlier end is
+    returned. The times are cached in the cache folder, so the same call returns the same answer.
     """
     cores = torch.get_num_threads()
-    together = min(cores, runs)
-    if recipe.device != "cpu" or together == 1 or runs * steps < TOO_SHORT:
+    parallel = min(cores, runs)
+    if recipe.device != "cpu" or parallel == 1 or runs * steps < MIN_TOTAL_STEPS:
         return 1
-    each = threads_each(together)
-    file = cache_path(f"cores-{each}", recipe, shape, classes)
+    threads = threads_each(parallel)
+    file = cache_path(f"cores-{threads}", recipe, shape, classes)
     times = read(file)
     if not isinstance(times, dict) or set(times) != {"all", "share"}:
-        times = _measured(recipe, shape, classes, each)
+        times = _time_steps(recipe, shape, classes, threads)
         write(file, times)
-    turns = -(-runs // together)
-    beside = START + turns * steps * DISTURBANCE * float(times["share"])
-    return together if beside < runs * steps * float(times["all"]) else 1
+    rounds = -(-runs // parallel)
+    parallel_seconds = STARTUP_SECONDS + rounds * steps * SLOWDOWN * float(times["share"])
+    return parallel if parallel_seconds < runs * steps * float(times["all"]) else 1
 
 
-def threads_each(together: int) -> int:
-    """Return how many threads each of so many runs gets."""
-    return max(1, torch.get_num_threads() // together)
+def threads_each(parallel: int) -> int:
+    """Return the number of threads of each of ``parallel`` runs."""
+    return max(1, torch.get_num_threads() // parallel)
 
 
-def _measured(recipe: Recipe, shape: Shape, classes: int, share: int) -> dict[str, float]:
-    """Return the seconds of a step with all threads and with a share of them."""
+def _time_steps(recipe: Recipe, shape: Shape, classes: int, threads: int) -> dict[str, float]:
+    """Return the seconds of a step with all threads ("all") and with ``threads`` of them ("share")."""
     cores = torch.get_num_threads()
     step = timed_step(recipe, shape, classes)
 
@@ -49,6 +49,6 @@ def _measured(recipe: Recipe, shape: Shape, classes: int, share: int) -> dict[st
         return step()
 
     try:
-        return fastest_steps({"all": lambda: with_threads(cores), "share": lambda: with_threads(share)})
+        return fastest_steps({"all": lambda: with_threads(cores), "share": lambda: with_threads(threads)})
     finally:
         torch.set_num_threads(cores)

@@ -1,4 +1,4 @@
-"""In which numbers the layers compute, found out by playing the real step for a moment."""
+"""The precision of a run, chosen by timing real training steps."""
 
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
@@ -7,24 +7,23 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def choose_precision(recipe: Recipe, shape: Shape, classes: int) -> Recipe:
-    """Return the recipe with ``auto`` precision settled: bf16 where a step is faster with it on this machine, or fp32.
+    """Return the recipe with ``auto`` precision replaced by bf16 or fp32, whichever step is faster on this machine.
 
-    bf16 halves the time on processors with units for it and multiplies it on others, so it is measured, once: the
-    answer is kept in the cache folder for this machine, torch, number of threads and recipe, and the same recipe gets
-    the same answer again.
+    bf16 halves the time on CPUs with bf16 units and multiplies it on others, so both are timed, once. The answer is
+    cached for this machine, torch build, number of threads and recipe.
     """
     if recipe.precision != "auto":
         return recipe
     file = cache_path("precision", recipe, shape, classes)
-    known = read(file)
-    if known not in PRECISIONS:
-        known = _faster(recipe, shape, classes)
-        write(file, known)
-    return recipe.model_copy(update={"precision": known})
+    precision = read(file)
+    if precision not in PRECISIONS:
+        precision = _fastest_precision(recipe, shape, classes)
+        write(file, precision)
+    return recipe.model_copy(update={"precision": precision})
 
 
-def _faster(recipe: Recipe, shape: Shape, classes: int) -> str:
-    """Return the precision whose fastest step is the fastest."""
+def _fastest_precision(recipe: Recipe, shape: Shape, classes: int) -> str:
+    """Return the precision with the fastest step."""
     recipes = {precision: recipe.model_copy(update={"precision": precision}) for precision in PRECISIONS}
-    times = fastest_steps({name: timed_step(changed, shape, classes) for name, changed in recipes.items()})
+    times = fastest_steps({name: timed_step(variant, shape, classes) for name, variant in recipes.items()})
     return min(times, key=times.__getitem__)

@@ -1,4 +1,4 @@
-"""Which rule a recipe is played by."""
+"""The training step of a recipe."""
 
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.autoencoder_step import reconstruction
@@ -6,5 +6,5 @@ from ganforge.training.step import StepFn, adversarial
 
 
 def rule_of(recipe: Recipe) -> StepFn:
-    """Return how one round of the recipe goes."""
+    """Return the training step of the recipe: adversarial, or reconstruction for autoencoders."""
     return adversarial if recipe.reconstruction is None else reconstruction

@@ -1,12 +1,12 @@
-"""What changes while a run goes on, as functions of the images seen and never of the run's length."""
+"""Schedules of learning rates, EMA decay and instance noise, as functions of the images seen, not of the run length."""
 
 from ganforge.recipes.recipe import Recipe
 
 
 def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
-    """Return 1 up to t0 = ``lr_decay_start`` images, then t0 / t; 1 throughout where t0 is 0.
+    """Return 1 up to t0 = ``lr_decay_start`` images, then t0 / t; always 1 where t0 is 0.
 
-    It suits a run of any length, where a decay to zero at the end would have to know the end.
+    Unlike a decay to zero at the end, this schedule does not depend on the length of the run.
     """
     if not recipe.lr_decay_start or images_seen <= recipe.lr_decay_start:
         return 1.0
@@ -14,22 +14,22 @@ def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
 
 
 def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
-    """Return the rates of generator and discriminator; p is ``generator_lr_decay_power``.
+    """Return the learning rates of generator and discriminator.
 
-    The discriminator's is ``discriminator_lr`` · f and the generator's ``generator_lr`` · fᵖ, f being
-    ``learning_rate_factor``. With p > 1 the generator becomes ever slower beside its discriminator, which so keeps up
-    with it: two time scales, a(n) = o(b(n)) (Heusel et al. 2017, section 2, assumption A2). Their theorem wants the sum
-    of a(n) to be infinite too; with p > 1 it is not, and the generator comes to rest.
+    They are ``generator_lr`` · fᵖ and ``discriminator_lr`` · f, with f = ``learning_rate_factor`` and
+    p = ``generator_lr_decay_power``. With p > 1 the generator becomes ever slower than its discriminator, which can so
+    keep up: two time scales, a(n) = o(b(n)) (Heusel et al. 2017, section 2, assumption A2). Their theorem also requires
+    an infinite sum of a(n); with p > 1 the sum is finite, and the generator comes to rest.
     """
     factor = learning_rate_factor(recipe, images_seen)
     return recipe.generator_lr * factor**recipe.generator_lr_decay_power, recipe.discriminator_lr * factor
 
 
 def ema_decay(recipe: Recipe, images_seen: int) -> float:
-    """Return the share that the averaged weights keep in this step.
+    """Return the decay of the averaged weights in this step.
 
-    What a step put in halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is never more than r
-    times the images seen: an average that forgets the blurred beginning however short the run.
+    The contribution of a step halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is at most r
+    times the images seen, so the average forgets the initial weights in short runs too.
     """
     half_life = recipe.ema_half_life
     if recipe.ema_ramp:
@@ -38,9 +38,10 @@ def ema_decay(recipe: Recipe, images_seen: int) -> float:
 
 
 def noise_sigma(recipe: Recipe, images_seen: int) -> float:
-    """Return the standard deviation of the noise on all images that the discriminator sees.
+    """Return the standard deviation of the instance noise on all inputs of the discriminator.
 
-    It falls in a straight line from ``instance_noise`` to 0 over ``instance_noise_images``, or stays where that is 0.
+    It falls linearly from ``instance_noise`` to 0 over ``instance_noise_images`` images, or stays constant where that
+    is 0.
     """
     if not recipe.instance_noise_images:
         return recipe.instance_noise

@@ -1,4 +1,4 @@
-"""Everything that training changes, and nothing else: what a checkpoint must hold."""
+"""The state of a training run: everything that training changes and a checkpoint must contain."""
 
 import copy
 from collections.abc import Sequence
@@ -21,35 +21,40 @@ from ganforge.training.adam import Adam
 from ganforge.training.noise import NoiseSource
 
 DTYPES = {"bf16": torch.float32, "fp32": torch.float32, "fp64": torch.float64}
-"""In which numbers weights and statistics are kept: with bf16 only the layers' products are computed in it."""
+"""Precision of weights and statistics by recipe precision; with bf16 only the layers compute in bf16 (autocast)."""
 
 
 @dataclass
 class Player:
-    """A network with what trains it; ``ema`` is its averaged copy, where the recipe asks for one.
+    """A network with its optimiser.
 
-    ``mixed``: its layers compute in bf16 while it trains; what it returns is single precision again. ``packing``: it
-    sees so many images together, laid upon each other as channels, and says one thing of them (Lin et al. 2018,
-    PacGAN). ``joint``: several batches are one to it. ``spectral``: it plays with its weights divided by their spectral
-    norms (Miyato et al. 2018, eq. 8).
+    Attributes:
+        module: the network.
+        optimizer: the optimiser of its weights.
+        ema: the network with averaged weights, where the recipe asks for averages.
+        mixed_precision: whether its layers compute in bf16 in training; its outputs are in single precision.
+        packing: the number of images that are stacked as channels and share one output (Lin et al. 2018, PacGAN).
+        joint_batch: whether several batches pass through it as one, also where its layers mix samples.
+        spectral_norm: whether its weights are divided by their spectral norms (Miyato et al. 2018, eq. 8).
+        parameters: the weights as a list.
     """
 
     module: nn.Module
     optimizer: Adam
     ema: nn.Module | None = None
-    mixed: bool = False
+    mixed_precision: bool = False
     packing: int = 1
-    joint: bool = False
-    spectral: bool = False
+    joint_batch: bool = False
+    spectral_norm: bool = False
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
-        """List the parameters once: the step needs them every time."""
+        """List parameters and noise layers once, because every step needs them."""
         self.parameters = list(self.module.parameters())
         self._noise = noise_layers(self.module)
 
     def reseed(self, seed: int) -> None:
-        """Begin the chance inside the network anew, where there is any: what follows depends on ``seed`` alone."""
+        """Reseed the noise layers of the network, so that its next outputs depend on ``seed`` alone."""
         for layer in self._noise:
             layer.random = layer.random or torch.Generator(self.parameters[0].device)
         for index, layer in enumerate(self._noise):
@@ -57,73 +62,78 @@ class Player:
             layer.random.manual_seed(seed + index)
 
     def __call__(
-        self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None, **ways: Any
+        self, x: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None, **options: Any
     ) -> Any:
-        """Send latents or images through the network, with other ``weights`` by name where they are given.
+        """Return the network's output for latents or images, with other ``weights`` by name where they are given.
 
-        ``ways``: what else the network takes.
+        ``options`` are passed to the network's ``forward``.
         """
         if self.packing > 1:
             x = x.reshape(-1, self.packing * x.shape[1], *x.shape[2:])
         weights = dict(weights or {})
-        if self.spectral:
+        if self.spectral_norm:
             weights |= normalized(weights or dict(self.module.named_parameters()))
-        if not self.mixed:
-            return self._play(weights, x, condition, ways)
+        if not self.mixed_precision:
+            return self._forward(weights, x, condition, options)
         with torch.autocast(x.device.type, torch.bfloat16):
-            return self._play(weights, x, condition, ways)
+            return self._forward(weights, x, condition, options)
 
-    def _play(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None, ways: dict[str, Any]) -> Any:
+    def _forward(self, weights: dict[str, Tensor], x: Tensor, condition: Tensor | None, options: dict[str, Any]) -> Any:
         if weights:
-            return functional_call(self.module, weights, (x, condition), ways)
-        return self.module(x, condition, **ways)
+            return functional_call(self.module, weights, (x, condition), options)
+        return self.module(x, condition, **options)
 
     @torch.no_grad()
     def preview(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Draw quickly, with the weights to draw with: in training's precision, by the statistics of this batch."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
-            drawn: Tensor = self.published(x, condition)
-        return drawn
+        """Generate images quickly: averaged weights, training precision, and the batch statistics of this batch."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            images: Tensor = self.published(x, condition)
+        return images
 
     def logits(
         self, images: Tensor, condition: Tensor | None = None, weights: dict[str, Tensor] | None = None
     ) -> Tensor:
-        """What a discriminator says of images [N, C, H, W]: logits [N]."""
-        found: Tensor = self(images, condition, weights).logits
-        return found
+        """Return a discriminator's logits [N] for images [N, C, H, W]."""
+        logits: Tensor = self(images, condition, weights).logits
+        return logits
 
     def discriminate(
         self, batches: Sequence[tuple[Tensor, Tensor | None]], weights: dict[str, Tensor] | None = None
     ) -> list[DiscriminatorOutput]:
-        """What a discriminator says of each of several batches, told their labels, all of them or none.
+        """Return a discriminator's output for each batch (images, labels); either all batches have labels or none.
 
-        In one pass, which is faster, unless that would mix their batch statistics where it is not to.
+        The batches go through the network in one pass, which is faster, unless its layers mix samples and
+        ``joint_batch`` is false.
         """
-        if self.mixes_samples and not self.joint:
+        if self.mixes_samples and not self.joint_batch:
             return [self(images, labels, weights) for images, labels in batches]
-        known = [labels for _, labels in batches if labels is not None]
-        said: DiscriminatorOutput = self(
-            torch.cat([images for images, _ in batches]), torch.cat(known) if known else None, weights
+        given = [labels for _, labels in batches if labels is not None]
+        output: DiscriminatorOutput = self(
+            torch.cat([images for images, _ in batches]), torch.cat(given) if given else None, weights
         )
-        return said.split([len(images) // self.packing for images, _ in batches])
+        return output.split([len(images) // self.packing for images, _ in batches])
 
     @cached_property
     def mixes_samples(self) -> bool:
-        """Whether what the network says of one image depends on the others of its batch."""
+        """Whether the output for one image depends on the other images of its batch."""
         return any(isinstance(layer, MIXING) for layer in self.module.modules())
 
     @property
     def published(self) -> nn.Module:
-        """The weights to draw pictures with: averaged where there are averages."""
+        """The network to use after training: with averaged weights where there are any."""
         return self.ema or self.module
 
 
 @dataclass
 class State:
-    """The players, and how far the game has come; a step is one round of the game.
+    """The players and the progress of the run.
 
-    ``others`` are, by name, those that the generator plays with: a discriminator against it, or an encoder for it.
-    ``averages`` are, by player, the averages of its weights over all steps, where a term remembers them.
+    Attributes:
+        generator: the generator.
+        others: the other players by name: a discriminator or an encoder.
+        step: the number of finished steps.
+        images_seen: the number of real images shown so far.
+        averages: by player, the averages of its weights over all steps, where a term needs them.
     """
 
     generator: Player
@@ -133,52 +143,57 @@ class State:
     averages: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def players(self) -> dict[str, Player]:
-        """The players by name."""
+        """Return all players by name, the generator first."""
         return {"generator": self.generator, **self.others}
 
     @property
     def discriminator(self) -> Player:
-        """The one that tells real images from generated ones, in a game that has it."""
+        """The discriminator; KeyError in a run without one."""
         return self.others["discriminator"]
 
     @property
     def encoder(self) -> Player:
-        """The one that makes latents of images, in a game that has it."""
+        """The encoder; KeyError in a run without one."""
         return self.others["encoder"]
 
     @torch.no_grad()
     def begin_averages(self) -> None:
-        """Begin the averages over all steps with the weights as they are."""
+        """Start the averages over all steps at the current weights."""
         for name, averages in self.averages.items():
             torch._foreach_copy_(averages, [p.detach() for p in self.players()[name].parameters])
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by name; the tensors are the state's own, not copies."""
-        found: dict[str, Tensor] = {}
+        """Return every tensor of the state by name; module and average tensors are not copies."""
+        tensors: dict[str, Tensor] = {}
         for name, player in self.players().items():
-            found |= {f"{name}.module.{key}": value for key, value in player.module.state_dict().items()}
+            tensors |= {f"{name}.module.{key}": value for key, value in player.module.state_dict().items()}
             if player.ema is not None:
-                found |= {f"{name}.ema.{key}": value for key, value in player.ema.state_dict().items()}
-            found |= {f"{name}.optimizer.{key}": value for key, value in player.optimizer.tensors().items()}
-            found |= {f"{name}.average.{index}": value for index, value in enumerate(self.averages.get(name, ()))}
-        return found
+                tensors |= {f"{name}.ema.{key}": value for key, value in player.ema.state_dict().items()}
+            tensors |= {f"{name}.optimizer.{key}": value for key, value in player.optimizer.tensors().items()}
+            tensors |= {f"{name}.average.{index}": value for index, value in enumerate(self.averages.get(name, ()))}
+        return tensors
 
     def load(self, tensors: dict[str, Tensor], step: int, images_seen: int) -> None:
-        """Take over what ``tensors`` gave; names or shapes that do not fit raise ValueError."""
+        """Restore the tensors that ``tensors`` returned, and the counters.
+
+        Raises:
+            ValueError: a tensor is missing, or names or shapes do not fit the networks.
+        """
         missing = {name for name in self.tensors() if ".optimizer." not in name} - set(tensors)
         if missing:
-            raise ValueError(f"the checkpoint lacks {sorted(missing)[0]}")
+            raise ValueError(f"the checkpoint lacks the tensor {sorted(missing)[0]}")
         for name, player in self.players().items():
-            _load_module(player.module, _below(tensors, f"{name}.module."))
+            _load_module(player.module, _with_prefix(tensors, f"{name}.module."))
             if player.ema is not None:
-                _load_module(player.ema, _below(tensors, f"{name}.ema."))
-            player.optimizer.load(_below(tensors, f"{name}.optimizer."))
+                _load_module(player.ema, _with_prefix(tensors, f"{name}.ema."))
+            player.optimizer.load(_with_prefix(tensors, f"{name}.optimizer."))
             for index, average in enumerate(self.averages.get(name, ())):
                 average.copy_(tensors[f"{name}.average.{index}"])
         self.step, self.images_seen = step, images_seen
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with ``prefix``, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
@@ -186,23 +201,25 @@ def _load_module(module: nn.Module, tensors: dict[str, Tensor]) -> None:
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ValueError(f"the checkpoint is of other networks: {str(error).splitlines()[-1].strip()}") from None
+        raise ValueError(f"the checkpoint is from other networks: {str(error).splitlines()[-1].strip()}") from None
 
 
 def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: int, device: torch.device) -> State:
-    """Build the players at their initial values, which depend on the seed alone.
+    """Build the players of a recipe with initial weights that depend on the seed alone.
 
-    ``classes`` is the number of classes of the data; an unconditional recipe does not look at it.
+    ``classes`` is the number of classes of the data; an unconditional recipe ignores it.
     """
-    told, dtype = recipe.condition_classes(classes), DTYPES[recipe.precision]
-    generator = build_generator(recipe.generator, recipe.latent.dim, shape, told, drawn=recipe.data.clusters > 0)
+    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.precision]
+    generator = build_generator(
+        recipe.generator, recipe.latent.dim, shape, condition_classes, drawn=recipe.data.clusters > 0
+    )
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     others = {}
     if recipe.discriminator:
-        packed = (shape[0] * recipe.packing, *shape[1:])
+        packed_shape = (shape[0] * recipe.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
-        asked = HeadSpec((told or classes) if recipe.discriminator.classifier != "none" else 0, codes)
-        discriminator = build_discriminator(recipe.discriminator, packed, told, asked)
+        spec = HeadSpec((condition_classes or classes) if recipe.discriminator.classifier != "none" else 0, codes)
+        discriminator = build_discriminator(recipe.discriminator, packed_shape, condition_classes, spec)
         recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
         others["discriminator"] = _player(
             discriminator.to(device, dtype),
@@ -210,30 +227,31 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
             recipe,
             averaged=recipe.average_discriminator,
             packing=recipe.packing,
-            joint=recipe.joint_batch,
-            spectral=recipe.spectral_norm,
+            joint_batch=recipe.joint_batch,
+            spectral_norm=recipe.spectral_norm,
         )
     if recipe.encoder and recipe.reconstruction:
         encoder = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
         recipe.encoder.init.draw(encoder, random_generator(seed, "init", "encoder"))
         others["encoder"] = _player(encoder.to(device, dtype), recipe.generator_lr, recipe, averaged=True)
     state = State(_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged=True), others)
-    if recipe.terms.remember:
-        state.averages = {name: [p.detach().clone() for p in x.parameters] for name, x in state.players().items()}
+    if recipe.terms.needs_weight_average:
+        players = state.players().items()
+        state.averages = {name: [p.detach().clone() for p in player.parameters] for name, player in players}
     return state
 
 
 @torch.no_grad()
-def prepare(state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) -> None:
-    """Give new players what they need of data and latents before the first step; most need nothing.
+def prepare(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> None:
+    """Initialise the parts of new players that depend on data or noise, before the first step.
 
-    A generator with a reference batch gets its latents; who looks at images with rows of their own length sets these
-    by a first batch of real ones.
+    A generator with a reference batch gets its reference latents. A discriminator or encoder with weight norm gets its
+    gains and biases from the first real batch. All weight averages start at the resulting weights.
     """
     if isinstance(generator := state.generator.module, WithReference):
-        generator.latent.copy_(draws.latent(len(generator.latent), "reference"))
+        generator.latent.copy_(noise.latent(len(generator.latent), "reference"))
     for player in state.others.values():
-        player.reseed(draws.seed("prepare"))
+        player.reseed(noise.seed("prepare"))
         data_dependent_init(player.module, partial(player, *streams["real"][0]))
     for player in state.players().values():
         if player.ema is not None:
@@ -241,7 +259,8 @@ def prepare(state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) 
     state.begin_averages()
 
 
-def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **more: Any) -> Player:
+def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **options: Any) -> Player:
+    """Return a player with its optimiser and, if ``averaged``, a copy of the network for the averaged weights."""
     optimizer = Adam(module.parameters(), lr, (recipe.adam.beta1, recipe.adam.beta2), recipe.adam.eps)
     ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
-    return Player(module, optimizer, ema, mixed=recipe.precision == "bf16", **more)
+    return Player(module, optimizer, ema, mixed_precision=recipe.precision == "bf16", **options)

@@ -1,4 +1,4 @@
-"""What a step saw, as scalars on the device."""
+"""Statistics of a training step, as scalars on the device."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.training.state import Player, State
 
 Stats = dict[str, Tensor]
-"""Scalars on the device, by name: nobody has waited for them yet."""
+"""Scalars on the device, by name; reading one waits for the device."""
 
 
 @torch.no_grad()
-def seen(state: State, real: Tensor, fake: Tensor) -> Stats:
-    """How long the players' gradients were, and how far real images and those that were made spread."""
+def gradient_and_spread_stats(state: State, real: Tensor, fake: Tensor) -> Stats:
+    """Return the gradient norm of each player, and the spread of the real and of the generated images."""
     return {
         **{f"{name}_gradient": torch.nn.utils.get_total_norm(gradients(p)) for name, p in state.players().items()},
         "real_spread": spread(real),
@@ -22,20 +22,20 @@ def seen(state: State, real: Tensor, fake: Tensor) -> Stats:
 
 
 def spread(images: Tensor) -> Tensor:
-    """Sum over pixels of the variance over the batch; 0 where all images are alike."""
+    """Return the variance over the batch, summed over pixels; 0 where all images are equal."""
     x, n = images.flatten(1), len(images)
     # var = (sum of squares - square of sum / n) / (n - 1): five times as fast as torch.var over the first axis
     return ((x.square().sum() - x.sum(0).square().sum() / n) / (n - 1)).clamp_min(0)
 
 
 def gradients(player: Player) -> list[Tensor]:
-    """The gradients that the player's last update used."""
+    """Return the gradients of the player's last update."""
     return [parameter.grad for parameter in player.parameters if parameter.grad is not None]
 
 
 @torch.no_grad()
-def outputs(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
-    """What the discriminator said: its logits, and where these are probabilities D(x), D(G(z)) and V(D, G)."""
+def logit_stats(recipe: Recipe, real: Tensor, fake: Tensor) -> Stats:
+    """Return mean and standard deviation of the logits and, for probabilistic objectives, D(x), D(G(z)) and V(D, G)."""
     assert recipe.objective is not None
     stats = {"real_logit": real.mean(), "fake_logit": fake.mean()}
     stats |= {"real_logit_std": real.std(), "fake_logit_std": fake.std()}

@@ -1,4 +1,4 @@
-"""One round of the adversarial game. Nothing here knows which GAN is being trained."""
+"""One step of adversarial training, the same for all GAN recipes."""
 
 from functools import partial
 from typing import Protocol
@@ -13,101 +13,106 @@ from ganforge.training.ema import finish_step
 from ganforge.training.noise import NoiseSource
 from ganforge.training.schedule import learning_rates, noise_sigma
 from ganforge.training.state import Player, State
-from ganforge.training.stats import Stats, outputs, seen
+from ganforge.training.stats import Stats, gradient_and_spread_stats, logit_stats
 from ganforge.training.unroll import unroll, unrolled_loss
 
 
 class StepFn(Protocol):
-    """A way to play one round: changes the state, returns what it saw."""
+    """A training step: changes the state and returns statistics."""
 
-    def __call__(self, state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) -> Stats:
-        """Play one round and advance ``state.step``."""
+    def __call__(self, state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> Stats:
+        """Do one step and advance ``state.step``."""
         ...
 
 
-def adversarial(state: State, recipe: Recipe, streams: Streams, draws: NoiseSource) -> Stats:
-    """``discriminator_steps`` updates of the discriminator, then ``generator_steps`` of the generator.
+def adversarial(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> Stats:
+    """Do ``discriminator_steps`` updates of the discriminator, then ``generator_steps`` updates of the generator.
 
-    Only the weights of the player whose turn it is move: gradients are asked for its parameters alone, and no layer
-    keeps anything from a forward pass. In the simultaneous order both move at the end, by gradients at the old weights.
+    Each update changes the weights of one player only: gradients are computed for its parameters alone, and no layer
+    stores anything in a forward pass. In the simultaneous order both players are updated at the end, with gradients at
+    the old weights.
     """
     generator, discriminator = state.generator, state.discriminator
     assert recipe.objective is not None
-    rounds, size, together = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
-    generator_rate, discriminator_rate = learning_rates(recipe, state.images_seen)
-    deviation = noise_sigma(recipe, state.images_seen)
+    d_steps, size, simultaneous = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
+    generator_lr, discriminator_lr = learning_rates(recipe, state.images_seen)
+    sigma = noise_sigma(recipe, state.images_seen)
 
     def noisy(images: Tensor, name: str, k: int) -> Tensor:
-        return images + deviation * draws.noise_like(images, name, state.step, k) if deviation else images
+        return images + sigma * noise.noise_like(images, name, state.step, k) if sigma else images
 
-    def turn(whose: Phase, fake: Samples, real: Samples | None, **streams: Samples) -> LossContext:
-        weights, averages = state.players()[whose].parameters, state.averages.get(whose, ())
-        return LossContext(whose, fake, real, streams, recipe.codes, weights, averages)
+    def loss_context(turn: Phase, fake: Samples, real: Samples | None, **streams: Samples) -> LossContext:
+        weights, averages = state.players()[turn].parameters, state.averages.get(turn, ())
+        return LossContext(turn, fake, real, streams, recipe.codes, weights, averages)
 
-    for k in range(rounds):
-        discriminator.reseed(draws.seed("discriminator", state.step, k))
-        real, labels = streams["real"][state.step * rounds + k]
-        latent = draws.latent(size, "discriminator", state.step, k)
-        keeps_graph = recipe.shared_noise and k == rounds - 1
+    for k in range(d_steps):
+        discriminator.reseed(noise.seed("discriminator", state.step, k))
+        real, labels = streams["real"][state.step * d_steps + k]
+        latent = noise.latent(size, "discriminator", state.step, k)
+        keeps_graph = recipe.shared_noise and k == d_steps - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
-        shown = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
-        more = {name: streams[name][state.step * rounds + k] for name in recipe.terms.streams}
-        looks = [
-            (shown[0], labels),
-            (shown[1], labels),
-            *((images, known if recipe.uses_classes else None) for images, known in more.values()),
+        d_inputs = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
+        extra = {name: streams[name][state.step * d_steps + k] for name in recipe.terms.streams}
+        batches = [
+            (d_inputs[0], labels),
+            (d_inputs[1], labels),
+            *((images, own_labels if recipe.uses_classes else None) for images, own_labels in extra.values()),
         ]
-        on_real, on_fake, *on_more = discriminator.discriminate(looks)
+        on_real, on_fake, *on_extra = discriminator.discriminate(batches)
         loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
-        look = partial(discriminator.logits, condition=labels)
+        logits = partial(discriminator.logits, condition=labels)
         for name, penalty in recipe.penalties.items():
             if state.step % penalty.every == 0:
-                steep = penalty(look, *shown, on_real.logits, draws.noise_like(real, name, state.step, k))
-                loss = loss + penalty.every * penalty.weight * steep.mean()
+                penalty_noise = noise.noise_like(real, name, state.step, k)
+                penalty_value = penalty(logits, *d_inputs, on_real.logits, penalty_noise)
+                loss = loss + penalty.every * penalty.weight * penalty_value.mean()
         if recipe.terms.items():
-            found = zip(more.items(), on_more, strict=True)
-            beside = {name: Samples(images, output, known) for (name, (images, known)), output in found}
-            sides = Samples(shown[1], on_fake, labels, latent), Samples(shown[0], on_real, labels)
-            loss = recipe.terms.add(loss, turn("discriminator", *sides, **beside))
-        update(discriminator, loss, discriminator_rate, waits=together)
+            outputs = zip(extra.items(), on_extra, strict=True)
+            further = {name: Samples(images, output, own_labels) for (name, (images, own_labels)), output in outputs}
+            fake_and_real = Samples(d_inputs[1], on_fake, labels, latent), Samples(d_inputs[0], on_real, labels)
+            loss = recipe.terms.add(loss, loss_context("discriminator", *fake_and_real, **further))
+        update(discriminator, loss, discriminator_lr, deferred=simultaneous)
 
     for k in range(recipe.generator_steps):
-        discriminator.reseed(draws.seed("generator", state.step, k))
+        discriminator.reseed(noise.seed("generator", state.step, k))
         if not recipe.shared_noise:
-            latent = draws.latent(size, "generator", state.step, k)
-        if not (keeps_graph and k == 0):  # else the fakes, and their graph, are still those of the weights
+            latent = noise.latent(size, "generator", state.step, k)
+        if not (keeps_graph and k == 0):  # otherwise the last fakes and their graph belong to the current weights
             fake = generator(latent, labels)
-        hoped = noisy(fake, "on hoped real", k)
-        foreseen, real_side = None, None
+        g_fakes = noisy(fake, "on hoped real", k)
+        unrolled_params, real_samples = None, None
         if recipe.unroll:
-            game = partial(unrolled_loss, recipe, discriminator, shown[0], hoped, labels)
-            foreseen = unroll(discriminator, game, recipe.unroll, discriminator_rate)
+            d_loss = partial(unrolled_loss, recipe, discriminator, d_inputs[0], g_fakes, labels)
+            unrolled_params = unroll(discriminator, d_loss, recipe.unroll, discriminator_lr)
         if recipe.joint_batch:
-            again, said = discriminator.discriminate([(shown[0], labels), (hoped, labels)], foreseen)
-            real_side = Samples(shown[0], again, labels)
+            both = [(d_inputs[0], labels), (g_fakes, labels)]
+            real_output, fake_output = discriminator.discriminate(both, unrolled_params)
+            real_samples = Samples(d_inputs[0], real_output, labels)
         else:
-            said = discriminator(hoped, labels, foreseen)
-        if real_side is None and (recipe.objective.needs_real_logits or recipe.terms.need_real_outputs):
-            with torch.set_grad_enabled(recipe.unroll > 0):  # foreseen weights depend on the fakes
-                real_side = Samples(shown[0], discriminator(shown[0], labels, foreseen), labels)
-        real_logits = real_side.output.logits if real_side else None
-        generator_loss = recipe.objective.generator_loss(real_logits, said.logits).mean()
+            fake_output = discriminator(g_fakes, labels, unrolled_params)
+        if real_samples is None and (recipe.objective.needs_real_logits or recipe.terms.needs_real_outputs):
+            with torch.set_grad_enabled(recipe.unroll > 0):  # unrolled parameters depend on the fakes
+                real_samples = Samples(d_inputs[0], discriminator(d_inputs[0], labels, unrolled_params), labels)
+        real_logits = real_samples.output.logits if real_samples else None
+        generator_loss = recipe.objective.generator_loss(real_logits, fake_output.logits).mean()
         loss = recipe.adversarial_weight * generator_loss
-        loss = recipe.terms.add(loss, turn("generator", Samples(hoped, said, labels, latent), real_side))
-        update(generator, loss, generator_rate)
-    if together:
+        fake_samples = Samples(g_fakes, fake_output, labels, latent)
+        loss = recipe.terms.add(loss, loss_context("generator", fake_samples, real_samples))
+        update(generator, loss, generator_lr)
+    if simultaneous:
         discriminator.optimizer.step()
 
     finish_step(state, recipe)
     losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
-    return losses | outputs(recipe, on_real.logits, on_fake.logits) | seen(state, real, fake)
+    stats = logit_stats(recipe, on_real.logits, on_fake.logits)
+    return losses | stats | gradient_and_spread_stats(state, real, fake)
 
 
-def update(player: Player, loss: Tensor, learning_rate: float, *, waits: bool = False) -> None:
-    """Descend on ``loss`` with one player's parameters, or wait with the gradient; nothing else gets one."""
+def update(player: Player, loss: Tensor, learning_rate: float, *, deferred: bool = False) -> None:
+    """Compute the gradient of ``loss`` for one player's parameters only, and update them unless ``deferred``."""
     player.optimizer.zero_grad()
-    player.optimizer.rate = learning_rate
+    player.optimizer.lr = learning_rate
     loss.backward(inputs=player.parameters)
-    if not waits:
+    if not deferred:
         player.optimizer.step()

@@ -1,4 +1,4 @@
-"""How long the threads of a step spin before they sleep: as long as they like alone, hardly at all beside others."""
+"""Shorter spinning of idle OpenMP threads while other processes use the same cores."""
 
 import os
 import threading
@@ -12,60 +12,60 @@ import torch
 
 STAT = Path("/proc/stat")
 SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-"""Variables by which a user settles this."""
-LOOK = 0.25
-"""Seconds between two looks at who uses the cores."""
+"""Environment variables by which a user sets the spinning; they take precedence."""
+INTERVAL = 0.25
+"""Seconds between two measurements of the use of the cores."""
 MARGIN = 0.3
-"""Cores that others may use without being noticed: what the system itself does now and then."""
-CALM = 4
-"""Looks in a row that must find room before the threads spin as before."""
-GRAIN = 2**15
-"""Elements from which torch gives an operation a second thread."""
+"""Cores that other processes may use without effect: the system itself uses some time."""
+FREE_INTERVALS = 4
+"""Consecutive measurements with free cores before the threads spin as usual again."""
+PARALLEL_SIZE = 2**15
+"""Number of elements from which torch gives an operation a second thread."""
 
 
 @contextmanager
 def considerate_spinning() -> Iterator[None]:
-    """Let the threads of torch sleep at once, instead of spinning, while other processes want their cores.
+    """Make idle torch threads sleep at once instead of spinning, while other processes use the same cores.
 
-    libgomp lets a thread that waits for the others spin for some milliseconds, because waking it takes long. Where
-    another process shares a core, a thread spins while the one that it waits for has no core to run on: a step takes
-    twenty times as long (docs/performance.md). While it manages more threads than there are cores, libgomp hardly
-    spins (its manual, GOMP_SPINCOUNT). So as long as the cores are shared some more threads are kept, asleep.
+    libgomp lets a waiting thread spin for some milliseconds, because waking a thread is slow. If another process shares
+    a core, a thread may spin on the core that the awaited thread needs, and a step takes twenty times as long
+    (docs/performance.md). libgomp hardly spins while it manages more threads than there are cores (its manual,
+    GOMP_SPINCOUNT). So while the cores are shared, this context keeps additional sleeping threads.
 
-    No result depends on it. Nothing happens with one thread, where the system does not say who uses its cores, and
-    where the user has set how to wait (`SETTINGS`).
+    Results do not depend on it. It does nothing with one thread, without ``/proc/stat``, or where the user has set one
+    of `SETTINGS`.
     """
     if torch.get_num_threads() == 1 or not STAT.exists() or any(name in os.environ for name in SETTINGS):
         yield
         return
     done = threading.Event()
-    watch = threading.Thread(target=_watch, args=(done, torch.get_num_threads()), daemon=True)
-    watch.start()
+    monitor = threading.Thread(target=_monitor, args=(done, torch.get_num_threads()), daemon=True)
+    monitor.start()
     try:
         yield
     finally:
         done.set()
-        watch.join()
+        monitor.join()
 
 
-def _watch(done: threading.Event, threads: int) -> None:
-    """Keep more threads, asleep, for as long as the cores are shared with others."""
+def _monitor(done: threading.Event, threads: int) -> None:
+    """Start sleeping threads while the cores are shared, and stop them once the cores are free, until ``done``."""
     cores = os.sched_getaffinity(0)
-    last, sleepers, calm = Usage.now(cores), Sleepers(), 0
-    while not done.wait(LOOK):
+    last, sleepers, free_count = Usage.now(cores), Sleepers(), 0
+    while not done.wait(INTERVAL):
         usage = Usage.now(cores)
-        crowded = threads + usage.of_others_since(last) > len(cores) + MARGIN
-        last, calm = usage, 0 if crowded else calm + 1
-        if crowded and not sleepers.there:
-            sleepers.come(threads, len(cores))
-        elif sleepers.there and calm >= CALM:
-            sleepers.go()
-    sleepers.go()
+        shared = threads + usage.other_cores_since(last) > len(cores) + MARGIN
+        last, free_count = usage, 0 if shared else free_count + 1
+        if shared and not sleepers.active:
+            sleepers.start(threads, len(cores))
+        elif sleepers.active and free_count >= FREE_INTERVALS:
+            sleepers.stop()
+    sleepers.stop()
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds for which some cores were busy, up to a time, and for which this process was."""
+    """CPU seconds of some cores (``busy``) and of this process (``own``) up to a ``time``."""
 
     time: float
     busy: float
@@ -73,44 +73,45 @@ class Usage:
 
     @classmethod
     def now(cls, cores: set[int]) -> "Usage":
-        """Read how much some cores have done until now: all but ``idle`` and ``iowait`` of their lines, see proc(5)."""
+        """Measure the usage of ``cores``: all fields but ``idle`` and ``iowait`` of their lines, see proc(5)."""
         rows = (line.split() for line in STAT.read_text().splitlines())
         times = [list(map(int, row[1:9])) for row in rows if row[0][:3] == "cpu" and row[0][3:] in map(str, cores)]
         ticks = sum(sum(row[:3]) + sum(row[5:]) for row in times)
         return cls(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time())
 
-    def of_others_since(self, last: "Usage") -> float:
-        """Return how many cores other processes have used."""
+    def other_cores_since(self, last: "Usage") -> float:
+        """Return how many cores other processes have used on average since ``last``."""
         return ((self.busy - last.busy) - (self.own - last.own)) / (self.time - last.time)
 
 
 class Sleepers:
-    """Teams of threads that have worked for a moment and then sleep until they go: enough to outnumber the cores."""
+    """Sleeping OpenMP teams, so many that libgomp manages more threads than there are cores."""
 
     def __init__(self) -> None:
         self._teams: list[threading.Thread] = []
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     @property
-    def there(self) -> bool:
-        """Whether there are any."""
+    def active(self) -> bool:
+        """Whether the teams are running."""
         return bool(self._teams)
 
-    def come(self, threads: int, cores: int) -> None:
-        """Start them, beside a team of so many ``threads``."""
-        self._over.clear()
+    def start(self, threads: int, cores: int) -> None:
+        """Start the teams, in addition to the existing team of ``threads``."""
+        self._stopped.clear()
         count = (cores - threads) // (threads - 1) + 1
         self._teams = [threading.Thread(target=self._sleep, args=(threads,), daemon=True) for _ in range(count)]
         for team in self._teams:
             team.start()
 
     def _sleep(self, threads: int) -> None:
-        torch.empty(threads * GRAIN, dtype=torch.uint8, device="cpu").fill_(0)  # gives this thread a team of its own
-        self._over.wait()
+        # a parallel operation gives this thread an OpenMP team of its own
+        torch.empty(threads * PARALLEL_SIZE, dtype=torch.uint8, device="cpu").fill_(0)
+        self._stopped.wait()
 
-    def go(self) -> None:
-        """End them, and with each its team."""
-        self._over.set()
+    def stop(self) -> None:
+        """End the threads, each with its team."""
+        self._stopped.set()
         for team in self._teams:
             team.join()
         self._teams = []

@@ -1,4 +1,4 @@
-"""What the discriminator would become if it went on learning: the generator plays against that (unrolled GAN)."""
+"""Unrolled GAN: the generator is trained against the discriminator's weights some steps ahead."""
 
 from collections.abc import Callable
 
@@ -9,41 +9,43 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.training.state import Player
 
 TINY = 1e-30
-"""Under the root: a weight whose gradient was always 0 must not make an infinite one."""
+"""Added under the square root: otherwise a weight whose gradient was always 0 has an infinite derivative."""
 
 
 Weights = dict[str, Tensor]
 
 
-def unroll(player: Player, loss: Callable[[Weights], Tensor], times: int, rate: float) -> Weights:
-    """Return a player's weights by name after ``times`` more Adam steps on a loss of its weights, with their graph.
+def unroll(player: Player, loss: Callable[[Weights], Tensor], times: int, lr: float) -> Weights:
+    """Return a player's weights by name after ``times`` further Adam steps on ``loss(weights)``, with their graph.
 
-    The player itself does not move: weights, moments and step count are those of its optimiser, continued on paper.
-    The generator's gradient goes through the steps (Metz et al. 2017, eq. 6 to 8); without any it is the plain one.
+    The steps continue from the optimiser's moments and step count; the player itself does not change. The generator's
+    gradient passes through the steps (Metz et al. 2017, eq. 6 to 8); with 0 steps it is the plain gradient.
     """
     adam = player.optimizer
     (beta1, beta2), eps = adam.betas, adam.eps
     weights: Weights = dict(player.module.named_parameters())
     first, second = adam.averages["exp_avg"], adam.averages["exp_avg_sq"]
-    done = adam.steps.clone()  # a tensor on the device: nothing waits for it
+    steps = adam.steps.clone()  # stays on the device, so nothing waits for it
     for k in range(1, times + 1):
-        # a head that says nothing of real or fake, such as one for codes, has slopes of 0
-        slopes = torch.autograd.grad(loss(weights), list(weights.values()), create_graph=True, materialize_grads=True)
-        first = [beta1 * m + (1 - beta1) * g for m, g in zip(first, slopes, strict=True)]
-        second = [beta2 * v + (1 - beta2) * g.square() for v, g in zip(second, slopes, strict=True)]
-        bias1, bias2 = 1 - beta1 ** (done + k), 1 - beta2 ** (done + k)
-        moved = [
-            w - rate * (m / bias1) / ((v / bias2 + TINY).sqrt() + eps)
+        # heads that do not enter the loss, such as the one for codes, get gradients of 0
+        gradients = torch.autograd.grad(
+            loss(weights), list(weights.values()), create_graph=True, materialize_grads=True
+        )
+        first = [beta1 * m + (1 - beta1) * g for m, g in zip(first, gradients, strict=True)]
+        second = [beta2 * v + (1 - beta2) * g.square() for v, g in zip(second, gradients, strict=True)]
+        bias1, bias2 = 1 - beta1 ** (steps + k), 1 - beta2 ** (steps + k)
+        updated = [
+            w - lr * (m / bias1) / ((v / bias2 + TINY).sqrt() + eps)
             for w, m, v in zip(weights.values(), first, second, strict=True)
         ]
-        weights = dict(zip(weights, moved, strict=True))
+        weights = dict(zip(weights, updated, strict=True))
     return weights
 
 
 def unrolled_loss(
     recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
 ) -> Tensor:
-    """Loss [] of a discriminator with these weights; the objective alone, without penalties."""
+    """Return the loss [] of a discriminator with these weights: the objective alone, without penalties and terms."""
     assert recipe.objective is not None
-    said_real, said_fake = discriminator.discriminate([(real, labels), (fake, labels)], weights)
-    return recipe.objective.discriminator_loss(said_real.logits, said_fake.logits).mean()
+    on_real, on_fake = discriminator.discriminate([(real, labels), (fake, labels)], weights)
+    return recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
