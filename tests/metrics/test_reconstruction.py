@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.metrics import lost_variance, sharpness
+from ganforge.metrics import relative_mse, sharpness
 from ganforge.metrics.reconstruction import laplacian
 
 RANDOM = np.random.default_rng(0)
@@ -36,29 +36,29 @@ def test_unsigned_bytes_do_not_wrap():
     real = torch.zeros(2, 1, 5, 5, dtype=torch.uint8)
     real[:, :, 2, 2] = 255
     assert sharpness(real, real.double()) == 1
-    assert lost_variance(torch.tensor([[0], [255]], dtype=torch.uint8), torch.tensor([[255], [0]])) == 4
+    assert relative_mse(torch.tensor([[0], [255]], dtype=torch.uint8), torch.tensor([[255], [0]])) == 4
 
 
-def test_lost_variance():
+def test_relative_mse():
     real = RANDOM.normal(3, 2, (200, 4, 5))
-    assert lost_variance(real, real) == 0
-    assert lost_variance(real, np.broadcast_to(real.mean(0), real.shape)) == pytest.approx(1)
+    assert relative_mse(real, real) == 0
+    assert relative_mse(real, np.broadcast_to(real.mean(0), real.shape)) == pytest.approx(1)
     half = real.mean(0) + 0.5 * (real - real.mean(0))
-    assert lost_variance(real, half) == pytest.approx(0.25)
-    assert lost_variance(real, real[::-1]) > 1.5  # another's image
-    assert np.isnan(lost_variance(np.ones((3, 2)), np.zeros((3, 2))))
+    assert relative_mse(real, half) == pytest.approx(0.25)
+    assert relative_mse(real, real[::-1]) > 1.5  # reconstructions of other images
+    assert np.isnan(relative_mse(np.ones((3, 2)), np.zeros((3, 2))))
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: lost_variance(np.ones((3, 2)), np.ones((4, 2))),
-        lambda: lost_variance(np.ones((1, 2)), np.ones((1, 2))),
-        lambda: lost_variance(np.array([[1.0], [np.nan]]), np.ones((2, 1))),
+        lambda: relative_mse(np.ones((3, 2)), np.ones((4, 2))),
+        lambda: relative_mse(np.ones((1, 2)), np.ones((1, 2))),
+        lambda: relative_mse(np.array([[1.0], [np.nan]]), np.ones((2, 1))),
         lambda: sharpness(np.ones((3, 1, 2, 8)), np.ones((3, 1, 2, 8))),
         lambda: sharpness(np.ones((3, 8, 8)), np.ones((3, 8, 8))),
     ],
 )
-def test_what_cannot_be_measured_is_refused(call):
+def test_invalid_input_is_rejected(call):
     with pytest.raises(ValueError):  # noqa: PT011
         call()

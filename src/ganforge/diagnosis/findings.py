@@ -278,7 +278,7 @@ def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Fin
         return Finding(
             "label-ignored",
             2,
-            f"the label is ignored: {agreement:.0%} of the pictures show the {measured['noun']} asked for "
+            f"the label is ignored: {agreement:.0%} of the pictures show the requested {measured['noun']} "
             f"(chance: {1 / len(measured['class_names']):.0%})",
             "train longer, or choose a recipe whose discriminator uses the label more strongly",
         )

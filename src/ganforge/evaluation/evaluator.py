@@ -37,7 +37,7 @@ class Evaluator:
     """Measures sets of fakes against the same real images, under one protocol.
 
     Args:
-        eye: the feature extractor.
+        extractor: the feature extractor.
         splits: the data. Fakes are compared with its ``split``, and with the training images to find copies.
         split: ``test`` or ``validation``.
         n: number of fakes, and of reals.
@@ -47,7 +47,7 @@ class Evaluator:
 
     def __init__(
         self,
-        eye: FeatureExtractor,
+        extractor: FeatureExtractor,
         splits: Splits,
         split: str,
         n: int,
@@ -55,22 +55,22 @@ class Evaluator:
         say: Callable[[str], None] = print,
     ) -> None:
         reals = splits.test if split == "test" else splits.validation
-        self.eye, self._splits, self._report, self._say = eye, splits, report, say
-        self.protocol = Protocol(eye.name, eye.hash, splits.train.name, reals.fingerprint, split, n)
+        self.extractor, self._splits, self._report, self._say = extractor, splits, report, say
+        self.protocol = Protocol(extractor.name, extractor.hash, splits.train.name, reals.fingerprint, split, n)
         self._reals = random_subset(reals, n, "reals")
         self._others = other_reals(splits.train, n)  # the same images as in the verdict, for one floor
         unseen = splits.validation if split == "test" else splits.test
         self._unseen = random_subset(unseen, min(n, len(unseen)), "unseen")
-        self._real, self._floor = (eye.look_at_set(images, report) for images in (self._reals, self._others))
-        self._train = kept_features(eye, splits.train, report)
+        self._real, self._floor = (extractor.look_at_set(images, report) for images in (self._reals, self._others))
+        self._train = kept_features(extractor, splits.train, report)
 
     def measure(self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False) -> Evaluation:
         """Compute all metrics of n fakes; the label swap only with their conditional generator."""
         fake = self._extract(fakes)
-        metrics = plain_figures(self._real, fake, len(self.eye.class_names))
+        metrics = plain_figures(self._real, fake, len(self.extractor.class_names))
         metrics |= copying_figures(self._train, self._real.features, fake.features)
-        if generator is not None and generator.class_names and self.eye.class_names:
-            metrics |= label_swap(generator, self.eye, self._report)
+        if generator is not None and generator.class_names and self.extractor.class_names:
+            metrics |= label_swap(generator, self.extractor, self._report)
         slow = slow and fakes.labelled and self._reals.labelled
         if slow:
             self._say("training one small classifier on fakes and one on reals ...")
@@ -81,9 +81,9 @@ class Evaluator:
             Figure(name, value, interval, references.get(name), references.get(f"bad {name}"), self.protocol.n)
             for name, (value, interval) in sorted(metrics.items(), key=lambda item: list(METRICS).index(item[0]))
         ]
-        rows = class_figures(self._real, fake, self._floor, self.eye.class_names)
+        rows = class_figures(self._real, fake, self._floor, self.extractor.class_names)
         note = generator.note if generator else {}
-        notes = (self.eye.note,) if self.eye.note else ()
+        notes = (self.extractor.note,) if self.extractor.note else ()
         return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"), notes)
 
     def nearest(self, fakes: ImageSet) -> bytes:
@@ -96,7 +96,9 @@ class Evaluator:
         )
 
     def _extract(self, images: ImageSet) -> Features:
-        return self.eye.look(images.images, self.eye.numbered(images) if images.labelled else None, self._report)
+        return self.extractor.look(
+            images.images, self.extractor.numbered(images) if images.labelled else None, self._report
+        )
 
     def _cached_references(self, slow: bool) -> dict[str, float]:
         """Return the floors by name and the ceilings by "bad" and name, from the cache folder if it has them."""
@@ -115,7 +117,7 @@ class Evaluator:
 
     def _compute_references(self, slow: bool) -> dict[str, float]:
         """Compute the metrics of other reals, then of worst-case fakes, instead of the fakes."""
-        classes = len(self.eye.class_names)
+        classes = len(self.extractor.class_names)
         references = compute_metrics(self._real, self._floor, classes)
         unseen_features = self._extract(self._unseen)  # not `_others`: these are training images, hence exact copies
         references |= _values(copying_figures(self._train, self._real.features, unseen_features.features))

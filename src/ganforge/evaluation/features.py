@@ -132,18 +132,18 @@ def _if_complete(labels: Tensor | None) -> Tensor | None:
     return None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
 
 
-def kept_features(eye: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
+def kept_features(extractor: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
     """Return the features [N, F] of a large set that every evaluation needs: the training images.
 
     A judge's features are kept in the cache folder, under the judge's hash and the fingerprint of the images.
     """
-    if eye.judge is None:
-        return eye.look(images.images, report=report).features
-    file = cache_folder() / "features" / f"{eye.hash[:16]}-{images.fingerprint[:16]}.safetensors"
+    if extractor.judge is None:
+        return extractor.look(images.images, report=report).features
+    file = cache_folder() / "features" / f"{extractor.hash[:16]}-{images.fingerprint[:16]}.safetensors"
     try:
         return read_tensors(file)[0]["features"]
     except (Damaged, OSError, KeyError):
-        features = eye.look(images.images, report=report).features
+        features = extractor.look(images.images, report=report).features
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_tensors(file, {"features": features}, {})

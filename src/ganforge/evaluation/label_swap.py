@@ -13,7 +13,7 @@ from ganforge.sampling import Generator
 PAIRS = 2000
 
 
-def label_swap(generator: Generator, eye: FeatureExtractor, report: Report | None = None) -> Found:
+def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report | None = None) -> Found:
     """Generate pairs of images from one latent with two labels, and measure how class and style change.
 
     ``swap_changed``: share of pairs in which the judge predicts both requested labels. A generator that ignores its
@@ -29,8 +29,8 @@ def label_swap(generator: Generator, eye: FeatureExtractor, report: Report | Non
     both_correct, traits = torch.ones(PAIRS, dtype=torch.bool), []
     for labels in (first, second):
         images = generator.draw(latent, labels)
-        requested = eye.numbered(ImageSet(images, labels.cpu(), generator.class_names))
-        both_correct &= eye.look(images, report=report).classes == requested
+        requested = extractor.numbered(ImageSet(images, labels.cpu(), generator.class_names))
+        both_correct &= extractor.look(images, report=report).classes == requested
         traits.append(_centre_by_class(style_traits(images), labels.cpu()))
     hits, correlation = int(both_correct.sum()), style_correlation(*traits)
     parts = zip(*(rows.split(PAIRS // SPLITS) for rows in traits), strict=True)

@@ -19,18 +19,18 @@ def clustering_accuracy(classes: ArrayLike, clusters: ArrayLike) -> float:
     """
     from scipy.optimize import linear_sum_assignment  # here, because it takes a third of a second to import
 
-    class_index, cluster_index = np.asarray(classes), np.asarray(clusters)
-    if class_index.shape != cluster_index.shape or class_index.ndim != 1 or not len(class_index):
+    class_ids, cluster_ids = np.asarray(classes), np.asarray(clusters)
+    if class_ids.shape != cluster_ids.shape or class_ids.ndim != 1 or not len(class_ids):
         raise ValueError(
-            f"classes and clusters must be [N] alike, N >= 1; found {class_index.shape} and {cluster_index.shape}"
+            f"classes and clusters must have one shape [N], N >= 1, not {class_ids.shape} and {cluster_ids.shape}"
         )
     if (
-        class_index.dtype.kind not in "iu"
-        or cluster_index.dtype.kind not in "iu"
-        or min(class_index.min(), cluster_index.min()) < 0
+        class_ids.dtype.kind not in "iu"
+        or cluster_ids.dtype.kind not in "iu"
+        or min(class_ids.min(), cluster_ids.min()) < 0
     ):
         raise ValueError("classes and clusters must be whole numbers from 0")
-    counts = np.zeros((cluster_index.max() + 1, class_index.max() + 1), np.int64)
-    np.add.at(counts, (cluster_index, class_index), 1)
+    counts = np.zeros((cluster_ids.max() + 1, class_ids.max() + 1), np.int64)
+    np.add.at(counts, (cluster_ids, class_ids), 1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    return float(counts[rows, columns].sum() / len(class_index))
+    return float(counts[rows, columns].sum() / len(class_ids))
