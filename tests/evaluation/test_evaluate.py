@@ -201,8 +201,10 @@ def test_evaluate_accepts_arrays_and_a_users_extractor():
 def test_slow_metrics_of_real_digits_are_near_the_floor(evaluator, monkeypatch):
     import ganforge.evaluation.downstream as downstream
 
-    monkeypatch.setattr(downstream, "learned", lambda a, b, f=downstream.learned: f(a, b, epochs=2))
-    monkeypatch.setattr("ganforge.evaluation.evaluator.learned", downstream.learned)
+    monkeypatch.setattr(
+        downstream, "downstream_accuracy", lambda a, b, f=downstream.downstream_accuracy: f(a, b, epochs=2)
+    )
+    monkeypatch.setattr("ganforge.evaluation.evaluator.downstream_accuracy", downstream.downstream_accuracy)
     evaluation = evaluator.measure(real(), "real digits", slow=True)
     for name in ("train_on_generated", "test_on_generated"):
         figure = evaluation[name]

@@ -66,7 +66,7 @@ def count_correct(network: SmallNetwork, images: ImageSet) -> int:
     return int((torch.cat(predictions) == images.labels).sum())
 
 
-def learned(images: ImageSet, tested: ImageSet, epochs: int = EPOCHS) -> tuple[float, Interval]:
+def downstream_accuracy(images: ImageSet, tested: ImageSet, epochs: int = EPOCHS) -> tuple[float, Interval]:
     """Return the accuracy on ``tested`` of a classifier trained on ``images``, and its interval."""
     correct = count_correct(train_classifier(images, epochs), tested)
     return correct / len(tested), proportion_interval(correct, len(tested))

@@ -7,17 +7,17 @@ import torch
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import RunFailed
-from ganforge.evaluation.downstream import learned
+from ganforge.evaluation.downstream import downstream_accuracy
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
 from ganforge.evaluation.label_swap import label_swap
 from ganforge.evaluation.metric_table import (
     METRICS,
+    Estimates,
     Figure,
-    Found,
-    class_figures,
+    class_metrics,
     compute_metrics,
     copying_figures,
-    plain_figures,
+    metrics_with_intervals,
 )
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.report import Evaluation
@@ -67,21 +67,21 @@ class Evaluator:
     def measure(self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False) -> Evaluation:
         """Compute all metrics of n fakes; the label swap only with their conditional generator."""
         fake = self._extract(fakes)
-        metrics = plain_figures(self._real, fake, len(self.extractor.class_names))
+        metrics = metrics_with_intervals(self._real, fake, len(self.extractor.class_names))
         metrics |= copying_figures(self._train, self._real.features, fake.features)
         if generator is not None and generator.class_names and self.extractor.class_names:
             metrics |= label_swap(generator, self.extractor, self._report)
         slow = slow and fakes.labelled and self._reals.labelled
         if slow:
             self._say("training one small classifier on fakes and one on reals ...")
-            metrics["train_on_generated"] = learned(fakes, self._reals)
-            metrics["test_on_generated"] = learned(self._others, fakes)
+            metrics["train_on_generated"] = downstream_accuracy(fakes, self._reals)
+            metrics["test_on_generated"] = downstream_accuracy(self._others, fakes)
         references = self._cached_references(slow)
         figures = [
             Figure(name, value, interval, references.get(name), references.get(f"bad {name}"), self.protocol.n)
             for name, (value, interval) in sorted(metrics.items(), key=lambda item: list(METRICS).index(item[0]))
         ]
-        rows = class_figures(self._real, fake, self._floor, self.extractor.class_names)
+        rows = class_metrics(self._real, fake, self._floor, self.extractor.class_names)
         note = generator.note if generator else {}
         notes = (self.extractor.note,) if self.extractor.note else ()
         return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"), notes)
@@ -127,12 +127,12 @@ class Evaluator:
             if bad == "training images":
                 values |= _values(copying_figures(self._train, self._real.features, features.features))
             if slow and bad == "noise":
-                values["train_on_generated"] = learned(images, self._reals)[0]
-                values["test_on_generated"] = learned(self._others, images)[0]
+                values["train_on_generated"] = downstream_accuracy(images, self._reals)[0]
+                values["test_on_generated"] = downstream_accuracy(self._others, images)[0]
             references |= {f"bad {name}": value for name, value in values.items() if METRICS[name].bad == bad}
         if slow:
-            references["train_on_generated"] = learned(self._others, self._reals)[0]
-            references["test_on_generated"] = learned(self._others, self._unseen)[0]
+            references["train_on_generated"] = downstream_accuracy(self._others, self._reals)[0]
+            references["test_on_generated"] = downstream_accuracy(self._others, self._unseen)[0]
         return {name: value for name, value in references.items() if math.isfinite(value)}
 
     def _worst_case_fakes(self) -> dict[str, ImageSet]:
@@ -150,7 +150,7 @@ class Evaluator:
         }
 
 
-def _values(metrics: Found) -> dict[str, float]:
+def _values(metrics: Estimates) -> dict[str, float]:
     return {name: value for name, (value, _) in metrics.items()}
 
 

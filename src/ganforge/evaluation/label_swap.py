@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.evaluation.features import FeatureExtractor
-from ganforge.evaluation.metric_table import SPLITS, Found
+from ganforge.evaluation.metric_table import SPLITS, Estimates
 from ganforge.judge.judge import Report
 from ganforge.metrics.intervals import interval_of_splits, proportion_interval
 from ganforge.sampling import Generator
@@ -13,7 +13,7 @@ from ganforge.sampling import Generator
 PAIRS = 2000
 
 
-def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report | None = None) -> Found:
+def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report | None = None) -> Estimates:
     """Generate pairs of images from one latent with two labels, and measure how class and style change.
 
     ``swap_changed``: share of pairs in which the judge predicts both requested labels. A generator that ignores its

@@ -112,7 +112,7 @@ METRICS = {
 """All metrics by name, in the order of the table."""
 
 Values = dict[str, float]
-Found = dict[str, tuple[float, Interval | None]]
+Estimates = dict[str, tuple[float, Interval | None]]
 """Values by metric name, each with its interval or None."""
 
 
@@ -159,7 +159,7 @@ def compute_metrics(real: Features, fake: Features, classes: int) -> Values:
     return values
 
 
-def plain_figures(real: Features, fake: Features, classes: int) -> Found:
+def metrics_with_intervals(real: Features, fake: Features, classes: int) -> Estimates:
     """Compute these metrics with 95 % intervals, from their values on ten disjoint tenths of reals and fakes."""
     values = compute_metrics(real, fake, classes)
     permutations = [
@@ -167,7 +167,7 @@ def plain_figures(real: Features, fake: Features, classes: int) -> Found:
     ]
     tenths = [permutation.tensor_split(SPLITS) for permutation in permutations]
     parts = [compute_metrics(real[a], fake[b], classes) for a, b in zip(*tenths, strict=True)]
-    metrics: Found = {}
+    metrics: Estimates = {}
     for name, value in values.items():
         if math.isnan(value):
             continue
@@ -180,7 +180,7 @@ def plain_figures(real: Features, fake: Features, classes: int) -> Found:
     return metrics
 
 
-def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Found:
+def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Estimates:
     """Compute the copying metrics: distances from fakes to training images, compared with held-out reals."""
     held_out_distances, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
     parts = zip(np.array_split(distances, SPLITS), np.array_split(held_out_distances, SPLITS), strict=True)
@@ -226,7 +226,7 @@ class ClassRow:
     recall_floor: float | None = None
 
 
-def class_figures(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
+def class_metrics(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
     """Compute the metrics of every class, by requested label where there is one, else by predicted class."""
     if not names:
         return ()
