@@ -36,11 +36,11 @@ def test_bf16_draws_nearly_the_same_pictures():
     exact, fast = (load_generator("mnist", precision=p).sample(200, seed=3).int() for p in ("fp32", "bf16"))
     levels = (exact - fast).abs().float()
     assert 0 < levels.mean() < 1 and levels.flatten(1).mean(1).max() < 4
-    with pytest.raises(UserError, match="precision 'int8' is not known"):
+    with pytest.raises(UserError, match="precision 'int8' is unknown"):
         load_generator("mnist", precision="int8")
 
 
-def test_the_file_alone_draws_the_same_pictures_anywhere(generator, tmp_path):
+def test_a_generator_file_gives_the_same_images_in_any_folder(generator, tmp_path):
     generator.save(tmp_path / "g.safetensors")
     again = load_generator(tmp_path / "g.safetensors")
     assert torch.equal(generator.sample(20, seed=3), again.sample(20, seed=3))
@@ -55,7 +55,7 @@ def test_same_seed_same_pictures(generator):
     assert pictures.shape == (8, 1, 8, 8) and pictures.dtype == torch.uint8
 
 
-def test_publishing_leaves_the_state_alone(bars):
+def test_freezing_does_not_change_the_training_state(bars):
     state, _ = trained(bars, "udacity-deep")
     before = {key: value.clone() for key, value in state.tensors().items()}
     recipe = load_recipe("udacity-deep", ["latent.dim=6", "batch_size=8"])
@@ -66,7 +66,7 @@ def test_publishing_leaves_the_state_alone(bars):
 
 
 @pytest.mark.parametrize(("half_life", "weights"), [("50.0", "ema"), ("0.0", "raw")])
-def test_averaged_weights_are_published_where_there_are_averages(bars, half_life, weights):
+def test_ema_weights_are_used_where_they_exist(bars, half_life, weights):
     state, generator = trained(bars, "vanilla", f"ema_half_life={half_life}", "generator_lr=1e-2")
     raw = state.generator.module
     averaged = state.generator.ema if weights == "ema" else raw
@@ -76,7 +76,7 @@ def test_averaged_weights_are_published_where_there_are_averages(bars, half_life
         assert torch.equal(published, raw.get_parameter(name)) == (weights == "raw"), name
 
 
-def test_batch_statistics_are_measured_on_every_class_and_then_fixed(bars, monkeypatch):
+def test_batch_statistics_are_measured_on_all_classes_and_then_fixed(bars, monkeypatch):
     state, generator = trained(bars, "cgan-tutorial", "generator.hidden=[12, 12]", "generator.batch_norm=true")
     latent, labels = generator.latent(8), torch.arange(8) % 4
     together, alone = generator.draw(latent, labels).int(), generator.draw(latent[:1], labels[:1]).int()
@@ -94,12 +94,12 @@ def test_batch_statistics_are_measured_on_every_class_and_then_fixed(bars, monke
         assert torch.equal(z, draws.latent(8, "statistics", k)) and torch.equal(condition, labels)
 
 
-def test_labels_go_round_all_classes_unless_given(bars):
+def test_labels_cycle_through_all_classes_by_default(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     assert torch.equal(generator.sample(6), generator.sample(labels=[0, 1, 2, 3, 0, 1]))
 
 
-def test_what_is_written_is_drawn_calmly(bars):
+def test_write_truncates_the_latents(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     latent, labels = generator.latent(4, seed=3, name="write"), torch.tensor([3, 0, 1, 2])
     for calm in (1.0, 0.5):
@@ -108,7 +108,7 @@ def test_what_is_written_is_drawn_calmly(bars):
     assert torch.equal(generator.write("3012", seed=3), generator.write("3012", seed=3, calm=0.8))
 
 
-def test_labels_are_followed_in_order_and_checked(bars):
+def test_labels_are_used_in_order_and_checked(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     assert len(generator.sample(labels=[0, 3, 3])) == 3
     for labels in ([4], [-1], [0, 99]):
@@ -126,7 +126,7 @@ def test_labels_are_followed_in_order_and_checked(bars):
         (["latent={distribution='parts', normal=2, categorical=[3], uniform=1}"], [0.0, 0.0]),
     ],
 )
-def test_calm_is_nearer_to_the_middle_of_a_latent_and_leaves_codes_alone(changes, middle):
+def test_truncation_shrinks_the_latent_to_its_mean_and_keeps_codes(changes, middle):
     recipe = load_recipe("vanilla", changes)
     z = NoiseSource(recipe, 0, torch.device("cpu"), torch.float32).latent(5, "test")
     calm, moving = recipe.latent.truncate(z, 0.5), len(middle)
@@ -134,7 +134,7 @@ def test_calm_is_nearer_to_the_middle_of_a_latent_and_leaves_codes_alone(changes
     assert torch.equal(calm[:, moving:], z[:, moving:])
 
 
-def test_a_generator_without_labels_cannot_be_asked(bars):
+def test_an_unconditional_generator_rejects_labels(bars):
     generator = trained(bars, "vanilla")[1]
     with pytest.raises(UserError, match="without labels"):
         generator.sample(labels=[1])
@@ -142,7 +142,7 @@ def test_a_generator_without_labels_cannot_be_asked(bars):
         generator.sample(0)
 
 
-def test_a_morph_begins_and_ends_where_it_was_asked_to(bars):
+def test_a_morph_starts_and_ends_at_the_given_stops(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     by_label = generator.morph(labels=[0, 2, 1], frames=9, seed=5)
     latent = generator.latent(1, seed=5)
@@ -157,7 +157,7 @@ def test_a_morph_begins_and_ends_where_it_was_asked_to(bars):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04x", b"12345678"])
-def test_a_file_that_is_no_generator(tmp_path, content):
+def test_a_file_without_a_generator_is_rejected(tmp_path, content):
     (tmp_path / "g.safetensors").write_bytes(content)
     with pytest.raises(UserError, match="cannot be used"):
         load_generator(tmp_path / "g.safetensors")
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_generator(tmp_path, content):
         load_generator(tmp_path / "missing")
 
 
-def test_a_sheet_enlarges_by_whole_pixels_and_blurs_nothing():
+def test_a_grid_enlarges_by_a_whole_factor_without_interpolation():
     images = torch.tensor([[[[10, 200]]], [[[77, 30]]], [[[1, 2]]]], dtype=torch.uint8)
     pixels = np.asarray(image_grid(images, 2, width=40))
     assert set(np.unique(pixels)) == {10, 200, 77, 30, 1, 2, 64}  # 64 is the gutter
@@ -181,7 +181,7 @@ def test_a_caption_adds_a_band_below():
     assert np.asarray(with_text)[plain.height :].max() == 255
 
 
-def test_a_class_sheet_has_a_row_for_each_class_and_leaves_short_rows_empty():
+def test_a_class_sheet_has_a_row_per_class_and_leaves_short_rows_empty():
     images = torch.tensor([250, 10, 20, 30], dtype=torch.uint8)[:, None, None, None].expand(4, 1, 8, 8)
     pixels = np.asarray(class_sheet(images, torch.tensor([2, 0, 0, 0]), ("a", "b", "c")))
     assert pixels.shape[0] == 8 + 2 * (64 + 8)  # 8 px enlarged to 64, gutters of 8
@@ -189,14 +189,14 @@ def test_a_class_sheet_has_a_row_for_each_class_and_leaves_short_rows_empty():
     assert middles == [[10, 20, 30], [250, GUTTER, GUTTER]]
 
 
-def test_a_caption_longer_than_its_sheet_is_not_cut():
+def test_a_caption_longer_than_its_grid_is_not_cut():
     images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     short, long = (image_grid(images, 1, width=64, caption=word * 30) for word in ("", "word "))
     assert long.width > 3 * short.width
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])
-def test_equal_neighbours_of_an_animation_stay_as_long_as_both(kind):
+def test_equal_frames_of_an_animation_keep_their_total_duration(kind):
     frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
         shown = []
@@ -208,7 +208,7 @@ def test_equal_neighbours_of_an_animation_stay_as_long_as_both(kind):
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])
-def test_an_animation_holds_every_frame(kind):
+def test_an_animation_contains_every_frame(kind):
     frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
         assert picture.n_frames == 3

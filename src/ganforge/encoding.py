@@ -1,4 +1,4 @@
-"""Latents of pictures: a trained encoder, beside the generator that it was trained with."""
+"""Latents of images: a trained encoder, the counterpart of the generator of the same run."""
 
 import copy
 import os
@@ -27,9 +27,9 @@ from ganforge.training.state import DTYPES, State
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder ready to use: its weights are fixed, and no latent depends on the other images of its batch.
+    """A trained encoder with fixed weights; no latent depends on the other images of its batch.
 
-    ``note`` is that of its generator.
+    ``note`` is the metadata of its generator.
     """
 
     module: nn.Module
@@ -39,15 +39,15 @@ class Encoder:
     @plain_state()
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Turn uint8 images [N, C, H, W] into latents [N, latent_dim]; of a distribution, its mean."""
+        """Return the latents [N, latent_dim] of uint8 images [N, C, H, W]: the mean, for a variational encoder."""
         device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.precision]
         blocks = [scale(block.to(device), self.recipe.pixel_range, dtype) for block in images.split(BLOCK)]
         return torch.cat([self.module(block).mean for block in blocks])
 
     def as_met(self, real: Batches, draws: NoiseSource) -> Callable[[int], Tensor]:
-        """Return latents as the generator meets them in training: those of the k-th batch, drawn where training draws.
+        """Return a function of k: the latents of the k-th batch of images, with the noise that training adds.
 
-        A generator's batch statistics are those of what it was trained on: noise from N(0, 1) would give others.
+        The batch-norm statistics of a decoder must be measured on such latents: noise from N(0, 1) gives others.
         """
 
         @torch.no_grad()
@@ -58,41 +58,41 @@ class Encoder:
         return latents
 
     def save(self, path: Path) -> None:
-        """Write the weights with the generator's note; the same run gives the same bytes."""
+        """Write the weights and the generator's metadata; the same run gives the same bytes."""
         write_tensors(path, dict(self.module.state_dict()), self.note)
 
 
 def publish_encoder(state: State, recipe: Recipe, real: Batches, note: dict[str, Any], *, batches: int = 20) -> Encoder:
-    """Copy the encoder (its average, where there is one) and fix its batch statistics on so many batches of images."""
+    """Copy the encoder (or its EMA) and measure its batch-norm statistics on ``batches`` batches of images."""
     module = copy.deepcopy(state.encoder.published).requires_grad_(False)
-    measure_batch_statistics(module, lambda k: module(real[k].images), batches)
+    measure_batch_statistics(module, lambda index: module(real[index].images), batches)
     weights = "ema" if state.encoder.ema is not None else "raw"
     return Encoder(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
 
 
 @plain_state()
 def load_encoder(folder: str | os.PathLike[str]) -> Encoder:
-    """Read the encoder of a run.
+    """Load the encoder of a run folder.
 
     Raises:
-        UserError: it has none, or it is damaged.
+        UserError: the run has no encoder, or the file is damaged.
     """
     file = as_path("encoder", folder) / "encoder.safetensors"
     if not file.exists():
-        raise UserError(f"{file.parent} has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one")
+        raise UserError(f"{file.parent} has no encoder for reconstructions: give a run of 'autoencoder' or 'vae'")
     return Encoder(*load_module(file, _build))
 
 
 def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
     if recipe.encoder is None or recipe.reconstruction is None:
-        raise ValueError("no encoder in its recipe")
+        raise ValueError("the recipe has no encoder")
     return build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
 
 
 def fitted(codes: Tensor, noise: Tensor) -> Tensor:
-    """Turn noise from N(0, 1) [M, D] into latents of the normal distribution with the codes' mean and covariance.
+    """Map noise from N(0, 1) [M, D] to the normal distribution with the codes' mean and covariance.
 
-    What one can draw from where training drew nothing.
+    A plain autoencoder has no prior; this distribution takes its place when one samples from the decoder.
 
     Args:
         codes: [N, D], N ≥ 2.

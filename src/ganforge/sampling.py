@@ -1,4 +1,4 @@
-"""Pictures from a trained generator: what to draw, and how to lay it out."""
+"""Sampling from a trained generator: images, image grids, PNG files and animations."""
 
 import copy
 import io
@@ -30,19 +30,19 @@ from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State
 
 GUTTER = 64
-"""The grey between the pictures of a sheet."""
+"""Grey level between the images of a grid."""
 
 TRUNCATION = 0.8
-"""How far latents lie from the middle when something is written, as a part of how far they lay in training."""
+"""Distance of a latent from its mean in `Generator.write`, as a fraction of the distance in training."""
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 Precision = Literal["fp32", "bf16"]
 BLOCK = 250
-"""Images drawn at once: as fast as more of them, little enough for any memory."""
+"""Images per forward pass: larger blocks are no faster, and 250 images fit into any memory."""
 
 
 class Note(BaseModel):
-    """What must stand beside the weights of a net for others to use it."""
+    """Metadata of a weights file, from which the network can be rebuilt."""
 
     recipe: dict[str, Any]
     shape: tuple[Side, Side, Side]
@@ -54,12 +54,13 @@ class Note(BaseModel):
 
 @dataclass(frozen=True)
 class Generator:
-    """A generator ready to draw: its weights are fixed, and no image depends on the others of its batch.
+    """A trained generator with fixed weights; no image depends on the others of its batch.
 
     Attributes:
-        note: what is written beside the weights: recipe, shape, class names, data, seed, step, ``weights``.
-        precision: in which numbers it draws. "fp32" gives the same pictures everywhere, to the last grey level but one;
-            "bf16" is several times as fast on processors with units for it, slower on others, and a few levels off.
+        note: metadata of the weights file: recipe, shape, class names, data, seed, step, ``weights``.
+        precision: number format of the forward pass. "fp32" gives the same images on every machine, to within one grey
+            level. "bf16" is several times as fast on processors with bfloat16 units and slower on others; its images
+            differ by a few grey levels.
     """
 
     module: nn.Module
@@ -69,79 +70,79 @@ class Generator:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes it can be asked for; empty where it takes no labels."""
+        """Names of the classes of a conditional generator; empty for an unconditional one."""
         return tuple(self.note["class_names"]) if self.recipe.conditional else ()
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of the weights."""
         return next(self.module.parameters()).device
 
     @plain_state()
     @torch.no_grad()
     def draw(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Turn latents [N, latent_dim] into uint8 images [N, C, H, W] on the CPU."""
+        """Generate uint8 images [N, C, H, W] on the CPU from latents [N, latent_dim]."""
         conditions = [None] * len(latent) if condition is None else condition.split(BLOCK)
         with torch.autocast(latent.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             pairs = zip(latent.split(BLOCK), conditions, strict=False)
             return torch.cat([unscale(self.module(z, c), self.recipe.pixel_range).cpu() for z, c in pairs])
 
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
-        """Return ``n`` latents, the same for the same n, seed, name and kind of device."""
+        """Return ``n`` latents; n, seed, name and device type determine them."""
         dtype = DTYPES[self.recipe.precision]
         return NoiseSource(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
     @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = TRUNCATION, attempt: int = 0) -> Tensor:
-        """Return uint8 images [len(text), C, H, W], one for each character, a class of that name.
+        """Return uint8 images [len(text), C, H, W]: one per character, of the class with that name.
 
-        Latents are drawn closer to the middle than in training (``calm`` times as far): plainer hands, fewer slips
-        ("truncation trick", Brock et al. 2019, section 3.1). Another ``attempt`` draws other latents for the same seed.
+        The distance of a latent from its mean is multiplied by ``calm``, for plainer handwriting with fewer errors
+        ("truncation trick", Brock et al. 2019, section 3.1). Each ``attempt`` has its own latents for the same seed.
 
         Raises:
-            UserError: the generator takes no labels, or has no class of some character's name.
+            UserError: the generator takes no labels, the text is empty, or a character is not a class name.
         """
         if not isinstance(text, str):
             raise UserError(f"cannot write {shown(text)}: give text, such as '2026'")
         if not self.class_names:
-            raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for a character")
-        known = {one_form(name).casefold(): index for index, name in enumerate(self.class_names)}
+            raise UserError(f"{self.recipe.name} was trained without labels and cannot write: give a conditional one")
+        index_of = {one_form(name).casefold(): index for index, name in enumerate(self.class_names)}
         text = one_form(text).casefold()
-        missing = next((character for character in text if character not in known), None)
+        missing = next((character for character in text if character not in index_of), None)
         if missing is not None or not text:
-            raise UserError(f"cannot write {missing or text!r}: of classes {listed(self.class_names)}")
-        labels = torch.tensor([known[character] for character in text], device=self.device)
+            raise UserError(f"cannot write {missing or text!r}: it is no class name; {listed(self.class_names)}")
+        labels = torch.tensor([index_of[character] for character in text], device=self.device)
         name = f"write {attempt}" if attempt else "write"
         latent = self.latent(len(text), seed=seed, name=name)
         return self.draw(self.recipe.latent.truncate(latent, as_number("calm", calm)), labels)
 
     @plain_state()
     def sample(self, n: int | None = None, *, labels: Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
-        """Return uint8 images [N, C, H, W]: one for each label, or ``n`` (64) whose labels go round the classes.
+        """Return ``n`` uint8 images [N, C, H, W], cycling through labels or classes; default one per label, else 64.
 
-        A label is the name of a class; where no class is named by a number, also a number from 0.
+        A label is a class name, or a class index from 0 where no class name is a number.
 
         Raises:
-            UserError: labels asked of a generator that takes none, a label that is not a class, a count that differs.
+            UserError: the generator takes no labels, a label is not a class, or no image is requested.
         """
         n = None if n is None else as_whole("n", n)
         labels = None if labels is None else as_labels("labels", labels)
         if (labels is not None and len(labels) == 0) or (n is not None and n < 1):
-            raise UserError("ask for at least one picture")
+            raise UserError("sample: no image requested; give n >= 1 or at least one label")
         if labels is not None and not self.class_names:
-            raise UserError(f"{self.recipe.name} was trained without labels and cannot be asked for one")
+            raise UserError(f"{self.recipe.name} was trained without labels: leave out the labels")
         if labels is not None and n is not None and n != len(labels):
             labels = [labels[i % len(labels)] for i in range(n)]
         count = n or (len(labels) if labels is not None else 64)
-        numbers = None if labels is None else torch.tensor([number_of(label, self.class_names) for label in labels])
-        return self.sample_classes(count, numbers, seed=seed)
+        indices = None if labels is None else torch.tensor([number_of(label, self.class_names) for label in labels])
+        return self.sample_classes(count, indices, seed=seed)
 
     def sample_classes(self, count: int, numbers: Tensor | None = None, *, seed: int = 0) -> Tensor:
-        """Return uint8 images [count, C, H, W] of the classes of these numbers (int64 [count]), or of all in turn."""
+        """Return uint8 images [count, C, H, W] of these class indices (int64 [count]), by default of all in turn."""
         if not self.class_names:
             return self.draw(self.latent(count, seed=seed))
-        wanted = torch.arange(count) % len(self.class_names) if numbers is None else numbers
-        return self.draw(self.latent(count, seed=seed), wanted.to(self.device))
+        labels = torch.arange(count) % len(self.class_names) if numbers is None else numbers
+        return self.draw(self.latent(count, seed=seed), labels.to(self.device))
 
     @plain_state()
     def morph(
@@ -152,34 +153,38 @@ class Generator:
         frames: int = 16,
         seed: int = 0,
     ) -> Tensor:
-        """Return uint8 images [frames, C, H, W] on the way from one picture to the next, and so on.
+        """Return uint8 images [frames, C, H, W] that interpolate between seeds or labels, one after the other.
 
-        Between seeds the latent travels on a great circle (its length stays that of a drawn latent); between labels
-        the latent stays and the class weights blend, so one handwriting goes from digit to digit. No recipe trains
-        what lies between two classes: pictures halfway may be broken.
+        Between seeds the latent moves on a great circle, so that its length stays typical. Between labels the
+        latent is fixed and the one-hot class vectors are interpolated, so that one handwriting passes from digit to
+        digit. No recipe trains on mixed classes: images halfway between two labels may be broken.
+
+        Raises:
+            UserError: fewer than two seeds, labels or frames, or labels for a generator that takes none.
         """
         frames = as_whole("frames", frames)
         labels = None if labels is None else as_labels("labels", labels)
         seeds = None if seeds is None else as_whole_numbers("seeds", seeds)
         stops = labels if labels is not None else seeds
         if stops is None or len(stops) < 2 or frames < 2:
-            raise UserError("a morph needs at least two seeds or two labels, and at least two frames")
-        way = torch.linspace(0, len(stops) - 1, frames, dtype=torch.float64)
-        legs = list(zip(way.floor().clamp(max=len(stops) - 2).long().tolist(), way.tolist(), strict=True))
+            raise UserError("morph needs at least two seeds or two labels, and at least two frames")
+        positions = torch.linspace(0, len(stops) - 1, frames, dtype=torch.float64)
+        starts = positions.floor().clamp(max=len(stops) - 2).long()
+        segments = list(zip(starts.tolist(), positions.tolist(), strict=True))
         if labels is not None:
             if not self.class_names:
                 raise UserError(f"{self.recipe.name} was trained without labels: morph between seeds instead")
-            numbers = torch.tensor([number_of(label, self.class_names) for label in labels])
-            rows = torch.eye(len(self.class_names), device=self.device)[numbers]
-            condition = torch.stack([torch.lerp(rows[i], rows[i + 1], at - i) for i, at in legs])
+            indices = torch.tensor([number_of(label, self.class_names) for label in labels])
+            one_hot = torch.eye(len(self.class_names), device=self.device)[indices]
+            condition = torch.stack([torch.lerp(one_hot[i], one_hot[i + 1], at - i) for i, at in segments])
             return self.draw(self.latent(1, seed=seed).expand(frames, -1), condition)
         points = [self.latent(1, seed=int(stop))[0] for stop in stops]
-        latent = torch.stack([_great_circle(points[i], points[i + 1], at - i) for i, at in legs])
-        fixed = torch.zeros(frames, dtype=torch.int64, device=self.device) if self.class_names else None
-        return self.draw(latent, fixed)
+        latent = torch.stack([_great_circle(points[i], points[i + 1], at - i) for i, at in segments])
+        class_index = torch.zeros(frames, dtype=torch.int64, device=self.device) if self.class_names else None
+        return self.draw(latent, class_index)
 
     def save(self, path: Path) -> None:
-        """Write the weights with everything that is needed to draw with them; the same run gives the same bytes."""
+        """Write weights and metadata, from which `load_generator` rebuilds it; the same run gives the same bytes."""
         write_tensors(path, dict(self.module.state_dict()), self.note)
 
 
@@ -200,41 +205,41 @@ def freeze_for_sampling(
     batches: int = 20,
     latents: Callable[[int], Tensor] | None = None,
 ) -> Generator:
-    """Copy the generator (its average, where there is one) and fix its batch statistics on so many fixed batches.
+    """Copy the generator (or its EMA) and measure its batch-norm statistics on ``batches`` fixed batches.
 
-    ``latents``: the k-th of them, where it was not trained on latents that are drawn.
+    ``latents`` returns the k-th batch of latents for a generator that was not trained on random noise.
     """
     module = copy.deepcopy(state.generator.published).requires_grad_(False)
     classes = len(note["class_names"])
 
-    def run(index: int) -> None:
+    def run_batch(index: int) -> None:
         z = latents(index) if latents else draws.latent(recipe.batch_size, "statistics", index)
         labels = torch.arange(recipe.batch_size, device=z.device) % classes if recipe.conditional else None
         module(z, labels)
 
-    measure_batch_statistics(module, run, batches)
+    measure_batch_statistics(module, run_batch, batches)
     weights = "ema" if state.generator.ema is not None else "raw"
     return Generator(module, recipe, {**note, "step": state.step, "weights": weights, "recipe": recipe.to_dict()})
 
 
 SHIPPED = Path(__file__).parent / "models"
-"""Trained generators that come with the package, by name; each has a card beside it."""
+"""Folder of the generators that come with the package; each has a model card."""
 
 
 @plain_state()
 def load_generator(
     path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision = "fp32"
 ) -> Generator:
-    """Read a generator from its file, from the folder of a run, or by the name of one that ships with ganforge.
+    """Load a generator from its file, from a run folder, or by the name of one that comes with ganforge.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: the generator is missing or damaged, or this machine lacks the device.
     """
     if precision not in get_args(Precision):
-        raise UserError(f"precision {precision!r} is not known: {' or '.join(get_args(Precision))}")
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(str(device).partition(":")[0]):
-        raise UserError(f"device {device}: this machine has {', '.join(name for name, here in there.items() if here)}")
+        raise UserError(f"precision {precision!r} is unknown: use {' or '.join(get_args(Precision))}")
+    devices = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not devices.get(str(device).partition(":")[0]):
+        raise UserError(f"device {device}: this machine has {', '.join(name for name, on in devices.items() if on)}")
     path = user_path(as_path("generator", path))
     file = path / "generator.safetensors" if path.is_dir() else path
     if not file.exists() and (shipped := SHIPPED / f"{path}.safetensors").exists():
@@ -243,7 +248,7 @@ def load_generator(
         where = f"{path} has no generator.safetensors" if path.is_dir() else f"{path} does not exist"
         names = ", ".join(sorted(f.stem for f in SHIPPED.glob("*.safetensors")))
         raise UserError(
-            f"{where}: give a run's folder ('ganforge runs' lists them), a generator file, or one that ships: {names}"
+            f"{where}: give a run folder ('ganforge runs' lists them), a generator file, or a shipped name: {names}"
         )
     return Generator(*load_module(file, _build, device), precision)
 
@@ -255,10 +260,10 @@ def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Modu
 def load_module(
     file: Path, build: Callable[[Recipe, tuple[int, int, int], int], nn.Module], device: str | torch.device = "cpu"
 ) -> tuple[nn.Module, Recipe, dict[str, Any]]:
-    """Read a published net with its recipe and its note; ``build`` makes it of recipe, image shape and classes.
+    """Load a network with its recipe and metadata; ``build`` makes it from recipe, image shape and class count.
 
     Raises:
-        UserError: the file is damaged, or of something else.
+        UserError: the file is damaged or holds another kind of network.
     """
     try:
         tensors, note = read_tensors(file)
@@ -269,9 +274,9 @@ def load_module(
         module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
     except ValidationError as invalid:
         entry = ".".join(map(str, invalid.errors()[0]["loc"]))
-        raise UserError(f"{file} cannot be used: its note is damaged at {entry}") from None
+        raise UserError(f"{file} cannot be used: its metadata is damaged at {entry}") from None
     except (Damaged, KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error) if isinstance(error, Damaged) else "its weights and its recipe do not fit together"
+        reason = str(error) if isinstance(error, Damaged) else "its weights do not fit its recipe"
         raise UserError(f"{file} cannot be used: {reason}") from None
     return module.eval().requires_grad_(False), recipe, note
 
@@ -279,9 +284,9 @@ def load_module(
 def image_grid(
     images: Tensor, columns: int, *, caption: str = "", width: int = 640, row_names: Sequence[str] = ()
 ) -> Image.Image:
-    """Lay uint8 images [N, C, H, W] out in rows with gutters, enlarged by whole pixels, never blurred.
+    """Arrange uint8 images [N, C, H, W] in rows with gutters, enlarged by a whole factor without interpolation.
 
-    ``row_names`` stand to the left of their rows.
+    ``row_names`` appear to the left of their rows.
     """
     n, channels, height, across = images.shape
     columns = min(columns, n)
@@ -313,23 +318,23 @@ def image_grid(
 
 
 REACH = 2.0
-"""How far a sheet of codes goes: they are drawn from -1..1 in training, what lies beyond shows where a code leads."""
+"""Largest value of a uniform code in a traversal; training uses -1..1, and values beyond exaggerate its effect."""
 
 
 def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) -> Image.Image:
-    """Show what each code of a latent does, in blocks: nothing but that code changes within one.
+    """Show the effect of each latent code (InfoGAN) in a block of rows where only that code changes.
 
-    A categorical code has a row for each of its values, and in every column another noise; a uniform code goes from
-    left to right, from -2 to 2, in five rows of another noise and another category each.
+    A categorical code has one row per value and one noise vector per column. A uniform code rises from -2 at the left
+    to 2 at the right, in five rows; each has its own noise vector and category.
 
     Raises:
         UserError: the latent has no codes.
     """
     codes, latents, names = generator.recipe.codes, [], []
     if not codes.width:
-        raise UserError(f"{generator.recipe.name} has no codes in its latent; infogan has")
+        raise UserError(f"{generator.recipe.name} has no codes in its latent: give a run of 'infogan'")
     if generator.class_names:
-        raise UserError(f"{generator.recipe.name} draws what its label says; a sheet of codes is of a recipe without")
+        raise UserError(f"{generator.recipe.name} takes labels: a traversal of codes needs a recipe without labels")
     noise = generator.latent(columns, seed=seed, name="codes")
     start = noise.shape[1] - codes.width
     for number, width in enumerate(codes.categorical):
@@ -351,22 +356,22 @@ def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) ->
 
 
 def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
-    """Lay uint8 images [N, C, H, W] out in a row for each class, its name to the left; rows may differ in length.
+    """Arrange uint8 images [N, C, H, W] in one row per class, with its name to the left; rows may differ in length.
 
-    ``labels`` is int64 [N]; a class without any image has no row.
+    ``labels`` is int64 [N]; a class without images has no row.
     """
-    there = labels.unique().tolist()
-    rows = [images[labels == label] for label in there]
+    present = labels.unique().tolist()
+    rows = [images[labels == label] for label in present]
     columns = max(map(len, rows))
     cells = images.new_full((len(rows), columns, *images.shape[1:]), GUTTER)
     for cell, row in zip(cells, rows, strict=True):
         cell[: len(row)] = row
-    names = [class_names[label] for label in there]
+    names = [class_names[label] for label in present]
     return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
 
 
 def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
-    """Set uint8 images [N, C, H, W] side by side as one line of writing; grey ones as dark ink on white paper."""
+    """Join uint8 images [N, C, H, W] to one line of writing; grey images are inverted, dark ink on white paper."""
     n, channels, side, across = images.shape
     factor = max(1, height // side)
     pixels = images.permute(2, 0, 3, 1).reshape(side, n * across, channels).numpy()
@@ -375,7 +380,7 @@ def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
 
 
 def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
-    """Encode a picture as PNG; ``compress_level`` goes from 0, quick and large, to 9."""
+    """Encode an image as PNG; ``compress_level`` goes from 0 (fast, large) to 9 (slow, small)."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=compress_level)
     return buffer.getvalue()
@@ -384,9 +389,9 @@ def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
 def animation(
     frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
 ) -> bytes:
-    """Encode pictures as a looping animation that stays two seconds on its last frame; ``kind`` is WEBP or GIF.
+    """Encode images as a looping animation whose last frame stays for two seconds; ``kind`` is WEBP or GIF.
 
-    Neighbours that are equal become one frame of the file, which stays as long as they would have together.
+    Equal consecutive images become one frame of the file, shown for the sum of their durations.
     """
     first, *others = list(frames)
     durations = [int(seconds * 1000)] * len(others) + [2000]

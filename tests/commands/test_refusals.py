@@ -38,7 +38,7 @@ BAD = [
     (("data", "fetch", "mnits"), "mnist"),
     (("benchmark", "rings"), "did you mean ring"),
     (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
-    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
+    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is unknown: use fp32 or bf16"),
     (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
     (("benchmark", "ring", "--labels", "50"), "--labels 50: goes with 'ganforge benchmark few-labels' alone"),
     (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
@@ -146,7 +146,7 @@ def test_a_living_trainer_keeps_others_out(run_command, trained):
         (("--codes",), "takes a run's folder, and no --model"),
         (("--out", "x.npz"), "reconstructions are a sheet"),
         (("--out", "x.webp"), "reconstructions are a sheet"),
-        ((), "run has no encoder to reconstruct with; runs of 'autoencoder' and 'vae' have one"),
+        ((), "run has no encoder for reconstructions: give a run of 'autoencoder' or 'vae'"),
     ],
 )
 def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, words):

@@ -52,7 +52,7 @@ def test_json(run_command):
     [
         (["12a"], "cannot write 'a'"),
         ([""], "cannot write ''"),
-        (["12", "--model", "nobody"], "one that ships: mnist"),
+        (["12", "--model", "nobody"], "a shipped name: mnist"),
         (["12", "--out", "a.jpg"], ".png"),
         (["12", "--out", "nowhere/a/b.png", "--model", "."], "generator.safetensors"),
     ],

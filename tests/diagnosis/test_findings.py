@@ -33,7 +33,7 @@ def test_a_healthy_run_is_called_healthy():
     assert find(HEALTHY, EVEN)[0].text == "healthy so far"
 
 
-def test_healthy_needs_every_class_and_a_near_distance_and_else_what_is_lacking_is_said():
+def test_healthy_needs_all_classes_and_a_small_distance_or_the_text_names_what_is_missing():
     assert names(frechet_distance=0.5) == ["healthy"]  # five times the floor
     (far,) = find({**HEALTHY, "frechet_distance": 5.0}, EVEN)
     assert (far.name, far.severity, far.remedy) == ("learning", 0, "train longer")
@@ -59,50 +59,50 @@ def test_healthy_needs_every_class_and_a_near_distance_and_else_what_is_lacking_
         ({"class_shares": [0.3, 0.3, 0.3] + [0.0] * 7, "classes_present": 3}, "missing-classes", "3, 4, 5, 6, 7, 8, 9"),
     ],
 )
-def test_each_sickness_is_named(changes, name, words):
+def test_each_defect_has_its_finding(changes, name, words):
     findings = find({**HEALTHY, **changes}, EVEN)
     assert [f.name for f in findings] == [name]
     assert words in findings[0].text
 
 
-def test_a_lost_game_is_named_and_only_where_logits_are_probabilities():
+def test_discriminator_won_is_found_only_if_d_outputs_are_logged():
     assert names(LOST) == ["discriminator-won"]
     assert "its loss is 0.000" in find(HEALTHY, LOST)[0].text
     assert names([{"discriminator_loss": 0.0, "generator_loss": 1.0}]) == ["healthy"]
 
 
-def test_a_lost_game_is_seen_through_smoothed_labels_too():
+def test_discriminator_won_is_found_with_smoothed_labels():
     smoothed = [{"discriminator_loss": 0.33, "generator_loss": 8.9, "d_real": 0.9, "d_fake": 0.0002}] * 10
     assert names(smoothed) == ["discriminator-won"]
     assert "0.330" not in find(HEALTHY, smoothed)[0].text
 
 
-def test_only_the_end_of_the_run_counts():
+def test_only_the_last_fifth_of_the_log_counts():
     assert names(LOST[:2] + EVEN) == ["healthy"]
     assert names(EVEN + LOST[:3]) == ["discriminator-won"]
 
 
-def test_the_gravest_comes_first():
+def test_the_most_severe_finding_is_first():
     lost = [{**line, "epoch": 2.0} for line in LOST]
     found = names(lost, total_spread=0.0, within_class_spread=None, confident=0.0, label_agreement=0.1)
     assert found == ["mode-collapse", "discriminator-won"]
     assert names(LOST, label_agreement=0.1, confident=0.1) == ["discriminator-won", "label-ignored", "not-yet-readable"]
 
 
-def test_a_followed_label_is_no_finding():
+def test_a_followed_label_gives_no_finding():
     assert names(label_agreement=0.97) == ["healthy"]
 
 
-def test_no_log_is_no_reason_to_fail():
+def test_an_empty_log_is_accepted():
     assert names([]) == ["healthy"]
 
 
-def test_a_blob_after_half_an_epoch_is_no_collapse_yet_and_what_to_do_if_it_stays_is_said():
+def test_a_blob_after_half_an_epoch_is_not_a_collapse_yet_and_has_a_remedy():
     young, lost = ([{**line, "epoch": 0.5} for line in lines] for lines in (EVEN, LOST))
     assert names(young, total_spread=0.0, within_class_spread=0.0) == ["not-started"]
     assert names(lost, total_spread=0.0, within_class_spread=0.0) == ["not-started"]
     blob = {**HEALTHY, "total_spread": 0.0, "within_class_spread": 0.0}
-    assert "takes none of them for real" in find(blob, lost)[0].text
+    assert "rejects all of them" in find(blob, lost)[0].text
     for lines in (young, lost):
         assert (
             find(blob, lines)[0].remedy.startswith("train longer") and "learning rates" in find(blob, lines)[0].remedy
@@ -111,12 +111,12 @@ def test_a_blob_after_half_an_epoch_is_no_collapse_yet_and_what_to_do_if_it_stay
     assert names(later, total_spread=0.0, within_class_spread=0.0) == ["mode-collapse", "discriminator-won"]
 
 
-def test_blots_of_the_first_epochs_are_neither_a_collapse_nor_a_label_ignored():
+def test_unreadable_images_of_the_first_epochs_are_neither_collapse_nor_ignored_label():
     young, old = ([{**line, "epoch": epoch} for line in EVEN] for epoch in (2.7, 12.0))
     blots = {"within_class_spread": 0.03, "confident": 0.1, "label_agreement": 0.3}
     assert names(young, **blots) == ["not-started"]
     assert names(old, **blots)[0] == "mode-collapse"
-    ones = {"within_class_spread": 0.03, "classes_present": 1}  # a blot that is read as a 1
+    ones = {"within_class_spread": 0.03, "classes_present": 1}  # a blot that the judge classifies as 1
     assert (names(young, **ones), names(old, **ones)[0]) == (["not-started"], "mode-collapse")
     assert names(young, within_class_spread=0.03) == ["mode-collapse"]
     early = {"confident": 0.1, "label_agreement": 0.3}
@@ -124,7 +124,7 @@ def test_blots_of_the_first_epochs_are_neither_a_collapse_nor_a_label_ignored():
     assert names(old, **early) == ["label-ignored", "not-yet-readable"]
 
 
-def test_after_very_many_epochs_more_of_them_are_not_the_advice():
+def test_after_many_epochs_the_remedy_is_not_longer_training():
     old = [{**line, "epoch": 500.0} for line in EVEN]
     assert find({**HEALTHY, "confident": 0.1}, EVEN)[0].remedy == "train longer"
     assert "hardly help" in find({**HEALTHY, "confident": 0.1}, old)[0].remedy
@@ -134,7 +134,7 @@ def at(index, value, others=0.9):
     return [others] * index + [value] + [others] * (9 - index)
 
 
-def test_a_class_in_few_handwritings_is_named_with_what_real_ones_get():
+def test_few_handwritings_names_the_class_and_the_recall_of_other_reals():
     (found,) = find({**HEALTHY, "class_recall": at(4, 0.3)}, EVEN)
     assert (found.name, found.severity) == ("few-handwritings", 1)
     assert (
@@ -145,7 +145,7 @@ def test_a_class_in_few_handwritings_is_named_with_what_real_ones_get():
     assert names(class_recall=at(4, 0.47)) == ["healthy"]
 
 
-def test_few_handwritings_are_not_said_of_what_has_a_graver_cause_or_no_figures():
+def test_few_handwritings_needs_recall_values_and_no_graver_finding():
     few = {"class_recall": [0.0] * 10}
     assert names(**few, within_class_spread=0.2) == ["narrow"]
     assert names(**few, confident=0.3) == ["not-yet-readable"]
@@ -154,10 +154,10 @@ def test_few_handwritings_are_not_said_of_what_has_a_graver_cause_or_no_figures(
         "asked for 4 it draws another digit"
     )
     assert names(class_recall=at(4, 0.0), class_agreement=at(4, 0.95)) == ["few-handwritings"]
-    assert names(class_recall=at(4, 0.0), class_agreement=at(4, None)) == ["healthy"], "never asked for"
+    assert names(class_recall=at(4, 0.0), class_agreement=at(4, None)) == ["healthy"], "label never requested"
 
 
-def test_other_data_are_spoken_of_as_classes_by_their_names():
+def test_data_other_than_digits_are_described_as_classes_by_name():
     animals = {"noun": "class", "class_names": ["cat", "dog", "frog", "owl"], "class_shares": [0.4, 0.05, 0.5, 0.01]}
     fours = {
         "real_class_shares": [0.25] * 4,
@@ -172,14 +172,14 @@ def test_other_data_are_spoken_of_as_classes_by_their_names():
         "class cat is drawn in few ways" in text
         and "(each in less than 30% of its share among real ones): dog, owl" in text
     )
-    assert "show the class asked for (chance: 25%)" in text
+    assert "show the requested class (chance: 25%)" in text
     assert "digit" not in text
     well = {**HEALTHY, **animals, **fours, "class_recall": [None] * 4, "classes_present": 4}
     for change in ({"confident": 0.1}, {"within_class_spread": 0.01}, {"within_class_spread": 0.2}, {}):
         assert "digit" not in find({**well, **change}, EVEN)[0].text
 
 
-def test_a_judge_that_reads_four_fifths_of_real_pictures_asks_no_more_of_the_generator():
+def test_thresholds_are_relative_to_the_judges_accuracy_on_reals():
     modest = {"agreement_on_real": 0.8, "confident_on_real": 0.6, "class_shares": [0.05] * 10}
     fair = {**modest, "real_class_shares": [0.06] * 10, "confident": 0.5, "label_agreement": 0.76}
     assert names(**fair) == ["healthy"]
@@ -192,14 +192,14 @@ COPIED = [{"epoch": 20.0, "encoder_loss": 60.0, "generator_loss": 60.0}] * 10
 DRAWN = [{"epoch": 20.0, "encoder_loss": 100.0, "generator_loss": 75.0, "kl": 25.0}] * 10
 
 
-def test_an_autoencoder_is_not_blamed_for_noise_that_it_never_saw():
-    """Whatever the pictures look like, the cause is one; a decoder whose noise does give digits is judged as any."""
+def test_an_autoencoder_gets_one_finding_for_images_from_noise():
+    """Only if the images from noise are unreadable; a decoder that gives digits gets the usual findings."""
     assert names(COPIED, confident=0.1, classes_present=0, total_spread=0.01) == ["never-drew"]
     assert names(COPIED) == names(DRAWN) == ["healthy"]
     assert names(DRAWN, confident=0.1) == ["not-yet-readable"]
 
 
-def test_codes_that_say_nothing_are_named_before_what_follows_from_them():
+def test_posterior_collapse_is_reported_before_its_consequences():
     silent = [{**line, "kl": 0.1} for line in DRAWN]
     found = find({**HEALTHY, "total_spread": 0.001, "within_class_spread": None}, silent)
     assert [finding.name for finding in found] == ["posterior-collapse"]
@@ -208,6 +208,6 @@ def test_codes_that_say_nothing_are_named_before_what_follows_from_them():
     assert names([{**line, "epoch": 0.5} for line in silent]) == ["healthy"]  # too early to say
 
 
-def test_nobody_is_told_to_slow_a_discriminator_that_is_not_there():
+def test_runs_without_discriminator_get_no_remedy_for_one():
     (found,) = find({**HEALTHY, "within_class_spread": 0.01}, DRAWN)
     assert found.name == "mode-collapse" and "discriminator" not in found.remedy

@@ -11,7 +11,7 @@ def effect(values, base=BASE, better="low", floor=0.0, **others):
     return effects(base, {"it": values, **others}, better, floor)["it"]
 
 
-def test_what_is_more_than_noise_helps_or_harms():
+def test_a_significant_difference_helps_or_harms():
     assert effect([5.0, 5.1, 4.9]).word == "helps"
     assert effect([15.0, 15.1, 14.9]).word == "harms"
     assert effect([15.0, 15.1, 14.9], better="high", floor=20.0).word == "helps"
@@ -19,7 +19,7 @@ def test_what_is_more_than_noise_helps_or_harms():
     assert effect([0.9, 0.91, 0.92], base=[0.5, 0.51, 0.52], better="half", floor=0.5).word == "harms"
 
 
-def test_gain_is_the_part_of_the_way_to_real_data():
+def test_gain_is_the_closed_fraction_of_the_gap_to_real_data():
     found = effect([6.0, 6.2, 5.8], floor=2.0)
     assert found.gain == pytest.approx(0.5)
     low, high = stats.ttest_ind(BASE, [6.0, 6.2, 5.8], equal_var=False).confidence_interval()
@@ -30,7 +30,7 @@ def test_gain_is_the_part_of_the_way_to_real_data():
     assert (at_the_floor.word, at_the_floor.gain, at_the_floor.interval) == ("helps", None, None)
 
 
-def test_nothing_is_only_said_where_nothing_can_be_missed():
+def test_does_nothing_needs_an_interval_near_zero():
     assert effect([10.1, 9.9, 10.0]).word == "does nothing"
     assert effect([10.0, 14.0, 6.0]).word == "cannot tell"
     assert effect([10.1, 9.9, 10.0], floor=9.9).word == "cannot tell"  # the same difference, beside so short a way
@@ -38,7 +38,7 @@ def test_nothing_is_only_said_where_nothing_can_be_missed():
     assert effect([7.0, 7.0, 7.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "harms"
 
 
-def test_what_would_be_sure_alone_is_probable_among_many():
+def test_a_difference_significant_only_alone_is_probable():
     """p = .02: under 5 % for one comparison, above 5 % / 3 for the least of three."""
     like_base = {"b": [10.1, 9.9, 10.3], "c": [9.7, 10.3, 10.0]}
     for values, alone, among in (
@@ -52,7 +52,7 @@ def test_what_would_be_sure_alone_is_probable_among_many():
     assert 0.05 / 4 < small.chance < 0.05 and small.word == "does nothing"  # more than noise, and still nothing
 
 
-def test_few_seeds_never_tell():
+def test_fewer_than_three_seeds_give_no_verdict():
     for few in ([1.0], [1.0, 1.1]):
         found = effect(few)
         assert (found.word, found.chance, found.interval) == ("cannot tell", None, None)
@@ -61,7 +61,7 @@ def test_few_seeds_never_tell():
     assert effect([5.0, 5.1, 4.9], base=[]).word == "cannot tell"
 
 
-def test_many_changes_must_be_surer_than_one():
+def test_many_changes_need_smaller_p_values_than_one():
     lucky = [9.3, 9.6, 9.5]
     assert effect(lucky).word == "helps"
     others = {f"other {k}": [9.0, 11.0, 10.0 + k / 100] for k in range(20)}

@@ -1,4 +1,4 @@
-"""Sets of digits whose sickness is known: each moves the figure that is meant to see it, and real ones sit at the floor."""
+"""Digits with known defects change the metrics that must detect them; real digits are at the floor."""
 
 import json
 from functools import cache
@@ -28,11 +28,11 @@ def mnist():
 
 
 @pytest.fixture(scope="module")
-def yardstick(tmp_path_factory):
+def evaluator(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         small = mnist()
-        train = small.train.select(slice(0, 6000))  # fewer to look for copies in
+        train = small.train.select(slice(0, 6000))  # fewer images to search for copies
         splits = type(small)(train, small.validation, small.test)
         yield Evaluator(FeatureExtractor(load_judge()), splits, "test", N, say=lambda text: None)
 
@@ -46,7 +46,7 @@ def changed(images=None, labels=None):
     return ImageSet(own.images if images is None else images, own.labels if labels is None else labels, own.class_names)
 
 
-def test_copies_count_though_features_of_one_image_differ_in_their_last_bits():
+def test_copies_are_found_despite_rounding_of_the_features():
     train = torch.rand(300, 8, generator=torch.Generator().manual_seed(0))
     again = train[:250] * (1 + 1e-6 * torch.rand(250, 8, generator=torch.Generator().manual_seed(1)))
     assert copying_figures(train, train[:50] + 0.1, again)["copies"][0] == 1
@@ -83,8 +83,8 @@ def copied():
     return mnist().train.select(slice(0, N))
 
 
-SICK = {
-    # which figures must see it, by at least so many half-widths of their interval beyond what other reals have
+DEFECTS = {
+    # metrics that must detect the defect, with the least change in half-widths of their interval
     "blurred": (blurred, {"frechet_distance": 20, "kernel_distance": 10, "coverage": 20, "confident": 10}),
     "shuffled labels": (shuffled, {"label_agreement": 50}),
     "no fours": (without_fours, {"class_reverse_kl": 4, "recall": 3, "coverage": 3}),
@@ -97,65 +97,65 @@ SICK = {
 }
 
 
-def away(figure, floor=None):
-    """How far a figure is from other reals', in half-widths of its interval."""
+def distance_from_floor(figure, floor=None):
+    """Return the distance of a metric from its floor, in half-widths of its interval."""
     floor = figure.floor if floor is None else floor
     return abs(figure.value - floor) / max(figure.interval.high - figure.value, figure.value - figure.interval.low)
 
 
 @pytest.fixture(scope="module")
-def found_real(yardstick) -> Evaluation:
-    return yardstick.measure(real(), "real digits")
+def real_evaluation(evaluator) -> Evaluation:
+    return evaluator.measure(real(), "real digits")
 
 
 @pytest.mark.slow
-def test_real_digits_sit_at_the_floor(found_real):
-    names = {figure.name for figure in found_real.figures}
+def test_real_digits_are_at_the_floor(real_evaluation):
+    names = {figure.name for figure in real_evaluation.figures}
     assert {"frechet_distance", "recall", "coverage", "class_spread", "label_agreement", "copying", "copies"} <= names
-    assert not {"swap_changed", "train_on_generated"} & names  # no generator to ask, not --slow
-    for figure in found_real.figures:
+    assert not {"swap_changed", "train_on_generated"} & names  # no generator for the label swap, not --slow
+    for figure in real_evaluation.figures:
         if figure.interval:
             assert figure.interval.low <= figure.value <= figure.interval.high, figure.name
-    assert found_real["frechet_distance"].value < 1.3 * found_real["frechet_distance"].floor
+    assert real_evaluation["frechet_distance"].value < 1.3 * real_evaluation["frechet_distance"].floor
     for name in ("precision", "density", "recall", "coverage", "class_spread", "confident"):
-        figure = found_real[name]
+        figure = real_evaluation[name]
         assert figure.value == pytest.approx(figure.floor, rel=0.13), name
-    assert found_real["label_agreement"].value > 0.99
-    assert found_real["classes_present"].value == 10
-    assert 0.4 < found_real["copying"].value < 0.6
-    assert found_real["copies"].value == 0
+    assert real_evaluation["label_agreement"].value > 0.99
+    assert real_evaluation["classes_present"].value == 10
+    assert 0.4 < real_evaluation["copying"].value < 0.6
+    assert real_evaluation["copies"].value == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SICK)
-def test_a_sickness_is_seen_by_the_figure_meant_for_it(yardstick, found_real, name):
-    make, seen_by = SICK[name]
-    found = yardstick.measure(make(), name)
-    for figure, times in seen_by.items():
-        # held against what healthy digits had of the same figure: labels and copies have no floor among training images
-        healthy = found_real[figure].value
-        interval = found[figure].interval
-        half = max(interval.high - found[figure].value, found[figure].value - interval.low, 1e-4)
-        assert abs(found[figure].value - healthy) > times * half, (figure, found[figure], healthy)
-    if name == "shuffled labels":  # and nothing else sees it
-        assert found["frechet_distance"].value == pytest.approx(found_real["frechet_distance"].value)
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_changes_the_metrics_that_must_detect_it(evaluator, real_evaluation, name):
+    make, expected = DEFECTS[name]
+    evaluation = evaluator.measure(make(), name)
+    for figure, times in expected.items():
+        # compared with healthy digits: labels and copies have no floor among training images
+        healthy = real_evaluation[figure].value
+        interval = evaluation[figure].interval
+        half = max(interval.high - evaluation[figure].value, evaluation[figure].value - interval.low, 1e-4)
+        assert abs(evaluation[figure].value - healthy) > times * half, (figure, evaluation[figure], healthy)
+    if name == "shuffled labels":  # no other metric changes
+        assert evaluation["frechet_distance"].value == pytest.approx(real_evaluation["frechet_distance"].value)
     if name == "no fours":
-        assert found["classes_present"].value == 9
-        assert found.classes[4].share < 0.01
-    if name in ("blurred", "half collapsed"):  # precision does not see them: docs/metrics.md
-        assert found["precision"].value > 0.9
+        assert evaluation["classes_present"].value == 9
+        assert evaluation.classes[4].share < 0.01
+    if name in ("blurred", "half collapsed"):  # precision does not detect them: docs/metrics.md
+        assert evaluation["precision"].value > 0.9
 
 
 @pytest.mark.slow
-def test_an_evaluation_comes_back_from_json(found_real):
-    text = json.dumps(found_real.to_dict())
+def test_an_evaluation_survives_json(real_evaluation):
+    text = json.dumps(real_evaluation.to_dict())
     again = parse_evaluation(json.loads(text), "file")
-    assert again.to_dict() == found_real.to_dict()
-    assert again.protocol.id == found_real.protocol.id
+    assert again.to_dict() == real_evaluation.to_dict()
+    assert again.protocol.id == real_evaluation.protocol.id
 
 
-def test_ceilings_are_hopeless(found_real):
-    """Noise, one picture of each class, and training images, in the place of the fakes."""
+def test_ceilings_are_worst_cases(real_evaluation):
+    """For noise, one image per class, and training images instead of the fakes."""
     for name, worse in (
         ("frechet_distance", lambda f: f.ceiling > 50 * f.floor),
         ("confident", lambda f: f.ceiling < 0.05 < f.floor),
@@ -163,48 +163,50 @@ def test_ceilings_are_hopeless(found_real):
         ("class_spread", lambda f: f.ceiling < 0.05),
         ("copies", lambda f: f.ceiling == 1),
     ):
-        assert worse(found_real[name]), found_real[name]
+        assert worse(real_evaluation[name]), real_evaluation[name]
 
 
 @pytest.mark.slow
-def test_a_run_is_measured_with_the_label_swap_and_keeps_the_line(tmp_path):
+def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(tmp_path):
     changes = ["generator.filters=8", "discriminator.filters=8", "precision=fp32"]
     run = ganforge.train("forge-1", data="digits", steps=3, changes=changes, out="run")
-    found = ganforge.evaluate(run.folder)
-    assert found["swap_changed"].value < 0.2  # three steps have taught it nothing
-    assert found.step == 3 and found.protocol.split == "test"
+    evaluation = ganforge.evaluate(run.folder)
+    assert evaluation["swap_changed"].value < 0.2  # no training in three steps
+    assert evaluation.step == 3 and evaluation.protocol.split == "test"
     lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    assert lines[-1]["evaluation"] == found.to_dict()
+    assert lines[-1]["evaluation"] == evaluation.to_dict()
     again = ganforge.evaluate(run.folder)
-    assert again.to_dict() == found.to_dict()
+    assert again.to_dict() == evaluation.to_dict()
 
 
-def test_python_takes_arrays_and_an_extractor_of_your_own():
+def test_evaluate_accepts_arrays_and_a_users_extractor():
     digits = mnist().validation.select(slice(0, 300))
 
     def halves(images):
         return F.avg_pool2d(images.float(), 7).flatten(1)
 
-    found = ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="mnist", extractor=halves)
-    assert found.protocol.judge.endswith("halves")
-    assert {"frechet_distance", "recall"} <= {figure.name for figure in found.figures}
-    assert not {"class_spread", "label_agreement"} & {figure.name for figure in found.figures}
+    evaluation = ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="mnist", extractor=halves)
+    assert evaluation.protocol.judge.endswith("halves")
+    assert {"frechet_distance", "recall"} <= {figure.name for figure in evaluation.figures}
+    assert not {"class_spread", "label_agreement"} & {figure.name for figure in evaluation.figures}
 
     def broken(images):
         return np.full((len(images), 3), np.nan)
 
-    with pytest.raises(ganforge.UserError, match="must give finite"):
+    with pytest.raises(ganforge.UserError, match="must return finite"):
         ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="mnist", extractor=broken)
 
 
 @pytest.mark.slow
-def test_slow_figures_of_real_digits_are_near_those_of_a_perfect_generator(yardstick, monkeypatch):
-    import ganforge.evaluation.downstream as learners
+def test_slow_metrics_of_real_digits_are_near_the_floor(evaluator, monkeypatch):
+    import ganforge.evaluation.downstream as downstream
 
-    monkeypatch.setattr(learners, "learned", lambda a, b, f=learners.learned: f(a, b, epochs=2))
-    monkeypatch.setattr("ganforge.evaluation.evaluator.learned", learners.learned)
-    found = yardstick.measure(real(), "real digits", slow=True)
+    monkeypatch.setattr(
+        downstream, "downstream_accuracy", lambda a, b, f=downstream.downstream_accuracy: f(a, b, epochs=2)
+    )
+    monkeypatch.setattr("ganforge.evaluation.evaluator.downstream_accuracy", downstream.downstream_accuracy)
+    evaluation = evaluator.measure(real(), "real digits", slow=True)
     for name in ("train_on_generated", "test_on_generated"):
-        figure = found[name]
+        figure = evaluation[name]
         assert figure.value > 0.8 and abs(figure.value - figure.floor) < 0.08
         assert figure.ceiling < 0.4

@@ -1,4 +1,4 @@
-"""An extractor is its code and what it holds, whatever it is called and wherever it was defined."""
+"""An extractor's identity is its code and data, independent of its name and place."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from ganforge.evaluation.identity import Unidentified, identity_of
 
 
 def defined(source, name="f", at="one.py"):
-    """What a script defines."""
+    """Return what a script defines under a name."""
     space = {"torch": torch, "np": np, "math": math, "nn": nn, "partial": partial, "__name__": "script"}
     exec(compile(source, at, "exec"), space)
     return space[name]
@@ -76,18 +76,18 @@ OTHERS = [
 ]
 
 
-def test_what_differs_in_code_or_content_differs():
+def test_different_code_or_content_gives_different_identities():
     hashes = [identity_of(defined(source)) for source in [BASE, *OTHERS]]
     assert len(set(hashes)) == len(hashes)
 
 
 @pytest.mark.parametrize("source", [BASE, *OTHERS])
-def test_what_is_defined_twice_is_one_whatever_its_place(source):
+def test_equal_definitions_have_one_identity_in_any_place(source):
     elsewhere = "\n\n# further down\n" + source
     assert identity_of(defined(source)) == identity_of(defined(elsewhere, at="/another/place.py"))
 
 
-def test_the_name_is_no_part_of_it():
+def test_the_name_is_no_part_of_the_identity():
     assert identity_of(defined("def f(x): return x + 1")) == identity_of(defined("def g(x): return x + 1", "g"))
 
 
@@ -103,7 +103,7 @@ print(identity_of(C()))
 """
 
 
-def test_it_is_the_same_in_every_process():
+def test_the_identity_is_the_same_in_every_process():
     told = {
         subprocess.run(
             [sys.executable, "-c", SCRIPT],
@@ -117,7 +117,7 @@ def test_it_is_the_same_in_every_process():
     assert len(told) == 1 and len(told.pop().strip()) == 64
 
 
-def test_what_cannot_be_told_never_claims_to_be_the_same(tmp_path):
+def test_unidentified_extractors_never_have_equal_hashes(tmp_path):
     with (tmp_path / "file").open("w") as file:
 
         def look(x):
@@ -131,7 +131,7 @@ def test_what_cannot_be_told_never_claims_to_be_the_same(tmp_path):
     assert "compare with no other evaluation" in one.note
 
 
-def test_an_eye_is_known_by_what_it_sees_with():
+def test_an_extractors_hash_depends_on_its_content():
     two, three = (FeatureExtractor(extractor=defined(f"f = lambda x: x.float().flatten(1) * {by}")) for by in (2, 3))
     assert two.name == three.name and two.hash != three.hash
     assert two.hash == FeatureExtractor(extractor=defined(BASE)).hash and two.note == ""

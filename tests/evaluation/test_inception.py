@@ -1,4 +1,4 @@
-"""Features of another network through the library made for it; a stand-in plays the library, whose weights are large."""
+"""Inception features through torch-fidelity, which a stand-in replaces because its weights are large."""
 
 import sys
 import types
@@ -14,7 +14,7 @@ MODULE = "torch_fidelity.feature_extractor_inceptionv3"
 
 
 class StandIn(nn.Module):
-    """Takes what the library takes: uint8 pictures of three channels; gives a tuple of features."""
+    """Like the library: takes uint8 images of three channels and returns a tuple of features."""
 
     def __init__(self, name, layers, feature_extractor_weights_path):
         super().__init__()
@@ -41,26 +41,26 @@ def test_grey_pictures_get_three_channels_and_the_protocol_names_the_weights(lib
     assert features(grey).tolist() == [[1.5] * 3, [5.5] * 3]
     assert features.__qualname__.startswith("inception-2015-")
     torch.save({"other": torch.ones(1)}, tmp_path / "others.pth")
-    with pytest.raises(UserError, match="no file of Inception weights"):
+    with pytest.raises(UserError, match="holds no Inception weights"):
         inception(tmp_path / "others.pth")
 
 
-def test_a_file_that_would_run_code_is_not_read(library, tmp_path):
+def test_a_file_that_would_run_code_is_rejected(library, tmp_path):
     class Bomb:
         def __reduce__(self):
             return (exec, ("raise SystemError('it ran')",))
 
     torch.save({"weights": Bomb()}, tmp_path / "bomb.pth")
-    with pytest.raises(UserError, match="no file of Inception weights"):
+    with pytest.raises(UserError, match="holds no Inception weights"):
         inception(tmp_path / "bomb.pth")
 
 
-def test_bad_paths_are_named(library, tmp_path):
+def test_missing_files_are_reported(library, tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         inception(tmp_path / "none.pth")
 
 
-def test_without_the_library_it_is_named(monkeypatch, tmp_path):
+def test_a_missing_library_is_reported(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, MODULE, None)
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(UserError, match="pip install torch-fidelity"):

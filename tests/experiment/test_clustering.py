@@ -48,7 +48,7 @@ def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, 
 
 def test_a_sheet_of_codes_is_refused_where_a_label_says_what_is_drawn(bars_file):
     run = ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=[*SMALL, "conditional=true"])
-    with pytest.raises(UserError, match="draws what its label says"):
+    with pytest.raises(UserError, match="takes labels: a traversal"):
         traversal_grid(ganforge.load(run.folder))
 
 

@@ -63,7 +63,7 @@ def test_a_way_begins_and_ends_at_the_images_and_does_not_jump(run):
 def test_a_gan_has_no_encoder(bars_file):
     changes = ["batch_size=8", "generator.hidden=[4]", "discriminator.hidden=[4]"]
     run = ganforge.train("vanilla", data=bars_file, steps=1, out="gan", changes=changes)
-    with pytest.raises(UserError, match="gan has no encoder to reconstruct with; runs of 'autoencoder' and 'vae'"):
+    with pytest.raises(UserError, match="gan has no encoder for reconstructions: give a run of 'autoencoder' or 'vae'"):
         load_reconstructor(run.folder)
     with pytest.raises(UserError, match="is not a run"):
         load_reconstructor("nowhere")

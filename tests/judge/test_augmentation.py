@@ -12,11 +12,11 @@ def draws():
     return random_generator("test", "distortion")
 
 
-def test_without_limits_nothing_moves():
+def test_without_limits_images_are_unchanged():
     assert torch.allclose(distort(IMAGES, STILL, draws()), IMAGES, atol=1e-5)
 
 
-def test_a_shift_moves_a_dot_no_further_than_its_limit_and_somewhere():
+def test_a_shift_moves_a_dot_within_the_limit():
     limits = Distortion(shift=3, rotate=0, scale=0, shear=0, elastic=0)
     dots = torch.zeros(200, 1, 28, 28)
     dots[:, 0, 14, 14] = 1
@@ -29,19 +29,19 @@ def test_a_shift_moves_a_dot_no_further_than_its_limit_and_somewhere():
 
 
 @pytest.mark.parametrize("name", ["shift", "rotate", "scale", "shear", "elastic"])
-def test_every_limit_moves_something(name):
+def test_every_limit_changes_the_images(name):
     alone = Distortion(**{**dict.fromkeys(("shift", "rotate", "scale", "shear", "elastic"), 0), name: 1.0})
     assert (distort(IMAGES, alone, draws()) - IMAGES).abs().max() > 0.05
 
 
-def test_every_image_has_its_own_draw_and_the_same_key_the_same():
+def test_every_image_has_its_own_distortion_fixed_by_the_seed():
     copies = IMAGES[:1].repeat(4, 1, 1, 1)
     moved = distort(copies, Distortion(), draws())
     assert len({tuple(image.flatten().tolist()) for image in moved}) == 4
     assert torch.equal(moved, distort(copies, Distortion(), draws()))
 
 
-def test_nonsense_has_four_kinds_in_the_range_of_pixels():
+def test_no_class_images_are_of_four_kinds_in_the_pixel_range():
     made = no_class_images(IMAGES, 32, draws())
     assert made.shape == (32, 1, 28, 28)
     assert made.min() >= 0
@@ -50,7 +50,7 @@ def test_nonsense_has_four_kinds_in_the_range_of_pixels():
     assert all((ink - tiled).abs().min() < 1e-2 for tiled in ink_of_tiles)
 
 
-def test_wear_spoils_half_of_a_batch_a_little_and_leaves_the_rest():
+def test_corrupt_changes_only_half_of_a_batch():
     worn = corrupt(IMAGES, draws())
     change = (worn - IMAGES).abs().mean((1, 2, 3))
     assert (change[:8] > 0).all()
@@ -59,7 +59,7 @@ def test_wear_spoils_half_of_a_batch_a_little_and_leaves_the_rest():
     assert 0 <= worn.min() <= worn.max() <= 1
 
 
-def test_half_of_the_pictures_are_mirrored_and_every_one_is_shifted_by_an_eighth_at_most():
+def test_half_of_the_images_are_mirrored_and_all_shifted_by_at_most_an_eighth():
     dots = torch.zeros(400, 3, 32, 24)
     dots[:, :, 10, 5] = 1
     moved = mirror_and_shift(dots, draws())
@@ -72,7 +72,7 @@ def test_half_of_the_pictures_are_mirrored_and_every_one_is_shifted_by_an_eighth
     assert torch.equal(moved, mirror_and_shift(dots, draws()))
 
 
-def test_nonsense_of_any_size_has_its_size():
+def test_no_class_images_keep_the_image_size():
     for height, width in ((8, 8), (30, 9), (33, 64)):
         made = no_class_images(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
         assert made.shape == (8, 3, height, width)

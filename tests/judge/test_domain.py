@@ -1,4 +1,4 @@
-"""The judge of digits has a say about digits, and none about shapes that it takes for digits."""
+"""The judge of digits is used for digits, and not for other shapes that it classifies as digits."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ganforge.judge.user_judges import kept_file
 
 
 class Listener(ProgressListener):
-    """Remembers what it is told."""
+    """Records all messages."""
 
     def __init__(self):
         self.said = []
@@ -34,7 +34,7 @@ class Listener(ProgressListener):
 
 
 def letters(characters, count=300, font="DejaVuSans"):
-    """Printed letters, each of another size and slant."""
+    """Return printed letters of random size and slant."""
     lot = np.random.default_rng(0)
     face = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"), 72)
     drawn = []
@@ -55,17 +55,17 @@ def letters(characters, count=300, font="DejaVuSans"):
 
 
 def bare(images):
-    """Images without labels, in three parts."""
+    """Return unlabelled images in three splits."""
     return load(ImageSet(images, torch.full((len(images),), -1), (), "bare"))
 
 
 def named(images, names):
-    """Images that go round these classes, in three parts."""
+    """Return images whose labels cycle through these classes, in three splits."""
     return load(ImageSet(images, torch.arange(len(images)) % len(names), tuple(names), "named"))
 
 
 @pytest.mark.parametrize("font", ["DejaVuSans", "DejaVuSerif-Bold", "cmtt10"])
-def test_letters_that_look_like_digits_get_no_judge_however_sure_it_is(font):
+def test_letters_that_look_like_digits_get_no_judge_despite_its_confidence(font):
     splits = bare(letters("SZOl", font=font))
     assert float((load_judge().look(splits.train.images).confidence >= 0.8).float().mean()) > 0.85
     judge, why = choose_judge(splits)
@@ -73,7 +73,7 @@ def test_letters_that_look_like_digits_get_no_judge_however_sure_it_is(font):
     assert why.startswith("no judge reads these images: to the judge of digits they look like letters")
 
 
-def test_letters_with_labels_are_no_digits_by_their_names_nor_by_numbers():
+def test_labelled_letters_are_no_digits_by_names_or_numbers():
     assert "no class S" in why_no_digits(named(letters("SZOl"), "SZOl"))
     assert "as their labels say" in why_no_digits(named(letters("SZOl"), "0123"))
 
@@ -100,7 +100,7 @@ def test_other_shapes_get_no_judge(draw):
 
 @needs_mnist
 @pytest.mark.parametrize("kept", [range(10), range(1, 10), [0], [1], [3, 8]])
-def test_digits_in_any_mix_get_their_judge_with_and_without_labels(kept):
+def test_digits_of_any_classes_get_their_judge_with_and_without_labels(kept):
     test = load("mnist").test
     rows = torch.nonzero(torch.isin(test.labels, torch.tensor(list(kept)))).flatten()[:200]
     labels = torch.searchsorted(torch.tensor(list(kept)), test.labels[rows])
@@ -109,7 +109,7 @@ def test_digits_in_any_mix_get_their_judge_with_and_without_labels(kept):
     assert choose_judge(load(labelled)) == (load_judge(), "")
 
 
-def test_digits_of_other_hands_are_hardly_ever_refused():
+def test_digits_in_other_handwritings_are_rarely_rejected():
     digits = load("digits")
     images = torch.cat([part.images for part in (digits.train, digits.validation, digits.test)])
     seen, lot = load_judge().look(images), torch.Generator().manual_seed(0)
@@ -125,7 +125,7 @@ def test_digits_of_other_hands_are_hardly_ever_refused():
 
 
 @needs_mnist
-def test_figures_of_the_digits_1_to_9_are_those_of_their_names():
+def test_metrics_of_the_digits_1_to_9_match_classes_by_name():
     mnist = load("mnist")
 
     def without_zero(images, count):
@@ -148,7 +148,7 @@ def test_figures_of_the_digits_1_to_9_are_those_of_their_names():
     assert [row.name for row in evaluation.classes] == list("123456789")
 
 
-def test_who_names_a_judge_is_told_that_the_images_look_foreign_to_it():
+def test_a_requested_judge_warns_of_foreign_images():
     listener, images = Listener(), letters("SZOl", 1000)
     data = ImageSet(images, torch.full((1000,), -1), (), "letters")
     evaluate(data.select(slice(0, 100)), data=data, judge=DIGITS_FILE, watcher=listener)
@@ -156,8 +156,8 @@ def test_who_names_a_judge_is_told_that_the_images_look_foreign_to_it():
     assert why_foreign(load_judge(), load("digits")) == ""
 
 
-def test_a_judge_kept_for_these_images_looks_where_that_of_digits_may_not():
-    splits = named(letters("SZOl"), "5201")  # labels that make the judge of digits right
+def test_a_stored_judge_of_these_images_is_used_instead_of_the_digit_judge():
+    splits = named(letters("SZOl"), "5201")  # the labels that the judge of digits predicts
     assert choose_judge(splits)[0] is load_judge()
     others = named(letters("SZOl"), ("five", "two", "zero", "one"))
     assert choose_judge(others)[0] is None

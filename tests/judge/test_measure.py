@@ -33,7 +33,7 @@ def test_reals_measure_as_reals(splits):
     assert sum(found.class_shares) == pytest.approx(found.confident)
 
 
-def test_one_picture_of_every_class_has_no_spread_but_every_class(splits):
+def test_one_image_per_class_has_no_spread_but_all_classes(splits):
     seen = load_judge().look_at_set(splits.train)
     sure = [torch.where((seen.classes == digit) & (seen.confidence > 0.95))[0][0] for digit in range(10)]
     found = measured(splits, splits.train.images[torch.stack(sure)].repeat(30, 1, 1, 1))
@@ -42,7 +42,7 @@ def test_one_picture_of_every_class_has_no_spread_but_every_class(splits):
     assert found.total_spread > 0.2
 
 
-def test_a_small_stock_shown_again_keeps_its_spread_and_loses_its_recall(splits):
+def test_repeated_images_keep_the_spread_and_lose_recall(splits):
     images = splits.train
     stock = images.select(torch.arange(140).repeat(10))
     found = measured(splits, stock.images, stock.labels)
@@ -54,7 +54,7 @@ def test_a_small_stock_shown_again_keeps_its_spread_and_loses_its_recall(splits)
     assert whole.class_agreement == pytest.approx([1] * 10, abs=0.4)
 
 
-def test_recall_is_of_the_class_that_was_asked_for_else_of_the_class_that_is_read(splits):
+def test_class_recall_uses_requested_labels_or_predicted_classes(splits):
     images, shifted = splits.train, (splits.train.labels + 1) % 10
     assert max(measured(splits, images.images, shifted).class_recall) < 0.3
     assert max(measured(splits, images.images, shifted).class_agreement) < 0.3
@@ -63,7 +63,7 @@ def test_recall_is_of_the_class_that_was_asked_for_else_of_the_class_that_is_rea
     assert unasked.class_agreement is None
 
 
-def test_what_has_too_few_of_a_class_has_no_recall_of_it(splits):
+def test_a_class_with_too_few_images_has_no_recall(splits):
     fours = splits.train.images[splits.train.labels == 4]
     found = measured(splits, fours, torch.full((len(fours),), 4))
     assert [index for index, value in enumerate(found.class_recall) if value is not None] == [4]
@@ -74,13 +74,13 @@ def test_what_has_too_few_of_a_class_has_no_recall_of_it(splits):
     assert (few.precision, few.recall, few.precision_floor, few.recall_floor) == (None, None) * 2
 
 
-def test_the_floor_counts_no_more_than_there_are_fakes(splits):
+def test_the_floor_uses_no_more_images_than_fakes(splits):
     fake = splits.train.select(torch.arange(len(splits.train)).roll(1))
     found = measure(load_judge(), splits.train, fake.images[:700], fake.labels[:700], splits.train)
     assert all(floor is not None and floor > 0.5 for floor in found.class_recall_floor)
 
 
-def test_one_class_alone_is_seen_in_the_shares_and_in_the_distance(splits):
+def test_a_single_class_changes_shares_and_distance(splits):
     ones = splits.train.images[splits.train.labels == 1].repeat(3, 1, 1, 1)
     found = measured(splits, ones, torch.ones(len(ones), dtype=torch.int64))
     assert found.classes_present <= 2
@@ -89,7 +89,7 @@ def test_one_class_alone_is_seen_in_the_shares_and_in_the_distance(splits):
     assert measured(splits, ones, torch.zeros(len(ones), dtype=torch.int64)).label_agreement < 0.1
 
 
-def test_too_few_images_have_no_frechet_distance_and_the_record_is_json(splits):
+def test_too_few_images_give_no_frechet_distance_and_valid_json(splits):
     found = measured(splits, splits.train.images[:255])
     assert found.frechet_distance is None
     assert found.frechet_floor is None
@@ -103,14 +103,14 @@ def test_unlabelled_reals_have_no_agreement(splits):
 
 
 @pytest.mark.parametrize(("count", "asked", "word"), [(1, None, "at least two"), (5, [1, 2], "5 fakes need")])
-def test_what_cannot_be_measured_is_refused(splits, count, asked, word):
+def test_invalid_input_is_rejected(splits, count, asked, word):
     with pytest.raises(UserError, match=word):
         measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
 
 
 @pytest.mark.slow
 @needs_mnist
-def test_training_digits_pass_for_test_digits():
+def test_training_digits_measure_like_test_digits():
     mnist = load("mnist")
     fake = mnist.train.select(slice(0, 3000))
     found = measure(load_judge(), mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)

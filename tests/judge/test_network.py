@@ -31,7 +31,7 @@ def test_gradients_reach_every_parameter():
 
 @pytest.mark.parametrize("side", [8, 9, 15, 16, 28, 32, 39, 40, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_size_has_a_network_that_ends_on_a_few_pixels_and_costs_little(channels, side):
+def test_every_image_size_has_a_small_network(channels, side):
     shape = (channels, side, side + 1 if side < 64 else side)
     network = JudgeNetwork(5, shape, fitting_layers(shape)).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -34,12 +34,12 @@ def test_the_shipped_judge_reads_other_handwriting_too():
     assert (load_judge().look(test.images).classes == test.labels).double().mean() >= 0.85
 
 
-def test_nonsense_is_doubted(small):
+def test_images_of_no_class_get_low_confidence(small):
     made = no_class_images(small.float() / 255, 400, random_generator("test", "nonsense"))
     assert (load_judge().look(made.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
 
 
-def test_speckled_digits_are_still_read(small):
+def test_speckled_digits_are_still_classified(small):
     specks = torch.rand(small.shape, generator=random_generator("test", "specks"))
     speckled = torch.where(specks < 0.05, (specks * 20 * 255).byte(), small)
     judge = load_judge()
@@ -48,7 +48,7 @@ def test_speckled_digits_are_still_read(small):
     assert (worn.confidence >= 0.8).double().mean() > 0.7
 
 
-def test_the_same_images_give_the_same_answer_in_any_order_and_leave_torch_as_it_was(small):
+def test_predictions_do_not_depend_on_order_and_leave_torch_unchanged(small):
     judge, state, threads = load_judge(), torch.get_rng_state(), torch.get_num_threads()
     seen, again, turned = judge.look(small), judge.look(small), judge.look(small.flip(0))
     for name in ("classes", "confidence", "features", "spread_features"):
@@ -58,20 +58,20 @@ def test_the_same_images_give_the_same_answer_in_any_order_and_leave_torch_as_it
     assert torch.get_num_threads() == threads
 
 
-def test_what_is_seen_has_the_promised_types(small):
+def test_predictions_have_the_documented_types(small):
     seen = load_judge().look(small[:3])
     assert (seen.classes.dtype, seen.confidence.dtype) == (torch.int64, torch.float32)
     assert (seen.features.shape, seen.spread_features.shape) == ((3, 128), (3, 288))
     assert len(seen) == 3
 
 
-def test_the_spread_features_are_the_stage_that_the_table_speaks_for(small):
+def test_the_spread_features_come_from_stage_1(small):
     judge = load_judge()
     table = layers.candidates(judge.network, small[:5])
     assert torch.allclose(judge.look(small[:5]).spread_features, table["stage1, 3×3 means"], atol=1e-5)
 
 
-def test_a_set_is_looked_at_once(monkeypatch):
+def test_predictions_of_a_set_are_cached(monkeypatch):
     judge, images = load_judge(), load("digits").validation
     first = judge.look_at_set(images)
     monkeypatch.setattr(judge, "look", lambda _: pytest.fail("looked again"))
@@ -81,12 +81,12 @@ def test_a_set_is_looked_at_once(monkeypatch):
 @pytest.mark.parametrize(
     "images", [torch.zeros(2, 1, 28, 28), torch.zeros(2, 3, 28, 28).byte(), torch.zeros(0, 1, 28, 28).byte()]
 )
-def test_other_images_are_refused(images):
+def test_images_of_another_shape_are_rejected(images):
     with pytest.raises(UserError, match=r"uint8 \[N, 1, 28, 28\]"):
         load_judge().look(images)
 
 
-def test_a_changed_file_is_refused(tmp_path, monkeypatch):
+def test_a_changed_file_is_rejected(tmp_path, monkeypatch):
     copy = tmp_path / "copy.safetensors"
     shutil.copy(DIGITS_FILE, copy)
     assert read_judge(copy, DIGITS_HASH)[2] == DIGITS_HASH
@@ -98,7 +98,7 @@ def test_a_changed_file_is_refused(tmp_path, monkeypatch):
         load_judge.__wrapped__()
 
 
-def test_the_file_is_small_and_says_what_it_is():
+def test_the_file_is_small_and_has_a_card():
     assert DIGITS_FILE.stat().st_size <= 2_000_000
     judge = load_judge()
     assert judge.version == "digits-1"

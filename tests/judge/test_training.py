@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_
 
 
 @pytest.mark.slow
-def test_a_few_epochs_on_few_digits_already_read_most_of_them(splits):
+def test_a_few_epochs_on_few_digits_give_high_accuracy(splits):
     state = torch.get_rng_state()
     steps = []
     network = train_judge(splits, epochs=4, report=lambda done, total, loss: steps.append((done, total)))
@@ -39,7 +39,7 @@ def test_a_few_epochs_on_few_digits_already_read_most_of_them(splits):
     assert not network.training
 
 
-def test_a_judge_comes_back_from_its_file_as_it_was(tmp_path):
+def test_a_judge_survives_its_file(tmp_path):
     judge = load_judge()
     digest = save_judge(tmp_path / "copy.safetensors", judge.network, judge.card)
     network, card, found = read_judge(tmp_path / "copy.safetensors")
@@ -48,7 +48,7 @@ def test_a_judge_comes_back_from_its_file_as_it_was(tmp_path):
     assert all(torch.equal(value, judge.network.state_dict()[name]) for name, value in network.state_dict().items())
 
 
-def test_a_file_that_is_no_judge_is_refused_in_one_line(tmp_path):
+def test_a_file_without_a_judge_is_rejected_in_one_line(tmp_path):
     (tmp_path / "text").write_text("no judge")
     for name, word in (("text", "is no judge"), ("missing", "cannot be read")):
         with pytest.raises(UserError, match=word) as refusal:
@@ -67,14 +67,14 @@ def test_a_file_that_is_no_judge_is_refused_in_one_line(tmp_path):
         ((1, 28, 28), None, "too few"),
     ],
 )
-def test_data_that_cannot_teach_a_judge_is_refused(shape, label, word):
+def test_data_unfit_for_a_judge_are_rejected(shape, label, word):
     labels = torch.arange(9) % 2 if label is None else torch.full((9,), label)
     images = ImageSet(torch.zeros(9, *shape, dtype=torch.uint8), labels, ("a", "b"))
     with pytest.raises(UserError, match=word):
         train_judge(Splits(images, images, images))
 
 
-def test_the_command_names_wrong_input_in_one_line_and_exits_with_2(tmp_path):
+def test_the_command_reports_wrong_input_in_one_line_and_exits_with_2(tmp_path):
     command = [sys.executable, "-m", "ganforge.judge.training", "--data", "no-such-data", "--out", str(tmp_path / "j")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -18,7 +18,7 @@ def three(images: ImageSet) -> Splits:
 
 
 def coloured(side=32, n=300):
-    """Red, green and blue pictures, bright somewhere: mirrored they are what they were."""
+    """Return red, green and blue images with a bright spot; mirrored ones keep their class."""
     labels = torch.arange(n) % 3
     draws = torch.Generator().manual_seed(1)
     images = torch.randint(0, 60, (n, 3, side, side + 1), generator=draws, dtype=torch.uint8)
@@ -44,7 +44,7 @@ def kept(bars_splits, trained):
     return file
 
 
-def test_a_judge_of_bars_learns_them_and_comes_back_as_it_was(bars_splits, trained, kept):
+def test_a_judge_of_bars_is_accurate_and_survives_its_file(bars_splits, trained, kept):
     card, _ = trained
     assert card.test_accuracy > 0.9 and card.validation_accuracy > 0.9
     assert (card.shape, card.classes, card.data) == ((1, 8, 8), tuple("0123"), bars_splits.fingerprint)
@@ -56,24 +56,24 @@ def test_a_judge_of_bars_learns_them_and_comes_back_as_it_was(bars_splits, train
     assert (seen.features.shape, seen.spread_features.shape) == ((40, 128), (40, 288))
 
 
-def test_a_run_that_trains_on_the_validation_images_too_finds_the_same_judge(bars_splits, kept):
+def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_splits, kept):
     everything = bars_splits.train.concat(bars_splits.validation)
     other = Splits(everything, bars_splits.validation, bars_splits.test)
     assert other.fingerprint != bars_splits.fingerprint
     assert kept_judge(other) is not None
 
 
-def test_what_it_measures_is_by_its_own_classes(bars_splits, trained):
+def test_metrics_use_the_judges_own_classes(bars_splits, trained):
     judge = load_judge(trained[1])
     found = measure(judge, bars_splits.train, bars_splits.train.images, bars_splits.train.labels)
     assert (found.noun, found.class_names, found.classes_present) == ("class", list("0123"), 4)
     assert found.within_class_spread == pytest.approx(1)
     assert found.class_recall == [1] * 4
-    with pytest.raises(UserError, match=r"looks at uint8 \[N, 1, 8, 8\]"):
+    with pytest.raises(UserError, match=r"needs uint8 \[N, 1, 8, 8\]"):
         judge.look(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
 
 
-def test_data_without_a_judge_have_none_and_a_judge_of_other_data_is_refused(bars_splits, kept):
+def test_data_without_judge_give_none_and_a_judge_of_other_data_is_rejected(bars_splits, kept):
     others = three(small_images(600, seed=1))
     assert kept_judge(others) is None
     named = dataclasses.replace(bars_splits.test, class_names=tuple("abcd"))
@@ -90,7 +90,7 @@ def test_data_without_a_judge_have_none_and_a_judge_of_other_data_is_refused(bar
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 20])
-def test_colour_of_other_sizes_is_learnt_with_mirroring(side):
+def test_colour_images_of_other_sizes_are_learned_with_mirroring(side):
     splits = coloured(side)
     network = train_judge(splits, epochs=25, flip=True)
     assert accuracy(network, splits.test) > 0.9
@@ -103,6 +103,6 @@ def test_the_same_seed_gives_the_same_judge_with_mirroring_too(tmp_path):
     assert cards[0].flip and cards[0].architecture == "conv 32 | 64 | 128-128 | 256, dense 128"
 
 
-def test_minutes_are_turned_into_epochs_with_bounds(bars_splits):
+def test_minutes_give_epochs_within_bounds(bars_splits):
     assert epochs_in(bars_splits, 1e-6, flip=False) == 1
     assert epochs_in(bars_splits, 1e6, flip=False) == 750, "3,000 steps of 4 an epoch"

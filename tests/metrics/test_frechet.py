@@ -14,7 +14,7 @@ def cloud(n=300, f=6, scale=1.0):
 
 
 def exact_cloud(deviations, mean):
-    """Points whose mean and (unbiased, diagonal) covariance are exactly as given: ± each axis, scaled."""
+    """Return points ± along each axis with exactly this mean and (unbiased, diagonal) covariance."""
     axes = np.diag(deviations) * np.sqrt((2 * len(deviations) - 1) / 2)
     return np.concatenate([axes, -axes]) + mean
 
@@ -30,12 +30,12 @@ def test_diagonal_gaussians_follow_the_closed_form():
     assert frechet_distance(exact_cloud(one, 0.0), exact_cloud(two, [7.0, 0.0, 0.0])) == pytest.approx(expected)
 
 
-def test_a_cloud_is_at_zero_from_itself_even_with_fewer_samples_than_features():
+def test_distance_to_itself_is_zero_even_with_fewer_samples_than_features():
     for points in (cloud(), cloud(n=5, f=40)):
         assert 0 <= frechet_distance(points, points) < 1e-9
 
 
-def test_the_order_of_the_two_does_not_matter():
+def test_the_distance_is_symmetric():
     one, two = cloud(), cloud(scale=2.0)
     assert frechet_distance(one, two) == pytest.approx(frechet_distance(two, one), rel=1e-12)
 
@@ -49,7 +49,7 @@ def test_agrees_with_the_matrix_root_of_scipy(n):
     assert frechet_distance(one, two) == pytest.approx(expected, rel=1e-6)
 
 
-def test_few_samples_of_a_line_in_many_features_follow_the_closed_form():
+def test_few_samples_on_a_line_in_many_dimensions_follow_the_closed_form():
     direction = np.full(50, 0.1)
     ladder = np.arange(5.0)[:, None] * direction
     spread = np.arange(5.0).var(ddof=1) * (direction @ direction)
@@ -59,7 +59,7 @@ def test_few_samples_of_a_line_in_many_features_follow_the_closed_form():
 
 @pytest.mark.parametrize(("n", "m"), [(12, 20), (12, 200), (200, 12), (2, 3)])
 def test_fewer_samples_than_features_follow_the_closed_form(n, m):
-    """With C = AᵀA the trace of the root of C₁C₂ is the sum of the singular values of A₁A₂ᵀ, which is only [n, m]."""
+    """For C = AᵀA, the trace of the root of C₁C₂ is the sum of the singular values of A₁A₂ᵀ, [n, m]."""
     one, two = cloud(n, 40), cloud(m, 40, scale=2.0) + 1
     a1, a2 = ((points - points.mean(0)) / np.sqrt(len(points) - 1) for points in (one, two))
     shift = one.mean(0) - two.mean(0)
@@ -93,7 +93,7 @@ def test_agrees_with_torchmetrics():
         (np.zeros(5), np.zeros((5, 3)), r"real features must be \[N, F\]"),
     ],
 )
-def test_what_has_no_distance_is_refused_in_one_line(real, fake, word):
+def test_invalid_features_are_rejected_in_one_line(real, fake, word):
     with pytest.raises(ValueError, match=word) as refusal:
         frechet_distance(real, fake)
     assert "\n" not in str(refusal.value)

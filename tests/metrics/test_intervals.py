@@ -17,14 +17,14 @@ def holds(interval, value):
     return interval.low <= value <= interval.high
 
 
-def test_splits_follow_student_by_hand():
+def test_split_interval_follows_students_t_by_hand():
     parts = [1.0, 3.0, 2.0, 6.0]
     half = stats.t.ppf(0.975, 3) * np.std(parts, ddof=1) / 2
     assert interval_of_splits(10.0, parts) == pytest.approx(Interval(10 - half, 10 + half))
     assert interval_of_splits(10.0, [4.0, 4.0]) == Interval(10, 10)
 
 
-def test_an_interval_stays_where_the_figure_can_lie_and_holds_the_estimate():
+def test_an_interval_stays_within_bounds_and_contains_the_estimate():
     parts = [0.9, 1.0, 0.96]
     free = interval_of_splits(0.98, parts)
     assert free.high > 1
@@ -34,15 +34,15 @@ def test_an_interval_stays_where_the_figure_can_lie_and_holds_the_estimate():
 
 
 @pytest.mark.parametrize("shape", ["normal", "exponential"])
-def test_the_interval_of_a_mean_holds_the_truth_19_times_of_20(shape):
+def test_the_interval_of_a_mean_covers_the_truth_in_95_percent(shape):
     random = draws(1)
     samples = [getattr(random, shape)(size=200) for _ in range(1000)]
     truth = {"normal": 0, "exponential": 1}[shape]
-    # 1,000 tries of .95 lie within .0207 of it but for 3 of 1,000
+    # the share in 1,000 trials at .95 lies within .0207 of it in 99.7 % of cases
     assert np.mean([holds(split_interval(np.mean, x), truth) for x in samples]) == pytest.approx(0.95, abs=0.0207)
 
 
-def test_the_interval_of_an_unbiased_distance_holds_the_truth_19_times_of_20_far_from_zero():
+def test_the_interval_of_an_unbiased_distance_far_from_zero_covers_the_truth_in_95_percent():
     random, shift = draws(2), 2.0
 
     def distance(real, fake):
@@ -54,7 +54,7 @@ def test_the_interval_of_an_unbiased_distance_holds_the_truth_19_times_of_20_far
     assert np.mean([holds(interval, shift**2) for interval in found]) == pytest.approx(0.95, abs=0.033)
 
 
-def test_it_is_too_wide_rather_than_too_narrow_where_two_clouds_are_alike():
+def test_the_interval_is_too_wide_for_equal_distributions():
     random = draws(3)
     pairs = [random.normal(size=(2, 200, 2)) for _ in range(200)]
     intervals = [split_interval(kernel_distance, *pair) for pair in pairs]
@@ -63,7 +63,7 @@ def test_it_is_too_wide_rather_than_too_narrow_where_two_clouds_are_alike():
     assert half > 1.5 * 1.96 * np.std([kernel_distance(*pair) for pair in pairs])
 
 
-def test_a_plain_bootstrap_of_a_distance_misses_the_estimate_and_splits_hold_it():
+def test_a_bootstrap_of_a_distance_misses_the_estimate_but_splits_contain_it():
     random = draws(4)
     for _ in range(5):
         real, fake = random.normal(size=(2, 60, 10))
@@ -75,7 +75,7 @@ def test_a_plain_bootstrap_of_a_distance_misses_the_estimate_and_splits_hold_it(
         assert holds(split_interval(frechet_distance, real, fake, splits=3), estimate)
 
 
-def test_it_holds_the_estimate_even_where_all_parts_lie_beside_it():
+def test_the_interval_contains_the_estimate_even_if_no_part_is_near_it():
     real, fake = draws(5).normal(size=(2, 100, 8))
     seen = []
 
@@ -85,11 +85,11 @@ def test_it_holds_the_estimate_even_where_all_parts_lie_beside_it():
 
     interval = split_interval(distance, real, fake)
     *parts, estimate = seen
-    assert min(parts) > 2 * estimate, "ten samples put a distance between any two clouds"
+    assert min(parts) > 2 * estimate, "ten samples give a distance between any two sets"
     assert (interval.low + interval.high) / 2 == pytest.approx(estimate)
 
 
-def test_the_parts_are_disjoint_hold_everything_and_are_always_the_same():
+def test_the_parts_are_disjoint_complete_and_reproducible():
     given = np.arange(103), np.arange(57)
     seen = []
 
@@ -102,12 +102,12 @@ def test_the_parts_are_disjoint_hold_everything_and_are_always_the_same():
         parts = [pair[position] for pair in seen]
         assert sorted(np.concatenate(parts)) == rows.tolist()
         assert {len(part) for part in parts} == {len(rows) // 10, len(rows) // 10 + 1}
-        assert parts[0].tolist() != rows[: len(parts[0])].tolist(), "ordered files must not make ordered parts"
+        assert parts[0].tolist() != rows[: len(parts[0])].tolist(), "ordered files must not give ordered parts"
     assert split_interval(figure, *given, splits=10, estimate=3.0) == first
     assert (first.low + first.high) / 2 == pytest.approx(3)
 
 
-def test_groups_are_split_independently_and_what_is_parallel_together():
+def test_groups_are_split_independently_and_parallel_arrays_together():
     rows = np.arange(100)
     seen = []
 
@@ -120,7 +120,7 @@ def test_groups_are_split_independently_and_what_is_parallel_together():
     assert all(array != other for array, _, other in seen)
 
 
-def test_features_with_their_classes_go_through_a_figure_that_takes_both():
+def test_a_metric_of_features_and_classes_takes_tuples():
     random = draws(6)
     real, fake = ((random.normal(size=(600, 3)) * by, random.integers(0, 3, 600)) for by in (1.0, 0.5))
 
@@ -137,18 +137,18 @@ def test_features_with_their_classes_go_through_a_figure_that_takes_both():
         ((np.arange(9),), 10, "10 splits of 9 rows"),
         ((np.arange(9),), 1, "1 splits of 9 rows"),
         (((np.arange(20), np.arange(19)),), 10, r"these have \[19, 20\] rows"),
-        ((np.full(20, np.nan),), 10, "finite figures: nan"),
+        ((np.full(20, np.nan),), 10, "finite values: nan"),
         ((), 10, "at least two splits"),
     ],
 )
-def test_what_cannot_be_split_is_refused(groups, splits, word):
+def test_invalid_groups_are_rejected(groups, splits, word):
     with pytest.raises(ValueError, match=word):
         split_interval(lambda *parts: float(np.mean(parts)) if parts else 0.0, *groups, splits=splits)
 
 
 def test_an_estimate_that_is_not_finite_has_no_interval():
     for estimate, parts in ((np.inf, [1.0, 2.0]), (1.0, [1.0, np.nan]), (1.0, [1.0])):
-        with pytest.raises(ValueError, match="at least two splits and finite figures"):
+        with pytest.raises(ValueError, match="at least two splits and finite values"):
             interval_of_splits(estimate, parts)
 
 
@@ -162,13 +162,13 @@ def test_a_proportion_agrees_with_scipy():
         assert found.high <= 1
 
 
-def test_a_proportion_near_the_end_holds_the_truth_19_times_of_20():
-    # exactly, not by lot: over all outcomes of 200 tries at .97
+def test_the_interval_of_a_proportion_near_one_covers_the_truth_in_95_percent():
+    # exact, not sampled: over all outcomes of 200 trials at .97
     held = [holds(proportion_interval(hits, 200), 0.97) for hits in range(201)]
     assert stats.binom.pmf(range(201), 200, 0.97) @ held == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 0), (3, 2), (-1, 5)])
-def test_what_is_no_share_is_refused(hits, n):
-    with pytest.raises(ValueError, match=f"{hits} of {n} is no share"):
+def test_invalid_proportions_are_rejected(hits, n):
+    with pytest.raises(ValueError, match=f"{hits} of {n} is no proportion"):
         proportion_interval(hits, n)

@@ -10,8 +10,8 @@ REAL = DRAW.normal(size=(90, 6))
 FAKE = DRAW.normal(size=(70, 6)) * 0.8 + 0.3
 
 
-def slow(real, fake, degree):
-    """The definition, pair by pair."""
+def by_definition(real, fake, degree):
+    """Compute the definition pair by pair."""
 
     def k(x, y):
         return (x @ y / len(x) + 1) ** degree
@@ -25,8 +25,8 @@ def slow(real, fake, degree):
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 4])
 def test_agrees_with_the_definition_for_unequal_numbers_in_both_orders(degree):
-    assert kernel_distance(REAL, FAKE, degree) == pytest.approx(slow(REAL, FAKE, degree), rel=1e-10)
-    assert kernel_distance(FAKE, REAL, degree) == pytest.approx(slow(REAL, FAKE, degree), rel=1e-10)
+    assert kernel_distance(REAL, FAKE, degree) == pytest.approx(by_definition(REAL, FAKE, degree), rel=1e-10)
+    assert kernel_distance(FAKE, REAL, degree) == pytest.approx(by_definition(REAL, FAKE, degree), rel=1e-10)
 
 
 @pytest.mark.parametrize("degree", [2, 3])
@@ -44,13 +44,13 @@ def test_two_numbers_against_two_follow_the_closed_form():
     assert kernel_distance([[0.0], [2.0]], [[1.0], [3.0]]) == pytest.approx(1 + 64 - (1 + 1 + 27 + 343) / 2)
 
 
-def test_degree_one_is_the_squared_shift_of_the_means_less_what_chance_adds():
+def test_degree_one_is_the_squared_shift_of_the_means_without_bias():
     shift = REAL.mean(0) - FAKE.mean(0)
     chance = sum(cloud.var(0, ddof=1).sum() / len(cloud) for cloud in (REAL, FAKE))
     assert kernel_distance(REAL, FAKE, degree=1) == pytest.approx((shift @ shift - chance) / 6)
 
 
-def test_it_is_unbiased_two_samples_of_one_distribution_lie_at_zero_on_average_and_below_it_at_times():
+def test_it_is_unbiased_for_two_samples_of_one_distribution():
     found = np.array([kernel_distance(*DRAW.normal(size=(2, 30, 4))) for _ in range(400)])
     assert abs(found.mean()) < 3 * found.std() / 20
     assert (found < 0).any()
@@ -58,13 +58,13 @@ def test_it_is_unbiased_two_samples_of_one_distribution_lie_at_zero_on_average_a
 
 
 @pytest.mark.parametrize("block", [1, 7, 70, 89])
-def test_the_size_of_the_blocks_does_not_matter(monkeypatch, block):
+def test_the_block_size_does_not_matter(monkeypatch, block):
     whole = kernel_distance(REAL, FAKE)
     monkeypatch.setattr(kernel, "BLOCK", block)
     assert kernel_distance(REAL, FAKE) == pytest.approx(whole, rel=1e-10)
 
 
-def test_the_arrays_that_are_given_stay_as_they_are():
+def test_the_input_arrays_are_not_modified():
     real, fake = torch.from_numpy(REAL.copy()), torch.from_numpy(FAKE.copy())
     kernel_distance(real, fake)
     assert torch.equal(real, torch.from_numpy(REAL))
@@ -81,7 +81,7 @@ def test_the_arrays_that_are_given_stay_as_they_are():
         (REAL, FAKE, 0, "degree = 0"),
     ],
 )
-def test_what_has_no_distance_is_refused_in_one_line(real, fake, degree, word):
+def test_invalid_features_are_rejected_in_one_line(real, fake, degree, word):
     with pytest.raises(ValueError, match=word) as refusal:
         kernel_distance(real, fake, degree)
     assert "\n" not in str(refusal.value)

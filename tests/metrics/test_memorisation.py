@@ -22,7 +22,7 @@ def test_nearest_rows_agree_with_scikit_learn_far_from_the_origin_and_at_every_s
         assert distances == pytest.approx(expected[:, 0], rel=1e-9)
 
 
-def test_near_rows_that_single_precision_cannot_tell_apart_are_compared_in_double():
+def test_near_rows_are_compared_in_double_precision():
     train = np.concatenate([TRAIN, TRAIN + 1e-6, TRAIN - 2e-6, 100 * TRAIN[:1]])
     for offset, part in ((0, 0), (1e-6, 1), (-2e-6, 2)):
         distances, nearest = nearest_distances(TRAIN + offset, train)
@@ -30,24 +30,24 @@ def test_near_rows_that_single_precision_cannot_tell_apart_are_compared_in_doubl
         assert nearest.tolist() == list(range(400 * part, 400 * part + 400))
 
 
-def test_the_first_of_equal_rows_is_named():
+def test_the_first_of_equal_rows_is_returned():
     assert nearest_distances(TRAIN, np.concatenate([TRAIN, TRAIN, TRAIN]))[1].tolist() == list(range(400))
 
 
-def test_the_size_of_the_blocks_does_not_matter(monkeypatch):
+def test_the_block_size_does_not_matter(monkeypatch):
     whole = nearest_distances(OTHERS, TRAIN)
     monkeypatch.setattr(memorisation, "BLOCK", 7)
     parts = nearest_distances(OTHERS, TRAIN)
     assert (whole[0].tolist(), whole[1].tolist()) == (parts[0].tolist(), parts[1].tolist())
 
 
-def test_fewer_training_rows_than_are_compared_are_enough():
+def test_fewer_training_rows_than_candidates_are_enough():
     distances, nearest = nearest_distances([[3.0, 4.0], [0.0, 1.0]], [[0.0, 0.0]])
     assert distances.tolist() == [5, 1]
     assert nearest.tolist() == [0, 0]
 
 
-def test_nearer_share_is_the_mann_whitney_statistic_ties_count_half():
+def test_closer_probability_is_the_mann_whitney_statistic_with_ties_counted_half():
     assert closer_probability([1.0, 2.0], [2.0, 3.0]) == (2 + 1.5) / 4
     fake, held_out = DRAW.integers(0, 9, 60), DRAW.integers(1, 12, 50)
     expected = mannwhitneyu(held_out, fake).statistic / (60 * 50)
@@ -55,7 +55,7 @@ def test_nearer_share_is_the_mann_whitney_statistic_ties_count_half():
     assert closer_probability(held_out, fake) == pytest.approx(1 - expected)
 
 
-def test_fresh_reals_lie_as_near_as_held_out_ones():
+def test_fresh_reals_are_as_near_as_held_out_reals():
     found = copying(TRAIN, HELD_OUT, OTHERS)
     assert found.closer_probability == pytest.approx(0.5, abs=0.1)
     assert found.ratio == found.fake_median / found.held_out_median == pytest.approx(1, abs=0.1)
@@ -63,7 +63,7 @@ def test_fresh_reals_lie_as_near_as_held_out_ones():
     assert found.share_exact == 0
 
 
-def test_copies_are_seen_in_every_number_and_named():
+def test_copies_change_every_value_and_are_identified():
     rows = DRAW.permutation(400)[:250]
     found = copying(TRAIN, HELD_OUT, TRAIN[rows])
     assert (found.closer_probability, found.share_close, found.share_exact) == (1, 1, 1)
@@ -72,13 +72,13 @@ def test_copies_are_seen_in_every_number_and_named():
     assert (found.fake_distances == 0).all()
 
 
-def test_a_tenth_of_copies_is_a_tenth():
+def test_a_tenth_of_copies_gives_a_share_of_one_tenth():
     found = copying(TRAIN, HELD_OUT, np.concatenate([TRAIN[:25], OTHERS[:225] + 50]))
     assert found.share_exact == found.share_close == 0.1
     assert found.closer_probability == pytest.approx(0.1)
 
 
-def test_copies_that_a_network_rounded_count_as_copies_and_near_ones_as_close():
+def test_copies_up_to_float32_rounding_are_exact_and_near_ones_close():
     rounded = TRAIN.astype(np.float32) * (1 + DRAW.uniform(-1e-6, 1e-6, TRAIN.shape))
     found = copying(TRAIN, HELD_OUT, rounded)
     assert found.fake_median > 0
@@ -87,18 +87,18 @@ def test_copies_that_a_network_rounded_count_as_copies_and_near_ones_as_close():
     assert (near.share_exact, near.share_close, near.closer_probability) == (0, 1, 1)
 
 
-def test_exact_is_measured_by_the_length_of_the_training_rows():
+def test_the_tolerance_of_exact_copies_scales_with_the_training_rows():
     assert exact_copies([0.0, 0.9e-5, 1.1e-5], [[1.0, 0.0], [0.0, -1.0]]).tolist() == [True, True, False]
     assert exact_copies([0.0, 0.9e-2, 1.1e-2], torch.tensor([[1e3, 0.0]])).tolist() == [True, True, False]
     assert exact_copies([0.0, 1e-30], np.zeros((3, 2))).tolist() == [True, False]
 
 
-def test_poor_fakes_lie_further_off_than_reals():
+def test_poor_fakes_are_farther_than_reals():
     assert copying(TRAIN, HELD_OUT, OTHERS * 5).closer_probability < 0.1
     assert copying(TRAIN, HELD_OUT, OTHERS * 5).ratio > 2
 
 
-def test_held_out_reals_that_are_training_images_leave_no_ratio():
+def test_held_out_reals_among_the_training_images_give_no_ratio():
     found = copying(TRAIN, TRAIN, OTHERS)
     assert np.isnan(found.ratio)
     assert found.closer_probability == found.share_close == 0
@@ -114,13 +114,13 @@ def test_held_out_reals_that_are_training_images_leave_no_ratio():
         (TRAIN[0], HELD_OUT, OTHERS, r"training features must be \[N, F\]"),
     ],
 )
-def test_what_has_no_neighbour_is_refused_in_one_line(train, held_out, fake, word):
+def test_invalid_features_are_rejected_in_one_line(train, held_out, fake, word):
     with pytest.raises(ValueError, match=word) as refusal:
         copying(train, held_out, fake)
     assert "\n" not in str(refusal.value)
 
 
-def test_no_distances_are_refused():
+def test_empty_distances_are_rejected():
     with pytest.raises(ValueError, match="both fakes and held-out reals"):
         closer_probability([], [1.0])
 
@@ -134,7 +134,7 @@ def test_nearest_others_by_hand_and_against_scikit_learn():
     assert nearest_others(TRAIN) == pytest.approx(found, abs=1e-6)
 
 
-def test_repetition_is_half_for_reals_and_one_for_pictures_shown_again():
+def test_repetition_is_half_for_reals_and_one_for_repeated_images():
     assert repetition(HELD_OUT, HELD_OUT) == 0.5
     assert repetition(HELD_OUT, OTHERS) == pytest.approx(0.5, abs=0.07)
     assert repetition(HELD_OUT, OTHERS[np.arange(len(OTHERS)) // 2]) > 0.99  # each twice
@@ -145,6 +145,6 @@ def test_repetition_is_half_for_reals_and_one_for_pictures_shown_again():
     assert repetition(HELD_OUT, 5 * OTHERS) < 0.1  # scattered
 
 
-def test_repetition_needs_two_of_each():
+def test_repetition_needs_two_samples_of_each():
     with pytest.raises(ValueError, match="2"):
         repetition(HELD_OUT, OTHERS[:1])

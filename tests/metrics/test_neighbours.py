@@ -21,7 +21,7 @@ AT_ONCE = (neighbourhood, precision_recall, density_coverage)
 
 
 def slow(real, fake, k):
-    """The definitions, pair by pair."""
+    """Compute the definitions pair by pair."""
 
     def radius(cloud, index):
         return sorted(np.linalg.norm(cloud - cloud[index], axis=1))[k]
@@ -33,7 +33,7 @@ def slow(real, fake, k):
 
 
 def fast(real, fake, k=5):
-    """One by one, which is the same as all at once."""
+    """Compute the four metrics one by one."""
     one_by_one = tuple(figure(real, fake, k) for figure in ALL)
     assert neighbourhood(real, fake, k) == pytest.approx(one_by_one, abs=1e-12)
     return one_by_one
@@ -45,7 +45,7 @@ def test_agree_with_the_definitions_in_both_orders(k):
     assert fast(FAKE, REAL, k) == pytest.approx(slow(FAKE, REAL, k), abs=1e-12)
 
 
-def test_pairs_and_all_four_at_once_are_the_same_by_name():
+def test_the_combined_functions_agree_with_the_single_ones():
     four = neighbourhood(REAL, FAKE, 3)
     assert (four.precision, four.recall, four.density, four.coverage) == pytest.approx(slow(REAL, FAKE, 3), abs=1e-12)
     pair = precision_recall(REAL, FAKE, 3)
@@ -65,7 +65,7 @@ def test_agree_with_prdc(capsys):
     assert "Num real" in capsys.readouterr().out, "it prints, and nothing else may"
 
 
-def test_a_collapsed_cloud_is_precise_and_recalls_little_and_the_other_way_round():
+def test_a_collapsed_set_has_high_precision_and_low_recall_and_vice_versa():
     collapsed = REAL[:1] + DRAW.normal(size=(250, 6)) * 1e-3
     assert precision(REAL, collapsed) == 1
     assert recall(REAL, collapsed) <= 1 / 300
@@ -74,20 +74,20 @@ def test_a_collapsed_cloud_is_precise_and_recalls_little_and_the_other_way_round
     assert coverage(REAL, collapsed) < 0.05
 
 
-def test_a_small_stock_shown_again_is_precise_and_recalls_nothing_but_itself():
+def test_repeated_images_have_high_precision_and_no_recall():
     stock = REAL[:30].repeat(10, axis=0)
     assert precision(REAL, stock) == 1
     assert recall(REAL, stock) == pytest.approx(30 / 300)
     assert recall(REAL[30:], stock) == 0
 
 
-def test_a_cloud_has_everything_of_itself_copies_and_ties_too():
+def test_a_set_covers_itself_with_copies_and_ties():
     ladder = np.arange(40.0)[:, None] + np.zeros((1, 3))
     for cloud in (REAL, np.ones((20, 3)) * 0.1, ladder, ladder * 0.1 + 1000):
         assert (precision(cloud, cloud), recall(cloud, cloud), coverage(cloud, cloud)) == (1, 1, 1)
 
 
-def test_a_ladder_follows_the_count_by_hand():
+def test_a_ladder_of_points_follows_the_count_by_hand():
     real, fake = np.arange(10.0)[:, None], np.arange(10.0)[:, None] + 4.5
     # k = 1: every ball reaches 1 to both sides; 4.5 to 9.5 lie in balls, and 4 to 9 in those of the fakes
     assert precision(real, fake, 1) == recall(real, fake, 1) == 0.6
@@ -96,18 +96,18 @@ def test_a_ladder_follows_the_count_by_hand():
     assert coverage(real, fake, 1) == 0.6
 
 
-def test_far_apart_is_nothing_and_a_shift_of_both_changes_nothing():
+def test_distant_sets_give_zero_and_a_common_shift_changes_nothing():
     assert fast(REAL, FAKE + 100) == (0, 0, 0, 0)
     assert fast(REAL + 1e4, FAKE + 1e4) == pytest.approx(fast(REAL, FAKE))
 
 
-def test_the_size_of_the_blocks_does_not_matter(monkeypatch):
+def test_the_block_size_does_not_matter(monkeypatch):
     whole = fast(REAL, FAKE)
     monkeypatch.setattr(neighbours, "BLOCK", 7)
     assert fast(REAL, FAKE) == whole
 
 
-def test_tensors_and_float32_are_taken_too():
+def test_tensors_and_float32_are_accepted():
     real, fake = torch.tensor(REAL).float(), torch.tensor(FAKE).float()
     assert fast(real, fake) == pytest.approx(slow(real.double().numpy(), fake.double().numpy(), 5))
 
@@ -125,7 +125,7 @@ def test_tensors_and_float32_are_taken_too():
         (REAL, FAKE, 0, "k = 0"),
     ],
 )
-def test_what_has_no_neighbours_is_refused_in_one_line(figure, real, fake, k, word):
+def test_invalid_features_are_rejected_in_one_line(figure, real, fake, k, word):
     with pytest.raises(ValueError, match=word) as refusal:
         figure(real, fake, k)
     assert "\n" not in str(refusal.value)

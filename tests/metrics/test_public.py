@@ -13,25 +13,25 @@ def modules_after(statements):
     return set(found.stdout.splitlines()[-1].split())
 
 
-def test_every_public_name_is_there_and_says_what_it_is():
+def test_every_public_name_exists_and_has_a_docstring():
     for name in ganforge.metrics.__all__:
         assert inspect.getdoc(getattr(ganforge.metrics, name)), name
 
 
-def test_reals_come_first_in_every_function_of_two_clouds():
+def test_reals_are_the_first_argument_of_every_function():
     for name in ("frechet_distance", "kernel_distance", "neighbourhood", "precision_recall", "density_coverage"):
         parameters = list(inspect.signature(getattr(ganforge.metrics, name)).parameters)
         assert parameters[:2] == ["real_features", "fake_features"], name
 
 
-def test_metrics_are_not_loaded_before_they_are_asked_for():
+def test_metrics_are_not_imported_before_their_use():
     ask = "from ganforge.commands.main import main\nsys.argv = ['ganforge', '--help']\ntry: main()\nexcept SystemExit: pass"
     loaded = modules_after(f"import ganforge\n{ask}")
     assert "ganforge.commands.main" in loaded
     assert not loaded & {"ganforge.metrics", "torch", "numpy", "scipy"}
 
 
-def test_the_slowest_part_of_scipy_stays_out():
+def test_scipy_stats_is_not_imported():
     loaded = modules_after("import ganforge.metrics")
     assert "ganforge.metrics.intervals" in loaded
     assert "scipy.stats" not in loaded

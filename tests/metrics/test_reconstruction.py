@@ -45,7 +45,7 @@ def test_relative_mse():
     assert relative_mse(real, np.broadcast_to(real.mean(0), real.shape)) == pytest.approx(1)
     half = real.mean(0) + 0.5 * (real - real.mean(0))
     assert relative_mse(real, half) == pytest.approx(0.25)
-    assert relative_mse(real, real[::-1]) > 1.5  # another's image
+    assert relative_mse(real, real[::-1]) > 1.5  # reconstructions of other images
     assert np.isnan(relative_mse(np.ones((3, 2)), np.zeros((3, 2))))
 
 
@@ -59,6 +59,6 @@ def test_relative_mse():
         lambda: sharpness(np.ones((3, 8, 8)), np.ones((3, 8, 8))),
     ],
 )
-def test_what_cannot_be_measured_is_refused(call):
+def test_invalid_input_is_rejected(call):
     with pytest.raises(ValueError):  # noqa: PT011
         call()

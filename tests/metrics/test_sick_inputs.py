@@ -1,6 +1,6 @@
-"""Features of known-sick generators: each sickness moves the number that is meant to see it by many intervals.
+"""Synthetic features of defective generators: each defect changes its metrics by many interval widths.
 
-Five clusters stand for five classes; what an image-level sickness does to a judge's features is tested beside it.
+Five clusters stand for five classes. tests/evaluation covers defects of images, seen through a judge's features.
 """
 
 import numpy as np
@@ -24,26 +24,26 @@ from ganforge.metrics import (
 CLASSES, WIDTH, N = 5, 8, 5000
 RANDOM = np.random.default_rng(1)
 CENTRES = RANDOM.normal(size=(CLASSES, WIDTH))
-CENTRES *= 8 / np.linalg.norm(CENTRES, axis=1, keepdims=True)  # equally far out: the kernel weighs lengths cubed
+CENTRES *= 8 / np.linalg.norm(CENTRES, axis=1, keepdims=True)  # equal lengths, because the kernel cubes products
 
 
-def drawn(n=N, spread=1.0):
-    """What a perfect generator would give: features and their classes."""
+def sample(n=N, spread=1.0):
+    """Return features and classes of a perfect generator."""
     classes = RANDOM.integers(0, CLASSES, n)
     return CENTRES[classes] + spread * RANDOM.normal(size=(n, WIDTH)), classes
 
 
-TRAIN, REAL, HEALTHY = drawn(10_000), drawn(), drawn()
+TRAIN, REAL, HEALTHY = sample(10_000), sample(), sample()
 
 
 def without_a_class(cloud):
     features, classes = cloud
-    kept = np.flatnonzero(classes != 2)
-    return tuple(column[RANDOM.choice(kept, N)] for column in (features, classes))
+    rows = np.flatnonzero(classes != 2)
+    return tuple(column[RANDOM.choice(rows, N)] for column in (features, classes))
 
 
 def half_collapsed(cloud):
-    """Every second fake is one picture of its class."""
+    """Replace every second sample of a class by the same one."""
     features, classes = (column.copy() for column in cloud)
     for label in range(CLASSES):
         rows = np.flatnonzero(classes == label)
@@ -51,13 +51,13 @@ def half_collapsed(cloud):
     return features, classes
 
 
-SICK = {
+DEFECTS = {
     "one row repeated": tuple(column[:1].repeat(N, axis=0) for column in HEALTHY),
     "a class missing": without_a_class(HEALTHY),
     "copied training rows": tuple(column[:N] for column in TRAIN),
     "half collapsed": half_collapsed(HEALTHY),
-    "shrunken": drawn(spread=0.7),
-    "blurred together": drawn(spread=2.5),
+    "shrunken": sample(spread=0.7),
+    "blurred together": sample(spread=2.5),
 }
 
 
@@ -69,7 +69,7 @@ def class_kl(real, fake):
     return mode_coverage(fake[1], CLASSES, np.bincount(real[1], minlength=CLASSES)).reverse_kl
 
 
-def nearer(real, fake):
+def closer(real, fake):
     return copying(TRAIN[0], real[0], fake[0]).closer_probability
 
 
@@ -77,7 +77,7 @@ def of_features(figure):
     return lambda real, fake: figure(real[0], fake[0])
 
 
-FIGURES = {
+METRICS = {
     "frechet": of_features(frechet_distance),
     "kernel": of_features(kernel_distance),
     "precision": of_features(precision),
@@ -86,21 +86,21 @@ FIGURES = {
     "coverage": of_features(coverage),
     "spread": spread,
     "class kl": class_kl,
-    "copying": nearer,
+    "copying": closer,
     "repetition": of_features(repetition),
 }
 
 
-def moved(name, fake):
-    """By how many interval widths (of the wider one) a figure of these fakes lies from that of healthy ones."""
-    figure = FIGURES[name]
+def change(name, fake):
+    """Return the difference of a metric from that of healthy fakes, in widths of the wider interval."""
+    figure = METRICS[name]
     values = [figure(REAL, cloud) for cloud in (HEALTHY, fake)]
     intervals = [split_interval(figure, REAL, cloud) for cloud in (HEALTHY, fake)]
     return abs(values[1] - values[0]) / max(interval.high - interval.low for interval in intervals)
 
 
 @pytest.mark.parametrize(
-    ("sickness", "name"),
+    ("defect", "name"),
     [
         ("one row repeated", "frechet"),
         ("one row repeated", "kernel"),
@@ -126,5 +126,5 @@ def moved(name, fake):
         ("blurred together", "spread"),
     ],
 )
-def test_a_sickness_moves_the_number_that_is_meant_to_see_it(sickness, name):
-    assert moved(name, SICK[sickness]) > 3
+def test_a_defect_changes_the_metric_that_must_detect_it(defect, name):
+    assert change(name, DEFECTS[defect]) > 3

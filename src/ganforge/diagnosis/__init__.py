@@ -1,1 +1,1 @@
-"""Numbers in, findings out: what is wrong with a run, in words."""
+"""Diagnosis of a run: from its measurement and log to findings in words."""

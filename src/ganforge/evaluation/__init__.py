@@ -1,1 +1,1 @@
-"""Any generator of small images measured: figures with their intervals, floors and ceilings, and comparisons."""
+"""Evaluation of any generator of small images: metrics with intervals and reference values, and comparisons."""

@@ -1,4 +1,4 @@
-"""What others learn from generated images: a small classifier, and the nearest neighbour."""
+"""Downstream use of generated images: a small classifier and a nearest-neighbour classifier learn from them."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ BLOCK = 500
 
 
 class SmallNetwork(nn.Module):
-    """Convolutions of 32 and 64 filters (3×3), a pool, dense 128: the classifier of the classification accuracy score.
+    """Classifier of the classification accuracy score: 3×3 convolutions of 32 and 64 filters, a pool, dense 128.
 
     The protocol of "train on generated, test on real" in docs/metrics.md: ReLU, no dropout, no augmentation.
     """
@@ -37,9 +37,9 @@ class SmallNetwork(nn.Module):
 
 
 def train_classifier(images: ImageSet, epochs: int = EPOCHS, seed: int = 0) -> SmallNetwork:
-    """Train the small network on labelled images: Adam(1e-3), batches of 128 (fewer where there are fewer images).
+    """Train a `SmallNetwork` on labelled images with Adam(1e-3) and batches of 128, or of all images where fewer.
 
-    Everything follows from ``seed``; the same images give the same network.
+    The images and ``seed`` determine the network.
     """
     network = SmallNetwork(images.shape, len(images.class_names))
     random = random_generator(seed, "classifier")
@@ -61,23 +61,23 @@ def train_classifier(images: ImageSet, epochs: int = EPOCHS, seed: int = 0) -> S
 
 @torch.no_grad()
 def count_correct(network: SmallNetwork, images: ImageSet) -> int:
-    """Count the images whose label the network finds."""
-    found = [network(scale(block, "0..1")).argmax(1) for block in images.images.split(BLOCK)]
-    return int((torch.cat(found) == images.labels).sum())
+    """Count the images that the network classifies as their label."""
+    predictions = [network(scale(block, "0..1")).argmax(1) for block in images.images.split(BLOCK)]
+    return int((torch.cat(predictions) == images.labels).sum())
 
 
-def learned(images: ImageSet, tested: ImageSet, epochs: int = EPOCHS) -> tuple[float, Interval]:
-    """Return the accuracy on ``tested`` of a network that learned from ``images``, and its interval over ``tested``."""
-    right = count_correct(train_classifier(images, epochs), tested)
-    return right / len(tested), proportion_interval(right, len(tested))
+def downstream_accuracy(images: ImageSet, tested: ImageSet, epochs: int = EPOCHS) -> tuple[float, Interval]:
+    """Return the accuracy on ``tested`` of a classifier trained on ``images``, and its interval."""
+    correct = count_correct(train_classifier(images, epochs), tested)
+    return correct / len(tested), proportion_interval(correct, len(tested))
 
 
 def nearest_neighbour_hits(images: ImageSet, tested: ImageSet) -> int:
-    """Count the ``tested`` images whose label is that of their nearest neighbour (pixels, Euclidean) in ``images``."""
-    stock = images.images.flatten(1).float() / 255
-    lengths = stock.square().sum(1)
-    found = []
+    """Count the ``tested`` images with the label of their nearest neighbour in ``images`` (Euclidean, on pixels)."""
+    references = images.images.flatten(1).float() / 255
+    squared_norms = references.square().sum(1)
+    predictions = []
     for block in (tested.images.flatten(1).float() / 255).split(BLOCK):
         # ||a - b||^2 without ||a||^2, which is the same for all b
-        found.append(images.labels[torch.addmm(lengths, block, stock.T, alpha=-2).argmin(1)])
-    return int((torch.cat(found) == tested.labels).sum())
+        predictions.append(images.labels[torch.addmm(squared_norms, block, references.T, alpha=-2).argmin(1)])
+    return int((torch.cat(predictions) == tested.labels).sum())

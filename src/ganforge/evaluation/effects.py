@@ -1,4 +1,4 @@
-"""What a change does to a figure, beside the same method without it: does it help, harm, or nothing to speak of?"""
+"""Effect of a change on a metric, compared with the same method without the change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from ganforge.evaluation.compare import FEWEST_SEEDS, LEVEL, holm, shortfall, we
 from ganforge.metrics.intervals import Interval
 
 NOTHING = 0.2
-"""What moves a figure by less than this part of the way from the base to real data does nothing to speak of."""
+"""Largest fraction of the gap between base and real data that counts as no effect."""
 
 Word = Literal["helps", "harms", "probably helps", "probably harms", "does nothing", "cannot tell"]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change did to one figure.
+    """Effect of a change on one metric.
 
     Attributes:
-        word: in a word.
-        gain: how far the mean went on the way from the base to real data: 1 is all of it, 0 stays, -1 is twice as far
-            away; None where the base is there already.
-        interval: the 95 % interval of ``gain`` over seeds (Welch, of this one comparison); None where there is none.
-        chance: p of Welch's test, uncorrected; None with too few seeds.
+        word: the verdict.
+        gain: fraction of the gap between the base's mean and real data that the change closes: 1 closes it, 0 leaves
+            it, -1 doubles it; None where the base has no gap.
+        interval: 95 % interval of ``gain`` over seeds (Welch, for this comparison alone), or None.
+        chance: p-value of Welch's test, uncorrected; None with too few seeds.
     """
 
     word: Word
@@ -37,54 +37,60 @@ class Effect:
 def effects(
     base: Sequence[float], changed: Mapping[str, Sequence[float]], better: str, floor: float
 ) -> dict[str, Effect]:
-    """Hold each change, a value for each of its seeds, against the base's seeds.
+    """Compare each change with the base, over the values of their seeds.
 
-    *helps* and *harms*: the difference is more than noise at 5 % over all changes together (Welch's test, Holm's
-    correction). *does nothing*: it is not, and the whole interval lies within a fifth of the way to real data, so
-    that there is nothing to be missed. *probably helps* and *probably harms*: taken alone the difference would be more
-    than noise at 5 %, but among so many comparisons some are so by luck. Otherwise, and below three seeds, these seeds
-    *cannot tell*.
+    *helps*, *harms*: the difference is significant at 5 % over all changes (Welch's test, Holm's correction).
+    *does nothing*: the difference is not significant, and its whole interval lies within a fifth of the gap between
+    base and real data. *probably helps*, *probably harms*: the difference is significant at 5 % alone, but not after
+    the correction. *cannot tell*: every other case, and fewer than three seeds.
 
     Args:
-        base: the figure of every seed of the base.
-        changed: the same of every change, by name.
-        better: where the figure should be (``Kind.better``).
-        floor: what real data have.
+        base: the metric's value for every seed of the base.
+        changed: the values of every change, by name.
+        better: ideal of the metric (``MetricSpec.better``).
+        floor: the metric's value for real data.
     """
-    start = [shortfall(better, value) for value in base]
-    ends = {name: [shortfall(better, value) for value in values] for name, values in changed.items()}
-    tested = [name for name, end in ends.items() if min(len(start), len(end)) >= FEWEST_SEEDS]
-    chances = {name: welch(start, ends[name]) for name in tested}
-    sure = dict(zip(tested, holm(list(chances.values())), strict=True))
-    way = float(np.mean(start)) - shortfall(better, floor) if start else 0.0
-    return {name: _effect(start, end, way, chances.get(name), sure.get(name, False)) for name, end in ends.items()}
+    base_gaps = [shortfall(better, value) for value in base]
+    changed_gaps = {name: [shortfall(better, value) for value in values] for name, values in changed.items()}
+    tested = [name for name, gaps in changed_gaps.items() if min(len(base_gaps), len(gaps)) >= FEWEST_SEEDS]
+    p_values = {name: welch(base_gaps, changed_gaps[name]) for name in tested}
+    significant = dict(zip(tested, holm(list(p_values.values())), strict=True))
+    gap = float(np.mean(base_gaps)) - shortfall(better, floor) if base_gaps else 0.0
+    return {
+        name: _effect(base_gaps, gaps, gap, p_values.get(name), significant.get(name, False))
+        for name, gaps in changed_gaps.items()
+    }
 
 
-def _effect(start: Sequence[float], end: Sequence[float], way: float, chance: float | None, sure: bool) -> Effect:
-    if not start or not end:
+def _effect(
+    base: Sequence[float], changed: Sequence[float], gap: float, p_value: float | None, significant: bool
+) -> Effect:
+    if not base or not changed:
         return Effect("cannot tell")
-    went = float(np.mean(start) - np.mean(end))
-    interval = _interval(start, end) if chance is not None else None
+    improvement = float(np.mean(base) - np.mean(changed))
+    interval = _interval(base, changed) if p_value is not None else None
     word: Word = "cannot tell"
-    if sure:
-        word = "helps" if went > 0 else "harms"
-    elif interval and (interval == (0, 0) or (interval.low > -NOTHING * way and interval.high < NOTHING * way)):
+    if significant:
+        word = "helps" if improvement > 0 else "harms"
+    elif interval and (interval == (0, 0) or (interval.low > -NOTHING * gap and interval.high < NOTHING * gap)):
         word = "does nothing"
-    elif chance is not None and chance < LEVEL:
-        word = "probably helps" if went > 0 else "probably harms"
-    if way <= 0:
-        return Effect(word, chance=chance)
-    return Effect(word, went / way, Interval(interval.low / way, interval.high / way) if interval else None, chance)
-
-
-def _interval(start: Sequence[float], end: Sequence[float]) -> Interval:
-    """Welch's 95 % interval of the difference of two means; a point where no seeds differ."""
-    difference = float(np.mean(start) - np.mean(end))
-    squares = [float(np.var(values, ddof=1)) / len(values) for values in (start, end)]
-    if not sum(squares):
-        return Interval(difference, difference)
-    freedom = sum(squares) ** 2 / sum(
-        square**2 / (len(values) - 1) for square, values in zip(squares, (start, end), strict=True)
+    elif p_value is not None and p_value < LEVEL:
+        word = "probably helps" if improvement > 0 else "probably harms"
+    if gap <= 0:
+        return Effect(word, chance=p_value)
+    return Effect(
+        word, improvement / gap, Interval(interval.low / gap, interval.high / gap) if interval else None, p_value
     )
-    reach = float(stats.t.ppf(0.975, freedom)) * sum(squares) ** 0.5
-    return Interval(difference - reach, difference + reach)
+
+
+def _interval(base: Sequence[float], changed: Sequence[float]) -> Interval:
+    """Return Welch's 95 % interval of the difference of two means; a point where neither group varies."""
+    difference = float(np.mean(base) - np.mean(changed))
+    variances = [float(np.var(values, ddof=1)) / len(values) for values in (base, changed)]
+    if not sum(variances):
+        return Interval(difference, difference)
+    degrees = sum(variances) ** 2 / sum(
+        variance**2 / (len(values) - 1) for variance, values in zip(variances, (base, changed), strict=True)
+    )
+    half = float(stats.t.ppf(0.975, degrees)) * sum(variances) ** 0.5
+    return Interval(difference - half, difference + half)

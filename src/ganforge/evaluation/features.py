@@ -1,4 +1,4 @@
-"""One set of pictures as the figures see it: features of each, and what a judge reads."""
+"""Features of a set of images, and the classes that a judge predicts for them."""
 
 import secrets
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from ganforge.judge.judge import Judge, Predictions, Report
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 
 Extractor = Callable[[Tensor], Tensor]
-"""A user's own features: uint8 images [N, C, H, W] to [N, F]; it is given blocks of at most 500."""
+"""A user's feature extractor: uint8 images [N, C, H, W], N ≤ 500, to features [N, F]."""
 
 BLOCK = 500
 
 
 @dataclass(frozen=True)
 class Features:
-    """N pictures as they are measured.
+    """Features of N images.
 
     Attributes:
         features: [N, F], for distances and neighbours.
-        classes: int64 [N], what the judge reads; None where an extractor looks, which reads nothing.
-        confidence: [N] in [0, 1]; None likewise.
-        spread_features: [N, S], for the spread within a class; None likewise.
-        labels: int64 [N], the class asked of each fake or known of each real; None where there is none.
+        classes: int64 [N], the judge's predictions; None for a user's extractor.
+        confidence: [N] in [0, 1], of these predictions; None for a user's extractor.
+        spread_features: [N, S], for the spread within a class; None for a user's extractor.
+        labels: int64 [N], the class requested of each fake or known of each real; None without labels.
     """
 
     features: Tensor
@@ -43,23 +43,23 @@ class Features:
         return len(self.features)
 
     def __getitem__(self, rows: Tensor) -> "Features":
-        """Return some of the pictures."""
+        """Return the features of these rows."""
         return Features(*(None if column is None else column[rows] for column in vars(self).values()))  # type: ignore[arg-type]
 
 
 class FeatureExtractor:
-    """Who looks: a judge, or a user's own extractor.
+    """A judge, or a user's own feature extractor.
 
     Attributes:
-        name: what to call it; part of the protocol.
-        hash: of the judge's file, or the extractor's identity: figures compare only between equal ones. An extractor
-            that cannot be identified has another one every time, so that its figures compare with no others.
-        note: what a reader must know of it; nothing in most cases.
+        name: its name in the protocol.
+        hash: hash of the judge's file or of the user's extractor; metrics compare only under equal hashes. An extractor
+            that cannot be identified gets a random hash, so that its metrics compare with no others.
+        note: a remark for the report, mostly empty.
     """
 
     def __init__(self, judge: Judge | None = None, extractor: Extractor | None = None) -> None:
         if (judge is None) == (extractor is None):
-            raise ValueError("give a judge or an extractor")
+            raise ValueError("give either a judge or an extractor")
         self.judge, self.extractor, self.note = judge, extractor, ""
         if judge is not None:
             self.name, self.hash = judge.version, judge.hash
@@ -69,27 +69,27 @@ class FeatureExtractor:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the classes are called that it reads; empty for an extractor."""
+        """Names of the judge's classes; empty for a user's extractor."""
         return self.judge.class_names if self.judge else ()
 
     def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> Features:
-        """Look at uint8 images [N, C, H, W]; ``labels`` are numbered as the judge's classes (`numbered`).
+        """Return the features of uint8 images [N, C, H, W]; ``labels`` are indices of the judge's classes (`numbered`).
 
         Raises:
-            UserError: the judge does not read such images, or the extractor gives no finite [N, F].
+            UserError: the judge cannot read such images, or the extractor returns no finite [N, F].
         """
         if self.judge is not None:
-            return _view(self.judge.look(images, report), labels)
-        return Features(self._extract(images, report), labels=_if_known(labels))
+            return _from_predictions(self.judge.look(images, report), labels)
+        return Features(self._extract(images, report), labels=_if_complete(labels))
 
     def look_at_set(self, images: ImageSet, report: Report | None = None) -> Features:
-        """Look at a set of real images, once: who chose the judge has shown it the test images already."""
+        """Return the features of a set of real images; a judge keeps them in memory for the next call."""
         if self.judge is not None:
-            return _view(self.judge.look_at_set(images, report), self.numbered(images))
+            return _from_predictions(self.judge.look_at_set(images, report), self.numbered(images))
         return self.look(images.images, self.numbered(images), report)
 
     def numbered(self, images: ImageSet) -> Tensor:
-        """Return the labels of images as the judge numbers classes, by their names; an extractor has no numbers."""
+        """Return the labels as indices of the judge's classes, matched by name; unchanged for a user's extractor."""
         return self.judge.numbered(images.labels, images.class_names) if self.judge else images.labels
 
     def _extract(self, images: Tensor, report: Report | None) -> Tensor:
@@ -99,8 +99,8 @@ class FeatureExtractor:
             features = torch.as_tensor(np.asarray(self.extractor(block.cpu()))).detach()
             if features.ndim != 2 or len(features) != len(block) or not bool(torch.isfinite(features).all()):
                 raise UserError(
-                    f"extractor {self.name}: gave {list(features.shape)} for {len(block)} images; it must give finite "
-                    "numbers, [N, F]"
+                    f"extractor {self.name}: returned {list(features.shape)} for {len(block)} images; it must return "
+                    "finite numbers, [N, F]"
                 )
             blocks.append(features.float())
             if report:
@@ -109,38 +109,44 @@ class FeatureExtractor:
 
 
 def _identity(extractor: Extractor | None) -> tuple[str, str]:
-    """Return an extractor's hash, and a note where it has none that says what it is."""
+    """Return an extractor's hash and an empty note; for one without identity a random hash and a note why."""
     try:
         return identity_of(extractor), ""
-    except Unidentified as what:
-        note = f"the extractor holds {what}, which cannot be identified: its figures compare with no other evaluation"
+    except Unidentified as reason:
+        note = f"the extractor holds {reason}, which cannot be identified: its metrics compare with no other evaluation"
         return secrets.token_hex(32), note
 
 
-def _view(seen: Predictions, labels: Tensor | None) -> Features:
-    return Features(seen.features, seen.classes, seen.confidence, seen.spread_features, _if_known(labels))
+def _from_predictions(predictions: Predictions, labels: Tensor | None) -> Features:
+    return Features(
+        predictions.features,
+        predictions.classes,
+        predictions.confidence,
+        predictions.spread_features,
+        _if_complete(labels),
+    )
 
 
-def _if_known(labels: Tensor | None) -> Tensor | None:
-    """Return labels where every picture has one."""
+def _if_complete(labels: Tensor | None) -> Tensor | None:
+    """Return the labels if every image has one, else None."""
     return None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
 
 
-def kept_features(eye: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
-    """Return the features [N, F] of a large set that is looked at again and again: training images.
+def kept_features(extractor: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
+    """Return the features [N, F] of a large set that every evaluation needs: the training images.
 
-    Those of a judge are kept in the cache folder, under the judge's hash and the images' fingerprint.
+    A judge's features are kept in the cache folder, under the judge's hash and the fingerprint of the images.
     """
-    if eye.judge is None:
-        return eye.look(images.images, report=report).features
-    file = cache_folder() / "features" / f"{eye.hash[:16]}-{images.fingerprint[:16]}.safetensors"
+    if extractor.judge is None:
+        return extractor.look(images.images, report=report).features
+    file = cache_folder() / "features" / f"{extractor.hash[:16]}-{images.fingerprint[:16]}.safetensors"
     try:
         return read_tensors(file)[0]["features"]
     except (Damaged, OSError, KeyError):
-        features = eye.look(images.images, report=report).features
+        features = extractor.look(images.images, report=report).features
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_tensors(file, {"features": features}, {})
         except (OSError, RunFailed):
-            pass  # what cannot be kept is looked at again next time
+            pass  # without a cache the features are computed again next time
         return features

@@ -1,8 +1,8 @@
-"""The identity of a user's extractor: a hash of its code and of all that it holds, not of its name.
+"""Identity of a user's extractor: a hash of its code and of all its data, independent of its name.
 
-Two functions are one where their code, constants, defaults, closures and the globals they use are equal, wherever they
-were defined; two networks where their classes and weights are. What was installed (torch, NumPy, the standard library)
-counts by name and version. What cannot be told, such as an open file, has no identity.
+Two functions are identical if their code, constants, defaults, closures and used globals are equal, wherever they are
+defined; two networks, if their classes and weights are equal. Installed packages (torch, NumPy, the standard library)
+enter by name and version. A value whose content cannot be read, such as an open file, has no identity.
 """
 
 import dis
@@ -18,50 +18,50 @@ from typing import Any
 import numpy as np
 import torch
 
-PLACES = {"site-packages", "dist-packages"}
-UNSAID = {
+INSTALL_FOLDERS = {"site-packages", "dist-packages"}
+NAMES_AND_PLACES = {
     "__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__",
     "__name__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",
     "__abstractmethods__", "_abc_impl",
 }  # fmt: skip
-"""Attributes that say where something stands or what it is called, or that follow from the others."""
+"""Attributes that only hold a name or a location, or that follow from other attributes."""
 WORD = 8
 
 
 class Unidentified(Exception):
-    """Something whose content cannot be told; the message names its type."""
+    """Raised for a value whose content cannot be read; the message names its type."""
 
 
 def identity_of(value: object) -> str:
-    """Return the SHA-256 of what a value is and holds; the same in every process of one Python version.
+    """Return the SHA-256 of a value with all its data; the same in every process of one Python version.
 
     Raises:
-        Unidentified: some part of it cannot be told.
+        Unidentified: the content of some part cannot be read.
     """
     try:
-        return _Walk().digest(value).hex()
+        return _Hasher().digest(value).hex()
     except RecursionError:
-        raise Unidentified("what is nested too deep") from None
+        raise Unidentified("a value that is nested too deep") from None
 
 
-class _Walk:
-    """One walk through a value; it knows what it is inside of, so that circles end."""
+class _Hasher:
+    """Recursive hash of one value; a stack of the enclosing values ends circular references."""
 
     def __init__(self) -> None:
-        self._inside: list[int] = []
+        self._enclosing: list[int] = []
 
     def digest(self, value: object) -> bytes:
-        """Return the hash of a value and all that it holds."""
-        if id(value) in self._inside:
-            words: Iterable[bytes] = [b"circle", str(len(self._inside) - self._inside.index(id(value))).encode()]
-            return _joined(words)
-        self._inside.append(id(value))
+        """Return the hash of a value and all values inside it."""
+        if id(value) in self._enclosing:
+            parts: Iterable[bytes] = [b"circle", str(len(self._enclosing) - self._enclosing.index(id(value))).encode()]
+            return _hash_parts(parts)
+        self._enclosing.append(id(value))
         try:
             kind = type(value)
             name = kind.__qualname__.encode() if _installed(kind.__module__) else self.digest(kind)
-            return _joined([name, *self._parts(value), *self._named(**_attributes(value))])
+            return _hash_parts([name, *self._parts(value), *self._named(**_attributes(value))])
         finally:
-            self._inside.pop()
+            self._enclosing.pop()
 
     def _named(self, /, **parts: object) -> Iterator[bytes]:
         for name, part in sorted(parts.items()):
@@ -70,10 +70,10 @@ class _Walk:
 
     @singledispatchmethod
     def _parts(self, value: Any) -> Iterator[bytes]:
-        """Yield what a value is made of beside its attributes: of an object its class."""
+        """Yield the parts of a value other than its attributes; for a plain object, the hash of its class."""
         kind = type(value)
         slots = sum(isinstance(entry, types.MemberDescriptorType) for of in kind.__mro__ for entry in vars(of).values())
-        if kind.__basicsize__ > object.__basicsize__ + WORD * (slots + 2):  # beside attributes and weak references
+        if kind.__basicsize__ > object.__basicsize__ + WORD * (slots + 2):  # more than attributes and weak references
             raise Unidentified(f"a {kind.__module__}.{kind.__qualname__}")
         yield self.digest(kind)
 
@@ -104,7 +104,7 @@ class _Walk:
 
     @_parts.register(dict)
     def _mapping(self, value: Any) -> Iterator[bytes]:
-        yield from sorted(_joined([self.digest(key), self.digest(entry)]) for key, entry in value.items())
+        yield from sorted(_hash_parts([self.digest(key), self.digest(entry)]) for key, entry in value.items())
 
     @_parts.register
     def _array(self, value: np.ndarray) -> Iterator[bytes]:
@@ -130,7 +130,7 @@ class _Walk:
 
     @_parts.register
     def _code(self, value: types.CodeType) -> Iterator[bytes]:
-        """All of a code object but its name and its place: file, lines."""
+        """Yield all of a code object except its name, file and line numbers."""
         names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
         counts = (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags)
         yield from (value.co_code, value.co_exceptiontable)
@@ -138,7 +138,7 @@ class _Walk:
 
     @_parts.register
     def _function(self, value: types.FunctionType) -> Iterator[bytes]:
-        cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _has_content(cell)]
         yield from self._named(cells=cells, defaults=value.__defaults__, by_name=value.__kwdefaults__)
         module = str(value.__globals__.get("__name__"))
         if version := _installed(module):
@@ -158,7 +158,7 @@ class _Walk:
     @_parts.register(types.WrapperDescriptorType)
     @_parts.register(types.GetSetDescriptorType)
     @_parts.register(types.MemberDescriptorType)
-    def _of_c(self, value: Any) -> Iterator[bytes]:
+    def _c_function(self, value: Any) -> Iterator[bytes]:
         yield from (value.__name__.encode(), _version(np).encode(), sys.version.encode())
 
     @_parts.register
@@ -190,12 +190,13 @@ class _Walk:
             yield from self._named(module=value.__module__, name=value.__qualname__, version=version)
             return
         yield from self._named(
-            bases=value.__bases__, holds={name: entry for name, entry in vars(value).items() if name not in UNSAID}
+            bases=value.__bases__,
+            holds={name: entry for name, entry in vars(value).items() if name not in NAMES_AND_PLACES},
         )
 
 
 def _attributes(value: object) -> dict[str, object]:
-    """Return the attributes of an object, those in slots too; a class or a module says its own."""
+    """Return the attributes of an object, slots included; {} for classes and modules, which `_parts` handles."""
     if isinstance(value, type | types.ModuleType):
         return {}
     slots = (
@@ -204,11 +205,11 @@ def _attributes(value: object) -> dict[str, object]:
         for name, entry in vars(kind).items()
         if isinstance(entry, types.MemberDescriptorType) and not _installed(kind.__module__)
     )
-    found = {name: getattr(value, name) for name in slots if hasattr(value, name)} | getattr(value, "__dict__", {})
-    return {name: entry for name, entry in found.items() if name not in UNSAID}
+    attributes = {name: getattr(value, name) for name in slots if hasattr(value, name)} | getattr(value, "__dict__", {})
+    return {name: entry for name, entry in attributes.items() if name not in NAMES_AND_PLACES}
 
 
-def _joined(parts: Iterable[bytes]) -> bytes:
+def _hash_parts(parts: Iterable[bytes]) -> bytes:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -216,7 +217,7 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return digest.digest()
 
 
-def _filled(cell: types.CellType) -> bool:
+def _has_content(cell: types.CellType) -> bool:
     try:
         return cell.cell_contents is not cell
     except ValueError:
@@ -224,16 +225,20 @@ def _filled(cell: types.CellType) -> bool:
 
 
 def _global_names(code: types.CodeType) -> set[str]:
-    """Return the globals that code uses, and the code inside of it."""
-    found = {str(it.argval) for it in dis.get_instructions(code) if it.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    """Return the names of the globals that a code object and its nested code objects use."""
+    names = {
+        str(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            found |= _global_names(inner)
-    return found
+            names |= _global_names(inner)
+    return names
 
 
 def _installed(module: str) -> str:
-    """Return the version of the package that a module belongs to; "" of what the user wrote and may still change."""
+    """Return the version of the package of a module; "" for a module that the user wrote and may still change."""
     package = sys.modules.get(module.partition(".")[0])
     if package is None or module == "__main__":
         return ""
@@ -241,11 +246,11 @@ def _installed(module: str) -> str:
     if file is None:
         return _version(package) if package.__name__ in sys.stdlib_module_names else ""
     standard = Path(sysconfig.get_paths()["stdlib"])
-    if PLACES & {*Path(file).parts} or standard in Path(file).parents:
+    if INSTALL_FOLDERS & {*Path(file).parts} or standard in Path(file).parents:
         return _version(package)
     return ""
 
 
 def _version(package: types.ModuleType) -> str:
-    """Return a package's version; that of Python where it states none."""
+    """Return the version of a package, or of Python where the package has none."""
     return str(getattr(package, "__version__", "") or sys.version)

@@ -1,11 +1,11 @@
-"""The label-swap test: the same noise, another label. Does the class change, and does the handwriting stay?"""
+"""Label-swap test: does another label for the same noise change the class and keep the handwriting?"""
 
 import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.evaluation.features import FeatureExtractor
-from ganforge.evaluation.metric_table import SPLITS, Found
+from ganforge.evaluation.metric_table import SPLITS, Estimates
 from ganforge.judge.judge import Report
 from ganforge.metrics.intervals import interval_of_splits, proportion_interval
 from ganforge.sampling import Generator
@@ -13,63 +13,66 @@ from ganforge.sampling import Generator
 PAIRS = 2000
 
 
-def label_swap(generator: Generator, eye: FeatureExtractor, report: Report | None = None) -> Found:
-    """Draw pairs from one noise with two labels, and look at both.
+def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report | None = None) -> Estimates:
+    """Generate pairs of images from one latent with two labels, and measure how class and style change.
 
-    ``swap_changed``: share of pairs in which both pictures are read as what was asked: the label, and only the label,
-    changed the class. A generator that ignores its labels has 0.
+    ``swap_changed``: share of pairs in which the judge predicts both requested labels. A generator that ignores its
+    labels has 0.
 
-    ``swap_kept``: how much of the style goes along, 1 all and 0 none: the correlation of four traits (ink, width,
-    height, slant) between the two pictures of a pair, each trait taken beside the others of its class.
+    ``swap_kept``: how much of the style both images share, from 0 to 1: the correlation of four traits (ink, width,
+    height, slant) between the images of a pair, each trait relative to the mean of its class.
     """
     classes = len(generator.class_names)
     latent = generator.latent(PAIRS, name="swap")
     first = torch.arange(PAIRS, device=latent.device) % classes
     second = (first + 1 + torch.arange(PAIRS, device=latent.device) // classes % (classes - 1)) % classes
-    right, traits = torch.ones(PAIRS, dtype=torch.bool), []
+    both_correct, traits = torch.ones(PAIRS, dtype=torch.bool), []
     for labels in (first, second):
         images = generator.draw(latent, labels)
-        asked = eye.numbered(ImageSet(images, labels.cpu(), generator.class_names))
-        right &= eye.look(images, report=report).classes == asked
-        traits.append(_beside_class(style_traits(images), labels.cpu()))
-    hits, kept = int(right.sum()), style_correlation(*traits)
+        requested = extractor.numbered(ImageSet(images, labels.cpu(), generator.class_names))
+        both_correct &= extractor.look(images, report=report).classes == requested
+        traits.append(_centre_by_class(style_traits(images), labels.cpu()))
+    hits, correlation = int(both_correct.sum()), style_correlation(*traits)
     parts = zip(*(rows.split(PAIRS // SPLITS) for rows in traits), strict=True)
     return {
         "swap_changed": (hits / PAIRS, proportion_interval(hits, PAIRS)),
-        "swap_kept": (kept, interval_of_splits(kept, [style_correlation(*part) for part in parts], (-1.0, 1.0))),
+        "swap_kept": (
+            correlation,
+            interval_of_splits(correlation, [style_correlation(*part) for part in parts], (-1.0, 1.0)),
+        ),
     }
 
 
 def style_traits(images: Tensor) -> Tensor:
     """Return ink, width, height and slant of uint8 images [N, C, H, W], float64 [N, 4].
 
-    Ink is the mean brightness; width and height are the standard deviations of where the ink lies; slant is the
-    covariance of across and down divided by the variance down: by how much a stroke leans for each line.
+    Ink is the mean brightness. Width and height are the standard deviations of the ink's columns and rows. Slant is
+    the covariance of column and row over the variance of the row: the columns that a stroke leans per row.
     """
     ink = images.double().mean(1) + 1e-6
     height, width = ink.shape[1:]
     weight = ink / ink.sum((1, 2), keepdim=True)
     down = torch.arange(height, dtype=torch.float64)[:, None].expand(height, width)
     across = torch.arange(width, dtype=torch.float64).expand(height, width)
-    means = [(weight * place).sum((1, 2), keepdim=True) for place in (down, across)]
+    means = [(weight * position).sum((1, 2), keepdim=True) for position in (down, across)]
     off_down, off_across = down - means[0], across - means[1]
-    var_down, var_across, both = (
+    var_down, var_across, covariance = (
         (weight * product).sum((1, 2)) for product in (off_down.square(), off_across.square(), off_down * off_across)
     )
-    return torch.stack([ink.mean((1, 2)), var_across.sqrt(), var_down.sqrt(), both / var_down.clamp_min(1e-9)], 1)
+    return torch.stack([ink.mean((1, 2)), var_across.sqrt(), var_down.sqrt(), covariance / var_down.clamp_min(1e-9)], 1)
 
 
 def style_correlation(one: Tensor, other: Tensor) -> float:
-    """Return the mean over traits of the correlation between rows [N, T] of pairs; traits that do not vary count 0."""
+    """Return the correlation between paired rows [N, T], averaged over traits; a constant trait counts as 0."""
     a, b = (rows - rows.mean(0) for rows in (one, other))
     scale = (a.square().sum(0) * b.square().sum(0)).sqrt()
     return float(torch.where(scale > 1e-12, (a * b).sum(0) / scale.clamp_min(1e-12), 0.0).mean())
 
 
-def _beside_class(traits: Tensor, labels: Tensor) -> Tensor:
-    """Take away each class's mean: an eight has more ink than a one in every hand."""
+def _centre_by_class(traits: Tensor, labels: Tensor) -> Tensor:
+    """Subtract the mean of each class: an eight has more ink than a one in every handwriting."""
     result = traits.clone()
     for label in labels.unique():
-        own = labels == label
-        result[own] -= traits[own].mean(0)
+        members = labels == label
+        result[members] -= traits[members].mean(0)
     return result

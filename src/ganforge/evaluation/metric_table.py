@@ -1,4 +1,4 @@
-"""All figures of one set of fakes beside reals, each with what it would be for perfect and for hopeless fakes."""
+"""The metrics of an evaluation: names, ideals, worst cases, and their computation from features."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from ganforge.randomness import random_generator
 
 SPLITS = 10
 FEWEST = 100
-"""Pictures on a side below which nothing is measured: ten splits of ten."""
+"""Smallest number of fakes, and of reals, for an evaluation: ten splits of ten."""
 FEWEST_FOR_RECALL = 50
 CONFIDENT = 0.8
 SHARE = (0.0, 1.0)
@@ -29,7 +29,15 @@ SHARE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What a figure is called, where it should be, which hopeless fakes give its ceiling, and where it can lie."""
+    """Description of a metric.
+
+    Attributes:
+        title: name in tables.
+        better: ideal value: ``low``, ``high``, ``1`` or ``half`` (0.5).
+        bad: worst-case fakes that give the ceiling.
+        about: meaning in a few words.
+        within: smallest and largest possible value.
+    """
 
     title: str
     better: str
@@ -40,39 +48,49 @@ class MetricSpec:
 
 METRICS = {
     "frechet_distance": MetricSpec(
-        "Fréchet distance", "low", about="how far the cloud of fakes lies from that of reals"
+        "Fréchet distance", "low", about="distance between the feature distributions of fakes and reals"
     ),
     "kernel_distance": MetricSpec(
-        "kernel distance", "low", about="the same without assuming a Gaussian; unbiased", within=(-math.inf, math.inf)
+        "kernel distance", "low", about="the same without a Gaussian assumption; unbiased", within=(-math.inf, math.inf)
     ),
-    "precision": MetricSpec("precision", "high", about="fakes that could be real ones", within=SHARE),
-    "density": MetricSpec("density", "high", about="precision that a stray real cannot lift"),
-    "recall": MetricSpec("recall", "high", "one picture of each class", "reals that could be fakes", within=SHARE),
+    "precision": MetricSpec("precision", "high", about="share of fakes that resemble a real", within=SHARE),
+    "density": MetricSpec("density", "high", about="precision, robust to outliers among the reals"),
+    "recall": MetricSpec(
+        "recall", "high", "one picture of each class", "share of reals that resemble a fake", within=SHARE
+    ),
     "coverage": MetricSpec(
-        "coverage", "high", "one picture of each class", "recall that a stray fake cannot lift", within=SHARE
+        "coverage", "high", "one picture of each class", "recall, robust to outliers among the fakes", within=SHARE
     ),
     "confident": MetricSpec(
-        "read surely", "high", about="pictures of which the judge is at least 80 % sure", within=SHARE
+        "read surely", "high", about="fakes that the judge classifies with confidence ≥ 0.8", within=SHARE
     ),
-    "class_spread": MetricSpec("spread in a class", "1", "one picture of each class", "variance beside that of reals"),
-    "classes_present": MetricSpec("classes present", "high", about="with at least .3 of their share among reals"),
+    "class_spread": MetricSpec(
+        "spread in a class", "1", "one picture of each class", "variance within a class, relative to reals"
+    ),
+    "classes_present": MetricSpec(
+        "classes present", "high", about="classes with at least 0.3 of their share among reals"
+    ),
     "class_reverse_kl": MetricSpec(
-        "class reverse KL", "low", about="how uneven the classes come, as the judge reads them"
+        "class reverse KL", "low", about="KL divergence of predicted class shares from those of reals"
     ),
     "label_agreement": MetricSpec(
-        "label agreement", "high", about="pictures read as the class that was asked for", within=SHARE
+        "label agreement", "high", about="fakes classified as the requested label", within=SHARE
     ),
     "swap_changed": MetricSpec(
-        "label swap: changed", "high", about="same noise, other label: read as both were asked", within=SHARE
+        "label swap: changed", "high", about="same noise, two labels: both classified as requested", within=SHARE
     ),
     "swap_kept": MetricSpec(
         "label swap: style kept",
         "high",
-        about="correlation of ink, width, height, slant of the two",
+        about="same noise, two labels: correlation of ink, width, height, slant",
         within=(-1.0, 1.0),
     ),
     "copying": MetricSpec(
-        "copying", "half", "training images", "chance that a fake lies nearer to training than a real", within=SHARE
+        "copying",
+        "half",
+        "training images",
+        "probability that a fake is nearer to a training image than a real is",
+        within=SHARE,
     ),
     "copies": MetricSpec(
         "exact copies", "low", "training images", "fakes with the features of a training image", within=SHARE
@@ -81,33 +99,33 @@ METRICS = {
         "repetition",
         "half",
         "one picture of each class",
-        "chance that two fakes lie nearer than two reals",
+        "probability that a fake is nearer to another fake than a real to another real",
         within=SHARE,
     ),
     "train_on_generated": MetricSpec(
-        "trained on fakes", "high", about="accuracy on reals of a net that learned from fakes", within=SHARE
+        "trained on fakes", "high", about="accuracy on reals of a classifier trained on fakes", within=SHARE
     ),
     "test_on_generated": MetricSpec(
-        "tested on fakes", "high", about="accuracy on fakes of a net that learned from reals", within=SHARE
+        "tested on fakes", "high", about="accuracy on fakes of a classifier trained on reals", within=SHARE
     ),
 }
-"""Every figure by name, in the order of the table."""
+"""All metrics by name, in the order of the table."""
 
 Values = dict[str, float]
-Found = dict[str, tuple[float, Interval | None]]
-"""Figures by name, with their intervals where these are known."""
+Estimates = dict[str, tuple[float, Interval | None]]
+"""Values by metric name, each with its interval or None."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: its value for the fakes, and what the value would be for others.
+    """Value of a metric for the fakes, with reference values.
 
     Attributes:
         value: the estimate.
-        interval: its 95 % interval, which holds it; None where it has none.
-        floor: the same figure of other reals in the place of the fakes: what a perfect generator would get.
-        ceiling: the same figure of the hopeless fakes that ``Kind.bad`` names.
-        n: pictures it was measured on.
+        interval: 95 % interval around the estimate, or None.
+        floor: value of other reals instead of the fakes, as a perfect generator would reach.
+        ceiling: value of the worst-case fakes that ``MetricSpec.bad`` names.
+        n: number of fakes.
     """
 
     name: str
@@ -119,68 +137,70 @@ class Figure:
 
 
 def compute_metrics(real: Features, fake: Features, classes: int) -> Values:
-    """Compute every figure that needs only two views, of equal lengths; NaN where one cannot be given."""
-    near = neighbourhood(real.features, fake.features)
+    """Compute the metrics that need only two feature sets of equal length; NaN where one is undefined."""
+    neighbour_metrics = neighbourhood(real.features, fake.features)
     values = {
         "frechet_distance": frechet_distance(real.features, fake.features),
         "kernel_distance": kernel_distance(real.features, fake.features),
-        **{name: getattr(near, name) for name in ("precision", "density", "recall", "coverage")},
+        **{name: getattr(neighbour_metrics, name) for name in ("precision", "density", "recall", "coverage")},
         "repetition": repetition(real.features, fake.features),
     }
     if fake.classes is None or real.classes is None:
         return values
-    shares, real_shares = (shares_of(view, classes) for view in (fake, real))
-    read, real_read = (shares_of(view, classes, threshold=0.0) for view in (fake, real))
+    shares, real_shares = (shares_of(features, classes) for features in (fake, real))
+    predicted_shares, real_predicted_shares = (shares_of(features, classes, threshold=0.0) for features in (fake, real))
     assert fake.confidence is not None
     values["confident"] = float((fake.confidence >= CONFIDENT).double().mean())
     values["class_spread"] = mean_spread(class_spread(real, fake, classes))
     values["classes_present"] = float(present(shares, real_shares, classes_among(real_shares, real.labels)))
-    values["class_reverse_kl"] = reverse_kl(read, real_read)
+    values["class_reverse_kl"] = reverse_kl(predicted_shares, real_predicted_shares)
     if fake.labels is not None:
         values["label_agreement"] = float((fake.classes == fake.labels.cpu()).double().mean())
     return values
 
 
-def plain_figures(real: Features, fake: Features, classes: int) -> Found:
-    """Compute them with their 95 % intervals, from the same figures of ten disjoint tenths of both sides."""
+def metrics_with_intervals(real: Features, fake: Features, classes: int) -> Estimates:
+    """Compute these metrics with 95 % intervals, from their values on ten disjoint tenths of reals and fakes."""
     values = compute_metrics(real, fake, classes)
-    lots = [torch.randperm(len(view), generator=random_generator("splits", len(view))) for view in (real, fake)]
-    tenths = [lot.tensor_split(SPLITS) for lot in lots]
+    permutations = [
+        torch.randperm(len(features), generator=random_generator("splits", len(features))) for features in (real, fake)
+    ]
+    tenths = [permutation.tensor_split(SPLITS) for permutation in permutations]
     parts = [compute_metrics(real[a], fake[b], classes) for a, b in zip(*tenths, strict=True)]
-    found: Found = {}
+    metrics: Estimates = {}
     for name, value in values.items():
         if math.isnan(value):
             continue
-        of_parts = [part[name] for part in parts]
-        known = name != "classes_present" and all(math.isfinite(part) for part in of_parts)
-        found[name] = value, interval_of_splits(value, of_parts, METRICS[name].within) if known else None
-    for name in {"label_agreement", "confident"} & found.keys():
-        share = found[name][0]
-        found[name] = share, proportion_interval(round(share * len(fake)), len(fake))
-    return found
+        part_values = [part[name] for part in parts]
+        has_interval = name != "classes_present" and all(math.isfinite(part) for part in part_values)
+        metrics[name] = value, interval_of_splits(value, part_values, METRICS[name].within) if has_interval else None
+    for name in {"label_agreement", "confident"} & metrics.keys():
+        share = metrics[name][0]
+        metrics[name] = share, proportion_interval(round(share * len(fake)), len(fake))
+    return metrics
 
 
-def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Found:
-    """Compute the figures of copying, from features: how near fakes lie to training images, beside held-out reals."""
-    held, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
-    parts = zip(np.array_split(distances, SPLITS), np.array_split(held, SPLITS), strict=True)
-    nearer = closer_probability(distances, held)
-    exact = int(exact_copies(distances, train).sum())
+def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Estimates:
+    """Compute the copying metrics: distances from fakes to training images, compared with held-out reals."""
+    held_out_distances, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
+    parts = zip(np.array_split(distances, SPLITS), np.array_split(held_out_distances, SPLITS), strict=True)
+    probability = closer_probability(distances, held_out_distances)
+    copies = int(exact_copies(distances, train).sum())
     return {
-        "copying": (nearer, interval_of_splits(nearer, [closer_probability(*part) for part in parts], SHARE)),
-        "copies": (exact / len(distances), proportion_interval(exact, len(distances))),
+        "copying": (probability, interval_of_splits(probability, [closer_probability(*pair) for pair in parts], SHARE)),
+        "copies": (copies / len(distances), proportion_interval(copies, len(distances))),
     }
 
 
-def shares_of(view: Features, classes: int, threshold: float = CONFIDENT) -> Floats:
-    """Return the share of all pictures that are read as each class with so much confidence."""
-    assert view.classes is not None
-    assert view.confidence is not None
-    return class_shares(view.classes, view.confidence, classes, threshold)
+def shares_of(features: Features, classes: int, threshold: float = CONFIDENT) -> Floats:
+    """Return the share of all images that the judge assigns to each class with confidence ≥ ``threshold``."""
+    assert features.classes is not None
+    assert features.confidence is not None
+    return class_shares(features.classes, features.confidence, classes, threshold)
 
 
 def class_spread(real: Features, fake: Features, classes: int) -> Floats:
-    """Return the spread within each class, by the class that is read."""
+    """Return the spread within each class, by predicted class."""
     columns = (real.spread_features, real.classes, fake.spread_features, fake.classes)
     of_real, real_classes, of_fake, fake_classes = (column for column in columns if column is not None)
     return within_class_spread(of_real, real_classes, of_fake, fake_classes, classes)
@@ -188,13 +208,13 @@ def class_spread(real: Features, fake: Features, classes: int) -> Floats:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """What was found of one class; None where it could not be measured.
+    """Metrics of one class; None where one cannot be measured.
 
     Attributes:
-        share: of all fakes, read as this class; ``real_share`` the same of the reals.
-        agreement: share of the fakes asked for this class that are read as it.
-        spread: variance within the class beside that of the reals.
-        recall: within the class, of its reals; ``recall_floor`` the same by other reals.
+        share: share of all fakes that the judge assigns to this class; ``real_share`` the same of the reals.
+        agreement: share of the fakes requested of this class that the judge assigns to it.
+        spread: variance within the class, relative to the reals.
+        recall: recall of its reals by its fakes; ``recall_floor`` the same by other reals.
     """
 
     name: str
@@ -206,34 +226,34 @@ class ClassRow:
     recall_floor: float | None = None
 
 
-def class_figures(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
-    """Compute the figures of every class; by the class that was asked for where it was, else by what is read."""
+def class_metrics(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
+    """Compute the metrics of every class, by requested label where there is one, else by predicted class."""
     if not names:
         return ()
     assert fake.classes is not None
     spread = class_spread(real, fake, len(names)).tolist()
-    shares, real_shares = (shares_of(view, len(names), 0.0).tolist() for view in (fake, real))
+    shares, real_shares = (shares_of(features, len(names), 0.0).tolist() for features in (fake, real))
     rows = []
     for k in classes_among(shares_of(real, len(names)), real.labels):
-        reals, fakes, others = (_of_class(view, k) for view in (real, fake, floor))
-        asked = fake.classes[fake.labels == k] if fake.labels is not None else fake.classes[:0]
+        reals, fakes, other_reals = (_features_of_class(features, k) for features in (real, fake, floor))
+        predictions = fake.classes[fake.labels == k] if fake.labels is not None else fake.classes[:0]
         rows.append(
             ClassRow(
                 names[k],
                 shares[k],
                 real_shares[k],
-                float((asked == k).double().mean()) if len(asked) else None,
+                float((predictions == k).double().mean()) if len(predictions) else None,
                 None if math.isnan(spread[k]) else spread[k],
                 _recall(reals, fakes),
-                _recall(reals, others[: len(fakes)]),
+                _recall(reals, other_reals[: len(fakes)]),
             )
         )
     return tuple(rows)
 
 
-def _of_class(view: Features, k: int) -> Tensor:
-    of = view.labels if view.labels is not None else view.classes
-    return view.features[of == k]
+def _features_of_class(features: Features, k: int) -> Tensor:
+    classes = features.labels if features.labels is not None else features.classes
+    return features.features[classes == k]
 
 
 def _recall(real: Tensor, fake: Tensor) -> float | None:

@@ -1,4 +1,4 @@
-"""Under which conditions figures were taken: only figures of one protocol compare."""
+"""Conditions of an evaluation: metrics compare only under equal protocols."""
 
 import dataclasses
 import hashlib
@@ -8,21 +8,21 @@ from typing import Any
 from ganforge.json_text import to_json
 
 VERSION = 2
-"""Of the way in which figures are computed: to be raised whenever one of them changes its meaning."""
+"""Version of the metrics; raise it whenever one of them changes its meaning."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What must be the same before two figures may stand side by side.
+    """Conditions that two evaluations must share before their metrics compare.
 
     Attributes:
-        judge: who looked: a judge's version, or an extractor's name.
-        judge_hash: SHA-256 of the judge's file.
-        data: what the reals are called.
-        fingerprint: SHA-256 of the reals.
-        split: which part of the data they are: test or validation.
-        n: so many fakes against so many reals; distances shrink as n grows.
-        version: of the figures themselves.
+        judge: version of the judge, or name of the user's extractor.
+        judge_hash: SHA-256 of the judge's file, or hash of the extractor.
+        data: name of the real images.
+        fingerprint: SHA-256 of the real images.
+        split: part of the data that they are: test or validation.
+        n: number of fakes, and of reals; distances shrink as n grows.
+        version: version of the metrics.
     """
 
     judge: str
@@ -35,29 +35,29 @@ class Protocol:
 
     @property
     def id(self) -> str:
-        """Twelve characters that name this protocol; what the data are called is no part of it."""
+        """Identifier of twelve characters; the name of the data is no part of it."""
         values = {name: value for name, value in dataclasses.asdict(self).items() if name != "data"}
         return hashlib.sha256(to_json(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with the id."""
+        """Return a dictionary for JSON, with the id."""
         return {"id": self.id, **dataclasses.asdict(self)}
 
     def difference(self, other: "Protocol") -> str | None:
-        """Name the first thing in which two protocols differ, or None."""
-        words = {
+        """Return the first difference from another protocol in words, or None."""
+        descriptions = {
             "judge_hash": "the judge",
             "split": "the split",
-            "n": "the number of pictures",
+            "n": "the number of images",
             "fingerprint": "the real images",
-            "version": "the version of the figures",
+            "version": "the version of the metrics",
         }
-        for field, what in words.items():
-            one, two = getattr(self, field), getattr(other, field)
-            if one != two:
+        for field, description in descriptions.items():
+            own, others = getattr(self, field), getattr(other, field)
+            if own != others:
                 if field == "judge_hash":
-                    one, two = f"{self.judge} ({one[:8]})", f"{other.judge} ({two[:8]})"
+                    own, others = f"{self.judge} ({own[:8]})", f"{other.judge} ({others[:8]})"
                 if field == "fingerprint":
-                    one, two = f"{self.data} ({one[:8]})", f"{other.data} ({two[:8]})"
-                return f"{what}: {one} against {two}"
+                    own, others = f"{self.data} ({own[:8]})", f"{other.data} ({others[:8]})"
+                return f"{description}: {own} against {others}"
         return None

@@ -1,4 +1,4 @@
-"""The result of an evaluation: figures under a protocol, as a table, as JSON, and read back."""
+"""Result of an evaluation: metrics under a protocol, as a table and as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ WRITES_ONE = "'ganforge evaluate ... --json > FILE' writes one"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one set of fakes.
+    """Metrics of one set of fakes.
 
     Attributes:
-        what: whose fakes these are.
-        step: of the run, where it is one.
-        notes: what a reader must know: what could not be measured, and why.
+        what: source of the fakes.
+        step: training step, for fakes of a run.
+        notes: remarks for the reader, such as a metric that could not be computed and why.
     """
 
     what: str
@@ -32,11 +32,11 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Figure:
-        """Return a figure by its name."""
+        """Return a metric by its name."""
         return next(figure for figure in self.figures if figure.name == name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return a dictionary for JSON."""
         return {
             "what": self.what,
             "step": self.step,
@@ -48,7 +48,7 @@ class Evaluation:
         }
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table: figure, value, interval, what other reals have, what hopeless fakes have."""
+        """Return table rows: metric, value, interval, value of other reals, value of worst-case fakes."""
         return [
             (
                 METRICS[figure.name].title,
@@ -61,16 +61,16 @@ class Evaluation:
         ]
 
     def class_rows(self) -> list[tuple[str, ...]]:
-        """The table of classes: share, share among reals, read as asked, spread, recall, recall of other reals."""
-        ways = ("share", "share", "share", "spread", "share", "share")
+        """Return table rows: share, share of reals, label agreement, spread, recall, recall of other reals."""
+        formats = ("share", "share", "share", "spread", "share", "share")
         return [
-            (row.name, *(_cell(value, way) for value, way in zip(list(vars(row).values())[1:], ways, strict=True)))
+            (row.name, *(_cell(value, kind) for value, kind in zip(list(vars(row).values())[1:], formats, strict=True)))
             for row in self.classes
         ]
 
 
-def _cell(value: float | None, way: str) -> str:
-    return "" if value is None else f"{value:.1%}" if way == "share" else f"{value:.2f}"
+def _cell(value: float | None, kind: str) -> str:
+    return "" if value is None else f"{value:.1%}" if kind == "share" else f"{value:.2f}"
 
 
 SHARES = {"precision", "recall", "coverage", "label_agreement", "confident", "swap_changed", "copying", "copies"} | {
@@ -80,7 +80,7 @@ SHARES = {"precision", "recall", "coverage", "label_agreement", "confident", "sw
 
 
 def shown(value: float | None, name: str) -> str:
-    """Write a figure with as many digits as mean something."""
+    """Format a metric with its significant digits."""
     if value is None:
         return ""
     if name == "classes_present":
@@ -96,10 +96,10 @@ def _without_name(figure: Figure) -> dict[str, Any]:
 
 
 def parse_evaluation(values: Mapping[str, Any], where: str, remedy: str = WRITES_ONE) -> Evaluation:
-    """Read back what ``to_dict`` wrote; figures that this version does not know are left out.
+    """Read back the output of ``to_dict``; metrics unknown to this version are left out.
 
     Raises:
-        UserError: it is something else.
+        UserError: ``values`` is no evaluation, or a damaged one.
     """
     try:
         figures = [{**figure, "name": name} for name, figure in values["figures"].items() if name in METRICS]
@@ -108,4 +108,4 @@ def parse_evaluation(values: Mapping[str, Any], where: str, remedy: str = WRITES
         raise UserError(f"{where}: holds no evaluation; {remedy}") from None
     except ValidationError as invalid:
         entry = ".".join(map(str, invalid.errors()[0]["loc"]))
-        raise UserError(f"{where}: its evaluation is damaged, or of another version, at {entry}; {remedy}") from None
+        raise UserError(f"{where}: the evaluation is damaged, or of another version, at {entry}; {remedy}") from None

@@ -1,1 +1,1 @@
-"""Images in, classes and features out: the frozen judge of digits, and how a judge is trained."""
+"""Frozen classifiers (judges) that give classes and features of images, and their training."""

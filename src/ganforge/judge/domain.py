@@ -1,8 +1,8 @@
-"""Whether images are of the kind that the judge of digits was made for, or letters and other shapes read as digits.
+"""Domain check of the judge of digits: are these images digits, or letters and other shapes that it reads as digits?
 
-Confidence does not tell: of letters S, Z, O and l the judge is as sure as of the digits 5, 2, 0 and 1. What tells is a
-small network on its features, which was shown digits in many hands and fonts beside letters, mirrored digits, scribbles
-and garments (docs/foreign.py trains it, docs/judge.md has what it was measured on).
+The judge's confidence does not answer this: it is as high for the letters S, Z, O and l as for the digits 5, 2, 0 and
+1. A small network on the judge's features answers it. It was trained on digits in many handwritings and fonts against
+letters, mirrored digits, scribbles and garments (docs/foreign.py trains it, docs/judge.md has the measurements).
 """
 
 from functools import cache
@@ -18,18 +18,18 @@ from ganforge.judge.network import FEATURE_DIM
 DOMAIN_FILE = Path(__file__).parent / "digits-1-domain.safetensors"
 HIDDEN = 24
 MOST = 6.0
-"""Log-odds beyond which one image has no more to say: a few strange ones must not outweigh all others."""
+"""Log-odds of one image are clipped to ± this value, so that a few outliers do not outweigh the rest."""
 PRIOR = 0.5
-"""Log-odds before an image is looked at; without them, nothing could be said of ones, which look like the letter l."""
+"""Prior log-odds of every image; without them a set of ones, which look like the letter l, would be undecided."""
 ALIKE = 0.4
-"""Likeness from which images are digits: those measured have .6 or more, letters and other shapes .1 or less."""
+"""Smallest likeness of digits: measured digits have .6 or more, letters and other shapes .1 or less."""
 
 
 class Domain(nn.Module):
-    """Log-odds that an image is a handwritten digit and not another shape that the judge reads as the same digit.
+    """Log-odds that an image is the handwritten digit that the judge reads, and not another shape.
 
     Attributes:
-        expected: float32 [K], the mean log-odds of MNIST's validation images, by the class that is read.
+        expected: float32 [K], mean log-odds of MNIST's validation images by predicted class.
     """
 
     expected: Tensor
@@ -40,24 +40,24 @@ class Domain(nn.Module):
         self.register_buffer("expected", torch.ones(classes))
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Return the log-odds [N] of images with these features [N, 128] that are read as these classes (int64 [N])."""
+        """Return the log-odds [N] of images from features [N, 128] and predicted classes (int64 [N])."""
         log_odds: Tensor = self.layers(features).gather(1, classes[:, None])[:, 0]
         return log_odds
 
     @torch.no_grad()
-    def likeness(self, seen: Predictions) -> float:
-        """Return how much of a set of images speaks for digits: 1 as MNIST's, 0 undecided, below 0 other shapes.
+    def likeness(self, predictions: Predictions) -> float:
+        """Return the evidence that a set of images holds digits: 1 as for MNIST, 0 undecided, below 0 other shapes.
 
-        It is the sum of the log-odds over what as many of MNIST's digits in the same mix of classes have, so that
-        data without a zero, or with nothing but ones, are held to what can be said of them.
+        It is the sum of the log-odds over the sum expected of MNIST digits with the same predicted classes. The
+        expectation takes account of data with few classes, such as nothing but ones.
         """
-        found = self(seen.features, seen.classes).clamp(-MOST, MOST) + PRIOR
-        return float(found.sum() / (self.expected[seen.classes] + PRIOR).sum())
+        log_odds = self(predictions.features, predictions.classes).clamp(-MOST, MOST) + PRIOR
+        return float(log_odds.sum() / (self.expected[predictions.classes] + PRIOR).sum())
 
 
 @cache
 def digit_domain() -> Domain:
-    """Return the domain of the judge of digits, which ships with it."""
+    """Return the domain network of the shipped judge of digits."""
     domain = Domain()
     domain.load_state_dict(load_file(DOMAIN_FILE))
     return domain.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""A judge as a file: safetensors with one JSON note, no pickle, the same bytes for the same training."""
+"""Judge files: safetensors with JSON metadata; the same training gives the same bytes."""
 
 import hashlib
 import json
@@ -17,25 +17,25 @@ from ganforge.judge.network import DIGIT_LAYERS, FEATURE_DIM, IMAGE_SHAPE, Judge
 
 
 def name_layers(layers: Layers) -> str:
-    """Name the layers of a network in a line, such as ``conv 32 | 64-64 | 128, dense 128``."""
+    """Return the name of a network's layers, such as ``conv 32 | 64-64 | 128, dense 128``."""
     return f"conv {' | '.join('-'.join(map(str, widths)) for widths in layers)}, dense {FEATURE_DIM}"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a judge's file says of itself.
+    """Metadata of a judge's file.
 
     Attributes:
-        version: which judge this is; figures of two versions are never put side by side.
-        classes: the names of the classes, in index order.
-        data: SHA-256 fingerprint of the images it was trained on.
-        epochs: how often it saw each of them.
-        seed: what its training's random draws depended on.
-        validation_accuracy: share right of the validation images, on which everything was chosen.
-        test_accuracy: share right of the test images, looked at once.
-        architecture: name of its layers.
-        shape: channels, height and width of the images it looks at.
-        flip: whether a mirrored image is still of its class.
+        version: name of the judge; metrics of two versions are never compared.
+        classes: names of the classes, in index order.
+        data: SHA-256 fingerprint of the training images.
+        epochs: of its training.
+        seed: of its training.
+        validation_accuracy: on the validation images, which served every choice.
+        test_accuracy: on the test images, which were used once.
+        architecture: name of its layers (`name_layers`).
+        shape: channels, height and width of its images.
+        flip: whether mirrored images keep their class.
     """
 
     version: str
@@ -50,23 +50,23 @@ class Card:
     flip: bool = False
 
 
-LATER = ("shape", "flip")
-"""Fields that came after the judge of digits: written only where they differ, so that its file keeps its bytes."""
+OPTIONAL_FIELDS = ("shape", "flip")
+"""Fields newer than the judge of digits: written only if not the default, so that its file keeps its bytes."""
 
 
-def _note(card: Card) -> dict[str, Any]:
+def _metadata(card: Card) -> dict[str, Any]:
     defaults = {field.name: field.default for field in fields(Card)}
-    return {k: v for k, v in asdict(card).items() if k not in LATER or v != defaults[k]}
+    return {k: v for k, v in asdict(card).items() if k not in OPTIONAL_FIELDS or v != defaults[k]}
 
 
 def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
     """Write weights and card to ``path`` and return the file's SHA-256.
 
     Raises:
-        RunFailed: the file cannot be written; what stood there before still does.
+        RunFailed: the file cannot be written; an earlier file at ``path`` is unchanged.
     """
-    # one key: safetensors writes several in an order that changes from run to run
-    note = {"ganforge": to_json(_note(card), sort_keys=True)}
+    # a single key: safetensors writes several keys in an order that changes from run to run
+    note = {"ganforge": to_json(_metadata(card), sort_keys=True)}
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(weights, note)
     write_atomically(path, content)
@@ -74,44 +74,44 @@ def save_judge(path: Path, network: JudgeNetwork, card: Card) -> str:
 
 
 def read_judge(path: Path, expected_hash: str | None = None) -> tuple[JudgeNetwork, Card, str]:
-    """Read a judge's file and return its frozen network, its card and its SHA-256.
+    """Return the frozen network, the card and the SHA-256 of a judge's file.
 
     Raises:
-        UserError: the file is missing, is no judge, or its hash is not ``expected_hash``.
+        UserError: the file is missing, holds no judge, or its hash is not ``expected_hash``.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); a judge is a .safetensors file") from error
-    found = hashlib.sha256(content).hexdigest()
-    if expected_hash is not None and found != expected_hash:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the .safetensors file of a judge") from error
+    file_hash = hashlib.sha256(content).hexdigest()
+    if expected_hash is not None and file_hash != expected_hash:
         raise UserError(
-            f"{path}: its SHA-256 starts with {found[:12]} and not {expected_hash[:12]}, so it is not the judge that "
-            "figures were made with; install ganforge again"
+            f"{path}: its SHA-256 starts with {file_hash[:12]} and not {expected_hash[:12]}, so it is not the shipped "
+            "judge; install ganforge again"
         )
     try:
         weights = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         note: dict[str, Any] = json.loads(header["__metadata__"]["ganforge"])
-        lists = {name: tuple(value) for name, value in note.items() if isinstance(value, list)}
-        card = Card(**{**note, **lists})
+        tuples = {name: tuple(value) for name, value in note.items() if isinstance(value, list)}
+        card = Card(**{**note, **tuples})
         network = _with_weights(card, weights)
     except SafetensorError as error:
-        raise UserError(f"{path}: is no judge of ganforge: no .safetensors file, or one that was cut off") from error
+        raise UserError(f"{path}: is no judge of ganforge: no .safetensors file, or a truncated one") from error
     except (KeyError, TypeError):
-        raise UserError(f"{path}: is no judge of ganforge: it bears no card of one") from None
+        raise UserError(f"{path}: is no judge of ganforge: its metadata holds no card of a judge") from None
     except ValueError as error:
         raise UserError(f"{path}: is no judge of ganforge: {error}") from error
-    except RuntimeError as error:  # torch counts up every weight that has another name or size
-        raise UserError(f"{path}: is no judge of ganforge: its weights are not those of its card") from error
-    return network, card, found
+    except RuntimeError as error:  # torch's message lists every weight of another name or size
+        raise UserError(f"{path}: is no judge of ganforge: its weights do not fit its card") from error
+    return network, card, file_hash
 
 
 def _read_layers(name: str) -> Layers:
-    """Turn what `name_layers` wrote back into layers.
+    """Return the layers of a name that `name_layers` wrote.
 
     Raises:
-        ValueError: it is not in that form.
+        ValueError: the name has another form.
     """
     convolutions = name.removeprefix("conv ").removesuffix(f", dense {FEATURE_DIM}")
     try:

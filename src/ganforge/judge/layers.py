@@ -1,7 +1,7 @@
-"""Which stage of the judge shows variety within a class, and what it reads: ``python -m ganforge.judge.layers``.
+"""Choice of the judge's layer for the spread metric, and its accuracy: ``python -m ganforge.judge.layers``.
 
-The last layers of a good classifier forget all but the class (neural collapse: Papyan, Han & Donoho 2020), so the stage
-on which spread is measured is chosen by what each stage answers to inputs that are known to be sick.
+The last layers of a good classifier discard everything but the class (neural collapse: Papyan, Han & Donoho 2020). The
+layer for the spread within a class is therefore chosen by the response of each layer to inputs with known defects.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SAMPLES, DRAWS = 1000, 20
 
 
 def candidates(network: JudgeNetwork, images: Tensor) -> dict[str, Tensor]:
-    """Return every candidate for the spread features, float32 [N, F] by name, of uint8 images [N, 1, 28, 28]."""
+    """Return all candidate spread features, float32 [N, F] by name, of uint8 images [N, 1, 28, 28]."""
     with torch.no_grad():
         blocks = [_one_block(network, scale(block, "0..1")) for block in torch.split(images, 500)]
     return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
@@ -46,14 +46,14 @@ def _one_block(network: JudgeNetwork, pixels: Tensor) -> dict[str, Tensor]:
 
 
 def _by_class(labels: Tensor, choose: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """Join what ``choose`` makes of every class's indices; it is told how many to give."""
+    """Concatenate ``choose(indices, count)`` over the classes, each with the indices and number of its images."""
     members = [torch.where(labels == index)[0] for index in range(int(labels.max()) + 1)]
-    return torch.cat([choose(of, len(of)) for of in members])
+    return torch.cat([choose(indices, len(indices)) for indices in members])
 
 
 def _middle_third(values: Tensor) -> Callable[[Tensor, int], Tensor]:
-    def choose(of: Tensor, count: int) -> Tensor:
-        kept = of[values[of].argsort()[count // 3 : count - count // 3]]
+    def choose(indices: Tensor, count: int) -> Tensor:
+        kept = indices[values[indices].argsort()[count // 3 : count - count // 3]]
         return kept.repeat(3)[:count]
 
     return choose
@@ -69,19 +69,21 @@ def _slant(images: Tensor) -> Tensor:
 
 
 def sick_inputs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yield name, images and labels of inputs whose sickness is known, made of the given reals."""
+    """Yield name, images and labels of inputs with known defects, made from real images."""
     generator = random_generator("judge", "layers", "sick")
-    one = _by_class(labels, lambda of, count: of[:1].repeat(count))
-    half = _by_class(labels, lambda of, count: torch.cat([of[: count // 2], of[:1].repeat(count - count // 2)]))
-    tenth = _by_class(labels, lambda of, count: of[: max(count // 10, 1)].repeat(11)[:count])
-    for name, chosen in (("one image", one), ("half of it one image", half), ("a tenth, repeated", tenth)):
-        yield name, images[chosen], labels[chosen]
+    first = _by_class(labels, lambda indices, count: indices[:1].repeat(count))
+    half_first = _by_class(
+        labels, lambda indices, count: torch.cat([indices[: count // 2], indices[:1].repeat(count - count // 2)])
+    )
+    tenth = _by_class(labels, lambda indices, count: indices[: max(count // 10, 1)].repeat(11)[:count])
+    for name, rows in (("one image", first), ("half of it one image", half_first), ("a tenth, repeated", tenth)):
+        yield name, images[rows], labels[rows]
     for name, values in (("middle third of ink", images.float().mean((1, 2, 3))), ("of slant", _slant(images))):
-        chosen = _by_class(labels, _middle_third(values))
-        yield name, images[chosen], labels[chosen]
-    order = _by_class(labels, lambda of, count: of)
-    other = _by_class(labels, lambda of, count: of.roll(1))
-    yield "mean of two", (images[order].float() + images[other]).div(2).round().byte(), labels[order]
+        rows = _by_class(labels, _middle_third(values))
+        yield name, images[rows], labels[rows]
+    paired = _by_class(labels, lambda indices, count: indices)
+    partners = _by_class(labels, lambda indices, count: indices.roll(1))
+    yield "mean of two", (images[paired].float() + images[partners]).div(2).round().byte(), labels[paired]
     pixels = images.float()
     yield "blurred 3×3", F.avg_pool2d(pixels, 3, 1, 1).round().byte(), labels
     noisy = pixels + torch.randn(pixels.shape, generator=generator) * 25.5
@@ -89,37 +91,37 @@ def sick_inputs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, Tensor, T
 
 
 def spread_table(network: JudgeNetwork, train: ImageSet, test: ImageSet) -> list[dict[str, float | str]]:
-    """Return one row per candidate: variance within classes over total, and the spread of healthy and sick inputs."""
+    """Return a row per candidate: within-class over total variance, and the spread of healthy and defective inputs."""
     reals = candidates(network, test.images)
     rows: dict[str, dict[str, float | str]] = {name: {"stage": f"{name} ({reals[name].shape[1]})"} for name in reals}
     for name, features in reals.items():
         within = [float(features[test.labels == index].var(0).sum()) for index in range(10)]
         rows[name]["within / total"] = float(np.mean(within)) / float(features.var(0).sum())
-    drawn = [_some(train, draw) for draw in range(DRAWS)]
-    fakes = [candidates(network, some.images) for some in drawn]
+    samples = [_sample(train, index) for index in range(DRAWS)]
+    fakes = [candidates(network, sample.images) for sample in samples]
     for name, real in reals.items():
-        healthy = [_spread(real, test.labels, fakes[k][name], drawn[k].labels) for k in range(DRAWS)]
+        healthy = [_spread(real, test.labels, fakes[k][name], samples[k].labels) for k in range(DRAWS)]
         rows[name] |= {"train": float(np.mean(healthy)), "its SD": float(np.std(healthy, ddof=1))}
-    some = _some(train, DRAWS)
-    for sickness, images, labels in sick_inputs(some.images, some.labels):
+    sample = _sample(train, DRAWS)
+    for defect, images, labels in sick_inputs(sample.images, sample.labels):
         for name, fake in candidates(network, images).items():
-            rows[name][sickness] = _spread(reals[name], test.labels, fake, labels)
+            rows[name][defect] = _spread(reals[name], test.labels, fake, labels)
     return list(rows.values())
 
 
 def frechet_table(network: JudgeNetwork, train: ImageSet, test: ImageSet) -> list[dict[str, float | str]]:
-    """Return the Fréchet distance of healthy and sick inputs before and after the last ReLU."""
-    reals, some = candidates(network, test.images), _some(train, DRAWS)
-    inputs = [("train", some.images, some.labels), *sick_inputs(some.images, some.labels)]
-    seen = {sickness: candidates(network, images) for sickness, images, _ in inputs}
+    """Return the Fréchet distance of healthy and defective inputs before and after the last ReLU."""
+    reals, sample = candidates(network, test.images), _sample(train, DRAWS)
+    inputs = [("train", sample.images, sample.labels), *sick_inputs(sample.images, sample.labels)]
+    candidates_of = {defect: candidates(network, images) for defect, images, _ in inputs}
     return [
-        {"stage": name, **{sickness: frechet_distance(reals[name], fake[name]) for sickness, fake in seen.items()}}
+        {"stage": name, **{defect: frechet_distance(reals[name], fake[name]) for defect, fake in candidates_of.items()}}
         for name in ("dense", "features")
     ]
 
 
 def reading_table(judge: Judge, splits: Splits, others: dict[str, ImageSet]) -> list[dict[str, float | str]]:
-    """Return accuracy, share with confidence ≥ .8 and mistakes at that confidence, on digits and on what is none."""
+    """Return accuracy, share with confidence ≥ .8 and errors at that confidence, on digits and other images."""
     noise = torch.randint(0, 256, (SAMPLES, 1, 28, 28), generator=random_generator("judge", "noise"), dtype=torch.uint8)
     blob = splits.test.images.float().mean(0, keepdim=True).round().byte().expand(2, -1, -1, -1)
     unlabelled = {"uniform noise": noise, "the mean of all test digits": blob}
@@ -127,17 +129,20 @@ def reading_table(judge: Judge, splits: Splits, others: dict[str, ImageSet]) -> 
     sets |= {name: ImageSet(images, torch.full((len(images),), -1)) for name, images in unlabelled.items()}
     rows: list[dict[str, float | str]] = []
     for name, images in sets.items():
-        seen = judge.look_at_set(images)
-        right, sure = (seen.classes == images.labels).double(), seen.confidence >= 0.8
-        row: dict[str, float | str] = {"images": f"{name} ({len(images):,})", "sure": float(sure.double().mean())}
+        predictions = judge.look_at_set(images)
+        correct, confident = (predictions.classes == images.labels).double(), predictions.confidence >= 0.8
+        row: dict[str, float | str] = {"images": f"{name} ({len(images):,})", "sure": float(confident.double().mean())}
         row |= {"accuracy": "–", "wrong though sure": "–"}
         if images.labelled:
-            row |= {"accuracy": float(right.mean()), "wrong though sure": float((1 - right)[sure].sum() / len(right))}
+            row |= {
+                "accuracy": float(correct.mean()),
+                "wrong though sure": float((1 - correct)[confident].sum() / len(correct)),
+            }
         rows.append(row)
     return rows
 
 
-def _some(images: ImageSet, draw: int) -> ImageSet:
+def _sample(images: ImageSet, draw: int) -> ImageSet:
     return images.select(torch.randperm(len(images), generator=random_generator("judge", "layers", draw))[:SAMPLES])
 
 

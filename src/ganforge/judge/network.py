@@ -1,4 +1,4 @@
-"""The judge's network: a small convolutional classifier whose every stage can be looked at."""
+"""The judge's network: a small convolutional classifier that returns the activations of every stage."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ FEATURE_DIM = 128
 """Width of the dense layer before the logits, on which the Fréchet distance is measured."""
 
 IMAGE_SHAPE = (1, 28, 28)
-"""The shape that the judge of handwritten digits looks at: grey, 28×28."""
+"""Image shape of the judge of handwritten digits: grey, 28×28."""
 
 Layers = tuple[tuple[int, ...], ...]
 """Output channels of every convolution, stage by stage; each stage ends in a pool that halves height and width."""
@@ -15,14 +15,14 @@ Layers = tuple[tuple[int, ...], ...]
 DIGIT_LAYERS: Layers = ((32,), (64, 64), (128,))
 COLOUR_LAYERS: Layers = ((32,), (64,), (128, 128), (256,))
 LARGE = 40
-"""Height and width from which images are halved once more before the stages of the smaller ones."""
+"""From this height and width, images pass one more stage first, which halves them."""
 
 
 def fitting_layers(shape: tuple[int, int, int]) -> Layers:
-    """Return the layers for images [C, H, W], 8 to 64 pixels a side: more of them for colour and for large images."""
+    """Return the layers for images [C, H, W] of 8 to 64 pixels a side: more of them for colour and for large images."""
     channels, height, width = shape
     layers = DIGIT_LAYERS if channels == 1 else COLOUR_LAYERS
-    # three halvings leave one pixel of the smallest
+    # an image of 8 pixels has one pixel left after three stages
     layers = layers[:3] if min(height, width) < 16 else layers
     return ((16,), *layers) if min(height, width) >= LARGE else layers
 
@@ -41,13 +41,13 @@ def _stage(inputs: int, widths: tuple[int, ...]) -> nn.Sequential:
 class JudgeNetwork(nn.Module):
     """Classify images: 3×3 convolutions in stages that end in a pool, then two dense layers.
 
-    The one for digits has four convolutions in three stages: 14.8 million multiplications per image, 278,000 parameters
-    for ten classes.
+    The network for ten digits has four convolutions in three stages, 278,000 parameters and 14.8 million
+    multiplications per image.
 
     Args:
-        classes: how many logits to give.
+        classes: number of logits.
         shape: channels, height and width of the images.
-        layers: the stages; those of the judge of digits unless given.
+        layers: the stages; default those of the judge of digits.
     """
 
     def __init__(self, classes: int, shape: tuple[int, int, int] = IMAGE_SHAPE, layers: Layers = DIGIT_LAYERS) -> None:
@@ -72,12 +72,12 @@ class JudgeNetwork(nn.Module):
             ``stage1`` and so on (of digits: [N, 32, 14, 14], [N, 64, 7, 7], [N, 128, 3, 3]), ``dense`` (before ReLU)
             and ``features`` (after it) [N, 128], ``logits`` [N, classes].
         """
-        found, last = {}, pixels
+        outputs, x = {}, pixels
         for name in self.stages:
-            found[name] = last = self.get_submodule(name)(last)
-        dense = self.dense(last.flatten(1))
+            outputs[name] = x = self.get_submodule(name)(x)
+        dense = self.dense(x.flatten(1))
         features = torch.relu(dense)
-        return {**found, "dense": dense, "features": features, "logits": self.logits(features)}
+        return {**outputs, "dense": dense, "features": features, "logits": self.logits(features)}
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""

@@ -1,4 +1,4 @@
-"""The frozen judge of handwritten digits, which ships with ganforge."""
+"""The frozen judge of handwritten digits that comes with ganforge."""
 
 from functools import cache
 from pathlib import Path
@@ -12,12 +12,12 @@ DIGITS_HASH = "b2cd85c69af6568c3f30ecacc46b98d3dc7d9e54c337df272cb5d079cf5359d1"
 
 @cache
 def load_judge(path: Path | None = None) -> Judge:
-    """Return the judge of handwritten digits that ships with ganforge, or the judge in the file ``path``.
+    """Return the judge of handwritten digits that comes with ganforge, or the judge in the file ``path``.
 
-    The shipped file's SHA-256 is checked, so that figures of two machines are figures of one judge.
+    The SHA-256 of the shipped file is checked, so that metrics of two machines come from the same judge.
 
     Raises:
-        UserError: the file is missing, is no judge, or is not the one that was shipped.
+        UserError: the file is missing, holds no judge, or is not the shipped file.
     """
     if path is None:
         return Judge(*read_judge(DIGITS_FILE, DIGITS_HASH), noun="digit")

@@ -1,4 +1,4 @@
-"""Feature arrays in, numbers out: nothing here knows an image, a file or a device. Reals come first.
+"""Metrics of fakes against reals, as functions of feature arrays. The reals are the first argument.
 
 >>> from ganforge.metrics import frechet_distance
 >>> frechet_distance(real_features, fake_features)  # doctest: +SKIP

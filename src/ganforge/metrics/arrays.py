@@ -1,4 +1,4 @@
-"""What every metric asks of its arrays: finite float64 [N, F], enough rows, one width."""
+"""Checks of the arrays that every metric takes: finite float64 [N, F], enough rows, equal widths."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 def as_array(values: ArrayLike | Tensor) -> NDArray[Any]:
-    """Return a numpy array of a tensor or of anything that numpy can read."""
+    """Return a tensor, or anything that NumPy can read, as a NumPy array."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
@@ -24,8 +24,8 @@ def feature_pair(
     """Return both arrays as float64 [N, F] and [M, F].
 
     Raises:
-        ValueError: an array is not two-dimensional, has no column, fewer rows than ``fewest`` (what for, ``purpose``
-            says) or a value that is not finite, or the two differ in width. ``names`` are what the message calls them.
+        ValueError: an array is not two-dimensional, has no column, fewer than ``fewest`` rows or a value that is not
+            finite, or the widths differ. The message uses ``names`` for the arrays and ``purpose`` for the row limit.
     """
     pair = as_array(real).astype(np.float64), as_array(fake).astype(np.float64)
     for name, array in zip(names, pair, strict=True):
@@ -36,7 +36,7 @@ def feature_pair(
             raise ValueError(f"{name} features: {purpose} needs at least {needed}, found {len(array)}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} features: {int((~np.isfinite(array)).sum())} values are NaN or infinite")
-    one, other = (array.shape[1] for array in pair)
-    if one != other:
-        raise ValueError(f"{names[0]} features have {one} columns and {names[1]} features {other}")
+    width, other_width = (array.shape[1] for array in pair)
+    if width != other_width:
+        raise ValueError(f"{names[0]} features have {width} columns and {names[1]} features {other_width}")
     return pair

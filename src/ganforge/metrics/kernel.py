@@ -1,4 +1,4 @@
-"""How far two clouds of features lie apart, without taking either for a Gaussian."""
+"""Kernel distance between two sets of features, without a Gaussian assumption."""
 
 import torch
 from numpy.typing import ArrayLike
@@ -7,17 +7,16 @@ from torch import Tensor
 from ganforge.metrics.arrays import feature_pair
 
 BLOCK = 250
-"""Rows whose products are held at once: against 10,000 others these are 20 MB."""
+"""Rows per block of the kernel matrix: 20 MB against 10,000 other rows."""
 
 
 def kernel_distance(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor, degree: int = 3) -> float:
     """Squared maximum mean discrepancy with a polynomial kernel, unbiased; lower is better.
 
     Σᵢ≠ⱼ k(xᵢ, xⱼ) / N(N − 1) + Σᵢ≠ⱼ k(yᵢ, yⱼ) / M(M − 1) − 2 Σᵢⱼ k(xᵢ, yⱼ) / NM with k(x, y) = (x·y / F + 1)^degree, in
-    float64, over all samples. "KID" is the same on Inception features, averaged over small random subsets.
+    float64, over all samples. KID is this distance on Inception features, averaged over small random subsets.
 
-    Its expectation does not depend on N and is 0 for two samples of one distribution: these often come out a little
-    below 0.
+    Its expectation does not depend on N and is 0 for two samples of one distribution, so small negative values occur.
 
     Args:
         real_features: [N, F], N ≥ 2.
@@ -31,19 +30,19 @@ def kernel_distance(real_features: ArrayLike | Tensor, fake_features: ArrayLike 
     (this kernel, as the kernel inception distance).
     """
     if degree < 1:
-        raise ValueError(f"degree = {degree}: a polynomial of degree 1 at least")
+        raise ValueError(f"degree = {degree}: give a degree of at least 1")
     real, fake = (torch.from_numpy(array) for array in feature_pair(real_features, fake_features, 2, "a pair of rows"))
     between = sum(float(_kernel(block, fake, degree).sum()) for block in real.split(BLOCK))
     return _within(real, degree) + _within(fake, degree) - 2 * between / (len(real) * len(fake))
 
 
 def _within(cloud: Tensor, degree: int) -> float:
-    """Mean of the kernel over all pairs of different rows; the kernel is symmetric, so half of them are computed."""
+    """Return the mean of the kernel over all pairs of different rows, computed from half of them by symmetry."""
     total = 0.0
     for start in range(0, len(cloud), BLOCK):
-        block, later = cloud[start : start + BLOCK], cloud[start + BLOCK :]
+        block, rest = cloud[start : start + BLOCK], cloud[start + BLOCK :]
         total += float(_kernel(block, block, degree).fill_diagonal_(0).sum())
-        total += 2 * float(_kernel(block, later, degree).sum())
+        total += 2 * float(_kernel(block, rest, degree).sum())
     return total / (len(cloud) * (len(cloud) - 1))
 
 

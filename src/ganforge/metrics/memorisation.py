@@ -1,4 +1,4 @@
-"""Whether fakes are copies, of training images or of each other: how near they lie, beside what reals do."""
+"""Copies of training images, and repetitions among fakes: nearest distances, compared with those of reals."""
 
 from dataclasses import dataclass
 
@@ -11,29 +11,29 @@ from ganforge.metrics.arrays import Floats, as_array, feature_pair
 from ganforge.metrics.neighbours import nearest_others
 
 BLOCK = 500
-"""Rows whose distances are held at once: against 55,000 others these are 110 MB in single precision."""
-RUNNERS_UP = 4
-"""Training rows that are compared exactly for each row: those that single precision finds nearest."""
+"""Rows per block of distances: 110 MB in float32 against 55,000 other rows."""
+CANDIDATES = 4
+"""Nearest training rows in float32 that are compared again in float64."""
 CLOSE = 0.01
-"""The part of the held-out reals that lie nearest to the training images: a fake as near as these is suspicious."""
+"""Quantile of the held-out distances below which a fake counts as close to a training image."""
 SAME = 1e-5
-"""Rows that differ by less than this part of the training rows' length count as equal: a network's float32 features of
-one image differ by 3e-7 of it between blocks of one and of 500 images (the digit judge), held-out digits by 4e-2."""
+"""Largest distance of equal rows, relative to the length of the training rows. For the digit judge, float32 features
+of one image differ by 3e-7 between blocks of 1 and of 500 images, and those of held-out digits by 4e-2."""
 PURPOSE = "a nearest neighbour"
 
 
 @dataclass(frozen=True, eq=False)
 class Copying:
-    """How near M fakes and N held-out reals lie to the training rows.
+    """Distances of M fakes and of N held-out reals to their nearest training rows.
 
     Attributes:
-        nearer_share: probability that a fake lies nearer than a held-out real does: .5 as reals, 1 copies.
-        fake_median: of the fakes' distances to their nearest training rows.
-        held_out_median: of the held-out reals' distances.
-        ratio: of the two medians: 1 as reals, 0 copies; NaN where the held-out median is 0.
-        share_close: share of the fakes that lie nearer than the nearest 1 % of the held-out reals; about .01 of reals.
+        closer_probability: probability that a fake is nearer than a held-out real: .5 for reals, 1 for copies.
+        fake_median: median distance of the fakes.
+        held_out_median: median distance of the held-out reals.
+        ratio: fake over held-out median: 1 for reals, 0 for copies; NaN where the held-out median is 0.
+        share_close: share of the fakes below the 1 % quantile of the held-out distances; about .01 for reals.
         share_exact: share of the fakes at distance 0, up to the rounding of float32 features.
-        nearest: int64 [M], the nearest training row of each fake.
+        nearest: int64 [M], index of the nearest training row of each fake.
         fake_distances: float64 [M].
         held_out_distances: float64 [N].
     """
@@ -52,14 +52,14 @@ class Copying:
 def copying(
     train_features: ArrayLike | Tensor, held_out_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor
 ) -> Copying:
-    """Hold the distances from fakes to their nearest training rows against those of reals that were held out.
+    """Compare the distances from fakes to their nearest training rows with those of held-out reals.
 
-    Neither a good nor a poor generator that invents comes nearer than fresh reals do. Figures compare only at equal
-    numbers of training rows: the more there are, the nearer is the nearest.
+    Fakes of a generator that does not copy, good or poor, are no nearer than held-out reals. Values compare only at
+    equal numbers of training rows, because nearest distances shrink with that number.
 
     Args:
-        train_features: [T, F], what the generator learned from.
-        held_out_features: [N, F], reals it has not seen.
+        train_features: [T, F], the generator's training images.
+        held_out_features: [N, F], reals that it was not trained on.
         fake_features: [M, F].
 
     Raises:
@@ -69,25 +69,28 @@ def copying(
     """
     train, held_out = feature_pair(train_features, held_out_features, 1, PURPOSE, ("training", "held-out"))
     train, fake = feature_pair(train, fake_features, 1, PURPOSE, ("training", "fake"))
-    (of_fake, nearest), (of_held_out, _) = nearest_distances(fake, train), nearest_distances(held_out, train)
-    fake_median, held_out_median = float(np.median(of_fake)), float(np.median(of_held_out))
+    (fake_distances, nearest), (held_out_distances, _) = (
+        nearest_distances(fake, train),
+        nearest_distances(held_out, train),
+    )
+    fake_median, held_out_median = float(np.median(fake_distances)), float(np.median(held_out_distances))
     return Copying(
-        closer_probability=closer_probability(of_fake, of_held_out),
+        closer_probability=closer_probability(fake_distances, held_out_distances),
         fake_median=fake_median,
         held_out_median=held_out_median,
         ratio=fake_median / held_out_median if held_out_median > 0 else float("nan"),
-        share_close=float((of_fake < np.quantile(of_held_out, CLOSE)).mean()),
-        share_exact=float(exact_copies(of_fake, train).mean()),
+        share_close=float((fake_distances < np.quantile(held_out_distances, CLOSE)).mean()),
+        share_exact=float(exact_copies(fake_distances, train).mean()),
         nearest=nearest,
-        fake_distances=of_fake,
-        held_out_distances=of_held_out,
+        fake_distances=fake_distances,
+        held_out_distances=held_out_distances,
     )
 
 
 def nearest_distances(
     features: ArrayLike | Tensor, train_features: ArrayLike | Tensor
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Distance of every row to the nearest training row, and which row that is (the first of equally near ones).
+    """Return the distance of every row to its nearest training row, and its index (the first of equal ones).
 
     Args:
         features: [N, F].
@@ -100,51 +103,51 @@ def nearest_distances(
         ValueError: different widths, no rows, NaN or infinity.
     """
     train, rows = feature_pair(train_features, features, 1, PURPOSE, ("training", "other"))
-    # Single precision is several times as fast. It errs by about 1e-6 of the largest squared length, so it may mistake
-    # one near row for another; the few that it finds nearest are therefore compared as differences in float64, where
-    # a copy is at exactly 0. What is left is a tie of more than a few rows within that error.
+    # float32 is several times as fast, but its error of about 1e-6 of the largest squared length can confuse near rows.
+    # The few nearest rows in float32 are therefore compared as differences in float64, where a copy has distance 0.
+    # A wrong row remains possible only if more than these few tie within the error.
     centre = train.mean(0)
     largest = max(np.abs(train - centre).max(), np.abs(rows - centre).max()) or 1.0
-    stock, asked = (torch.from_numpy((array - centre) / largest).float() for array in (train, rows))
-    lengths, count = stock.square().sum(1), min(RUNNERS_UP, len(train))
+    scaled_train, scaled_rows = (torch.from_numpy((array - centre) / largest).float() for array in (train, rows))
+    squared_norms, count = scaled_train.square().sum(1), min(CANDIDATES, len(train))
     distances, nearest = np.empty(len(rows)), np.empty(len(rows), np.int64)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        rough = torch.addmm(lengths, asked[block], stock.T, alpha=-2)
-        found = rough.topk(count, largest=False).indices.sort(1).values.numpy()
-        exact = np.square(rows[block, None] - train[found]).sum(2)
+        approximate = torch.addmm(squared_norms, scaled_rows[block], scaled_train.T, alpha=-2)
+        candidates = approximate.topk(count, largest=False).indices.sort(1).values.numpy()
+        exact = np.square(rows[block, None] - train[candidates]).sum(2)
         best = exact.argmin(1)[:, None]
         distances[block] = np.sqrt(np.take_along_axis(exact, best, 1)[:, 0])
-        nearest[block] = np.take_along_axis(found, best, 1)[:, 0]
+        nearest[block] = np.take_along_axis(candidates, best, 1)[:, 0]
     return distances, nearest
 
 
 def closer_probability(fake_distances: ArrayLike, held_out_distances: ArrayLike) -> float:
-    """Probability that a fake lies nearer to the training images than a held-out real does.
+    """Probability that a fake is nearer to the training images than a held-out real.
 
-    P(d(fake) < d(held out)) + P(=)/2, the Mann-Whitney statistic divided by N·M: 0.5 where fakes lie as near as other
-    reals, 1 where all are copies; below 0.5 where they lie further off than reals do, as poor fakes do.
+    P(d(fake) < d(held out)) + P(=)/2, the Mann-Whitney statistic divided by N·M: 0.5 for other reals, 1 for
+    copies, and below 0.5 for fakes that are farther away than reals, as poor fakes are.
 
     Raises:
         ValueError: no distances.
 
     Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying in generative models": their test
-    is this statistic, counted the other way round and scaled to a z-score that is far below 0 for copies, here taken
-    over the whole space at once.
+    uses the complementary statistic as a z-score, far below 0 for copies, in cells of the space; here the whole space
+    is one cell.
     """
-    fakes, held = np.sort(as_array(fake_distances)), as_array(held_out_distances)
-    if not len(fakes) or not len(held):
-        raise ValueError("distances of both fakes and held-out reals are needed")
-    below, up_to = np.searchsorted(fakes, held, "left"), np.searchsorted(fakes, held, "right")
-    return float((below + up_to).mean() / (2 * len(fakes)))
+    fake, held_out = np.sort(as_array(fake_distances)), as_array(held_out_distances)
+    if not len(fake) or not len(held_out):
+        raise ValueError("closer_probability needs distances of both fakes and held-out reals")
+    below, up_to = np.searchsorted(fake, held_out, "left"), np.searchsorted(fake, held_out, "right")
+    return float((below + up_to).mean() / (2 * len(fake)))
 
 
 def repetition(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor) -> float:
-    """Probability that a fake lies nearer to the nearest other fake than a real to the nearest other real.
+    """Probability that a fake is nearer to its nearest other fake than a real to its nearest other real.
 
-    `nearer_share` of the distances within either set: .5 where fakes vary as finely as reals do, 1 where every picture
-    is shown again, as after a mode collapse. Fakes that lie scattered where no real is get less than .5. Give equal
-    numbers of both: the more there are, the nearer is the nearest.
+    `closer_probability` of the nearest distances within each set: .5 for fakes as varied as reals, 1 if every image
+    repeats, as after mode collapse, and less than .5 for fakes scattered outside the reals. Give equal numbers of
+    both, because nearest distances shrink with the number.
 
     Args:
         real_features: [N, F], N ≥ 2.
@@ -153,14 +156,14 @@ def repetition(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Ten
     Raises:
         ValueError: different widths, fewer than two rows, NaN or infinity.
 
-    The statistic of Meehan, Chaudhuri & Dasgupta 2020 with the fakes themselves in the place of the training images.
+    The statistic of Meehan, Chaudhuri & Dasgupta 2020 with the fakes themselves as training images.
     """
     feature_pair(real_features, fake_features, 2, PURPOSE)
     return closer_probability(nearest_others(fake_features), nearest_others(real_features))
 
 
 def exact_copies(distances: ArrayLike, train_features: ArrayLike | Tensor) -> NDArray[np.bool_]:
-    """Return which of the rows at such distances [N] from their nearest training row are that row up to rounding."""
+    """Return which rows equal their nearest training row up to rounding, from their distances [N] to it."""
     train = as_array(train_features).astype(np.float64)
     same: NDArray[np.bool_] = as_array(distances) <= SAME * np.sqrt(np.square(train).sum(1).mean())
     return same

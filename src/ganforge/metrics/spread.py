@@ -1,4 +1,4 @@
-"""How varied fakes are beside reals: 1 is as varied, 0 is one picture."""
+"""Spread: variance of fakes relative to reals; 1 for equal variance, 0 for one repeated image."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,7 +7,7 @@ from torch import Tensor
 from ganforge.metrics.arrays import Floats, as_array, feature_pair
 
 FEWEST = 10
-"""Samples of a class below which its spread is not given: at 10 it is already uncertain by about a fifth."""
+"""Smallest number of samples of a class; at 10 its spread is uncertain by about a fifth."""
 
 
 def within_class_spread(
@@ -17,18 +17,17 @@ def within_class_spread(
     fake_classes: ArrayLike | Tensor,
     number_of_classes: int,
 ) -> Floats:
-    """Variance of the fakes of each class around their mean, divided by that of the reals of the same class.
+    """Variance of the fakes of each class, divided by the variance of the reals of the same class.
 
-    tr Cov(fake | class) / tr Cov(real | class), with unbiased covariances, in float64. It sees fakes drawn together and
-    does not see a small stock of good pictures shown again and again: m equally frequent pictures keep (m − 1)/m of the
-    variance.
+    tr Cov(fake | class) / tr Cov(real | class), with unbiased covariances, in float64. The ratio falls for fakes that
+    are alike, but not for a few good images that repeat: m equally frequent images keep (m − 1)/m of the variance.
 
     Args:
         real_features: [N, F].
         real_classes: int [N].
         fake_features: [M, F].
         fake_classes: int [M].
-        number_of_classes: K; samples of other classes (such as −1, unlabelled) are left out.
+        number_of_classes: K; samples of other classes (such as −1, unlabelled) are ignored.
 
     Returns:
         float64 [K]; NaN for a class with fewer than 10 reals or fakes, or whose reals are all equal.
@@ -37,19 +36,19 @@ def within_class_spread(
         ValueError: shapes that do not fit, fewer than two samples, NaN or infinity.
     """
     real, fake = feature_pair(real_features, fake_features)
-    real_of, fake_of = as_array(real_classes), as_array(fake_classes)
-    if real_of.shape != real.shape[:1] or fake_of.shape != fake.shape[:1]:
-        found = f"{real_of.size} and {fake_of.size}"
-        raise ValueError(f"{len(real)} real and {len(fake)} fake features need as many classes, not {found}")
-    ratios = [_ratio(real[real_of == index], fake[fake_of == index]) for index in range(number_of_classes)]
+    real_index, fake_index = as_array(real_classes), as_array(fake_classes)
+    if real_index.shape != real.shape[:1] or fake_index.shape != fake.shape[:1]:
+        sizes = f"{real_index.size} and {fake_index.size}"
+        raise ValueError(f"{len(real)} real and {len(fake)} fake features need as many classes, not {sizes}")
+    ratios = [_ratio(real[real_index == index], fake[fake_index == index]) for index in range(number_of_classes)]
     return np.array(ratios, dtype=np.float64)
 
 
 def mean_spread(per_class: ArrayLike) -> float:
-    """Mean of `within_class_spread` over the classes that have one, each weighing the same; NaN where none has."""
+    """Unweighted mean of `within_class_spread` over the classes with a value; NaN if none has one."""
     ratios = np.asarray(per_class, dtype=np.float64)
-    known = ratios[~np.isnan(ratios)]
-    return float(known.mean()) if len(known) else float("nan")
+    defined = ratios[~np.isnan(ratios)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def total_spread(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor) -> float:

@@ -1,1 +1,1 @@
-"""Numbers in, pictures out: curves that a run folder and the docs show."""
+"""Plots of training curves for run folders and docs."""

@@ -1,4 +1,4 @@
-"""Curves as PNG files."""
+"""Training curves as PNG files."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ def quality_curve(
     title: str,
     what: str = "Fréchet distance",
 ) -> bytes:
-    """Draw a figure over seconds of training, both axes logarithmic, the lower the better; return a PNG.
+    """Plot a metric (lower is better) over seconds of training on logarithmic axes and return a PNG.
 
     Args:
-        runs: points (seconds, value), more than 0 both, for each name of the legend.
-        floor: what other real images have: a dashed line.
+        runs: points (seconds, value), both above 0, for each name of the legend.
+        floor: value of held-out real images, a dashed line.
         title: above the curve.
-        what: the figure's name.
+        what: name of the metric.
     """
     figure = _empty(HEIGHT)
     axes = figure.subplots()
@@ -41,32 +41,32 @@ def quality_curve(
 
 
 def mode_curves(runs: Mapping[str, Sequence[tuple[float, float, float]]], modes: int, *, title: str) -> bytes:
-    """Draw how many modes are found over the steps of training, and below it the reverse KL; return a PNG.
+    """Plot the modes found over the training steps, and the reverse KL below, and return a PNG.
 
     Args:
-        runs: points (step, modes found, reverse KL), for each name of the legend.
-        modes: how many there are: a dashed line.
-        title: above both.
+        runs: points (step, modes found, reverse KL) for each name of the legend.
+        modes: number of all modes, a dashed line.
+        title: above both plots.
     """
     figure = _empty(1.5 * HEIGHT + 0.1 * len(runs))
-    found, far = figure.subplots(2, sharex=True)
+    modes_axes, kl_axes = figure.subplots(2, sharex=True)
     for name, points in runs.items():
         steps, counts, divergences = zip(*points, strict=True)
-        found.plot(steps, counts, marker="o", markersize=3, linewidth=1.3, label=name)
-        far.plot(steps, divergences, marker="o", markersize=3, linewidth=1.3)
-    found.axhline(modes, color="grey", linestyle="--", linewidth=1, label="all there are")
-    found.set(xscale="log", ylabel="modes found", title=title)
-    far.set(xlabel="steps of training", ylabel="reverse KL (0: even shares)")
-    for axes in (found, far):
+        modes_axes.plot(steps, counts, marker="o", markersize=3, linewidth=1.3, label=name)
+        kl_axes.plot(steps, divergences, marker="o", markersize=3, linewidth=1.3)
+    modes_axes.axhline(modes, color="grey", linestyle="--", linewidth=1, label="all modes")
+    modes_axes.set(xscale="log", ylabel="modes found", title=title)
+    kl_axes.set(xlabel="steps of training", ylabel="reverse KL (0: equal shares)")
+    for axes in (modes_axes, kl_axes):
         axes.set_ylim(bottom=0)
         axes.grid(which="both", color="0.92")
-    _plain_numbers(far.xaxis)
+    _plain_numbers(kl_axes.xaxis)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     return _png(figure)
 
 
 def _empty(height: float) -> "Figure":
-    # Figures are made without pyplot: no window, nothing global, and importing it costs a second.
+    # No pyplot: it opens windows, keeps global state and takes a second to import.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
