@@ -50,14 +50,14 @@ def test_the_generators_batch_statistics_are_those_of_codes(run):
 def test_a_way_begins_and_ends_at_the_images_and_does_not_jump(run):
     copyist = load_reconstructor(run)
     images = copyist.splits.test.images[:3]
-    way = copyist.way(images, 21)
+    way = copyist.interpolate(images, 21)
     assert torch.equal(way[[0, 10, 20]], copyist.reconstruct(images))
     steps = (way[1:].float() - way[:-1].float()).abs().flatten(1).mean(1)
     leg = (way[0].float() - way[10].float()).abs().mean()
     assert 0 < steps[:10].max() < 0.5 * leg
     for count, frames in ((1, 5), (3, 1)):
         with pytest.raises(UserError, match="at least two"):
-            copyist.way(images[:count], frames)
+            copyist.interpolate(images[:count], frames)
 
 
 def test_a_gan_has_no_encoder(bars_file):
