@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ROUNDS = 7
+ROUNDS, ROUNDS_BESIDE_MANY = 7, 3
 BEFORE = {"GOMP_SPINCOUNT": "300000"}
 """What libgomp takes where nothing is set."""
-SLOW = 10
-"""Beside others as many steps fewer are played of what takes so much longer."""
+SLOWER = {0: 1, 1: 10}
+"""Beside others only a part of the steps is played of what takes so much longer: a tenth, beside many a hundredth."""
 
 CODE = """
 import sys, tempfile, time
@@ -69,13 +69,14 @@ def main() -> None:
     for count in map(int, sys.argv[3:] or ("0", "1", "4")):
         before, now = list[float](), list[float]()
         with busy(count):
-            for _ in range(ROUNDS):
-                before.append(seconds(name, steps // SLOW if count else steps, BEFORE))
+            for _ in range(ROUNDS if count < 2 else ROUNDS_BESIDE_MANY):
+                before.append(seconds(name, max(1, steps // SLOWER.get(count, 100)), BEFORE))
                 now.append(seconds(name, steps, {}))
-        ratio = statistics.median(there / here for there, here in zip(now, before, strict=True))
+        ratios = sorted(there / here for there, here in zip(now, before, strict=True))
         alone = alone or statistics.median(now)
         print(
-            f"{name} beside {count} busy: before {told(before)} ms a step, now {told(now)}: {ratio:.2f} times, "
+            f"{name} beside {count} busy: before {told(before)} ms a step, now {told(now)}: "
+            f"{statistics.median(ratios):.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f}), "
             f"{statistics.median(now) / alone:.2f} times the first row",
             flush=True,
         )

@@ -75,6 +75,7 @@ def test_beyond_a_finished_run(bars_file, straight):
     assert result("run") == straight
 
 
+@pytest.mark.slow
 def test_same_seed_twice_and_other_checkpointing(bars_file, straight):
     changes = [*SMALL[:2], SMALL[3], "checkpoint_seconds=0.05"]
     ganforge.train("udacity-deep", data=bars_file, out="again", steps=60, changes=changes)
