@@ -53,7 +53,7 @@ app.command(hidden=True)(benchmark.play_seed)
 
 
 @app.command(hidden=True)
-def run_worker() -> None:
+def work() -> None:
     """Do the commands that standard input names, one after the other: how several seeds share the cores."""
     for answer in worker_pool.run_worker(main):
         print(answer, flush=True)
