@@ -70,7 +70,7 @@ def test_a_users_own_file_works_like_a_built_in(tmp_path):
         ("latent.distribution=cauchy", "cauchy"),
         ("latent.low=0", "latent.low: no such field"),
         ("generator.hidden=wide", "generator.hidden: must be a list, such as [256], found 'wide'"),
-        ("name=Mine", "name: small letters, digits, '.', '_' and '-' only"),
+        ("name=Mine", "name: lower-case letters, digits, '.', '_' and '-' only"),
         ("conditional=1", "conditional: must be true or false"),
         ("generator=3", "generator"),
         ("generator.hidden.x=3", "not a table"),
@@ -141,11 +141,11 @@ def test_truth_may_be_written_as_python_writes_it():
 @pytest.mark.parametrize(
     ("recipe", "change", "words"),
     [
-        ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 looks at them apart"),
-        ("vanilla", "batch_size=10", "minibatch layers measure, and there are none here"),
-        ("dcgan", "discriminator.batch_norm=false", "there are none here"),
-        ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images, and terms show moved ones"),
-        ("vae", "batch_size=10", "joint_batch is of the game with a discriminator"),
+        ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 needs them apart"),
+        ("vanilla", "batch_size=10", "neither batch norm nor minibatch layers"),
+        ("dcgan", "discriminator.batch_norm=false", "neither batch norm nor minibatch layers"),
+        ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images only, .* also use moved images"),
+        ("vae", "batch_size=10", "joint_batch belongs to adversarial training"),
     ],
 )
 def test_one_batch_of_both_sides_is_refused_where_it_does_not_fit(recipe, change, words):
