@@ -98,7 +98,7 @@ def test_arrays_without_names_are_told_by_shape(tmp_path):
     assert parts.train.labels.tolist() == Y.tolist()
     assert "images: array arr_0" in parts.notes[0]
     assert "labels: array arr_1" in parts.notes[1]
-    assert parts.notes[2] == "other arrays are left: arr_2"
+    assert parts.notes[2] == "other arrays are ignored: arr_2"
 
 
 def test_two_arrays_without_names_that_could_be_the_labels_are_left(tmp_path):
@@ -111,8 +111,8 @@ def test_the_one_array_that_can_be_images_is_found_among_others(tmp_path):
     assert np.array_equal(parts.train.images[:, 0], X)
     assert not parts.train.labelled
     assert parts.notes == (
-        "images: array faces, the only one of pictures",
-        "other arrays are left: embeddings, ids, meta",
+        "images: array faces, the only one with pictures",
+        "other arrays are ignored: embeddings, ids, meta",
     )
 
 
@@ -124,7 +124,7 @@ def test_scikit_learns_bunch_is_read_by_its_pictures_and_names(tmp_path):
     names = np.array(["zero", "one", "two", "three"])
     parts = read(tmp_path, data=X.reshape(20, 64), images=X, target=Y, target_names=names)
     assert parts.train.class_names == ("zero", "one", "two", "three")
-    assert parts.notes == ("other arrays are left: data",)
+    assert parts.notes == ("other arrays are ignored: data",)
 
 
 @pytest.mark.parametrize("labels", [Y, Y + 1, np.eye(4)[Y], Y[:, None] + 1])
@@ -142,7 +142,7 @@ def test_class_names_hold_though_the_first_class_has_no_image(tmp_path):
 def test_class_names_that_do_not_fit_are_left_with_a_word(tmp_path):
     parts = read(tmp_path, images=X, labels=Y, class_names=np.array(["d", "c"]))
     assert parts.train.class_names == ("0", "1", "2", "3")
-    assert "its 2 names do not fit the labels" in parts.notes[0]
+    assert "its 2 names do not match the labels" in parts.notes[0]
 
 
 def test_one_part_alone_is_the_whole_set(tmp_path):
@@ -158,14 +158,14 @@ def test_height_width_channels_number_finds_its_labels(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"a": X, "b": X}, ["a [20, 8, 8], b [20, 8, 8]", "name the one of images images"]),
+        ({"a": X, "b": X}, ["a [20, 8, 8], b [20, 8, 8]", "name the array of images 'images'"]),
         ({"a": Y, "b": Y}, ["a [20], b [20]"]),
         ({"images": X, "imgs": X}, ["images, imgs could all be the images"]),
         ({"x_train": X, "trainX": X}, ["x_train, trainX could all be the images"]),
         ({"x": X, "x_train": X}, ["x, x_train"]),
         ({"x": X, "y": Y, "target": Y}, ["y, target could all be the labels"]),
         ({"x": X, "x_test": X, "test_images": X}, ["x_test, test_images could all be the test images"]),
-        ({"x_val": X, "x_test": X}, ["no train part beside"]),
+        ({"x_val": X, "x_test": X}, ["no train part"]),
         ({"images": np.array([{}] * 20, object), "labels": Y}, ["never loaded"]),
         ({"images": X, "labels": np.array(["a"] * 20, object)}, ["[labels]", "never loaded"]),
     ],
@@ -180,7 +180,7 @@ def test_what_cannot_be_told_is_refused_in_a_line(tmp_path, arrays, words):
 def test_version_1_reads_by_its_table_and_refuses_the_rest(tmp_path):
     parts = read(tmp_path, BEFORE, x=X, y=Y + 1, data=X)
     assert (parts.train.labels.tolist(), parts.notes) == ((Y + 1).tolist(), ())
-    with pytest.raises(UserError, match="no array is named images or x_train; its arrays are data, target"):
+    with pytest.raises(UserError, match="no array is named images or x_train, only data, target; rename one"):
         read(tmp_path, BEFORE, data=X, target=Y)
 
 
@@ -207,7 +207,7 @@ def test_a_folder_of_npy_files_is_a_set(tmp_path):
     save(tmp_path / "set", x_train=X, y_train=Y, x_test=X[:8], y_test=Y[:8], other=np.zeros(3))
     parts = read_path(tmp_path / "set")
     assert (len(parts.train), len(parts.test), parts.test.labels.tolist()) == (20, 8, Y[:8].tolist())
-    assert parts.notes == ("other arrays are left: other.npy",)
+    assert parts.notes == ("other arrays are ignored: other.npy",)
 
 
 def test_a_folder_of_npz_files_of_parts_is_a_set(tmp_path):
@@ -234,7 +234,7 @@ def test_folders_of_parts_tell_the_parts(tmp_path):
 def test_several_sets_in_a_folder_are_named(tmp_path):
     save(tmp_path / "set" / "cats", images=X)
     save(tmp_path / "set" / "dogs", images=X)
-    with pytest.raises(UserError, match="holds several sets: cats, dogs; give the path of one"):
+    with pytest.raises(UserError, match="contains several sets: cats, dogs; give the path of one"):
         read_path(tmp_path / "set")
     for name in ("pathmnist", "bloodmnist"):
         np.savez(tmp_path / f"{name}.npz", train_images=X)

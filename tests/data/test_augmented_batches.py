@@ -2,13 +2,13 @@ import math
 
 import torch
 
-from ganforge.data.augmented_batches import AugmentedBatches, cut_out, move, shapes
+from ganforge.data.augmented_batches import AugmentedBatches, affine, affine_matrices, cut_out
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 
 
 def shaped(angle=0.0, slant=0.0, size=(1.0, 1.0)):
-    return shapes(torch.tensor([angle]), torch.tensor([slant]), torch.tensor([size]))
+    return affine_matrices(torch.tensor([angle]), torch.tensor([slant]), torch.tensor([size]))
 
 
 def at(right=0.0, down=0.0):
@@ -17,19 +17,19 @@ def at(right=0.0, down=0.0):
 
 def test_a_move_of_nothing_changes_nothing():
     images = torch.rand(1, 2, 9, 7)
-    torch.testing.assert_close(move(images, shaped(), at()), images)
+    torch.testing.assert_close(affine(images, shaped(), at()), images)
 
 
 def test_a_shift_by_two_pixels_right_and_one_down():
     images = torch.rand(1, 1, 8, 10)
-    moved = move(images, shaped(), at(2 / 10, 1 / 8))
+    moved = affine(images, shaped(), at(2 / 10, 1 / 8))
     torch.testing.assert_close(moved[..., 1:, 2:], images[..., :-1, :-2])
     torch.testing.assert_close(moved[..., 1:, 0], images[..., :-1, 0])  # it goes on as at the edge
 
 
 def test_a_quarter_turn_clockwise_of_a_square():
     images = torch.rand(1, 1, 6, 6)
-    moved = move(images, shaped(math.pi / 2), at())
+    moved = affine(images, shaped(math.pi / 2), at())
     torch.testing.assert_close(moved, images.rot90(-1, (2, 3)), atol=1e-5, rtol=0)
 
 
@@ -40,24 +40,24 @@ def bar(rows, columns):
 
 
 def test_a_turn_keeps_shapes_in_images_that_are_no_squares():
-    moved = move(bar(10, slice(15, 26)), shaped(math.pi / 2), at())
+    moved = affine(bar(10, slice(15, 26)), shaped(math.pi / 2), at())
     torch.testing.assert_close(moved, bar(slice(5, 16), 20), atol=1e-4, rtol=0)
 
 
 def test_a_shift_comes_after_a_turn():
-    moved = move(bar(10, slice(15, 26)), shaped(math.pi / 2), at(3 / 41, -2 / 21))
+    moved = affine(bar(10, slice(15, 26)), shaped(math.pi / 2), at(3 / 41, -2 / 21))
     torch.testing.assert_close(moved, bar(slice(3, 14), 23), atol=1e-4, rtol=0)
 
 
 def test_a_slant_of_one_leans_an_upright_line_to_the_right_by_a_pixel_a_row():
-    moved = move(bar(slice(5, 16), 20), shaped(slant=1.0), at())
+    moved = affine(bar(slice(5, 16), 20), shaped(slant=1.0), at())
     torch.testing.assert_close(moved, bar(range(5, 16), range(25, 14, -1)), atol=1e-4, rtol=0)
 
 
 def test_twice_as_wide_and_as_high_as_before():
     images = torch.zeros(1, 1, 8, 8)
     images[0, 0, 3:5, 3:5] = 1
-    moved = move(images, shaped(size=(2.0, 1.0)), at())
+    moved = affine(images, shaped(size=(2.0, 1.0)), at())
     assert moved[0, 0, 3:5, 3:5].min() == 1
     torch.testing.assert_close(moved[0, 0].sum(1), torch.tensor([0, 0, 0, 4, 4, 0, 0, 0.0]))
 

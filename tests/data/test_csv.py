@@ -94,7 +94,7 @@ def test_blank_lines_do_not_count(tmp_path):
 
 
 def test_a_table_is_read_in_pieces_that_join(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_tables, "PIECE", 500)
+    monkeypatch.setattr(csv_tables, "CHUNK", 500)
     assert is_the_set(read_path(write(tmp_path / "t.csv", [NAMED, *ROWS])))
 
 
@@ -105,7 +105,7 @@ def test_numbers_with_a_point_stay_what_they_are(tmp_path, factor):
 
 
 def test_whole_numbers_before_numbers_with_a_point_are_not_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_tables, "AHEAD", 3)
+    monkeypatch.setattr(csv_tables, "HEAD_LINES", 3)
     ones = [[0, *[1] * 64], [1, *[0] * 64], [0, *[1] * 64], [1, *[0.5] * 64], [0, *["25e-2"] * 64]]
     read = read_path(write(tmp_path / "t.csv", ones)).train
     assert read.images[:, 0, 0, 0].tolist() == [255, 0, 255, 128, 64]
@@ -143,7 +143,7 @@ def test_index_and_further_columns_are_left_and_named(tmp_path):
     rows = [["", "id", *NAMED, "source"], *([k, f"n{k}", *row, "web, maybe"] for k, row in enumerate(ROWS))]
     parts = read_path(write(tmp_path / "t.csv", rows))
     assert is_the_set(parts)
-    assert parts.notes == ("t.csv: columns left out: one without a name, id, source",)
+    assert parts.notes == ("t.csv: columns ignored: one without a name, id, source",)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_column_of_parts_with_other_words_is_refused(tmp_path):
         ["y", "pixels", "split"],
         *([0, packed(x), part] for x, part in zip(X, ["train", "fold"] * 10, strict=True)),
     ]
-    assert "fold names no part" in refusal(write(tmp_path / "t.csv", rows))
+    assert "fold in the part column is unknown" in refusal(write(tmp_path / "t.csv", rows))
 
 
 # Folders and zips
@@ -246,7 +246,7 @@ def test_kaggles_folder_and_zip_have_a_test_part_without_labels(tmp_path):
         parts = read_path(source)
         assert is_the_set(parts)
         assert np.array_equal(parts.test.images[:, 0], X[:6]) and not parts.test.labelled
-        assert parts.notes == ("left, because it holds no pixels: sample_submission.csv",)
+        assert parts.notes == ("ignored, because without pixels: sample_submission.csv",)
         assert len(load(source).test) == 6
 
 
@@ -317,19 +317,19 @@ SHORT = [row[:-1] if k == 7 else row for k, row in enumerate(ROWS)]
     [
         ([], ["is empty"]),
         ([NAMED], ["no row below its header"]),
-        ([NAMED, *LONG], ["line 9 has 66 cells, and the first 65"]),
+        ([NAMED, *LONG], ["line 9 has 66 cells, the first line 65"]),
         ([NAMED, *SHORT], ["line 9 has 64 cells"]),
-        (changed(7, 9, "x\x07"), ["line 9", "'x?' is no pixel"]),
-        (changed(7, 9, ""), ["line 9", "is no pixel"]),
+        (changed(7, 9, "x\x07"), ["line 9", "'x?' is not a pixel"]),
+        (changed(7, 9, ""), ["line 9", "is not a pixel"]),
         (changed(7, 9, "nan"), ["NaN"]),
-        ([["label", "age"], *(row[:2] for row in ROWS)], ["holds no columns of pixels", "one called pixels"]),
+        ([["label", "age"], *(row[:2] for row in ROWS)], ["has no columns of pixels", "one column named pixels"]),
         ([["label", "class", *NAMED[1:]], *([0, *row] for row in ROWS)], ["label, class could all be the labels"]),
         ([["a_label", "b_label", *NAMED[1:]], *([0, *row] for row in ROWS)], ["a_label, b_label"]),
-        ([row[:-1] + row[1:3] for row in ROWS], ["66 pixels a row make no square"]),
-        ([[f"p{k}" for k in range(192)], *([*row[1:]] * 3 for row in ROWS)], ["8×8 in colour", "does not tell"]),
+        ([row[:-1] + row[1:3] for row in ROWS], ["66 pixels per row are not a square"]),
+        ([[f"p{k}" for k in range(192)], *([*row[1:]] * 3 for row in ROWS)], ["8×8 in colour", "does not give"]),
         ([["", *row[1:]] if k else ["cat", *row[1:]] for k, row in enumerate(ROWS)], ["row 2 has no label"]),
         ([["y", "pixels"], *([0, packed(x)] for x in X), [0, packed(X[0][:7])]], ["line 22 has 56 pixels", "64"]),
-        ([["y", "pixels"], *([0, packed(x[:7])] for x in pixels(9, 10, 8))], ["holds no columns of pixels"]),
+        ([["y", "pixels"], *([0, packed(x[:7])] for x in pixels(9, 10, 8))], ["has no columns of pixels"]),
         ([["y", "pixels"], *([0, packed(x)] for x in X), [0, packed(X[0])[:-2] + "é"]], ["line 22"]),
         ([[0.5, *row[1:-1], 0.5] for row in ROWS], ["neither its first nor its last column can be labels"]),
     ],
@@ -358,11 +358,11 @@ def test_what_is_no_text_is_refused(tmp_path, content, word):
 
 def test_a_bomb_is_read_no_further_than_the_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_tables, "MOST_BYTES", 10_000)
-    monkeypatch.setattr(csv_tables, "PIECE", 2_000)
+    monkeypatch.setattr(csv_tables, "CHUNK", 2_000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"0," * 64 + b"0\n" + (b"1" + b",0" * 64 + b"\n") * 100_000))
     seen = []
-    real = csv_tables._read_piece
-    monkeypatch.setattr(csv_tables, "_read_piece", lambda *given: seen.append(1) or real(*given))
+    real = csv_tables._parse_chunk
+    monkeypatch.setattr(csv_tables, "_parse_chunk", lambda *given: seen.append(1) or real(*given))
     assert "over 8 GiB" in refusal(tmp_path / "t.csv.gz")
     assert len(seen) < 20
 

@@ -28,7 +28,7 @@ def test_all_that_have_a_label():
     ("images", "count", "words"),
     [
         (FULL, 10, "multiple of 3"),
-        (FULL, 90, "class a of some has 20 images only"),
+        (FULL, 90, "class a of some has only 20 images"),
         (ImageSet(IMAGES, torch.full((60,), -1)), 0, "no labels"),
     ],
 )

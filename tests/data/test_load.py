@@ -323,7 +323,7 @@ def test_a_copy_that_no_md5_fits_passes_by_its_content_in_its_own_folder_only(mi
     assert find(by_md5()) == machine / "small"
     assert "not as published" in load(by_md5()).origin
     (machine / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT[:-1])
-    assert "get it again" in refusal(load, by_md5(mirror()))
+    assert "download it again" in refusal(load, by_md5(mirror()))
 
 
 def test_what_no_md5_fits_and_cannot_be_read_is_mended_in_the_cache(mirror, machine):

@@ -114,7 +114,7 @@ def test_a_zip_of_parquet_files_is_read(tmp_path):
 
 def test_columns_that_are_left_are_named(tmp_path):
     path = write(tmp_path / "t.parquet", CLASSES, image=images(), label=Y, licence=["x"] * 40)
-    assert load(path).notes == ("t.parquet: columns left out: licence",)
+    assert load(path).notes == ("t.parquet: columns ignored: licence",)
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
@@ -181,7 +181,7 @@ def test_a_column_for_each_pixel_is_read_as_in_a_table_of_text(tmp_path):
     splits = load(tmp_path)
     assert pairs(splits.train, splits.validation) == expected("0123")
     assert len(splits.test) == 12
-    assert splits.notes == ("train.parquet: columns left out: source",)
+    assert splits.notes == ("train.parquet: columns ignored: source",)
 
 
 def test_a_column_of_parts_cuts_the_rows(tmp_path):
@@ -203,15 +203,15 @@ def test_without_pyarrow_a_line_says_what_to_install(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("columns", "word"),
     [
-        ({"label": Y}, "holds no columns of pixels"),
+        ({"label": Y}, "has no columns of pixels"),
         ({"image": X.tolist(), "label": Y, "y": Y}, "label, y could all be the labels"),
         ({"image": images(), "fine_label": Y, "coarse_label": Y}, "fine_label, coarse_label"),
         ({"a": images(), "b": images()}, "a, b could all be the images"),
-        ({"image": [*X[1:].tolist(), X[0][:7].tolist()]}, "of different sizes"),
-        ({"image": [*X[1:].tolist(), None]}, "of different sizes"),
-        ({f"p{k}": Y for k in range(65)}, "65 pixels a row make no square"),
-        ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "holds no row"),
-        ({"image": pa.array([], pa.list_(pa.uint8()))}, "holds no row"),
+        ({"image": [*X[1:].tolist(), X[0][:7].tolist()]}, "different sizes"),
+        ({"image": [*X[1:].tolist(), None]}, "different sizes"),
+        ({f"p{k}": Y for k in range(65)}, "65 pixels per row are not a square"),
+        ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "has no rows"),
+        ({"image": pa.array([], pa.list_(pa.uint8()))}, "has no rows"),
         ({"image": pa.array([[0] * 10**6] + [[0]] * 9, pa.list_(pa.uint8()))}, "more than images of at most"),
         ({"image": X.tolist(), "label": [None if k else "a" for k in range(40)]}, "some cells are empty"),
     ],
@@ -232,7 +232,7 @@ def test_pictures_that_unpack_to_far_more_than_the_file_are_refused(tmp_path, mo
     monkeypatch.setattr("ganforge.data.parquet_pictures.SUSPECT_RATIO", 2)
     monkeypatch.setattr(parquet, "SUSPECT_RATIO", 10**9)
     path = write(tmp_path / "t.parquet", image=pa.array([encoded(pixels(60, 60))] * 900).dictionary_encode())
-    assert "unpacks to over" in refusal(path)
+    assert "bytes of pictures" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"PAR1", b"PAR1" + bytes(64) + b"PAR1", b"PAR1" + b"\xff" * 90 + b"PAR1"])

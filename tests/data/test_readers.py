@@ -106,8 +106,8 @@ def test_idx_of_four_dimensions_is_colour(tmp_path, shape):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (bytes([0, 0, 0x0A, 3]) + bytes(12), "no IDX file"),
-        (bytes([0, 0, 8, 9]) + bytes(40), "no IDX file"),
+        (bytes([0, 0, 0x0A, 3]) + bytes(12), "not an IDX file"),
+        (bytes([0, 0, 8, 9]) + bytes(40), "not an IDX file"),
         (bytes([0, 0, 8, 5]) + bytes(40), "5 dimension"),
         (typed(pixels(2, 8, 8), 0x0E, ">f8")[:-1], "holds only 1,023"),
         (bytes([0, 0, 0x0E, 3]) + struct.pack(">3I", 2**16, 2**10, 2**5), "over 8 GiB"),
@@ -183,7 +183,7 @@ def test_emnist_is_turned_upright_and_its_classes_are_characters(tmp_path, split
         read = read_path(source)
         assert np.array_equal(read.train.images[:, 0], pixels(5, 8, 9).transpose(0, 2, 1))
         assert [read.train.class_names[label] for label in read.train.labels[:3]] == list(names)
-        assert "turned upright" in read.notes[0]
+        assert "transposed to upright" in read.notes[0]
     before = read_path(path, ReadingRules(version=1)).train
     assert (before.shape, before.labels.tolist()) == ((1, 8, 9), (LABELS + first).tolist())
 
@@ -206,8 +206,8 @@ def flipped(content, position=-6):
     ("content", "word"),
     [
         (b"", "is empty"),
-        (b"\0\0", "no IDX file"),
-        (b"hello world, no images here", "no IDX file"),
+        (b"\0\0", "not an IDX file"),
+        (b"hello world, no images here", "not an IDX file"),
         (idx(LABELS), "IDX labels"),
         (GOOD[:9], "within its header"),
         (GOOD[:-1], "holds only 359"),
@@ -320,16 +320,16 @@ def npy_claiming(*shape, text=None):
     [
         (npy(raw=b""), "is empty"),
         (npy(raw=b"no array"), "magic"),
-        (npy(raw=b"\x93NUMPY\x01"), "cannot be understood"),
+        (npy(raw=b"\x93NUMPY\x01"), "cannot be parsed"),
         (npy(raw=b"\x93NUMPY\x09\x00"), "version"),
         (npy_claiming(2**31, 2**31, 8), "claims"),
         (npy_claiming(3, 8, 8), "claims"),
         (npy_claiming(-4, 8, 8), "claims"),
-        (npy_claiming(text=b"(4, 8, 8("), "cannot be understood"),
+        (npy_claiming(text=b"(4, 8, 8("), "cannot be parsed"),
         (npy(np.array([{"a": 1}, None], object)), "never loaded"),
         (npy(np.array([["a"] * 8] * 8)[None].repeat(2, 0)), "type <U1"),
         (npy(pixels(4, 8, 8).astype(complex)), "type complex128"),
-        (npy(pixels(4, 65)), r"[4, 65], and rows of 65 pixels make no square"),
+        (npy(pixels(4, 65)), r"[4, 65], and 65 pixels are not a square"),
         (npy(pixels(4, 1, 1, 8, 8)), r"[4, 1, 1, 8, 8]"),
         (npy(pixels(4, 8, 8, 4)), "4 channels"),
         (npy(pixels(4, 2, 8, 8)), "2 channels"),
@@ -363,7 +363,7 @@ class Boom:
     [
         (
             {"a": pixels(4, 8, 8), "b": pixels(4, 8, 8)},
-            "its arrays are a [4, 8, 8], b [4, 8, 8]; name the one of images",
+            "its arrays are a [4, 8, 8], b [4, 8, 8]; name the array of images",
         ),
         ({"x": pixels(4, 8, 8), "images": pixels(4, 8, 8)}, "x, images"),
         ({"x": pixels(5, 8, 8), "y": LABELS, "labels": LABELS}, "y, labels"),
@@ -371,9 +371,9 @@ class Boom:
         ({"x": pixels(5, 8, 8), "y": LABELS[:4]}, "5 images need 5 labels"),
         ({"x": pixels(5, 8, 8), "y": np.eye(5) * 2}, "[5, 5]"),
         ({"x": pixels(5, 8, 8), "y": LABELS - 2}, "from -2 to"),
-        ({"x": pixels(5, 8, 8), "y": LABELS + 0.5}, "whole numbers"),
-        ({"x": pixels(5, 8, 8), "y": LABELS * np.nan}, "whole numbers"),
-        ({"x": pixels(5, 8, 8), "y": LABELS * 500}, "to 1000"),
+        ({"x": pixels(5, 8, 8), "y": LABELS + 0.5}, "not integers"),
+        ({"x": pixels(5, 8, 8), "y": LABELS * np.nan}, "not integers"),
+        ({"x": pixels(5, 8, 8), "y": LABELS * 500}, "1000; they must be"),
         ({"x": pixels(5, 8, 8), "x_test": pixels(5, 9, 9)}, "test images"),
         ({"x": pixels(5, 8, 8), "x_test": pixels(0, 8, 8)}, "test image"),
         ({"x": pixels(5, 8, 8), "x_test": pixels(5, 8, 8) / 255}, "test images"),

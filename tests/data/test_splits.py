@@ -36,7 +36,7 @@ ORDERS = {
 @pytest.mark.parametrize("has_test", [True, False])
 def test_any_order_of_classes_is_cut_evenly(order, has_test):
     test = labelled(np.arange(20) % 10) if has_test else None
-    cut = splits.cut(RawSplits(labelled(ORDERS[order]), test=test), "", "train")
+    cut = splits.split_dataset(RawSplits(labelled(ORDERS[order]), test=test), "", "train")
     assert counts(cut.validation, 10) == [10 if has_test else 12] * 10
     assert counts(cut.train, 10) == [110 if has_test else 96] * 10
     assert counts(cut.test, 10) == [2 if has_test else 12] * 10
@@ -51,41 +51,41 @@ def test_rare_classes_keep_an_image_to_train_on_and_the_parts_their_sizes():
     labels = torch.cat(
         [torch.zeros(91), torch.ones(5), torch.full((2,), 2.0), torch.full((1,), 3.0), torch.full((1,), 4.0)]
     )
-    cut = splits.cut(RawSplits(labelled(labels.long())), "", "train")
+    cut = splits.split_dataset(RawSplits(labelled(labels.long())), "", "train")
     assert [len(part) for part in (cut.train, cut.validation, cut.test)] == [80, 10, 10]
     assert min(counts(cut.train, 5)) >= 1
 
 
 def test_no_class_gives_to_both_parts_for_a_rounding():
-    cut = splits.cut(RawSplits(labelled(torch.arange(54) % 9)), "", "train")
+    cut = splits.split_dataset(RawSplits(labelled(torch.arange(54) % 9)), "", "train")
     assert sorted(counts(cut.train, 9)) == [4, 5, 5, 5, 5, 5, 5, 5, 5]
 
 
 def test_unknown_labels_count_as_a_class_and_unlabelled_sets_are_cut_as_ever():
     some = ImageSet(small_images(40).images, torch.tensor([0] * 20 + [-1] * 20), ("0",), "set")
-    cut = splits.cut(RawSplits(some), "", "train")
+    cut = splits.split_dataset(RawSplits(some), "", "train")
     assert (cut.validation.labels == -1).sum() == 2 and len(cut.validation) == 4
     none = ImageSet(small_images(40).images, torch.full((40,), -1), (), "set")
-    now, before = (splits.cut(RawSplits(none), "", "train", ReadingRules(version=v)) for v in (2, 1))
+    now, before = (splits.split_dataset(RawSplits(none), "", "train", ReadingRules(version=v)) for v in (2, 1))
     assert now.fingerprint == before.fingerprint
 
 
 def test_published_sets_keep_their_order():
     whole = labelled(torch.arange(240) % 10)
-    cut = splits.cut(RawSplits(whole, test=labelled(torch.arange(20) % 10)), "", "train", published=True)
+    cut = splits.split_dataset(RawSplits(whole, test=labelled(torch.arange(20) % 10)), "", "train", published=True)
     assert torch.equal(cut.train.images, whole.images[:220]) and torch.equal(cut.validation.images, whole.images[220:])
 
 
 def test_validation_images_that_are_trained_on_follow_the_others():
     parts = RawSplits(labelled(torch.arange(100) % 4))
-    train, everything = (splits.cut(parts, "", images) for images in ("train", "all"))
+    train, everything = (splits.split_dataset(parts, "", images) for images in ("train", "all"))
     assert torch.equal(everything.train.images, torch.cat([train.train.images, train.validation.images]))
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, 1, 2, 3, 3]])
 def test_classes_of_one_image_cannot_be_cut(labels):
     with pytest.raises(UserError, match="too few images of each class"):
-        splits.cut(RawSplits(labelled(labels)), "", "train")
+        splits.split_dataset(RawSplits(labelled(labels)), "", "train")
 
 
 def test_pictures_and_arrays_are_cut_alike(tmp_path):

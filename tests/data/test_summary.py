@@ -57,13 +57,13 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
 @pytest.mark.parametrize(
     ("it", "words"),
     [
-        (splits(NOISE[:999]), ["only 999 images"]),
+        (splits(NOISE[:999]), ["only 999 training images"]),
         (splits(changed(lambda x: x[:30].copy_(x[30:60]))), ["30 of 2,000 images are exact copies"]),
-        (splits(changed(lambda x: x.copy_(NOISE[:1]))), ["all training images are the same"]),
-        (splits(changed(lambda x: x[7].fill_(9))), ["1 of 2,000 images are of one level"]),
+        (splits(changed(lambda x: x.copy_(NOISE[:1]))), ["all training images are identical"]),
+        (splits(changed(lambda x: x[7].fill_(9))), ["1 of 2,000 images have a single level"]),
         (splits(NOISE % 2), ["0/1 pixels; --levels 0,1"]),
-        (splits(NOISE // 5), ["run only from 0 to 51"]),
-        (splits(test=NOISE[:20]), ["20 of 20 test images are also trained on"]),
+        (splits(NOISE // 5), ["range only from 0 to 51"]),
+        (splits(test=NOISE[:20]), ["20 of 20 test images are also training images"]),
         (splits(labels=[-1] * 2000, names=()), ["no labels"]),
         (splits(labels=[-1] + [n % 10 for n in range(1999)]), ["1 of 2,000 images have no label"]),
         (splits(labels=SCARCE), ["few training images of class j (1)"]),
