@@ -330,8 +330,8 @@ def read_npy(stream: IO[bytes], where: str) -> Array:
         raise UserError(f"{where}: its header claims {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
     content = read_up_to(stream, claimed + 1)
     if len(content) != claimed:
-        held = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {held}; save it again")
+        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; save it again")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_first else "C")
 
 

@@ -19,7 +19,7 @@ UNKNOWN = -1
 
 
 def encode_labels(
-    found: Mapping[str, Array | None],
+    raw_labels: Mapping[str, Array | None],
     counts: Mapping[str, int],
     where: str,
     rules: ReadingRules,
@@ -28,7 +28,7 @@ def encode_labels(
     """Return the labels of every part as int64 [N], -1 if unknown, the class names, and a note ("" if there is none).
 
     Args:
-        found: raw labels of each part: integers or words, [N], [N, 1] or [1, N]; one-hot rows [N, K]; or None.
+        raw_labels: raw labels of each part: integers or words, [N], [N, 1] or [1, N]; one-hot rows [N, K]; or None.
         counts: number of images of each part.
         where: the name of the source in messages.
         rules: as `ReadingRules`.
@@ -37,7 +37,7 @@ def encode_labels(
     Raises:
         UserError: the labels have another form, or their number differs from the number of images.
     """
-    flat = {part: _flatten(labels, counts[part], where) for part, labels in found.items()}
+    flat = {part: _flatten(labels, counts[part], where) for part, labels in raw_labels.items()}
     present = [labels for labels in flat.values() if labels is not None]
     note = ""
     if any(labels.dtype.kind in "US" for labels in present):
@@ -46,7 +46,7 @@ def encode_labels(
         first = 0 if class_names else _first_label(present, rules)
         last = max((int(labels.max()) for labels in present if labels.size), default=UNKNOWN)
         # One-hot rows have columns for classes without images, too.
-        last = max(last, *(_columns(labels) - 1 for labels in found.values()))
+        last = max(last, *(_columns(labels) - 1 for labels in raw_labels.values()))
         if last - first >= MOST_CLASSES:
             raise UserError(f"{where}: labels reach {last}; they must be 0 to {MOST_CLASSES - 1}, or -1 if unknown")
         if first == 1:

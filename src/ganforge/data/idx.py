@@ -51,17 +51,17 @@ def find_spelling(folder: Path, name: str) -> Path | None:
 # One file
 
 
-def read_idx(path: Path, held: Held) -> Array:
+def read_idx(path: Path, role: Held) -> Array:
     """Read one IDX file: images with 2 to 4 dimensions (2 means rows of pixels), or labels with 1 or 2.
 
     Raises:
         UserError: the file is missing, empty, truncated, too long, damaged, or not such a file.
     """
     with open_content(path) as stream:
-        return read_idx_stream(stream, held, str(path))
+        return read_idx_stream(stream, role, str(path))
 
 
-def read_idx_stream(stream: IO[bytes], held: Held, where: str) -> Array:
+def read_idx_stream(stream: IO[bytes], role: Held, where: str) -> Array:
     """Read one IDX file from a stream, as `read_idx`; ``where`` names it in messages.
 
     Memory is allocated for the actual content, not for the header's claim; at most one byte more than claimed is read.
@@ -72,9 +72,9 @@ def read_idx_stream(stream: IO[bytes], held: Held, where: str) -> Array:
     if not is_idx(bytes(start)):
         raise UserError(f"{where}: is not an IDX file (it starts with {start.hex()}); {FORMS}")
     kind, dimensions = np.dtype(TYPES[start[2]]), start[3]
-    if dimensions not in DIMENSIONS[held]:
+    if dimensions not in DIMENSIONS[role]:
         content_kind = "IDX labels" if dimensions == 1 else "IDX images" if dimensions in (3, 4) else "an IDX file"
-        raise UserError(f"{where}: is {content_kind} of {dimensions} dimension(s), not IDX {held}; {FORMS}")
+        raise UserError(f"{where}: is {content_kind} of {dimensions} dimension(s), not IDX {role}; {FORMS}")
     header = read_up_to(stream, 4 * dimensions)
     if len(header) < 4 * dimensions:
         raise UserError(f"{where}: ends within its header; download it again")
@@ -114,7 +114,7 @@ def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> Raw
         for file_name, path in zip(file_names, paths, strict=True):
             if path is None:
                 raise UserError(f"{folder}: contains no {file_name}[.gz]; {FORMS}")
-        images, labels = (read_idx(path, held) for path, held in zip(paths, DIMENSIONS, strict=True) if path)
+        images, labels = (read_idx(path, role) for path, role in zip(paths, DIMENSIONS, strict=True) if path)
         arrays[part] = images, labels
     return to_image_sets(arrays, str(folder), name, rules)
 
@@ -157,21 +157,21 @@ def _one_set(sources: Sequence[Source], where: str) -> tuple[str, Files]:
 
 def _check_complete(files: Files, part: str, where: str) -> None:
     """Raise an error for labels without images, and for images without labels if another part has labels."""
-    held: Held
+    role: Held
     other: Held
-    for held, other in (("images", "labels"), ("labels", "images")):
-        needed = held == "images" or any(of == "labels" for _, of in files)
-        if needed and (part, held) not in files:
+    for role, other in (("images", "labels"), ("labels", "images")):
+        needed = role == "images" or any(of == "labels" for _, of in files)
+        if needed and (part, role) not in files:
             present = files[part, other].name
-            missing = present.replace(other, held).replace(
-                *(("idx1", "idx3") if held == "images" else ("idx3", "idx1"))
+            missing = present.replace(other, role).replace(
+                *(("idx1", "idx3") if role == "images" else ("idx3", "idx1"))
             )
             raise UserError(f"{where}: contains {present} but no {missing}; add it, or remove {present}")
 
 
-def _read(source: Source, held: Held) -> Array:
+def _read(source: Source, role: Held) -> Array:
     with source.opened() as stream:
-        return read_idx_stream(stream, held, source.where)
+        return read_idx_stream(stream, role, source.where)
 
 
 def _place(name: str, part: str | None = None) -> tuple[str, tuple[str, Held]]:
@@ -179,16 +179,16 @@ def _place(name: str, part: str | None = None) -> tuple[str, tuple[str, Held]]:
     words = [w for w in words_of(bare_name(name.rpartition("/")[2])) if not w.startswith("idx")]
     words = [word for word in words if word not in SILENT_WORDS]
     place, of_set = part or "train", []
-    held: Held = "images"
+    role: Held = "images"
     for word in words:
         meaning = place_of(word, USUAL)
         if meaning.role in ("images", "labels") and word not in EMNIST_CLASSES:
-            held = "labels" if meaning.role == "labels" else "images"
+            role = "labels" if meaning.role == "labels" else "images"
         elif meaning.part:
             place = meaning.part
         else:
             of_set.append(word)
-    return "-".join(of_set), (place, held)
+    return "-".join(of_set), (place, role)
 
 
 def set_name(path: Path) -> str:
@@ -196,22 +196,22 @@ def set_name(path: Path) -> str:
     return _place(path.name)[0]
 
 
-def as_published(found: Found, of_set: str, rules: ReadingRules) -> Reading:
+def as_published(arrays: Found, of_set: str, rules: ReadingRules) -> Reading:
     """Correct the known deviations of EMNIST and QMNIST, which are recognised by their file names."""
     if rules.version > 1 and "emnist" in of_set:
-        return _emnist(found, of_set)
+        return _emnist(arrays, of_set)
     if rules.version > 1 and "qmnist" in of_set:
-        first = {part: (x, y[:, 0] if y is not None and y.ndim == 2 else y) for part, (x, y) in found.items()}
+        first = {part: (x, y[:, 0] if y is not None and y.ndim == 2 else y) for part, (x, y) in arrays.items()}
         return Reading(first, notes=("labels: the first of QMNIST's eight columns, the digit",))
-    return Reading(found)
+    return Reading(arrays)
 
 
-def _emnist(found: Found, of_set: str) -> Reading:
+def _emnist(arrays: Found, of_set: str) -> Reading:
     classes = next((EMNIST_CLASSES[word] for word in of_set.split("-") if word in EMNIST_CLASSES), "")
     first = 1 if classes == EMNIST_CLASSES["letters"] else 0
-    upright = {part: (x.swapaxes(1, 2) if x.ndim == 3 else x, y) for part, (x, y) in found.items()}
+    upright = {part: (x.swapaxes(1, 2) if x.ndim == 3 else x, y) for part, (x, y) in arrays.items()}
     notes = ("images: transposed to upright, because EMNIST's files are transposed",)
-    labels = [y for _, y in found.values() if y is not None and y.dtype.kind in "iu" and y.size]
+    labels = [y for _, y in arrays.values() if y is not None and y.dtype.kind in "iu" and y.size]
     if not all(first <= y.min() and y.max() < first + len(classes) for y in labels):
         return Reading(upright, notes=notes)
     shifted = {part: (x, None if y is None else y.astype(np.int64) - first) for part, (x, y) in upright.items()}

@@ -149,6 +149,6 @@ def _labels(
     raw = {part: (None, labels.read() if labels else None) for part, (_, labels) in chosen.parts.items()}
     reading = named_classes(raw, chosen)
     counts = {part: len(file.images) for part, file in images.items()}
-    labels = {part: of_part for part, (_, of_part) in reading.found.items()}
+    labels = {part: of_part for part, (_, of_part) in reading.arrays.items()}
     encoded, class_names, note = encode_labels(labels, counts, str(path), rules, reading.class_names or None)
     return torch.cat([encoded[part] for part in images]), class_names, (*reading.notes, note)

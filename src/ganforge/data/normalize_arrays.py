@@ -50,7 +50,7 @@ class RawSplits:
 
 
 def to_image_sets(
-    found: Found,
+    arrays: Found,
     where: str,
     name: str,
     rules: ReadingRules = USUAL,
@@ -60,7 +60,7 @@ def to_image_sets(
     """Normalise layout, pixel levels, channels and labels of all parts together, so that all share one scale.
 
     Args:
-        found: raw images and labels.
+        arrays: raw images and labels.
         where: the name of the source in messages.
         name: the name of the set.
         rules: as `ReadingRules`.
@@ -72,13 +72,13 @@ def to_image_sets(
     """
     images: dict[str, Array] = {}
     all_notes = list(notes)
-    for part, (pixels, _) in found.items():
+    for part, (pixels, _) in arrays.items():
         images[part], note = channels_first(pixels, where)
         all_notes.append(note)
     _refuse_mismatched_parts(images, where)
     counts = {part: len(pixels) for part, pixels in images.items()}
     labels, classes, note = encode_labels(
-        {part: labels for part, (_, labels) in found.items()}, counts, where, rules, class_names
+        {part: labels for part, (_, labels) in arrays.items()}, counts, where, rules, class_names
     )
     all_notes.append(note)
     levels, note = _to_levels(np.concatenate(list(images.values())), where, rules)

@@ -63,14 +63,14 @@ def check_levels(levels: tuple[float, float] | None) -> None:
         raise UserError(f"levels {levels}: give the levels of black and white, the lower first: (0, 4095)")
 
 
-def choose_levels(kind: str, low: float, high: float, wanted: tuple[float, float] | None) -> tuple[Levels, str]:
+def choose_levels(kind: str, low: float, high: float, user_levels: tuple[float, float] | None) -> tuple[Levels, str]:
     """Return the levels of black and white, and a note if the choice is uncertain ("" otherwise).
 
     Args:
         kind: the kind of NumPy's dtype: b boolean, i and u integer, f float.
         low: the lowest level in the set.
         high: the highest level in the set.
-        wanted: the user's levels.
+        user_levels: the user's levels.
 
     Raises:
         ValueError: the range is ambiguous; the message says what to do.
@@ -78,10 +78,10 @@ def choose_levels(kind: str, low: float, high: float, wanted: tuple[float, float
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("some pixels are NaN or infinite; repair or remove those images")
     span = f"pixels range from {low:g} to {high:g}"
-    if wanted is not None:
-        outside = low < wanted[0] or high > wanted[1]
-        note = f"{span}, beyond --levels {wanted[0]:g},{wanted[1]:g}: levels outside are clipped"
-        return Levels(*wanted), note if outside else ""
+    if user_levels is not None:
+        outside = low < user_levels[0] or high > user_levels[1]
+        note = f"{span}, beyond --levels {user_levels[0]:g},{user_levels[1]:g}: levels outside are clipped"
+        return Levels(*user_levels), note if outside else ""
     if kind == "b":
         return Levels(0, 1), ""
     if kind == "f" and high <= 1 + TOLERANCE and low >= -1 - TOLERANCE:

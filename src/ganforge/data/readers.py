@@ -59,7 +59,7 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> RawSplits:
         reading = SETS[kind](sources, str(path), rules)
     else:
         reading = _read_file(path, rules)
-    return to_image_sets(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
+    return to_image_sets(reading.arrays, str(path), name, rules, reading.notes, reading.class_names or None)
 
 
 def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:

@@ -84,9 +84,9 @@ def order_in_file(parts: Sequence[str], labels: Tensor, rules: ReadingRules) -> 
     train = members["train"]
     missing = [part for part in ("validation", "test") if not len(members[part])]
     if rules.version > 1 and missing and len(train) >= 2 + len(missing):
-        held = held_out(len(train), "test" not in missing)
+        size = held_out(len(train), "test" not in missing)
         with suppress(ValueError):
-            split = stratified_split(labels[train], **{part: held if part in missing else 0 for part in PARTS[1:]})
+            split = stratified_split(labels[train], **{part: size if part in missing else 0 for part in PARTS[1:]})
             rows |= {part: train[getattr(split, part)] for part in ("train", *missing)}
     return torch.cat([rows[part] for part in PARTS]), {part: len(index) for part, index in rows.items() if len(index)}
 
@@ -146,10 +146,10 @@ def split_dataset(
 
 def _split_by_class(parts: RawSplits) -> RawSplits:
     train, validation, test = parts.train, parts.validation, parts.test
-    held = held_out(len(train), test is not None)
+    size = held_out(len(train), test is not None)
     try:
         split = stratified_split(
-            train.labels, validation=held if validation is None else 0, test=held if test is None else 0
+            train.labels, validation=size if validation is None else 0, test=size if test is None else 0
         )
     except ValueError:
         raise UserError(
@@ -172,9 +172,9 @@ def _split_in_order(parts: RawSplits) -> RawSplits:
     by_class = bool((rest.labels.diff() >= 0).all()) and rest.labelled
     if not parts.shuffled and (test is None or by_class):
         rest = rest.select(shuffled(len(rest)))
-    held = held_out(len(rest), test is not None)
+    size = held_out(len(rest), test is not None)
     if test is None:
-        test, rest = rest.select(slice(-held, None), f"{name} test"), rest.select(slice(None, -held))
+        test, rest = rest.select(slice(-size, None), f"{name} test"), rest.select(slice(None, -size))
     if validation is None:
-        validation, rest = rest.select(slice(-held, None), f"{name} validation"), rest.select(slice(None, -held))
+        validation, rest = rest.select(slice(-size, None), f"{name} validation"), rest.select(slice(None, -size))
     return RawSplits(rest, validation, test)

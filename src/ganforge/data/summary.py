@@ -214,7 +214,7 @@ def _label_warnings(summary: Summary) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:10])
-    return f"class{'es' if len(names) > 1 else ''} {shown}" + (
+    first_names = ", ".join(names[:10])
+    return f"class{'es' if len(names) > 1 else ''} {first_names}" + (
         f" and {len(names) - 10} more" if len(names) > 10 else ""
     )

@@ -64,7 +64,7 @@ class Source:
 class Reading:
     """The raw content of a set: arrays by part, names of the classes 0, 1, … if there are any, and notes."""
 
-    found: Found
+    arrays: Found
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
