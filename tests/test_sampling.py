@@ -112,7 +112,7 @@ def test_labels_are_used_in_order_and_checked(bars):
     generator = trained(bars, "cgan-tutorial")[1]
     assert len(generator.sample(labels=[0, 3, 3])) == 3
     for labels in ([4], [-1], [0, 99]):
-        with pytest.raises(UserError, match="is no class; there are 0, 1, 2, 3"):
+        with pytest.raises(UserError, match="is not a class; there are 0, 1, 2, 3"):
             generator.sample(labels=labels)
     with pytest.raises(UserError, match="at least one"):
         generator.sample(labels=[])

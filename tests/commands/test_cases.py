@@ -175,8 +175,11 @@ WARNED = {
     "twelve-bits": ({"images": IMAGES.astype(np.uint16) * 16}, "read as 12 bits"),
     "empty class": ({"images": IMAGES, "labels": LABELS + LABELS // 2}, "no training image of class 2"),
     "copies": ({"images": IMAGES[:6].repeat(10, 0), "labels": LABELS}, "exact copies of others"),
-    "one level": ({"images": IMAGES * (np.arange(60) > 20)[:, None, None].astype(np.uint8)}, "of one level throughout"),
-    "narrow": ({"images": IMAGES // 8}, "a sliver of 0..255"),
+    "one level": (
+        {"images": IMAGES * (np.arange(60) > 20)[:, None, None].astype(np.uint8)},
+        "a single level throughout",
+    ),
+    "narrow": ({"images": IMAGES // 8}, "the contrast is too weak"),
     "half a range": ({"images": IMAGES / 255 - 0.5}, "read as -1..1"),
     "colour": ({"images": np.stack([IMAGES] * 3, 3)}, "read as grey; --colour keeps three channels"),
 }

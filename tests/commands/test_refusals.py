@@ -91,12 +91,12 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--labels", "4"), "'4' is no class; there are 0, 1, 2, 3; write names with commas between"),
-        (("--labels", "1,a"), "'a' is no class"),
+        (("--labels", "4"), "'4' is not a class; there are 0, 1, 2, 3; write names separated by commas"),
+        (("--labels", "1,a"), "'a' is not a class"),
         (("--labels", ""), "names no class"),
-        (("--labels", "3-1"), "runs backwards; write 1-3"),
+        (("--labels", "3-1"), "is in reverse order; write 1-3"),
         (("--digits", "12x"), "digits only"),
-        (("--digits", "9"), "--digits '9': '9' is no class"),
+        (("--digits", "9"), "--digits '9': '9' is not a class"),
         (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
         (("--digits", "1", "--n", "3"), "neither --labels nor --n"),
         (("--n", "20000"), "too much to look at"),

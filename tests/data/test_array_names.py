@@ -48,18 +48,18 @@ def pixels(*shape, seed=0):
         ("train_test", None, None),
     ],
 )
-def test_names_tell_part_and_role_word_by_word(name, part, role):
+def test_names_give_part_and_role(name, part, role):
     place = place_of(name, USUAL)
     assert (place.part, place.role) == (part, role)
 
 
-def test_rules_of_version_1_know_their_table_only():
+def test_version_1_uses_its_table_only():
     assert place_of("X_Train", BEFORE).role == "images"
     assert place_of("trainX", BEFORE).role is None
 
 
 @pytest.mark.parametrize(("name", "none"), [("arr_0", True), ("arr_12", True), ("arr_x", False), ("array", False)])
-def test_names_that_numpy_gave_are_known(name, none):
+def test_default_names_of_numpy_are_recognised(name, none):
     assert nameless(name) is none
 
 
@@ -77,7 +77,7 @@ def read(tmp_path, rules=USUAL, **arrays):
     ("images", "labels"),
     [("data", "target"), ("X", "y"), ("imgs", "categories"), ("trainX", "trainY"), ("Xtr", "ytr"), ("pixels", "digit")],
 )
-def test_pairs_of_every_custom_are_read(tmp_path, images, labels):
+def test_common_pairs_of_names_are_read(tmp_path, images, labels):
     parts = read(tmp_path, **{images: X, labels: Y})
     assert np.array_equal(parts.train.images[:, 0], X)
     assert parts.train.labels.tolist() == Y.tolist()
@@ -92,65 +92,65 @@ def test_medmnist_gives_three_parts(tmp_path):
     assert parts.validation.labels.tolist() == [0, 1, 2, 0, 1]
 
 
-def test_arrays_without_names_are_told_by_shape(tmp_path):
+def test_arrays_without_names_are_identified_by_shape(tmp_path):
     np.savez(tmp_path / "set.npz", X, Y, np.zeros(3))
     parts = read_path(tmp_path / "set.npz")
     assert parts.train.labels.tolist() == Y.tolist()
     assert "images: array arr_0" in parts.notes[0]
     assert "labels: array arr_1" in parts.notes[1]
-    assert parts.notes[2] == "other arrays are left: arr_2"
+    assert parts.notes[2] == "other arrays are ignored: arr_2"
 
 
-def test_two_arrays_without_names_that_could_be_the_labels_are_left(tmp_path):
+def test_ambiguous_unnamed_labels_are_ignored(tmp_path):
     np.savez(tmp_path / "set.npz", X, Y, Y)
     assert not read_path(tmp_path / "set.npz").train.labelled
 
 
-def test_the_one_array_that_can_be_images_is_found_among_others(tmp_path):
+def test_the_only_array_with_the_shape_of_images_is_chosen(tmp_path):
     parts = read(tmp_path, faces=X, embeddings=np.zeros((20, 64)), ids=np.arange(20), meta=np.array([{}], object))
     assert np.array_equal(parts.train.images[:, 0], X)
     assert not parts.train.labelled
     assert parts.notes == (
-        "images: array faces, the only one of pictures",
-        "other arrays are left: embeddings, ids, meta",
+        "images: array faces, the only one with pictures",
+        "other arrays are ignored: embeddings, ids, meta",
     )
 
 
-def test_flat_rows_are_taken_where_no_stack_of_pictures_is_there(tmp_path):
+def test_flat_rows_are_images_if_there_is_no_stack(tmp_path):
     assert read(tmp_path, digits8x8=X.reshape(20, 64), y=Y).train.shape == (1, 8, 8)
 
 
-def test_scikit_learns_bunch_is_read_by_its_pictures_and_names(tmp_path):
+def test_scikit_learns_bunch_is_read_with_its_class_names(tmp_path):
     names = np.array(["zero", "one", "two", "three"])
     parts = read(tmp_path, data=X.reshape(20, 64), images=X, target=Y, target_names=names)
     assert parts.train.class_names == ("zero", "one", "two", "three")
-    assert parts.notes == ("other arrays are left: data",)
+    assert parts.notes == ("other arrays are ignored: data",)
 
 
 @pytest.mark.parametrize("labels", [Y, Y + 1, np.eye(4)[Y], Y[:, None] + 1])
-def test_class_names_count_from_the_first_label(tmp_path, labels):
+def test_class_names_start_at_the_first_label(tmp_path, labels):
     parts = read(tmp_path, images=X, labels=labels, class_names=np.array(["d", "c", "b", "a"]))
     assert parts.train.class_names == ("d", "c", "b", "a")
     assert parts.train.labels.tolist() == Y.tolist()
 
 
-def test_class_names_hold_though_the_first_class_has_no_image(tmp_path):
+def test_class_names_match_if_the_first_class_has_no_image(tmp_path):
     parts = read(tmp_path, images=X, labels=Y % 3 + 1, class_names=np.array(["d", "c", "b", "a", "unused"]))
     assert [parts.train.class_names[label] for label in parts.train.labels[:3]] == ["c", "b", "a"]
 
 
-def test_class_names_that_do_not_fit_are_left_with_a_word(tmp_path):
+def test_class_names_that_do_not_match_are_ignored_with_a_note(tmp_path):
     parts = read(tmp_path, images=X, labels=Y, class_names=np.array(["d", "c"]))
     assert parts.train.class_names == ("0", "1", "2", "3")
-    assert "its 2 names do not fit the labels" in parts.notes[0]
+    assert "its 2 names do not match the labels" in parts.notes[0]
 
 
-def test_one_part_alone_is_the_whole_set(tmp_path):
+def test_a_single_part_is_the_whole_set(tmp_path):
     parts = read(tmp_path, x_test=X, y_test=Y)
     assert (len(parts.train), parts.test) == (20, None)
 
 
-def test_height_width_channels_number_finds_its_labels(tmp_path):
+def test_images_along_the_last_axis_find_their_labels(tmp_path):
     np.savez(tmp_path / "set.npz", np.stack([X] * 3, 3).transpose(1, 2, 3, 0), Y + 1)
     assert read_path(tmp_path / "set.npz").train.class_names == ("1", "2", "3", "4")
 
@@ -158,33 +158,33 @@ def test_height_width_channels_number_finds_its_labels(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"a": X, "b": X}, ["a [20, 8, 8], b [20, 8, 8]", "name the one of images images"]),
+        ({"a": X, "b": X}, ["a [20, 8, 8], b [20, 8, 8]", "name the array of images 'images'"]),
         ({"a": Y, "b": Y}, ["a [20], b [20]"]),
         ({"images": X, "imgs": X}, ["images, imgs could all be the images"]),
         ({"x_train": X, "trainX": X}, ["x_train, trainX could all be the images"]),
         ({"x": X, "x_train": X}, ["x, x_train"]),
         ({"x": X, "y": Y, "target": Y}, ["y, target could all be the labels"]),
         ({"x": X, "x_test": X, "test_images": X}, ["x_test, test_images could all be the test images"]),
-        ({"x_val": X, "x_test": X}, ["no train part beside"]),
+        ({"x_val": X, "x_test": X}, ["no train part"]),
         ({"images": np.array([{}] * 20, object), "labels": Y}, ["never loaded"]),
         ({"images": X, "labels": np.array(["a"] * 20, object)}, ["[labels]", "never loaded"]),
     ],
 )
-def test_what_cannot_be_told_is_refused_in_a_line(tmp_path, arrays, words):
+def test_ambiguous_arrays_are_refused_in_one_line(tmp_path, arrays, words):
     with pytest.raises(UserError) as caught:
         read(tmp_path, **arrays)
     assert all(word in str(caught.value) for word in (str(tmp_path), *words))
     assert "\n" not in str(caught.value)
 
 
-def test_version_1_reads_by_its_table_and_refuses_the_rest(tmp_path):
+def test_version_1_refuses_other_names(tmp_path):
     parts = read(tmp_path, BEFORE, x=X, y=Y + 1, data=X)
     assert (parts.train.labels.tolist(), parts.notes) == ((Y + 1).tolist(), ())
-    with pytest.raises(UserError, match="no array is named images or x_train; its arrays are data, target"):
+    with pytest.raises(UserError, match="no array is named images or x_train, only data, target; rename one"):
         read(tmp_path, BEFORE, data=X, target=Y)
 
 
-def test_only_headers_are_read_to_find_out(tmp_path, monkeypatch):
+def test_only_headers_are_read_for_identification(tmp_path, monkeypatch):
     from ganforge.data import arrays
 
     read_names = []
@@ -207,7 +207,7 @@ def test_a_folder_of_npy_files_is_a_set(tmp_path):
     save(tmp_path / "set", x_train=X, y_train=Y, x_test=X[:8], y_test=Y[:8], other=np.zeros(3))
     parts = read_path(tmp_path / "set")
     assert (len(parts.train), len(parts.test), parts.test.labels.tolist()) == (20, 8, Y[:8].tolist())
-    assert parts.notes == ("other arrays are left: other.npy",)
+    assert parts.notes == ("other arrays are ignored: other.npy",)
 
 
 def test_a_folder_of_npz_files_of_parts_is_a_set(tmp_path):
@@ -219,22 +219,22 @@ def test_a_folder_of_npz_files_of_parts_is_a_set(tmp_path):
 
 
 @pytest.mark.parametrize("write", [lambda p: np.save(p / "whatever.npy", X), lambda p: np.savez(p / "a.npz", b=X)])
-def test_a_folder_of_one_file_is_read_as_the_file_also_further_down(tmp_path, write):
+def test_a_nested_folder_with_one_file_is_read_like_the_file(tmp_path, write):
     (tmp_path / "set" / "inner" / "deep").mkdir(parents=True)
     write(tmp_path / "set" / "inner" / "deep")
     assert np.array_equal(read_path(tmp_path / "set").train.images[:, 0], X)
 
 
-def test_folders_of_parts_tell_the_parts(tmp_path):
+def test_folder_names_give_the_parts(tmp_path):
     save(tmp_path / "set" / "train", images=X, labels=Y)
     save(tmp_path / "set" / "testing", images=X[:8], labels=Y[:8])
     assert len(read_path(tmp_path / "set").test) == 8
 
 
-def test_several_sets_in_a_folder_are_named(tmp_path):
+def test_several_sets_in_a_folder_are_refused_by_name(tmp_path):
     save(tmp_path / "set" / "cats", images=X)
     save(tmp_path / "set" / "dogs", images=X)
-    with pytest.raises(UserError, match="holds several sets: cats, dogs; give the path of one"):
+    with pytest.raises(UserError, match="contains several sets: cats, dogs; give the path of one"):
         read_path(tmp_path / "set")
     for name in ("pathmnist", "bloodmnist"):
         np.savez(tmp_path / f"{name}.npz", train_images=X)

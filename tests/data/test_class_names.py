@@ -1,4 +1,4 @@
-"""Names of classes: their order, and how a person names some of them."""
+"""Class names: their order, and the user's selection of classes."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ from ganforge.errors import UserError
 DIGITS_1_TO_9 = [str(digit) for digit in range(1, 10)]
 
 
-def test_numbers_in_names_count_as_numbers():
+def test_names_are_in_natural_order():
     assert in_order(["10", "9", "0", "12"]) == ["0", "9", "10", "12"]
     assert in_order(["cls10", "cls2", "b", "a"]) == ["a", "b", "cls2", "cls10"]
     assert in_order(["007", "7", "6"]) == ["6", "007", "7"]
@@ -35,33 +35,33 @@ def test_numbers_in_names_count_as_numbers():
         (unicodedata.normalize("NFD", "é"), ["e", "é"], ["é"]),
     ],
 )
-def test_classes_are_named(text, names, classes):
+def test_texts_select_classes(text, names, classes):
     assert [names[number] for number in parse_classes(text, names)] == classes
 
 
 @pytest.mark.parametrize(
     ("text", "names", "words"),
     [
-        ("0", DIGITS_1_TO_9, "'0' is no class; there are 1, 2"),
-        ("7-10", DIGITS_1_TO_9, "'7-10' is no class"),
-        ("3-1", DIGITS_1_TO_9, "runs backwards; write 1-3"),
-        ("A", ["ab", "cd"], "'A' is no class"),
+        ("0", DIGITS_1_TO_9, "'0' is not a class; there are 1, 2"),
+        ("7-10", DIGITS_1_TO_9, "'7-10' is not a class"),
+        ("3-1", DIGITS_1_TO_9, "is in reverse order; write 1-3"),
+        ("A", ["ab", "cd"], "'A' is not a class"),
         ("", DIGITS_1_TO_9, "names no class"),
         (" , ", DIGITS_1_TO_9, "names no class"),
-        ("2", ["bag", "cap"], "'2' is no class"),
-        ("0", ["bag", "1"], "'0' is no class"),
+        ("2", ["bag", "cap"], "'2' is not a class"),
+        ("0", ["bag", "1"], "'0' is not a class"),
     ],
 )
-def test_what_is_no_class_is_refused_in_one_line(text, names, words):
+def test_unknown_classes_are_refused_in_one_line(text, names, words):
     with pytest.raises(UserError) as caught:
         parse_classes(text, names)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_from_python_a_label_is_a_name_or_a_number():
+def test_a_label_in_python_is_a_name_or_a_number():
     assert number_of(9, DIGITS_1_TO_9) == number_of("9", DIGITS_1_TO_9) == 8
     assert number_of(1, ["bag", "cap"]) == number_of("cap", ["bag", "cap"]) == 1
-    with pytest.raises(UserError, match="label 0 is no class"):
+    with pytest.raises(UserError, match="label 0 is not a class"):
         number_of(0, DIGITS_1_TO_9)
     assert labels_of([0, 7], DIGITS_1_TO_9) == [1, 8]
     assert labels_of([1, 0], ["bag", "cap"]) == ["cap", "bag"]

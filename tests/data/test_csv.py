@@ -44,7 +44,7 @@ def refusal(path):
 
 
 def refused(path):
-    """The refusal of a file, or nothing where it is read."""
+    """Return the error message for a file, or "" if it is read."""
     try:
         read_path(path)
     except UserError as error:
@@ -57,55 +57,55 @@ def is_the_set(parts, labels=Y):
     return True
 
 
-# Forms of text
+# Dialects
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 @pytest.mark.parametrize("headed", [True, False])
-def test_every_form_of_csv_is_read(tmp_path, separator, end, quoting, headed):
+def test_every_dialect_of_csv_is_read(tmp_path, separator, end, quoting, headed):
     rows = [NAMED, *ROWS] if headed else ROWS
     assert is_the_set(read_path(write(tmp_path / "t.csv", rows, separator=separator, end=end, quoting=quoting)))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_obeyed(tmp_path, encoding):
+def test_a_byte_order_mark_sets_the_encoding(tmp_path, encoding):
     (tmp_path / "t.csv").write_text(table([NAMED, *ROWS]), encoding=encoding)
     assert is_the_set(read_path(tmp_path / "t.csv"))
 
 
 @pytest.mark.parametrize(("pack", "ending"), [(gzip.compress, ".gz"), (bz2.compress, ".bz2"), (gzip.compress, "")])
-def test_packed_tables_are_read(tmp_path, pack, ending):
+def test_compressed_tables_are_read(tmp_path, pack, ending):
     (tmp_path / f"t.csv{ending}").write_bytes(pack(table([NAMED, *ROWS]).encode()))
     assert is_the_set(read_path(tmp_path / f"t.csv{ending}"))
 
 
 @pytest.mark.parametrize("name", ["t.txt", "t.data", "zip.train"])
-def test_a_table_is_known_whatever_its_name(tmp_path, name):
+def test_a_table_is_recognised_under_any_name(tmp_path, name):
     assert is_the_set(read_path(write(tmp_path / name, [NAMED, *ROWS])))
     (tmp_path / name).write_text("\n".join(" ".join(map(str, row)) for row in ROWS))
     assert is_the_set(read_path(tmp_path / name))
 
 
-def test_blank_lines_do_not_count(tmp_path):
+def test_blank_lines_are_ignored(tmp_path):
     (tmp_path / "t.csv").write_text("\n\n" + table([NAMED, *ROWS]).replace("\n", "\n\n"))
     assert is_the_set(read_path(tmp_path / "t.csv"))
 
 
-def test_a_table_is_read_in_pieces_that_join(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_tables, "PIECE", 500)
+def test_chunks_of_a_table_are_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_tables, "CHUNK", 500)
     assert is_the_set(read_path(write(tmp_path / "t.csv", [NAMED, *ROWS])))
 
 
 @pytest.mark.parametrize("factor", [255.0, 1.0])
-def test_numbers_with_a_point_stay_what_they_are(tmp_path, factor):
+def test_floats_keep_their_value(tmp_path, factor):
     rows = [[int(y), *(x.ravel() / factor).tolist()] for x, y in zip(X, Y, strict=True)]
     assert is_the_set(read_path(write(tmp_path / "t.csv", [NAMED, *rows])))
 
 
-def test_whole_numbers_before_numbers_with_a_point_are_not_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_tables, "AHEAD", 3)
+def test_floats_after_integers_are_not_truncated(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_tables, "HEAD_LINES", 3)
     ones = [[0, *[1] * 64], [1, *[0] * 64], [0, *[1] * 64], [1, *[0.5] * 64], [0, *["25e-2"] * 64]]
     read = read_path(write(tmp_path / "t.csv", ones)).train
     assert read.images[:, 0, 0, 0].tolist() == [255, 0, 255, 128, 64]
@@ -118,7 +118,7 @@ def test_whole_numbers_before_numbers_with_a_point_are_not_cut_off(tmp_path, mon
     "name", ["label", "Class", "target", "y", "digit", "emotion", "category", "Labels", "class_id", "fine label"]
 )
 @pytest.mark.parametrize("last", [True, False])
-def test_the_column_of_labels_is_known_by_name_wherever_it_is(tmp_path, name, last):
+def test_the_label_column_is_identified_by_name_in_any_position(tmp_path, name, last):
     def turned(row):
         return [*row[1:], row[0]] if last else row
 
@@ -133,17 +133,17 @@ def test_labels_may_be_words(tmp_path):
     assert is_the_set(read_path(write(tmp_path / "u.csv", rows)), words)
 
 
-def test_numbers_with_a_point_are_whole_labels_and_empty_ones_unknown(tmp_path):
+def test_integral_floats_are_labels_and_empty_cells_unknown(tmp_path):
     rows = [[f"{row[0]}.0" if k else "", *row[1:]] for k, row in enumerate(ROWS)]
     read = read_path(write(tmp_path / "t.csv", [NAMED, *rows])).train
     assert read.labels.tolist() == [-1, *Y[1:].tolist()]
 
 
-def test_index_and_further_columns_are_left_and_named(tmp_path):
+def test_index_and_other_columns_are_ignored_with_a_note(tmp_path):
     rows = [["", "id", *NAMED, "source"], *([k, f"n{k}", *row, "web, maybe"] for k, row in enumerate(ROWS))]
     parts = read_path(write(tmp_path / "t.csv", rows))
     assert is_the_set(parts)
-    assert parts.notes == ("t.csv: columns left out: one without a name, id, source",)
+    assert parts.notes == ("t.csv: columns ignored: one without a name, id, source",)
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_index_and_further_columns_are_left_and_named(tmp_path):
         [f"V{place}" for place in range(1, 65)],
     ],
 )
-def test_pixels_are_a_family_of_names(tmp_path, names):
+def test_pixel_columns_are_a_group_of_names(tmp_path, names):
     assert is_the_set(read_path(write(tmp_path / "t.csv", [["label", *names], *ROWS])))
 
 
-def test_pixels_are_put_in_the_order_of_their_numbers(tmp_path):
+def test_pixel_columns_are_ordered_by_number(tmp_path):
     order = sorted(range(64), key=str)
     rows = [["label", *(f"pixel{place}" for place in order)], *([row[0], *(row[1 + p] for p in order)] for row in ROWS)]
     assert is_the_set(read_path(write(tmp_path / "t.csv", rows)))
@@ -176,7 +176,7 @@ def test_a_table_that_pandas_wrote_without_names_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_without_a_header_the_labels_are_told_by_content_and_said(tmp_path, last):
+def test_without_a_header_labels_are_identified_by_content_with_a_note(tmp_path, last):
     rows = [[*row[1:], row[0]] if last else row for row in ROWS]
     parts = read_path(write(tmp_path / "t.csv", rows))
     assert is_the_set(parts)
@@ -214,12 +214,12 @@ def test_fer2013_gives_its_three_parts(tmp_path, headed):
     assert parts.validation.labels.tolist() == Y[12:16].tolist()
 
 
-def test_a_column_of_parts_with_other_words_is_refused(tmp_path):
+def test_unknown_words_in_the_part_column_are_refused(tmp_path):
     rows = [
         ["y", "pixels", "split"],
         *([0, packed(x), part] for x, part in zip(X, ["train", "fold"] * 10, strict=True)),
     ]
-    assert "fold names no part" in refusal(write(tmp_path / "t.csv", rows))
+    assert "fold in the part column is unknown" in refusal(write(tmp_path / "t.csv", rows))
 
 
 # Folders and zips
@@ -246,7 +246,7 @@ def test_kaggles_folder_and_zip_have_a_test_part_without_labels(tmp_path):
         parts = read_path(source)
         assert is_the_set(parts)
         assert np.array_equal(parts.test.images[:, 0], X[:6]) and not parts.test.labelled
-        assert parts.notes == ("left, because it holds no pixels: sample_submission.csv",)
+        assert parts.notes == ("ignored, because without pixels: sample_submission.csv",)
         assert len(load(source).test) == 6
 
 
@@ -262,20 +262,20 @@ def test_sign_mnists_folder_with_copies_and_a_few_pictures_is_read(tmp_path):
     assert not holds_pictures(tmp_path)
 
 
-def test_pictures_with_a_table_of_their_labels_stay_pictures(tmp_path):
+def test_pictures_with_a_table_of_labels_are_read_as_pictures(tmp_path):
     write(tmp_path / "labels.csv", [["file", "label"], ["0.png", 1]])
     (tmp_path / "0.png").write_bytes(b"\x89PNG")
     assert holds_pictures(tmp_path)
 
 
-def test_many_pictures_outweigh_tables(tmp_path):
+def test_many_pictures_take_precedence_over_tables(tmp_path):
     kaggle(tmp_path)
     for k in range(10):
         (tmp_path / f"{k}.png").write_bytes(b"\x89PNG")
     assert holds_pictures(tmp_path)
 
 
-def test_images_and_labels_in_files_of_their_own_come_together(tmp_path):
+def test_images_and_labels_in_separate_files_are_joined(tmp_path):
     write(tmp_path / "csvTrainImages 20x64.csv", [row[1:] for row in ROWS])
     write(tmp_path / "csvTrainLabel 20x1.csv", [row[:1] for row in ROWS])
     write(tmp_path / "csvTestImages 6x64.csv", [row[1:] for row in ROWS[:6]])
@@ -285,13 +285,13 @@ def test_images_and_labels_in_files_of_their_own_come_together(tmp_path):
     assert parts.test.labels.tolist() == Y[:6].tolist()
 
 
-def test_two_tables_of_one_part_are_named(tmp_path):
+def test_two_tables_of_one_part_are_refused_by_name(tmp_path):
     for name in ("a.csv", "b.csv"):
         write(tmp_path / name, [NAMED, *ROWS])
     assert "a.csv, b.csv could both be the train part" in refusal(tmp_path)
 
 
-def test_arrays_and_tables_side_by_side_are_named(tmp_path):
+def test_arrays_next_to_tables_are_refused_by_name(tmp_path):
     write(tmp_path / "train.csv", [NAMED, *ROWS])
     np.save(tmp_path / "images.npy", X)
     assert "images.npy, train.csv" in refusal(tmp_path)
@@ -317,19 +317,19 @@ SHORT = [row[:-1] if k == 7 else row for k, row in enumerate(ROWS)]
     [
         ([], ["is empty"]),
         ([NAMED], ["no row below its header"]),
-        ([NAMED, *LONG], ["line 9 has 66 cells, and the first 65"]),
+        ([NAMED, *LONG], ["line 9 has 66 cells, the first line 65"]),
         ([NAMED, *SHORT], ["line 9 has 64 cells"]),
-        (changed(7, 9, "x\x07"), ["line 9", "'x?' is no pixel"]),
-        (changed(7, 9, ""), ["line 9", "is no pixel"]),
+        (changed(7, 9, "x\x07"), ["line 9", "'x?' is not a pixel"]),
+        (changed(7, 9, ""), ["line 9", "is not a pixel"]),
         (changed(7, 9, "nan"), ["NaN"]),
-        ([["label", "age"], *(row[:2] for row in ROWS)], ["holds no columns of pixels", "one called pixels"]),
+        ([["label", "age"], *(row[:2] for row in ROWS)], ["has no columns of pixels", "one column named pixels"]),
         ([["label", "class", *NAMED[1:]], *([0, *row] for row in ROWS)], ["label, class could all be the labels"]),
         ([["a_label", "b_label", *NAMED[1:]], *([0, *row] for row in ROWS)], ["a_label, b_label"]),
-        ([row[:-1] + row[1:3] for row in ROWS], ["66 pixels a row make no square"]),
-        ([[f"p{k}" for k in range(192)], *([*row[1:]] * 3 for row in ROWS)], ["8×8 in colour", "does not tell"]),
+        ([row[:-1] + row[1:3] for row in ROWS], ["66 pixels per row are not a square"]),
+        ([[f"p{k}" for k in range(192)], *([*row[1:]] * 3 for row in ROWS)], ["8×8 in colour", "does not give"]),
         ([["", *row[1:]] if k else ["cat", *row[1:]] for k, row in enumerate(ROWS)], ["row 2 has no label"]),
         ([["y", "pixels"], *([0, packed(x)] for x in X), [0, packed(X[0][:7])]], ["line 22 has 56 pixels", "64"]),
-        ([["y", "pixels"], *([0, packed(x[:7])] for x in pixels(9, 10, 8))], ["holds no columns of pixels"]),
+        ([["y", "pixels"], *([0, packed(x[:7])] for x in pixels(9, 10, 8))], ["has no columns of pixels"]),
         ([["y", "pixels"], *([0, packed(x)] for x in X), [0, packed(X[0])[:-2] + "é"]], ["line 22"]),
         ([[0.5, *row[1:-1], 0.5] for row in ROWS], ["neither its first nor its last column can be labels"]),
     ],
@@ -351,25 +351,25 @@ def test_bad_tables_are_refused_by_name_and_line(tmp_path, rows, words):
         (gzip.compress(table([NAMED, *ROWS]).encode())[:-20], "cut short"),
     ],
 )
-def test_what_is_no_text_is_refused(tmp_path, content, word):
+def test_files_that_are_not_text_are_refused(tmp_path, content, word):
     (tmp_path / "t.csv").write_bytes(content)
     assert word in refusal(tmp_path / "t.csv")
 
 
-def test_a_bomb_is_read_no_further_than_the_bound(tmp_path, monkeypatch):
+def test_a_decompression_bomb_is_read_up_to_the_limit_only(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_tables, "MOST_BYTES", 10_000)
-    monkeypatch.setattr(csv_tables, "PIECE", 2_000)
+    monkeypatch.setattr(csv_tables, "CHUNK", 2_000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"0," * 64 + b"0\n" + (b"1" + b",0" * 64 + b"\n") * 100_000))
     seen = []
-    real = csv_tables._read_piece
-    monkeypatch.setattr(csv_tables, "_read_piece", lambda *given: seen.append(1) or real(*given))
+    real = csv_tables._parse_chunk
+    monkeypatch.setattr(csv_tables, "_parse_chunk", lambda *given: seen.append(1) or real(*given))
     assert "over 8 GiB" in refusal(tmp_path / "t.csv.gz")
     assert len(seen) < 20
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), cut=st.booleans(), headed=st.booleans())
-def test_damage_anywhere_is_refused_in_a_line_or_harmless(tmp_path, position, byte, cut, headed):
+def test_damage_at_any_byte_is_refused_in_one_line_or_harmless(tmp_path, position, byte, cut, headed):
     content = bytearray(table([NAMED, *ROWS] if headed else ROWS).encode())
     at = int(position * len(content))
     content[at] = byte

@@ -135,7 +135,7 @@ FIRST = next(iter(LETTERS))
         (zipped([*LETTERS.items(), (FIRST.split("/")[1], b"x")]), f"2 files called {FIRST}"),
         (zipped((LETTERS | {FIRST: b"x" * 99}).items()), "damaged"),
         (zipped((LETTERS | {FIRST: LETTERS[FIRST][:-40]}).items()), "damaged"),
-        (zipped((LETTERS | {FIRST: gzip.compress(b"x" * 99)}).items()), "no IDX file"),
+        (zipped((LETTERS | {FIRST: gzip.compress(b"x" * 99)}).items()), "not an IDX file"),
         (zipped(LETTERS.items())[:-30], "damaged"),
         (b"<html>", "damaged"),
         (b"", "damaged"),

@@ -43,12 +43,12 @@ def test_fingerprint_sees_every_pixel_and_label():
     ("labels", "names", "word"),
     [([0, 1, 2, 0], ("a", "b"), "0 to 2"), ([-2, 0, 0, 0], ("a",), "-2"), ([0, 1, 0], ("a", "b"), "4 images")],
 )
-def test_labels_that_do_not_fit_are_refused(labels, names, word):
+def test_invalid_labels_are_refused(labels, names, word):
     with pytest.raises(UserError, match=word):
         image_set(labels=labels, names=names)
 
 
-def test_labelled_means_every_image():
+def test_labelled_means_that_every_image_has_a_label():
     assert image_set().labelled
     assert not image_set(labels=[0, 1, -1, 0]).labelled
     assert not image_set(labels=[-1] * 4, names=()).labelled

@@ -9,7 +9,7 @@ from ganforge.errors import UserError
 
 @pytest.fixture(autouse=True)
 def small_memory(tmp_path, monkeypatch):
-    """A cache of our own, and 2 kB are large."""
+    """Use a separate cache, and treat 2 kB as large."""
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(large_npy, "LARGE", 2_000)
 
@@ -19,7 +19,7 @@ def pixels(*shape):
 
 
 @pytest.mark.parametrize("shape", [(50, 8, 9), (50, 8, 9, 3), (50, 3, 8, 9), (50, 8, 9, 1), (50, 1, 8, 9)])
-def test_a_large_npy_gives_what_a_small_one_would_and_stays_in_a_file(tmp_path, monkeypatch, shape):
+def test_a_large_npy_gives_the_same_set_as_a_small_one_and_stays_in_a_file(tmp_path, monkeypatch, shape):
     np.save(tmp_path / "set.npy", pixels(*shape))
     told = []
     stored = load(tmp_path / "set.npy", reading=lambda *news: told.append(news))
@@ -35,23 +35,23 @@ def test_a_large_npy_gives_what_a_small_one_would_and_stays_in_a_file(tmp_path, 
 
 
 @pytest.mark.parametrize("array", [pixels(50, 8, 9) / 255, np.asfortranarray(pixels(50, 8, 9)), pixels(50, 8, 9) > 9])
-def test_other_types_are_read_as_before(tmp_path, array):
+def test_other_types_are_read_into_memory(tmp_path, array):
     np.save(tmp_path / "set.npy", array)
     assert load(tmp_path / "set.npy").train.span is None
 
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(bytes(3_000), "cannot be understood"), (b"\x93NUMPY\x01\x00v\x00" + bytes(3_000), "cannot be understood")],
+    [(bytes(3_000), "cannot be parsed"), (b"\x93NUMPY\x01\x00v\x00" + bytes(3_000), "cannot be parsed")],
 )
-def test_a_large_file_that_is_none_is_refused(tmp_path, content, word):
+def test_an_invalid_large_file_is_refused(tmp_path, content, word):
     (tmp_path / "set.npy").write_bytes(content)
     with pytest.raises(UserError, match=word):
         load(tmp_path / "set.npy")
 
 
 @pytest.mark.parametrize(("shape", "word"), [((50, 7, 8), "8×7 px"), ((50, 8, 8, 4), "4 channels"), ((3_000,), "3000")])
-def test_a_large_array_of_no_images_is_refused(tmp_path, shape, word):
+def test_a_large_array_without_images_is_refused(tmp_path, shape, word):
     np.save(tmp_path / "set.npy", pixels(*shape))
     with pytest.raises(UserError, match=word):
         load(tmp_path / "set.npy")
@@ -69,7 +69,7 @@ def folder(tmp_path, **arrays):
 
 
 def both(path, monkeypatch):
-    """The set as it is read from a file, and as it is read into memory."""
+    """Return the set as read from the file and as read into memory."""
     stored = load(path)
     assert stored.train.span
     monkeypatch.setattr(large_npy, "LARGE", 2**30)
@@ -82,7 +82,7 @@ def both(path, monkeypatch):
     "labels",
     [np.arange(50) % 4, np.arange(50) % 4 + 1, np.eye(4)[np.arange(50) % 4], np.array(list("cadb"))[np.arange(50) % 4]],
 )
-def test_labels_beside_a_large_npy_go_with_their_images(tmp_path, monkeypatch, labels):
+def test_labels_next_to_a_large_npy_stay_with_their_images(tmp_path, monkeypatch, labels):
     stored, held = both(folder(tmp_path, images=pixels(50, 8, 9), labels=labels), monkeypatch)
     assert stored.train.class_names == held.train.class_names
     assert stored.notes == held.notes
@@ -100,7 +100,7 @@ def pairs(splits):
     )
 
 
-def test_parts_of_a_large_set_stay_apart(tmp_path, monkeypatch):
+def test_parts_of_a_large_set_stay_separate(tmp_path, monkeypatch):
     arrays = {"x_train": pixels(50, 8, 9), "y_train": np.arange(50) % 3, "x_test": pixels(12, 8, 9) // 2}
     stored, held = both(folder(tmp_path, **arrays), monkeypatch)
     assert torch.equal(stored.test.images.sum(), held.test.images.sum())

@@ -323,7 +323,7 @@ def test_a_repacked_copy_is_accepted_by_its_content_in_its_own_folder_only(mirro
     assert find(by_md5()) == machine / "small"
     assert "not as published" in load(by_md5()).origin
     (machine / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT[:-1])
-    assert "get it again" in refusal(load, by_md5(mirror()))
+    assert "download it again" in refusal(load, by_md5(mirror()))
 
 
 def test_an_unreadable_file_with_another_md5_is_repaired_in_the_cache(mirror, machine):

@@ -1,4 +1,4 @@
-"""Parts under every usual spelling, and the classes within them."""
+"""Parts under every common spelling, and the classes within them."""
 
 import io
 import json
@@ -53,18 +53,18 @@ def sizes(splits):
 
 
 @pytest.mark.parametrize("part", SPELLINGS)
-def test_every_spelling_of_a_part_is_known(part):
+def test_every_spelling_of_a_part_is_recognised(part):
     assert [part_named(name) for name in SPELLINGS[part]] == [part] * len(SPELLINGS[part])
 
 
 @pytest.mark.parametrize("name", ["trainer", "trains", "0", "cats", "testament", "set", "train_test", "", "valley"])
-def test_names_of_classes_are_no_parts(name):
+def test_class_names_are_not_parts(name):
     assert part_named(name) is None
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
 @pytest.mark.parametrize("column", range(9))
-def test_train_validation_and_test_are_told_by_their_folders(tmp_path, write, column):
+def test_folders_give_train_validation_and_test(tmp_path, write, column):
     train, validation, test = (SPELLINGS[part][column] for part in SPELLINGS)
     files = pictures(train, count=8) | pictures(validation, count=2, start=100) | pictures(test, count=3, start=150)
     splits = load(write(tmp_path, files))
@@ -73,11 +73,11 @@ def test_train_validation_and_test_are_told_by_their_folders(tmp_path, write, co
     assert splits.test.images.min() == 150
 
 
-def test_what_is_lacking_is_cut_from_the_training_images(tmp_path):
+def test_missing_parts_are_split_from_the_training_images(tmp_path):
     assert sizes(load(as_folder(tmp_path, pictures("train", count=20) | pictures("valid", count=3)))) == [36, 6, 4]
 
 
-def test_archives_for_the_parts_may_be_spelled_so_too(tmp_path):
+def test_archives_of_parts_have_the_same_spellings(tmp_path):
     for name, count in (("Training", 12), ("testSet", 2)):
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
             for file, content in pictures("x", count=count).items():
@@ -85,13 +85,13 @@ def test_archives_for_the_parts_may_be_spelled_so_too(tmp_path):
     assert sizes(load(tmp_path)) == [22, 2, 4]
 
 
-def test_a_folder_in_a_folder_of_the_same_name_does_not_count(tmp_path):
+def test_a_folder_in_a_folder_of_the_same_name_is_ignored(tmp_path):
     files = pictures("trainingSet/trainingSet", count=8) | pictures("testSet/testSet", count=2)
     splits = load(as_folder(tmp_path, files))
     assert splits.train.class_names == ("a", "b") and len(splits.test) == 4
 
 
-def test_parts_may_lie_within_the_classes(tmp_path):
+def test_parts_may_be_inside_the_class_folders(tmp_path):
     files = {
         f"{name}/{part}/{n}.png": png(10 * n + shift)
         for shift, name in enumerate(("cat", "dog"))
@@ -110,7 +110,7 @@ def test_parts_may_lie_within_the_classes(tmp_path):
         (("train", "test", "other"), "lies outside test and train"),
     ],
 )
-def test_parts_that_cannot_be_told_are_refused(tmp_path, names, words):
+def test_ambiguous_parts_are_refused(tmp_path, names, words):
     files = {name: content for part in names for name, content in pictures(part, count=4).items()}
     with pytest.raises(UserError) as caught:
         load(as_folder(tmp_path, files))
@@ -138,7 +138,7 @@ def labelled_zip(path, labels, names=None):
     return as_zip(path, files | {"dataset.json": json.dumps(table).encode()})
 
 
-def test_labels_of_a_file_may_run_from_1_or_be_words(tmp_path):
+def test_labels_in_a_file_may_start_at_1_or_be_words(tmp_path):
     splits = load(labelled_zip(tmp_path, [1 + n % 3 for n in range(24)]))
     assert splits.train.class_names == ("1", "2", "3") and "no class 0" in splits.notes[0]
     assert (splits.train.labels >= 0).all()
@@ -146,7 +146,7 @@ def test_labels_of_a_file_may_run_from_1_or_be_words(tmp_path):
     assert splits.train.class_names == ("blue", "red, bright")
 
 
-def test_accents_are_the_same_however_they_are_composed(tmp_path):
+def test_accents_match_in_every_unicode_form(tmp_path):
     splits = load(labelled_zip(tmp_path, [n % 2 for n in range(12)], [f"été{n}.png" for n in range(12)]))
     assert sorted(splits.train.labels.unique().tolist()) == [0, 1]
     files = {unicodedata.normalize("NFD", f"é/{n}.png"): png(n) for n in range(6)}
@@ -154,7 +154,7 @@ def test_accents_are_the_same_however_they_are_composed(tmp_path):
     assert load(as_folder(tmp_path, files)).train.class_names == ("z", "é")
 
 
-def test_labels_of_arrays_may_be_words_one_hot_or_run_from_1(tmp_path):
+def test_labels_of_arrays_may_be_words_one_hot_or_start_at_1(tmp_path):
     images, numbers = np.arange(60, dtype=np.uint8)[:, None, None].repeat(64, 1).reshape(60, 8, 8), np.arange(60) % 3
     ways = {
         ("a", "b", "c"): np.array(list("abc"))[numbers],

@@ -1,4 +1,4 @@
-"""Which levels are black and white, told by type and range, and said where they cannot be told surely."""
+"""Black and white levels by type and range, with a note if the choice is uncertain."""
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ NOISE = np.random.default_rng(0).random((40, 8, 8))
         ("f", -1.0, 1.0, (-1, 1), ""),
         ("f", -0.5, 0.5, (-1, 1), "read as -1..1; --levels"),
         ("f", -0.4, 0.3, (-1, 1), "read as -1..1; --levels"),
-        ("f", 0.0, 16.0, (0, 255), ""),  # the summary says that such a set is nearly black
+        ("f", 0.0, 16.0, (0, 255), ""),  # the summary warns that such a set is nearly black
         ("u", 0, 1000, (0, 1023), "read as 10 bits"),
         ("u", 0, 4080, (0, 4095), "read as 12 bits"),
         ("i", 3, 9000, (0, 16383), "read as 14 bits"),
         ("u", 0, 65535, (0, 65535), "read as 16 bits"),
     ],
 )
-def test_levels_are_told_by_type_and_range(kind, low, high, levels, said):
+def test_levels_follow_type_and_range(kind, low, high, levels, said):
     chosen, note = choose_levels(kind, low, high, None)
     assert chosen == Levels(*levels)
     assert (said in note) if said else note == ""
@@ -48,21 +48,21 @@ def test_levels_are_told_by_type_and_range(kind, low, high, levels, said):
         ("f", 0.0, np.inf, "infinite"),
     ],
 )
-def test_ranges_that_cannot_be_read_say_how_they_are(kind, low, high, words):
+def test_ambiguous_ranges_are_refused_with_the_flag_to_use(kind, low, high, words):
     with pytest.raises(ValueError, match=words):
         choose_levels(kind, low, high, None)
 
 
-def test_the_users_levels_go_before_all_and_what_they_cut_off_is_said():
+def test_the_users_levels_take_precedence_and_clipping_is_noted():
     assert choose_levels("u", 0, 1, (0, 1)) == (Levels(0, 1), "")
     chosen, note = choose_levels("f", -3.0, 3.0, (-2, 2))
-    assert chosen == Levels(-2, 2) and "cut off" in note
+    assert chosen == Levels(-2, 2) and "clipped" in note
     values = np.array([-3.0, -2.0, 0.0, 1.0, 2.0, 3.0])
     assert to_levels(values, chosen).tolist() == [0, 0, 128, 191, 255, 255]
 
 
 @pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,b", "5,5", "9,1", "nan,1", "0,inf"])
-def test_levels_that_are_none_are_refused(text):
+def test_invalid_levels_are_refused(text):
     with pytest.raises(UserError, match="the lower first") as caught:
         parse_levels(text)
     assert "\n" not in str(caught.value)
@@ -87,15 +87,15 @@ def test_twelve_bits_and_0_to_16_are_read_with_levels(tmp_path):
     assert load(save(tmp_path, small), rules=ReadingRules(levels=(0, 16))).train.images.max() == 255
 
 
-def test_what_is_odd_is_said_before_the_work(tmp_path):
+def test_warnings_are_shown_before_training(tmp_path):
     masks = (NOISE > 0.5).astype(np.uint8)
     said = "\n".join(lines_before_work(load(save(tmp_path, masks))))
-    assert "warning: pixels run from 0 to 1: they look like 0/1 pixels; --levels 0,1" in said
+    assert "warning: pixels range from 0 to 1, probably 0/1 pixels; --levels 0,1" in said
     assert "no labels" not in said
     said = "\n".join(lines_before_work(load(save(tmp_path, np.rint(NOISE * 16)))))
     assert "nearly black; --levels 0,16 if 16 is white" in said
     said = "\n".join(lines_before_work(load(save(tmp_path, NOISE - 0.5))))
-    assert "note: pixels run from -0.49" in said and "read as -1..1" in said
+    assert "note: pixels range from -0.49" in said and "read as -1..1" in said
     whole, notes = load_whole(save(tmp_path, masks))
     assert "0/1 pixels" in "\n".join(lines_on_images(whole, notes))
 
@@ -114,7 +114,7 @@ def grey_pictures(path, colour_from=99):
     return path
 
 
-def test_pictures_that_are_grey_are_read_as_grey(tmp_path):
+def test_grey_pictures_in_colour_are_read_as_grey(tmp_path):
     splits = load(grey_pictures(tmp_path / "grey"))
     assert splits.train.shape == (1, 8, 8) and splits.notes == (GREY_IN_COLOUR,)
     images = torch_sorted(splits)
@@ -128,19 +128,19 @@ def torch_sorted(splits):
     return sorted(row for part in parts for row in part.images[:, 0].flatten(1).tolist())
 
 
-def test_one_picture_in_colour_keeps_all_in_colour(tmp_path):
+def test_one_colour_picture_keeps_all_in_colour(tmp_path):
     splits = load(grey_pictures(tmp_path / "mixed", colour_from=19))
     assert splits.train.shape == (3, 8, 8) and splits.notes == ()
 
 
-def test_colour_keeps_three_channels_and_says_what_does_not_fit(tmp_path):
+def test_colour_keeps_three_channels_with_a_warning(tmp_path):
     splits = load(grey_pictures(tmp_path / "grey"), rules=ReadingRules(colour=True))
     assert splits.train.shape == (3, 8, 8) and splits.notes == ()
-    assert any("kept in three equal channels" in line for line in lines_before_work(splits))
+    assert any("in three equal channels" in line for line in lines_before_work(splits))
 
 
 @pytest.mark.parametrize("axis", [1, 3])
-def test_arrays_that_are_grey_are_read_as_grey(tmp_path, axis):
+def test_grey_arrays_in_colour_are_read_as_grey(tmp_path, axis):
     grey = np.rint(NOISE * 255).astype(np.uint8)
     stacked = np.stack([grey] * 3, axis)
     splits = load(save(tmp_path, stacked))

@@ -5,7 +5,7 @@ from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 
 
 def three_kinds(count=60):
-    """Images with a bright upper half, a bright lower half, or a bright middle, in turn, each a little different."""
+    """Return images with a bright upper half, lower half or middle in turn, each slightly different."""
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 60, (count, 1, 12, 12), dtype=torch.uint8, generator=random)
     kinds = torch.arange(count) % 3
@@ -14,7 +14,7 @@ def three_kinds(count=60):
     return ImageSet(images, torch.full((count,), -1)), kinds
 
 
-def test_images_that_look_alike_have_one_cluster_and_others_another():
+def test_similar_images_share_a_cluster():
     images, kinds = three_kinds()
     found = with_kmeans_labels(images, 3)
     assert found.images is images.images and found.name == images.name and len(found.class_names) == 3
@@ -24,7 +24,7 @@ def test_images_that_look_alike_have_one_cluster_and_others_another():
     assert torch.allclose(class_frequencies(found.labels, 3), torch.full((3,), 1 / 3))
 
 
-def test_colours_count_and_given_labels_do_not():
+def test_clusters_depend_on_colours_and_not_on_labels():
     colours = torch.zeros(20, 3, 9, 9, dtype=torch.uint8)
     colours[::2, 0], colours[1::2, 2] = 200, 200
     found = with_kmeans_labels(ImageSet(colours, torch.arange(20) // 10, ("first", "last")), 2)
@@ -32,7 +32,7 @@ def test_colours_count_and_given_labels_do_not():
     assert found.labels[0] != found.labels[1]
 
 
-def test_many_equal_images_leave_clusters_empty():
+def test_identical_images_leave_clusters_empty():
     images = torch.zeros(30, 1, 8, 8, dtype=torch.uint8)
     images[::3] = 255
     found = with_kmeans_labels(ImageSet(images, torch.full((30,), -1)), 5)

@@ -1,4 +1,4 @@
-"""Sets that their makers did not cut: every class has the same share of each part, whatever the order of the file."""
+"""Sets without given parts: every class has the same share in each part, whatever the order of the file."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("has_test", [True, False])
-def test_any_order_of_classes_is_cut_evenly(order, has_test):
+def test_every_order_of_classes_gives_stratified_parts(order, has_test):
     test = labelled(np.arange(20) % 10) if has_test else None
     cut = splits.split_dataset(RawSplits(labelled(ORDERS[order]), test=test), "", "train")
     assert counts(cut.validation, 10) == [10 if has_test else 12] * 10
@@ -44,10 +44,10 @@ def test_any_order_of_classes_is_cut_evenly(order, has_test):
         [part.images[:, 0, 0, :2] for part in (cut.train, cut.validation) + (() if has_test else (cut.test,))]
     )
     assert len(seen) == 1200
-    assert cut.validation.labels.diff().ne(0).sum() > 20  # shuffled, for the first few stand for all
+    assert cut.validation.labels.diff().ne(0).sum() > 20  # shuffled, because the first few represent the whole part
 
 
-def test_rare_classes_keep_an_image_to_train_on_and_the_parts_their_sizes():
+def test_rare_classes_keep_a_training_image_and_parts_their_sizes():
     labels = torch.cat(
         [torch.zeros(91), torch.ones(5), torch.full((2,), 2.0), torch.full((1,), 3.0), torch.full((1,), 4.0)]
     )
@@ -56,12 +56,12 @@ def test_rare_classes_keep_an_image_to_train_on_and_the_parts_their_sizes():
     assert min(counts(cut.train, 5)) >= 1
 
 
-def test_no_class_gives_to_both_parts_for_a_rounding():
+def test_no_class_loses_an_image_to_rounding_in_both_parts():
     cut = splits.split_dataset(RawSplits(labelled(torch.arange(54) % 9)), "", "train")
     assert sorted(counts(cut.train, 9)) == [4, 5, 5, 5, 5, 5, 5, 5, 5]
 
 
-def test_unknown_labels_count_as_a_class_and_unlabelled_sets_are_cut_as_ever():
+def test_unknown_labels_count_as_a_class_and_unlabelled_sets_split_as_in_version_1():
     some = ImageSet(small_images(40).images, torch.tensor([0] * 20 + [-1] * 20), ("0",), "set")
     cut = splits.split_dataset(RawSplits(some), "", "train")
     assert (cut.validation.labels == -1).sum() == 2 and len(cut.validation) == 4
@@ -76,20 +76,20 @@ def test_published_sets_keep_their_order():
     assert torch.equal(cut.train.images, whole.images[:220]) and torch.equal(cut.validation.images, whole.images[220:])
 
 
-def test_validation_images_that_are_trained_on_follow_the_others():
+def test_validation_images_in_training_come_last():
     parts = RawSplits(labelled(torch.arange(100) % 4))
     train, everything = (splits.split_dataset(parts, "", images) for images in ("train", "all"))
     assert torch.equal(everything.train.images, torch.cat([train.train.images, train.validation.images]))
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, 1, 2, 3, 3]])
-def test_classes_of_one_image_cannot_be_cut(labels):
+def test_classes_with_one_image_cannot_be_split(labels):
     with pytest.raises(UserError, match="too few images of each class"):
         splits.split_dataset(RawSplits(labelled(labels)), "", "train")
 
 
-def test_pictures_and_arrays_are_cut_alike(tmp_path):
-    """What is written into the cache is cut beforehand, by the same rule."""
+def test_pictures_and_arrays_are_split_alike(tmp_path):
+    """Sets in the cache are split before they are written, by the same rule."""
     from PIL import Image
 
     for number in range(60):

@@ -20,7 +20,7 @@ def splits(images=NOISE, labels=None, names=TEN, test=None):
     return Splits(train, held, held, "made up")
 
 
-def test_a_good_set_is_described_without_a_warning():
+def test_a_good_set_has_no_warnings():
     summary = summarise(splits())
     assert summary.counts == {"train": 2000, "validation": 50, "test": 50}
     assert (summary.channels, summary.height, summary.width) == (1, 8, 8)
@@ -38,7 +38,7 @@ def test_a_summary_becomes_json():
     assert json.loads(json.dumps(dataclasses.asdict(summarise(splits()))))["origin"] == "made up"
 
 
-def test_copies_are_counted_within_train_and_across_to_test():
+def test_copies_are_counted_in_train_and_between_train_and_test():
     images = NOISE.clone()
     images[1000:1030] = images[0]
     summary = summarise(splits(images, test=torch.cat([images[:5], 255 - images[:5]])))
@@ -57,13 +57,13 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
 @pytest.mark.parametrize(
     ("it", "words"),
     [
-        (splits(NOISE[:999]), ["only 999 images"]),
+        (splits(NOISE[:999]), ["only 999 training images"]),
         (splits(changed(lambda x: x[:30].copy_(x[30:60]))), ["30 of 2,000 images are exact copies"]),
-        (splits(changed(lambda x: x.copy_(NOISE[:1]))), ["all training images are the same"]),
-        (splits(changed(lambda x: x[7].fill_(9))), ["1 of 2,000 images are of one level"]),
+        (splits(changed(lambda x: x.copy_(NOISE[:1]))), ["all training images are identical"]),
+        (splits(changed(lambda x: x[7].fill_(9))), ["1 of 2,000 images have a single level"]),
         (splits(NOISE % 2), ["0/1 pixels; --levels 0,1"]),
-        (splits(NOISE // 5), ["run only from 0 to 51"]),
-        (splits(test=NOISE[:20]), ["20 of 20 test images are also trained on"]),
+        (splits(NOISE // 5), ["range only from 0 to 51"]),
+        (splits(test=NOISE[:20]), ["20 of 20 test images are also training images"]),
         (splits(labels=[-1] * 2000, names=()), ["no labels"]),
         (splits(labels=[-1] + [n % 10 for n in range(1999)]), ["1 of 2,000 images have no label"]),
         (splits(labels=SCARCE), ["few training images of class j (1)"]),
@@ -72,14 +72,14 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
         (splits(labels=[0] * 2000), ["one class (a)", "no training image of classes b, c"]),
     ],
 )
-def test_what_training_would_suffer_from_is_said_and_nothing_else(it, words):
+def test_each_problem_gives_its_warning_only(it, words):
     warnings = summarise(it).warnings
     assert len(warnings) == len(words)
     for warning, word in zip(warnings, words, strict=True):
         assert word in warning
 
 
-def test_a_set_as_large_as_mnist_takes_less_than_a_second_or_so():
+def test_a_set_of_mnists_size_is_summarised_within_seconds():
     images = torch.randint(0, 256, (55_000, 1, 28, 28), dtype=torch.uint8)
     began = time.perf_counter()
     summarise(splits(images))

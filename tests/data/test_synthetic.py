@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def ten_digits():
-    """Digit d is a picture of pixels d, 2×3."""
+    """Return ten images of 2×3 px; digit d has pixels of level d."""
     labels = torch.arange(10)
     images = labels.to(torch.uint8)[:, None, None, None].expand(10, 1, 2, 3).contiguous()
     return ImageSet(images, labels, tuple("0123456789"), "ten")
@@ -23,7 +23,7 @@ def stream(data, size, order, seed=0, **options):
     return Batches(data, size, "-1..1", seed=seed, labels=False, device=CPU, order=order, **options)
 
 
-def test_centres_are_where_the_paper_has_them():
+def test_centres_match_the_paper():
     centres = ring().centres
     assert centres.shape == (8, 2)
     assert torch.allclose(centres.norm(dim=1), torch.ones(8, dtype=torch.float64))
@@ -33,7 +33,7 @@ def test_centres_are_where_the_paper_has_them():
 
 
 @pytest.mark.parametrize("mixture", [ring(), grid()], ids=lambda m: m.name)
-def test_points_lie_around_their_centres_as_the_normal_distribution_says(mixture):
+def test_points_are_normally_distributed_around_their_centres(mixture):
     drawn = mixture.points(100_000, seed=3)
     modes, distances = mixture.nearest(drawn.points)
     assert (distances <= 3).double().mean().item() == pytest.approx(1 - math.exp(-4.5), abs=0.002)
@@ -44,12 +44,12 @@ def test_points_lie_around_their_centres_as_the_normal_distribution_says(mixture
     assert (counts / counts.mean() - 1).abs().max() < 0.1
 
 
-def test_points_depend_on_count_seed_and_mixture_alone():
+def test_points_depend_on_count_seed_and_mixture_only():
     first, again, other = (ring().points(50, seed).points for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_a_batch_of_points_is_not_scaled_and_an_epoch_shows_each_once():
+def test_points_are_not_scaled_and_an_epoch_has_each_once():
     data = ring().points(60, 0)
     batches = stream(data, 20, "shuffled", dtype=torch.float64)
     epoch = torch.cat([batches[k].images for k in range(3)])
@@ -58,18 +58,18 @@ def test_a_batch_of_points_is_not_scaled_and_an_epoch_shows_each_once():
     assert batches[0].labels is None
 
 
-def test_a_stack_has_its_digits_as_colours_and_the_number_they_make():
+def test_a_stack_has_its_digits_as_channels_and_their_number_as_mode():
     stacks = Stacks(ten_digits())
     assert len(stacks) == 1000
     numbers = torch.tensor([0, 7, 123, 999])
-    assert torch.equal(stacks.modes(numbers), numbers)  # of ten digits in order the stack's number is the mode's
+    assert torch.equal(stacks.modes(numbers), numbers)  # for ten digits in order the index of a stack is its mode
     images = stacks.gather(numbers)
     assert images.shape == (4, 3, 2, 3) and images.dtype == torch.uint8
     assert images[2, :, 0, 0].tolist() == [1, 2, 3]
     assert (images == images[:, :, :1, :1]).all()
 
 
-def test_kept_stacks_are_drawn_once():
+def test_drawn_stacks_are_a_fixed_set():
     every = Stacks(ten_digits())
     kept = every.some(500, seed=1)
     assert len(kept) == 500
@@ -85,7 +85,7 @@ def test_a_fixed_order_is_the_same_every_epoch():
     assert not torch.equal(batches[0].images, batches[1].images)
 
 
-def test_drawn_batches_depend_on_seed_and_number_alone():
+def test_drawn_batches_depend_on_seed_and_index_only():
     stacks = Stacks(ten_digits())
     forwards = [stream(stacks, 64, "drawn")[k].images for k in range(4)]
     assert torch.equal(forwards[3], stream(stacks, 64, "drawn")[3].images)
@@ -97,8 +97,8 @@ def test_drawn_batches_depend_on_seed_and_number_alone():
 
 
 @needs_mnist
-def test_the_floor_of_stacked_mnist_is_as_computed_elsewhere():
-    """At 26,000 samples .0194 for even modes and .0236 for the classes as they come."""
+def test_the_reverse_kl_of_real_stacks_matches_the_known_value():
+    """At 26,000 samples .0194 for uniform modes and .0236 for MNIST's class frequencies."""
     from ganforge.data.load import load
 
     splits = load("mnist", images="all")

@@ -8,14 +8,14 @@ from ganforge.recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize("name", built_in())
-def test_a_built_in_recipe_survives_toml_and_names_its_source(name):
+def test_a_built_in_recipe_round_trips_through_toml_and_names_its_source(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.summary and recipe.source
     assert parse(tomllib.loads(recipe.to_toml()), "toml") == recipe
 
 
-def test_the_tutorials_are_as_described():
+def test_tutorial_recipes_have_the_published_values():
     vanilla, tutorial, udacity = load_recipe("vanilla"), load_recipe("cgan-tutorial"), load_recipe("udacity")
     assert (vanilla.latent.dim, vanilla.generator.hidden, vanilla.batch_size, vanilla.epochs) == (128, (256,), 100, 100)
     assert (vanilla.generator_lr, vanilla.adam.beta1, vanilla.adam.beta2) == (2e-4, 0.9, 0.999)
@@ -70,7 +70,7 @@ def test_a_users_own_file_works_like_a_built_in(tmp_path):
         ("latent.distribution=cauchy", "cauchy"),
         ("latent.low=0", "latent.low: no such field"),
         ("generator.hidden=wide", "generator.hidden: must be a list, such as [256], found 'wide'"),
-        ("name=Mine", "name: small letters, digits, '.', '_' and '-' only"),
+        ("name=Mine", "name: lower-case letters, digits, '.', '_' and '-' only"),
         ("conditional=1", "conditional: must be true or false"),
         ("generator=3", "generator"),
         ("generator.hidden.x=3", "not a table"),
@@ -87,13 +87,13 @@ def test_a_bad_field_is_named_in_one_line(change, words):
     assert "\n" not in str(caught.value)
 
 
-def test_both_players_move_at_once_only_where_each_moves_once():
+def test_simultaneous_order_needs_one_update_of_each_network():
     assert load_recipe("vanilla", ["order=simultaneous"]).order == "simultaneous"
     with pytest.raises(UserError, match="needs discriminator_steps = 1 and generator_steps = 1"):
         load_recipe("vanilla", ["order=simultaneous", "generator_steps=2"])
 
 
-def test_label_smoothing_is_refused_where_the_objective_has_no_target():
+def test_label_smoothing_is_refused_for_objectives_without_targets():
     with pytest.raises(UserError, match="label_smoothing: minimax has no such field; it belongs to non-saturating"):
         load_recipe("minimax", ["objective.label_smoothing=0.1"])
 
@@ -107,7 +107,7 @@ def test_label_smoothing_is_refused_where_the_objective_has_no_target():
         (b"", "required"),
     ],
 )
-def test_a_broken_file_is_named(tmp_path, content, words):
+def test_a_broken_file_is_named_in_the_message(tmp_path, content, words):
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
     with pytest.raises(UserError, match=words) as caught:
@@ -115,25 +115,25 @@ def test_a_broken_file_is_named(tmp_path, content, words):
     assert "broken.toml" in str(caught.value)
 
 
-def test_an_unknown_name_offers_the_nearest():
+def test_an_unknown_name_suggests_similar_names():
     with pytest.raises(UserError, match="did you mean vanilla"):
         load_recipe("vanila")
     with pytest.raises(UserError, match="cannot be read"):
         load_recipe("missing.toml")
 
 
-def test_nothing_is_accepted_that_no_recipe_can_say():
+def test_unknown_fields_are_refused():
     assert set(Recipe.model_fields) >= {"generator_lr", "discriminator_lr", "shared_noise", "ema_half_life"}
     with pytest.raises(UserError):
         parse({"name": "x", "latent": {"dim": 1}, "generator": {}, "discriminator": {}, "extra": 1}, "x")
 
 
 @pytest.mark.parametrize(("written", "meant"), [(".001", 0.001), ("1.", 1.0), ("2E-4", 2e-4), ("+.5", 0.5)])
-def test_a_number_may_be_written_as_python_writes_it(written, meant):
+def test_numbers_in_python_spelling_are_accepted(written, meant):
     assert load_recipe("vanilla", [f"generator_lr={written}"]).generator_lr == meant
 
 
-def test_truth_may_be_written_as_python_writes_it():
+def test_booleans_in_python_spelling_are_accepted():
     assert not load_recipe("vanilla", ["shared_noise=False"]).shared_noise
     assert load_recipe("two-phase", ["shared_noise=True"]).shared_noise
 
@@ -141,14 +141,14 @@ def test_truth_may_be_written_as_python_writes_it():
 @pytest.mark.parametrize(
     ("recipe", "change", "words"),
     [
-        ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 looks at them apart"),
-        ("vanilla", "batch_size=10", "minibatch layers measure, and there are none here"),
-        ("dcgan", "discriminator.batch_norm=false", "there are none here"),
-        ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images, and terms show moved ones"),
-        ("vae", "batch_size=10", "joint_batch is of the game with a discriminator"),
+        ("forge-1", "penalties.approximate_r1.every=1", "penalties.approximate_r1 needs them apart"),
+        ("vanilla", "batch_size=10", "neither batch norm nor minibatch layers"),
+        ("dcgan", "discriminator.batch_norm=false", "neither batch norm nor minibatch layers"),
+        ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images only, .* also use moved images"),
+        ("vae", "batch_size=10", "joint_batch belongs to adversarial training"),
     ],
 )
-def test_one_batch_of_both_sides_is_refused_where_it_does_not_fit(recipe, change, words):
+def test_joint_batch_is_refused_for_recipes_that_cannot_use_it(recipe, change, words):
     with pytest.raises(UserError, match=words):
         load_recipe(recipe, ["joint_batch=true", change])
     for name, more in (("dcgan", []), ("dcgan-tiny-quarter", []), ("vanilla", ["discriminator.minibatch_kernels=5"])):

@@ -180,16 +180,16 @@ GAN_TABLES = ('discriminator={family="mlp"}', 'objective={name="hinge"}')
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ([GAN_TABLES[0]], "takes neither"),
-        ([GAN_TABLES[1]], "takes neither"),
-        (["packing=2"], "packing is of the game with a discriminator"),
-        (["discriminator_lr=1e-3"], "discriminator_lr is of the game"),
-        (["terms.historical_averaging.weight=1"], "terms is of the game"),
-        (["penalties.r1.weight=1"], "penalties is of the game"),
-        (["conditional=true"], "takes no labels"),
+        ([GAN_TABLES[0]], "allows neither"),
+        ([GAN_TABLES[1]], "allows neither"),
+        (["packing=2"], "packing belongs to adversarial training"),
+        (["discriminator_lr=1e-3"], "discriminator_lr belongs to adversarial training"),
+        (["terms.historical_averaging.weight=1"], "terms belongs to adversarial training"),
+        (["penalties.r1.weight=1"], "penalties belongs to adversarial training"),
+        (["conditional=true"], "uses no labels"),
         (["latent.std=2.0"], "latents from N(0, 1)"),
         (["latent.distribution=uniform"], "latents from N(0, 1)"),
-        (["generator={family='mlp', output='linear'}"], 'output = "linear" has no grey levels'),
+        (["generator={family='mlp', output='linear'}"], 'output = "linear" gives no grey levels'),
         (["generator.virtual_batch_norm=8"], "virtual_batch_norm"),
         (["reconstruction.loss=hinge"], "must be 'bernoulli' or 'squared'"),
         (["reconstruction.kl=1.0"], "reconstruction.kl: no such field; known names: kl_weight, loss"),
@@ -207,7 +207,7 @@ def test_invalid_combinations_are_refused_with_the_reason(changes, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (['encoder={family="mlp"}'], "an encoder learns by reconstruction"),
+        (['encoder={family="mlp"}'], "needs a reconstruction loss"),
         (["reconstruction={}"], "needs an [encoder]"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Images come in: files and arrays become an ImageSet, and an ImageSet becomes the batches a step sees."""
+"""Data loading: files and arrays become an ImageSet, and an ImageSet becomes the batches of training steps."""

@@ -1,6 +1,6 @@
-"""What the names of arrays, files and columns say: which part they belong to, and whether they hold images or labels.
+"""The part and the role (images or labels) of arrays, files and columns, from the words of their names.
 
-Understood is any order, case and separator: x_train, trainX, train-images, y, imgs_val, testLabels, label_names.
+Any order, case and separator is understood: x_train, trainX, train-images, y, imgs_val, testLabels, label_names.
 """
 
 import re
@@ -18,7 +18,7 @@ LABEL_WORDS = (
 )
 NAME_WORDS = ("names", "name")
 DATA_WORDS = ("data", "dataset", "samples", "sample")
-"""Words for images where no other word tells what is held: data beside target, but not the data in test_data_labels."""
+"""Words that mean images unless another word gives the role: test_data holds images, test_data_labels labels."""
 
 SILENT_WORDS = ("set", "split", "arr", "array", "np", "numpy", "all", "csv")
 
@@ -30,14 +30,14 @@ TABLE_1 = {
     ("test", "images"): ("x_test", "test_images", "test_x"),
     ("test", "labels"): ("y_test", "test_labels", "test_y"),
 }
-"""The names that rules of version 1 knew; upper and lower case count as the same."""
+"""The names of version 1 of the rules, without regard to case."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array belongs: to a part (train, validation, test) and to its images, its labels or the class names.
+    """An array's part (train, validation, test) and role (images, labels, class names).
 
-    Either is None where the name does not tell it.
+    Either is None if the name does not say.
     """
 
     part: str | None
@@ -48,10 +48,10 @@ NOWHERE = Place(None, None)
 
 
 def place_of(name: str, rules: ReadingRules) -> Place:
-    """Tell the place of an array by its name; a name with a word of another meaning tells nothing of its role."""
+    """Return the place of an array by its name; an unknown word in the name leaves the role None."""
     if rules.version == 1:
         return next((Place(part, role) for (part, role), names in TABLE_1.items() if name.lower() in names), NOWHERE)  # type: ignore[arg-type]
-    words = [piece for word in words_of(name) for piece in _pieces(word)]
+    words = [subword for word in words_of(name) for subword in _subwords(word)]
     parts = {part for part in map(_part, words) if part}
     part = parts.pop() if len(parts) == 1 else None
     rest = [w for w in words if not _part(w) and w not in SILENT_WORDS and not w.isdigit()]
@@ -59,7 +59,7 @@ def place_of(name: str, rules: ReadingRules) -> Place:
 
 
 def part_in(name: str, rules: ReadingRules) -> str | None:
-    """Return the one part that a word of a name stands for, or None: sign_mnist_train is train."""
+    """Return the part that a name contains, or None: sign_mnist_train is train."""
     return place_of(name, rules).part
 
 
@@ -69,29 +69,30 @@ def _part(word: str) -> str | None:
 
 
 def _role(words: list[str]) -> Role | None:
-    """Tell what the words that name no part stand for; any word of another meaning makes it untold."""
-    telling = [word for word in words if word not in DATA_WORDS]
-    if not telling:
+    """Return the role that the words (without those of parts) express; None if any word is unknown."""
+    role_words = [word for word in words if word not in DATA_WORDS]
+    if not role_words:
         return "images" if words else None
-    of_classes = [word for word in telling if word in LABEL_WORDS]
-    if len(telling) == 2 and of_classes and telling[-1] in NAME_WORDS:
+    label_words = [word for word in role_words if word in LABEL_WORDS]
+    if len(role_words) == 2 and label_words and role_words[-1] in NAME_WORDS:
         return "names"
-    if all(word in IMAGE_WORDS for word in telling):
+    if all(word in IMAGE_WORDS for word in role_words):
         return "images"
-    return "labels" if len(of_classes) == len(telling) else None
+    return "labels" if len(label_words) == len(role_words) else None
 
 
-def _pieces(word: str) -> list[str]:
-    """Split what was written without a separator: xtrain, trainlabels, classnames."""
-    known = (*IMAGE_WORDS, *LABEL_WORDS, *NAME_WORDS, *DATA_WORDS, *(w for words in PART_WORDS.values() for w in words))
-    if word in known or not word.isalpha():
+def _subwords(word: str) -> list[str]:
+    """Split a compound without a separator: xtrain, trainlabels, classnames."""
+    part_words = (w for words in PART_WORDS.values() for w in words)
+    vocabulary = (*IMAGE_WORDS, *LABEL_WORDS, *NAME_WORDS, *DATA_WORDS, *part_words)
+    if word in vocabulary or not word.isalpha():
         return [word]
     for cut in range(1, len(word)):
-        if word[:cut] in known and word[cut:] in known:
+        if word[:cut] in vocabulary and word[cut:] in vocabulary:
             return [word[:cut], word[cut:]]
     return [word]
 
 
 def nameless(name: str) -> bool:
-    """Say whether NumPy gave this name because the array was saved without one."""
+    """Return whether the name is NumPy's default for an array saved without a name."""
     return re.fullmatch(r"arr_[0-9]+", name) is not None

@@ -1,6 +1,6 @@
-"""Files in NumPy's form: one .npy, one .npz, or several that make a set; nothing is ever unpickled.
+"""Sets in NumPy files: a .npy, a .npz, or several of them; nothing is ever unpickled.
 
-Which array holds what is told by the arrays' names, else by their shapes. Only headers are read to find out.
+Images and labels are identified by the arrays' names, else by their shapes. Only headers are read for this.
 """
 
 import math
@@ -23,9 +23,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file, known by its header: what to call it, where it belongs, its shape and type.
+    """The header of an array in a file: its name in messages, place in the set, shape and type.
 
-    ``key`` is its own name in an archive, and empty where it is a file.
+    ``key`` is the name within an archive, "" for a .npy file.
     """
 
     name: str
@@ -37,18 +37,18 @@ class StoredArray:
     read: Callable[[], Array]
 
     def __str__(self) -> str:
-        """Name it with its shape, for messages."""
+        """Return the name and shape, for messages."""
         return f"{one_line(self.name)} {list(self.shape)}"
 
     @property
     def part(self) -> str:
-        """The part that it belongs to; what no name tells apart is for training."""
+        """The part of the set; train if the name does not say."""
         return self.place.part or "train"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which arrays are the images and labels of each part and the names of the classes, and what was decided."""
+    """The arrays with images and labels of each part, the array of class names, and notes on ambiguous choices."""
 
     parts: dict[str, tuple[StoredArray, StoredArray | None]]
     names: StoredArray | None = None
@@ -56,32 +56,32 @@ class Chosen:
 
 
 def read_arrays(sources: Sequence[Source], where: str, rules: ReadingRules) -> Reading:
-    """Read the images and labels that files in NumPy's form hold.
+    """Read the images and labels from NumPy files.
 
     Raises:
-        UserError: it cannot be told which arrays are meant, one that is needed holds objects, or a file is damaged.
+        UserError: the arrays are ambiguous, a needed array holds objects, or a file is damaged.
     """
     chosen = choose(stored_arrays(sources, rules), where, rules)
-    found = {part: (x.read(), y.read() if y else None) for part, (x, y) in chosen.parts.items()}
-    return named_classes(found, chosen)
+    arrays = {part: (x.read(), y.read() if y else None) for part, (x, y) in chosen.parts.items()}
+    return named_classes(arrays, chosen)
 
 
-def named_classes(found: dict[str, tuple[Any, Array | None]], chosen: Chosen) -> Reading:
-    """Add the names of the classes where the labels count them; labels from 1 are counted from 0 by their names."""
+def named_classes(arrays: dict[str, tuple[Any, Array | None]], chosen: Chosen) -> Reading:
+    """Add the class names if they match the labels; named labels that start at 1 are shifted to start at 0."""
     if not chosen.names:
-        return Reading(found, notes=chosen.notes)
+        return Reading(arrays, notes=chosen.notes)
     names = tuple(str(name) for name in chosen.names.read().ravel().tolist())
-    labels = [y for _, y in found.values() if y is not None]
-    first = next((start for start in (0, 1) if all(_counts(y, start, len(names)) for y in labels)), None)
+    labels = [y for _, y in arrays.values() if y is not None]
+    first = next((start for start in (0, 1) if all(_are_class_numbers(y, start, len(names)) for y in labels)), None)
     if not labels or first is None or len(set(names)) < len(names):
-        left = f"{chosen.names.name}: left, because its {len(names)} names do not fit the labels"
-        return Reading(found, notes=(*chosen.notes, left))
-    counted = {part: (x, y - first if y is not None and first else y) for part, (x, y) in found.items()}
-    return Reading(counted, names, chosen.notes)
+        note = f"{chosen.names.name}: ignored, because its {len(names)} names do not match the labels"
+        return Reading(arrays, notes=(*chosen.notes, note))
+    shifted = {part: (x, y - first if y is not None and first else y) for part, (x, y) in arrays.items()}
+    return Reading(shifted, names, chosen.notes)
 
 
-def _counts(labels: Array, first: int, classes: int) -> bool:
-    """Say whether labels are the numbers of so many classes, counted from ``first``, or one column for each."""
+def _are_class_numbers(labels: Array, first: int, classes: int) -> bool:
+    """Return whether labels index ``classes`` classes, counted from ``first``, or have one column for each class."""
     if labels.ndim == 2 and labels.shape[1] > 1:
         return first == 0 and labels.shape[1] == classes
     if labels.dtype.kind not in "iuf" or labels.size == 0:
@@ -90,17 +90,17 @@ def _counts(labels: Array, first: int, classes: int) -> bool:
     return bool(low >= (-1, 1)[first] and high < first + classes)
 
 
-# Which array is what
+# Identification of arrays
 
 
 def choose(arrays: Sequence[StoredArray], where: str, rules: ReadingRules) -> Chosen:
-    """Choose images and labels by name, else by shape where only one choice is sensible.
+    """Choose images and labels by name, else by shape if only one choice is possible.
 
     Raises:
-        UserError: two arrays fit one place, or none can be told to be the images.
+        UserError: two arrays have the same place, or no array can be identified as the images.
     """
     if not arrays:
-        raise UserError(f"{where}: holds no array; save one called images, and one called labels where there are any")
+        raise UserError(f"{where}: contains no array; save one named images and, if there are labels, one named labels")
     images, notes = _images(arrays, where, rules)
     parts, used = {}, []
     for part, x in images.items():
@@ -108,36 +108,36 @@ def choose(arrays: Sequence[StoredArray], where: str, rules: ReadingRules) -> Ch
         parts[part] = x, y
         used += [x.name, *([y.name] if y else [])]
         if y and nameless(y.key):
-            notes.append(f"labels: array {y.name}, the only one that fits array {x.name}")
+            notes.append(f"labels: array {y.name}, the only one that matches array {x.name}")
     names = _class_names(arrays, used, rules)
-    left = [array.name for array in arrays if array.name not in (*used, names.name if names else "")]
-    if left and rules.version > 1:
-        notes.append(f"other arrays are left: {listed(left)}")
+    unused = [array.name for array in arrays if array.name not in (*used, names.name if names else "")]
+    if unused and rules.version > 1:
+        notes.append(f"other arrays are ignored: {listed(unused)}")
     return Chosen(in_order(parts, where), names, tuple(notes))
 
 
 def _images(arrays: Sequence[StoredArray], where: str, rules: ReadingRules) -> tuple[dict[str, StoredArray], list[str]]:
-    """Choose the images of each part, and say what was decided where no name did."""
+    """Choose the images of each part, with a note if the choice is by shape."""
     if len(arrays) == 1:
         return {"train": arrays[0]}, []
     named = _by_part([a for a in arrays if a.place.role == "images"], where)
     if rules.version == 1 and "train" not in named:
         raise UserError(
-            f"{where}: no array is named images or x_train; its arrays are {listed([a.name for a in arrays])}"
+            f"{where}: no array is named images or x_train, only {listed([a.name for a in arrays])}; rename one"
         )
     if named:
         return named, []
-    untold = [array for array in arrays if array.place.role is None]
-    for possible in (_is_stack, _is_rows):
-        shaped = [array for array in untold if possible(array)]
-        if shaped and len({array.part for array in shaped}) == len(shaped):
-            notes = [f"images: array {array.name}, the only one of {_kind(array)}" for array in shaped]
-            return {array.part: array for array in shaped}, notes
-        if shaped:
+    without_role = [array for array in arrays if array.place.role is None]
+    for can_be_images in (_is_stack, _is_rows):
+        candidates = [array for array in without_role if can_be_images(array)]
+        if candidates and len({array.part for array in candidates}) == len(candidates):
+            notes = [f"images: array {array.name}, the only one with {_kind(array)}" for array in candidates]
+            return {array.part: array for array in candidates}, notes
+        if candidates:
             break
     raise UserError(
-        f"{where}: it cannot be told which array holds the images; its arrays are {listed(list(map(str, arrays)))}; "
-        "name the one of images images, and the one of labels labels"
+        f"{where}: cannot tell which array holds the images; its arrays are {listed(list(map(str, arrays)))}; "
+        "name the array of images 'images', and the array of labels 'labels'"
     )
 
 
@@ -146,26 +146,26 @@ def _kind(array: StoredArray) -> str:
 
 
 def _by_part(candidates: list[StoredArray], where: str) -> dict[str, StoredArray]:
-    """Take one array for each part; where several are so named, the one that can be images by its shape."""
+    """Choose one array for each part; of several with such a name, the one with the shape of images."""
     chosen = {}
     for part in dict.fromkeys(array.part for array in candidates):
         of_part = [array for array in candidates if array.part == part]
-        fitting = [a for a in of_part if _is_stack(a)] or [a for a in of_part if _is_rows(a)] or of_part
-        chosen[part] = _only(fitting, "images" if part == "train" else f"{part} images", where)
+        matching = [a for a in of_part if _is_stack(a)] or [a for a in of_part if _is_rows(a)] or of_part
+        chosen[part] = _only(matching, "images" if part == "train" else f"{part} images", where)
     return chosen
 
 
 def _labels(arrays: Sequence[StoredArray], images: StoredArray, where: str) -> StoredArray | None:
-    """Choose the labels of some images: those that are so named, or beside arrays without names the one that fits."""
+    """Choose the labels of images by name, or, for arrays without names, the only array with a matching shape."""
     count = _count(images)
     named = [a for a in arrays if a.place.role == "labels" and a.part == images.part and not _lists_names(a, count)]
     if named:
         return _only(named, "labels" if images.part == "train" else f"{images.part} labels", where)
     if not nameless(images.key):
         return None
-    beside = [a for a in arrays if a.source is images.source and a is not images and nameless(a.key)]
-    fitting = [array for array in beside if _is_labels(array, count)]
-    return fitting[0] if len(fitting) == 1 else None
+    unnamed = [a for a in arrays if a.source is images.source and a is not images and nameless(a.key)]
+    matching = [array for array in unnamed if _is_labels(array, count)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def _only(candidates: list[StoredArray], what: str, where: str) -> StoredArray:
@@ -186,7 +186,7 @@ def _class_names(arrays: Sequence[StoredArray], used: list[str], rules: ReadingR
 
 
 def _lists_names(array: StoredArray, count: int) -> bool:
-    """Say whether what is called labels or classes lists words, but not one for each of ``count`` images."""
+    """Return whether an array named labels or classes holds words, but not one for each of ``count`` images."""
     return array.place.role == "labels" and _is_text(array) and array.shape[0] != count
 
 
@@ -195,7 +195,7 @@ def _is_text(array: StoredArray) -> bool:
 
 
 def _is_stack(array: StoredArray) -> bool:
-    """Say whether an array can be images [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W, C, N] by its header."""
+    """Return whether an array can be images [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W, C, N], by its header."""
     shape = array.shape
     if array.dtype.kind not in "biuf" or len(shape) not in (3, 4):
         return False
@@ -210,7 +210,7 @@ def _is_stack(array: StoredArray) -> bool:
 
 
 def _is_rows(array: StoredArray) -> bool:
-    """Say whether an array can be flat rows of square images."""
+    """Return whether an array can be square images as flat rows."""
     if array.dtype.kind not in "biuf" or len(array.shape) != 2:
         return False
     count, pixels = array.shape
@@ -218,47 +218,49 @@ def _is_rows(array: StoredArray) -> bool:
 
 
 def _is_labels(array: StoredArray, count: int) -> bool:
-    """Say whether an array can be the labels of so many images: [N], [N, 1], or [N, K] with a column for each class."""
+    """Return whether an array can be labels of ``count`` images: [N], [N, 1], or [N, K] with a column per class."""
     if array.dtype.kind not in "biufUS" or not array.shape or array.shape[0] != count:
         return False
     return len(array.shape) == 1 or (len(array.shape) == 2 and array.shape[1] <= MOST_CLASSES and not _is_rows(array))
 
 
 def _count(images: StoredArray) -> int:
-    """Return the number of images; they lie along the last axis of [H, W, C, N]."""
-    last = len(images.shape) == 4 and images.shape[2] in (1, 3) and not {1, 3} & {images.shape[1], images.shape[3]}
-    return images.shape[3] if last else images.shape[0] if images.shape else 0
+    """Return the number of images, which is the last axis of [H, W, C, N]."""
+    images_last = (
+        len(images.shape) == 4 and images.shape[2] in (1, 3) and not {1, 3} & {images.shape[1], images.shape[3]}
+    )
+    return images.shape[3] if images_last else images.shape[0] if images.shape else 0
 
 
 # Files and members of archives
 
 
 def holds_arrays(source: Source) -> bool:
-    """Say whether a file holds an array that can be images, by headers alone.
+    """Return whether a file holds an array that can be images, by its headers.
 
     Raises:
-        UserError: it is damaged.
+        UserError: the file is damaged.
     """
     return any(_is_stack(array) or _is_rows(array) for array in _arrays_in(source, USUAL))
 
 
 def stored_arrays(sources: Sequence[Source], rules: ReadingRules) -> list[StoredArray]:
-    """Read the headers of all arrays in some files.
+    """Read the headers of all arrays in the files.
 
     Raises:
-        UserError: one of the files is damaged.
+        UserError: a file is damaged.
     """
     arrays = [array for source in sources for array in _arrays_in(source, rules)]
-    alone = len(sources) == 1
-    return [array if alone else _placed_by_file(array, arrays, rules) for array in arrays]
+    single_file = len(sources) == 1
+    return [array if single_file else _placed_by_file(array, arrays, rules) for array in arrays]
 
 
 def _placed_by_file(array: StoredArray, arrays: Sequence[StoredArray], rules: ReadingRules) -> StoredArray:
-    """Let the name of a file tell what the name of an array in it does not: its part, and its role if it lies alone."""
-    told = place_of(array.source.stem, rules)
-    lone = sum(other.source is array.source for other in arrays) == 1
-    part = array.place.part or told.part or array.source.part
-    role = array.place.role or (told.role if lone else None)
+    """Complete an array's place by its file's name: the part, and the role if it is the file's only array."""
+    by_file = place_of(array.source.stem, rules)
+    only_array = sum(other.source is array.source for other in arrays) == 1
+    part = array.place.part or by_file.part or array.source.part
+    role = array.place.role or (by_file.role if only_array else None)
     name = f"{array.source.name} [{array.key}]" if array.key else array.source.name
     return replace(array, name=name, place=Place(part, role))
 
@@ -303,24 +305,24 @@ def _member(source: Source, member: zipfile.ZipInfo, content: IO[bytes], rules: 
 
 
 def npy_header(stream: IO[bytes], where: str) -> tuple[Shape, bool, np.dtype[Any]]:
-    """Read the header of a .npy: shape, whether it is written by columns, and type.
+    """Read the header of a .npy: shape, whether the order is column-major, and type.
 
     Raises:
-        UserError: it is empty or of a version that no plain array needs.
+        UserError: the version is not one of plain arrays.
     """
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
-        raise UserError(f"{where}: is a .npy of version {version}, which holds no plain array; save a numeric array")
+        raise UserError(f"{where}: is a .npy of version {version}, not of a plain array; save a numeric array")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, column_first, dtype = read_header(stream)
     return shape, column_first, dtype
 
 
 def read_npy(stream: IO[bytes], where: str) -> Array:
-    """Read one .npy; unlike ``np.load`` it believes the header only as far as the content bears it out.
+    """Read one .npy; unlike ``np.load``, memory is allocated for the actual content, not for the header's claim.
 
     Raises:
-        UserError: it holds objects, or more or fewer bytes than its header claims.
+        UserError: the array holds objects, or more or fewer bytes than its header claims.
     """
     shape, column_first, dtype = npy_header(stream, where)
     claimed = claimed_bytes(shape, dtype, where)
@@ -328,16 +330,16 @@ def read_npy(stream: IO[bytes], where: str) -> Array:
         raise UserError(f"{where}: its header claims {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
     content = read_up_to(stream, claimed + 1)
     if len(content) != claimed:
-        held = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {held}; save it again")
+        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; save it again")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_first else "C")
 
 
 def claimed_bytes(shape: Shape, dtype: np.dtype[Any], where: str) -> int:
-    """Return how many bytes an array takes by its header.
+    """Return the number of bytes of an array by its header.
 
     Raises:
-        UserError: its elements are pickled objects, or its shape is none.
+        UserError: the elements are pickled objects, or the shape is invalid.
     """
     if dtype.hasobject:
         raise UserError(f"{where}: holds pickled Python objects, which are never loaded; save a numeric array")

@@ -1,4 +1,4 @@
-"""Real images a little turned, shifted and zoomed: what changes the picture and not what it shows."""
+"""Random affine transforms and cutout for real images: small changes that preserve the class."""
 
 import math
 
@@ -11,12 +11,12 @@ from ganforge.randomness import random_generator
 
 
 class AugmentedBatches:
-    """The batches of another stream, each image moved by a lot of its own, which depends on (seed, name, index) alone.
+    """The batches of another stream with a random transform for each image, a function of (seed, name, index).
 
-    ``degrees``: turned by as much at most, to either side; ``slant`` s: upright lines lean by up to s sideways for 1
-    upwards; ``shift``: by this part of the side at most, along both axes; ``zoom`` z: between 1 - z and 1 + z times
-    as wide, and as high. Beyond the edge an image goes on as at the edge. Last, a square of ``cutout`` times the side
-    is covered somewhere (`cut_out`).
+    ``degrees``: largest rotation, in both directions. ``slant``: largest horizontal shear, as sideways over upward
+    distance. ``shift``: largest translation along each axis, as a fraction of the side. ``zoom`` z: width and height
+    are scaled independently by 1 - z to 1 + z. Border pixels are repeated beyond the edge. Finally a square of side
+    ``cutout`` times the image's side is covered (`cut_out`).
     """
 
     def __init__(
@@ -35,49 +35,52 @@ class AugmentedBatches:
         self._degrees, self._slant, self._shift, self._zoom, self._cutout = degrees, slant, shift, zoom, cutout
 
     def __getitem__(self, index: int) -> Batch:
-        """Return batch number ``index`` of the stream, moved."""
+        """Return the augmented batch number ``index``."""
         images, labels = self._batches[index]
-        chance = random_generator(self._seed, self._name, index)
-        lots = torch.rand(len(images), 6, generator=chance) * 2 - 1
-        angle, slant, shift, size = lots.to(images).split([1, 1, 2, 2], 1)
-        matrix = shapes(angle[:, 0] * math.radians(self._degrees), slant[:, 0] * self._slant, 1 + size * self._zoom)
-        moved = move(images, matrix, shift * self._shift)
+        random = random_generator(self._seed, self._name, index)
+        factors = torch.rand(len(images), 6, generator=random) * 2 - 1  # in [-1, 1]
+        angle, shear, shift, scale = factors.to(images).split([1, 1, 2, 2], 1)
+        matrix = affine_matrices(
+            angle[:, 0] * math.radians(self._degrees), shear[:, 0] * self._slant, 1 + scale * self._zoom
+        )
+        augmented = affine(images, matrix, shift * self._shift)
         if self._cutout:
-            moved = cut_out(moved, torch.rand(len(images), 2, generator=chance), self._cutout)
-        return Batch(moved, labels)
+            augmented = cut_out(augmented, torch.rand(len(images), 2, generator=random), self._cutout)
+        return Batch(augmented, labels)
 
 
-def shapes(angle: Tensor, slant: Tensor, size: Tensor) -> Tensor:
-    """Return matrices [N, 2, 2] that zoom by ``size`` [N, 2], then slant [N], then turn by ``angle`` [N], clockwise.
+def affine_matrices(angle: Tensor, shear: Tensor, scale: Tensor) -> Tensor:
+    """Return matrices [N, 2, 2]: scaling by ``scale`` [N, 2], then shear [N], then clockwise rotation by ``angle`` [N].
 
-    Of coordinates (to the right, downwards), in pixels.
+    The coordinates are (right, down), in pixels.
     """
     one, zero, cos, sin = torch.ones_like(angle), torch.zeros_like(angle), angle.cos(), angle.sin()
-    turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
-    lean = torch.stack([torch.stack([one, -slant], 1), torch.stack([zero, one], 1)], 1)
-    return turn @ lean @ torch.diag_embed(size)
+    rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    shearing = torch.stack([torch.stack([one, -shear], 1), torch.stack([zero, one], 1)], 1)
+    return rotation @ shearing @ torch.diag_embed(scale)
 
 
-def move(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
-    """Move images [N, C, H, W] about their middle by matrices [N, 2, 2], then by parts of their sides [N, 2]."""
+def affine(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Transform images [N, C, H, W] about their centre by [N, 2, 2], then translate by fractions of the side [N, 2]."""
     height, width = images.shape[2:]
     sides = matrix.new_tensor([width, height])
-    # where each pixel is taken from, in units of half a side
-    back = torch.linalg.inv(matrix) * sides[None, None, :] / sides[None, :, None]
-    grid = F.affine_grid(torch.cat([back, -back @ (2 * shift)[:, :, None]], 2), list(images.shape), align_corners=False)
+    # from output to input coordinates, in units of half a side
+    inverse = torch.linalg.inv(matrix) * sides[None, None, :] / sides[None, :, None]
+    theta = torch.cat([inverse, -inverse @ (2 * shift)[:, :, None]], 2)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def cut_out(images: Tensor, where: Tensor, side: float) -> Tensor:
-    """Cover a square around ``where`` [N, 2] in each of images [N, C, H, W] ("cutout", DeVries and Taylor 2017).
+    """Cover a square centred at ``where`` [N, 2] in each of the images [N, C, H, W] (cutout, DeVries and Taylor 2017).
 
-    arXiv:1708.04552, section 3: ``where`` is any pixel (parts of the width, of the height), so a part of the square may
-    lie outside. Its sides are ``side`` times the image's. It is filled with the image's median level instead of grey:
-    a grey square would be the loudest thing in a handwritten digit, and black paper is none.
+    arXiv:1708.04552, section 3: the centre is any point (fractions of width and height), so part of the square may lie
+    outside the image. The square's side is ``side`` times the image's. The fill is the image's median level instead of
+    grey, because a grey square would dominate a handwritten digit on black.
     """
     height, width = images.shape[2:]
-    (across, down), half = where.to(images).split(1, 1), side / 2
-    columns = ((torch.arange(width).to(images) + 0.5) / width - across).abs() <= half
-    rows = ((torch.arange(height).to(images) + 0.5) / height - down).abs() <= half
+    (centre_x, centre_y), half = where.to(images).split(1, 1), side / 2
+    columns = ((torch.arange(width).to(images) + 0.5) / width - centre_x).abs() <= half
+    rows = ((torch.arange(height).to(images) + 0.5) / height - centre_y).abs() <= half
     level = images.flatten(2).median(2).values[:, :, None, None]
     return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], level, images)

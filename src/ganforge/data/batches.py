@@ -1,4 +1,4 @@
-"""Which images step n sees, as a pure function of (seed, n): there is no position to save or to lose."""
+"""Batches as a pure function of (seed, index), so that resuming needs no saved position."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol, Self
@@ -11,14 +11,14 @@ from ganforge.randomness import random_generator
 
 
 class Batch(NamedTuple):
-    """Images [N, C, H, W] in the recipe's pixel range, and labels int64 [N] (None where the recipe uses none)."""
+    """Images [N, C, H, W] in the recipe's pixel range, and labels int64 [N], or None for a recipe without labels."""
 
     images: Tensor
     labels: Tensor | None
 
 
 class Source(Protocol):
-    """What batches are taken from: an ImageSet, or one of the made-up sets of ``data/toy.py``."""
+    """A data set to take batches from: an ImageSet, or a synthetic set (``data/synthetic.py``)."""
 
     def __len__(self) -> int: ...
 
@@ -28,16 +28,16 @@ class Source(Protocol):
         ...
 
     def gather(self, indices: Tensor) -> Tensor:
-        """Examples [M, C, H, W] at ``indices``: pixels as uint8, or floats that need no scaling."""
+        """Return examples [M, C, H, W] at ``indices``: uint8 pixels, or floats that need no scaling."""
         ...
 
     def to(self, device: torch.device) -> Self:
-        """The set on ``device``."""
+        """Return the set on ``device``."""
         ...
 
 
 class Stream(Protocol):
-    """Batches without end, by number."""
+    """An endless sequence of batches by number."""
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch number ``index``."""
@@ -45,19 +45,19 @@ class Stream(Protocol):
 
 
 Streams = Mapping[str, Stream]
-"""The streams of one game by name: "real" always, others as terms declare them."""
+"""The streams of a training run by name: always "real", and those that the recipe's terms declare."""
 
 Order = Literal["shuffled", "fixed", "drawn"]
-"""Every epoch a fresh permutation, every epoch the same order, or each example drawn anew from all of them."""
+"""A new permutation in every epoch, the same order in every epoch, or sampling with replacement."""
 
 
 class Batches:
-    """An endless stream of batches in one of the orders above; a batch may cross an epoch's end.
+    """An endless stream of batches in one of the orders above; a batch may span two epochs.
 
-    The whole data set lies on the device as uint8 (on the CPU also in a file); a batch is one gather and one scaling.
+    The whole data set is on the device as uint8 (on the CPU possibly in a file); a batch is one gather and one scaling.
 
     Raises:
-        ValueError: the batch is larger than the data.
+        ValueError: the batch is larger than the data set.
     """
 
     def __init__(
@@ -78,34 +78,34 @@ class Batches:
         self._data = data.to(device)
         self._labels = self._data.labels if labels else None
         self._batch_size, self._pixel_range, self._dtype = batch_size, pixel_range, dtype
-        self._seed, self._stream, self._kind, self._device = seed, stream, order, device
-        self._order = (-1, torch.empty(0))
+        self._seed, self._stream, self._order, self._device = seed, stream, order, device
+        self._cached_permutation = (-1, torch.empty(0))  # epoch and permutation
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch number ``index``, counted from 0 over all epochs."""
-        if self._kind == "drawn":
+        if self._order == "drawn":
             random = random_generator(self._seed, "drawn", self._stream, index)
-            chosen = torch.randint(len(self._data), (self._batch_size,), generator=random).to(self._device)
+            indices = torch.randint(len(self._data), (self._batch_size,), generator=random).to(self._device)
         else:
-            chosen = self._chosen(index * self._batch_size, self._batch_size)
-        taken = self._data.gather(chosen)
-        ready = taken.is_floating_point()
-        images = taken.to(self._dtype) if ready else scale(taken, self._pixel_range, self._dtype)
-        return Batch(images, None if self._labels is None else self._labels[chosen])
+            indices = self._indices(index * self._batch_size, self._batch_size)
+        pixels = self._data.gather(indices)
+        scaled = pixels.is_floating_point()
+        images = pixels.to(self._dtype) if scaled else scale(pixels, self._pixel_range, self._dtype)
+        return Batch(images, None if self._labels is None else self._labels[indices])
 
-    def _chosen(self, start: int, count: int) -> Tensor:
+    def _indices(self, start: int, count: int) -> Tensor:
         epoch, offset = divmod(start, len(self._data))
-        first = self._permutation(epoch)[offset : offset + count]
-        if len(first) == count:
-            return first
-        return torch.cat([first, self._chosen((epoch + 1) * len(self._data), count - len(first))])
+        head = self._permutation(epoch)[offset : offset + count]
+        if len(head) == count:
+            return head
+        return torch.cat([head, self._indices((epoch + 1) * len(self._data), count - len(head))])
 
     def _permutation(self, epoch: int) -> Tensor:
-        if self._order[0] != epoch:
-            if self._kind == "fixed":
-                order = torch.arange(len(self._data))
+        if self._cached_permutation[0] != epoch:
+            if self._order == "fixed":
+                permutation = torch.arange(len(self._data))
             else:
                 random = random_generator(self._seed, "order", self._stream, epoch)
-                order = torch.randperm(len(self._data), generator=random)
-            self._order = (epoch, order.to(self._device))
-        return self._order[1]
+                permutation = torch.randperm(len(self._data), generator=random)
+            self._cached_permutation = (epoch, permutation.to(self._device))
+        return self._cached_permutation[1]

@@ -1,4 +1,4 @@
-"""What the columns of a table are, by their names: labels, the part of a row, pixels, and what is left out."""
+"""Identification of a table's columns by their names: pixels, labels, the part of a row, and ignored columns."""
 
 import math
 import re
@@ -14,19 +14,19 @@ from ganforge.errors import UserError
 
 PART_NAMES = ("usage", "split", "subset", "partition", "part")
 PARTS_OF_FER = {"publictest": "validation", "privatetest": "test"}
-"""What a challenge calls the part that decided its public ranking, and the one that decided in the end."""
+"""The parts of the FER challenge: the one of its public ranking, and the one of its final ranking."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table by their places.
+    """The columns of a table by index.
 
     Attributes:
-        pixels: the columns with a pixel each, in the order of the pixels.
-        packed: the column whose cells each hold all pixels of an image.
+        pixels: the columns with one pixel each, in pixel order.
+        packed: the column whose cells hold all pixels of an image.
         label: the column of labels.
-        part: the column that tells the part of a row.
-        left: names of the columns that are left out.
+        part: the column with the part of each row.
+        left: names of the ignored columns.
     """
 
     pixels: tuple[int, ...] = ()
@@ -37,24 +37,24 @@ class Columns:
 
 
 def columns_by_name(names: Sequence[str], packed: int | None, where: str) -> Columns:
-    """Tell columns apart by their names; ``packed`` is the one whose cells each hold a whole image.
+    """Identify columns by their names; ``packed`` is the column whose cells hold all pixels of an image.
 
     Raises:
         UserError: several columns could be the labels.
     """
-    pixels = () if packed is not None else _family(names)
+    pixels = () if packed is not None else _numbered_group(names)
     rest = [place for place in range(len(names)) if place not in {*pixels, packed}]
     part = next((place for place in rest if names[place].strip().lower() in PART_NAMES), None)
     label = _label(names, [place for place in rest if place != part], where)
     if not pixels and packed is None:
-        others = tuple(place for place in rest if place not in (label, part) and not _is_number_of_row(names[place]))
+        others = tuple(place for place in rest if place not in (label, part) and not _is_row_id(names[place]))
         pixels = others if is_picture(len(others)) else ()
     left = tuple(names[place] for place in rest if place not in {label, part, *pixels})
     return Columns(pixels, packed, label, part, left)
 
 
-def _family(names: Sequence[str]) -> tuple[int, ...]:
-    """Return the largest family of columns that differ in numbers only (pixel0, pixel1, …), in the order of these."""
+def _numbered_group(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the largest group of columns that differ only in numbers (pixel0, pixel1, …), ordered by the numbers."""
     stems = [re.sub(r"[0-9]+", "#", name.strip().lower()) for name in names]
     stem, count = Counter(stem for stem in stems if "#" in stem).most_common(1)[0] if "#" in "".join(stems) else ("", 0)
     if count < SMALLEST**2:
@@ -64,41 +64,41 @@ def _family(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def _label(names: Sequence[str], places: Sequence[int], where: str) -> int | None:
-    named = {place: place_of(names[place], USUAL).role for place in places}
-    exact = [place for place in places if named[place] == "labels"]
-    near = [place for place in places if set(words_of(names[place])) & set(LABEL_WORDS)]
-    likely = exact or [place for place in near if named[place] != "names"] or near
-    if len(likely) > 1:
+    roles = {place: place_of(names[place], USUAL).role for place in places}
+    exact = [place for place in places if roles[place] == "labels"]
+    partial = [place for place in places if set(words_of(names[place])) & set(LABEL_WORDS)]
+    candidates = exact or [place for place in partial if roles[place] != "names"] or partial
+    if len(candidates) > 1:
         raise UserError(
-            f"{where}: its columns {listed([names[place] for place in likely])} could all be the labels; "
-            "call one of them label and the others otherwise"
+            f"{where}: its columns {listed([names[place] for place in candidates])} could all be the labels; "
+            "name one of them label and rename the others"
         )
-    return likely[0] if likely else None
+    return candidates[0] if candidates else None
 
 
-def _is_number_of_row(name: str) -> bool:
+def _is_row_id(name: str) -> bool:
     return name.strip().lower() in ("", "id", "index", "idx", "unnamed: 0", "filename", "file", "name", "path")
 
 
 def is_picture(count: int) -> bool:
-    """Say whether so many pixels make a square grey picture of a size that works."""
+    """Return whether ``count`` pixels are a square grey image of a supported size."""
     return math.isqrt(count) ** 2 == count and SMALLEST <= math.isqrt(count) <= LARGEST
 
 
 def refuse_pixels(count: int, where: str) -> UserError:
-    """Return the refusal of so many columns of pixels as make no square grey picture."""
+    """Return the error for a number of pixels per row that is not a square grey image."""
     side = math.isqrt(count // 3)
     if count == 3 * side**2 and side >= SMALLEST:
         return UserError(
-            f"{where}: its {count:,} pixels a row may be {side}×{side} in colour, but a table does not tell whether "
-            f"the colours of a pixel lie together; save an .npz with images [N, {side}, {side}, 3] and labels"
+            f"{where}: its {count:,} pixels per row may be {side}×{side} in colour, but a table does not give the "
+            f"order of channels; save an .npz with images [N, {side}, {side}, 3] and labels"
         )
     return UserError(
-        f"{where}: its {count:,} pixels a row make no square picture of {SMALLEST} to {LARGEST} px a side; "
+        f"{where}: its {count:,} pixels per row are not a square image of {SMALLEST} to {LARGEST} px on each side; "
         "save an .npz with images [N, H, W] and labels"
     )
 
 
 def part_of_value(value: str) -> str | None:
-    """Return the part that a cell of the column of parts stands for: Training, PublicTest, dev."""
+    """Return the part that a cell of the part column names: Training, PublicTest, dev."""
     return PARTS_OF_FER.get(value.strip().lower()) or part_in(value, USUAL)

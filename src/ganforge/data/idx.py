@@ -1,4 +1,4 @@
-"""Files in IDX form: one array of bytes, whole numbers or floats, as MNIST and the sets after it are published."""
+"""IDX files, the format of MNIST and its successors: one array of bytes, integers or floats."""
 
 import math
 import string
@@ -18,7 +18,7 @@ from ganforge.errors import UserError
 
 Held = Literal["images", "labels"]
 Files = dict[tuple[str, Held], "Source"]
-"""The files of a set by part and by what they hold."""
+"""The files of a set by part and content."""
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 DIMENSIONS: dict[Held, tuple[int, ...]] = {"images": (2, 3, 4), "labels": (1, 2)}
@@ -35,11 +35,11 @@ EMNIST_CLASSES = {
     "mnist": string.digits,
     "letters": string.ascii_lowercase,
 }
-"""The character of each class of EMNIST's splits; letters alone counts its classes from 1."""
+"""The character of each class in EMNIST's splits; only the labels of letters start at 1."""
 
 
 def find_spelling(folder: Path, name: str) -> Path | None:
-    """Find an IDX file in ``folder`` under any spelling in use: packed or not, with ``-idx`` or ``.idx``."""
+    """Find an IDX file in ``folder`` under any common spelling: compressed or not, with ``-idx`` or ``.idx``."""
     bare = bare_name(name)
     for stem in (bare, bare.replace("-idx", ".idx"), bare.replace(".idx", "-idx")):
         for spelling in (*(f"{stem}{ending}" for ending in PACKED_ENDINGS), stem):
@@ -51,93 +51,93 @@ def find_spelling(folder: Path, name: str) -> Path | None:
 # One file
 
 
-def read_idx(path: Path, held: Held) -> Array:
-    """Read one IDX file: images of 2 to 4 dimensions (2 are rows of pixels), or labels of 1 or 2.
+def read_idx(path: Path, role: Held) -> Array:
+    """Read one IDX file: images with 2 to 4 dimensions (2 means rows of pixels), or labels with 1 or 2.
 
     Raises:
-        UserError: missing, empty, cut short, too long, damaged, or not such a file.
+        UserError: the file is missing, empty, truncated, too long, damaged, or not such a file.
     """
     with open_content(path) as stream:
-        return read_idx_stream(stream, held, str(path))
+        return read_idx_stream(stream, role, str(path))
 
 
-def read_idx_stream(stream: IO[bytes], held: Held, where: str) -> Array:
-    """Read the content of one IDX file, as `read_idx` does; ``where`` names it in messages.
+def read_idx_stream(stream: IO[bytes], role: Held, where: str) -> Array:
+    """Read one IDX file from a stream, as `read_idx`; ``where`` names it in messages.
 
-    The header is believed only as far as the content bears it out: no more is read than it claims, plus one byte.
+    Memory is allocated for the actual content, not for the header's claim; at most one byte more than claimed is read.
     """
     start = read_up_to(stream, 4)
     if not start:
-        raise UserError(f"{where}: is empty; get it again")
+        raise UserError(f"{where}: is empty; download it again")
     if not is_idx(bytes(start)):
-        raise UserError(f"{where}: is no IDX file (it starts with {start.hex()}); {FORMS}")
+        raise UserError(f"{where}: is not an IDX file (it starts with {start.hex()}); {FORMS}")
     kind, dimensions = np.dtype(TYPES[start[2]]), start[3]
-    if dimensions not in DIMENSIONS[held]:
-        holds = "IDX labels" if dimensions == 1 else "IDX images" if dimensions in (3, 4) else "an IDX file"
-        raise UserError(f"{where}: is {holds} of {dimensions} dimension(s), where IDX {held} are needed; {FORMS}")
+    if dimensions not in DIMENSIONS[role]:
+        content_kind = "IDX labels" if dimensions == 1 else "IDX images" if dimensions in (3, 4) else "an IDX file"
+        raise UserError(f"{where}: is {content_kind} of {dimensions} dimension(s), not IDX {role}; {FORMS}")
     header = read_up_to(stream, 4 * dimensions)
     if len(header) < 4 * dimensions:
-        raise UserError(f"{where}: is cut short within its header; get it again")
+        raise UserError(f"{where}: ends within its header; download it again")
     shape = struct.unpack(f">{dimensions}I", header)
     claimed = math.prod(shape) * kind.itemsize
     if claimed > MOST_BYTES:
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; get it again")
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; download it again")
     content = read_up_to(stream, claimed + 1)
     if len(content) != claimed:
-        found = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {found}; get it again")
+        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; download it again")
     return np.frombuffer(content, kind).reshape(shape)
 
 
 def is_idx(start: bytes) -> bool:
-    """Say whether a file that starts with these four bytes is in IDX form."""
+    """Return whether a file that starts with these four bytes is in IDX format."""
     return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and 1 <= start[3] <= 8
 
 
 def labels_beside(path: Path) -> Path | None:
-    """Find the labels of a file of images by its name: idx1 beside idx3, QMNIST's idx2-int, with ``labels`` in it."""
-    beside = path.name.replace("images", "labels")
-    if beside == path.name:
+    """Find the label file of an image file: ``labels`` for ``images``, idx1 (or QMNIST's idx2-int) for idx3."""
+    name = path.name.replace("images", "labels")
+    if name == path.name:
         return None
-    plain = beside.replace("idx3", "idx1").replace("idx4", "idx1")
-    return find_spelling(path.parent, plain) or find_spelling(path.parent, beside.replace("idx3-ubyte", "idx2-int"))
+    plain = name.replace("idx3", "idx1").replace("idx4", "idx1")
+    return find_spelling(path.parent, plain) or find_spelling(path.parent, name.replace("idx3-ubyte", "idx2-int"))
 
 
 # Sets of files
 
 
 def read_idx_folder(folder: Path, name: str, rules: ReadingRules = USUAL) -> RawSplits:
-    """Read the four files of a set in MNIST's form, exactly so named: train and t10k, images and labels."""
-    found: dict[str, tuple[Array, Array | None]] = {}
-    for part, names in (("train", MNIST_FILES[:2]), ("test", MNIST_FILES[2:])):
-        paths = [find_spelling(folder, wanted) for wanted in names]
-        for wanted, path in zip(names, paths, strict=True):
+    """Read a set of four files with MNIST's exact names: train and t10k, images and labels."""
+    arrays: dict[str, tuple[Array, Array | None]] = {}
+    for part, file_names in (("train", MNIST_FILES[:2]), ("test", MNIST_FILES[2:])):
+        paths = [find_spelling(folder, file_name) for file_name in file_names]
+        for file_name, path in zip(file_names, paths, strict=True):
             if path is None:
-                raise UserError(f"{folder}: holds no {wanted}[.gz]; {FORMS}")
-        images, labels = (read_idx(path, held) for path, held in zip(paths, DIMENSIONS, strict=True) if path)
-        found[part] = images, labels
-    return to_image_sets(found, str(folder), name, rules)
+                raise UserError(f"{folder}: contains no {file_name}[.gz]; {FORMS}")
+        images, labels = (read_idx(path, role) for path, role in zip(paths, DIMENSIONS, strict=True) if path)
+        arrays[part] = images, labels
+    return to_image_sets(arrays, str(folder), name, rules)
 
 
 def read_idx_set(sources: Sequence[Source], where: str, rules: ReadingRules = USUAL) -> Reading:
-    """Read the one set of which a folder or zip holds files: images and labels of one part or of several.
+    """Read the only set of a folder or zip: images and labels of one or several parts.
 
     Raises:
-        UserError: files of several sets lie there, two fit one place, a part lacks a file, or one is damaged.
+        UserError: there are several sets, two files have the same place, a part lacks a file, or a file is damaged.
     """
     of_set, files = _one_set(sources, where)
     parts = {part for part, _ in files}
     for part in sorted(parts):
-        _refuse_gap(files, part, where)
-    found: dict[str, tuple[Array, Array | None]] = {}
+        _check_complete(files, part, where)
+    arrays: dict[str, tuple[Array, Array | None]] = {}
     for part in parts:
         images, labels = files[part, "images"], files.get((part, "labels"))
-        found[part] = _read(images, "images"), _read(labels, "labels") if labels else None
-    return as_published(in_order(found, where), of_set, rules)
+        arrays[part] = _read(images, "images"), _read(labels, "labels") if labels else None
+    return as_published(in_order(arrays, where), of_set, rules)
 
 
 def _one_set(sources: Sequence[Source], where: str) -> tuple[str, Files]:
-    """Return the name of the one set that the files are of, and its files by what they hold."""
+    """Return the name of the only set and its files by part and content."""
     sets: dict[str, Files] = {}
     for source in sources:
         of_set, place = _place(source.name, source.part)
@@ -147,72 +147,72 @@ def _one_set(sources: Sequence[Source], where: str) -> tuple[str, Files]:
             raise UserError(f"{where}: {both} could both be the {' '.join(place)}; keep one of them")
         files[place] = source
     if len(sets) > 1:
-        first = next(files[place].name for files in sets.values() for place in sorted(files) if place[1] == "images")
+        example = next(files[place].name for files in sets.values() for place in sorted(files) if place[1] == "images")
         raise UserError(
-            f"{where}: holds several sets: {listed(sorted(name or 'one without a name' for name in sets))}; "
-            f"give the path of one file of images, such as {first}"
+            f"{where}: contains several sets: {listed(sorted(name or 'one without a name' for name in sets))}; "
+            f"give the path of one file of images, such as {example}"
         )
     return next(iter(sets.items()))
 
 
-def _refuse_gap(files: Files, part: str, where: str) -> None:
-    """Refuse labels without their images, and images without labels where another part has labels."""
-    held: Held
+def _check_complete(files: Files, part: str, where: str) -> None:
+    """Raise an error for labels without images, and for images without labels if another part has labels."""
+    role: Held
     other: Held
-    for held, other in (("images", "labels"), ("labels", "images")):
-        needed = held == "images" or any(of == "labels" for _, of in files)
-        if needed and (part, held) not in files:
-            beside = files[part, other].name
-            expected = beside.replace(other, held).replace(
-                *(("idx1", "idx3") if held == "images" else ("idx3", "idx1"))
+    for role, other in (("images", "labels"), ("labels", "images")):
+        needed = role == "images" or any(of == "labels" for _, of in files)
+        if needed and (part, role) not in files:
+            present = files[part, other].name
+            missing = present.replace(other, role).replace(
+                *(("idx1", "idx3") if role == "images" else ("idx3", "idx1"))
             )
-            raise UserError(f"{where}: holds no {expected} beside {beside}; add it, or leave that out, too")
+            raise UserError(f"{where}: contains {present} but no {missing}; add it, or remove {present}")
 
 
-def _read(source: Source, held: Held) -> Array:
+def _read(source: Source, role: Held) -> Array:
     with source.opened() as stream:
-        return read_idx_stream(stream, held, source.where)
+        return read_idx_stream(stream, role, source.where)
 
 
 def _place(name: str, part: str | None = None) -> tuple[str, tuple[str, Held]]:
-    """Tell by a file's name which set it belongs to, and which part and half of it the file holds."""
+    """Return a file's set, part and content (images or labels) by its name."""
     words = [w for w in words_of(bare_name(name.rpartition("/")[2])) if not w.startswith("idx")]
     words = [word for word in words if word not in SILENT_WORDS]
     place, of_set = part or "train", []
-    held: Held = "images"
+    role: Held = "images"
     for word in words:
-        told = place_of(word, USUAL)
-        if told.role in ("images", "labels") and word not in EMNIST_CLASSES:
-            held = "labels" if told.role == "labels" else "images"
-        elif told.part:
-            place = told.part
+        meaning = place_of(word, USUAL)
+        if meaning.role in ("images", "labels") and word not in EMNIST_CLASSES:
+            role = "labels" if meaning.role == "labels" else "images"
+        elif meaning.part:
+            place = meaning.part
         else:
             of_set.append(word)
-    return "-".join(of_set), (place, held)
+    return "-".join(of_set), (place, role)
 
 
 def set_name(path: Path) -> str:
-    """Return the name of the set that a file belongs to by its own name: emnist-letters, or nothing."""
+    """Return the name of a file's set, such as emnist-letters, or ""."""
     return _place(path.name)[0]
 
 
-def as_published(found: Found, of_set: str, rules: ReadingRules) -> Reading:
-    """Set right what EMNIST and QMNIST are known to do otherwise, told by the names of their files."""
+def as_published(arrays: Found, of_set: str, rules: ReadingRules) -> Reading:
+    """Correct the known deviations of EMNIST and QMNIST, which are recognised by their file names."""
     if rules.version > 1 and "emnist" in of_set:
-        return _emnist(found, of_set)
+        return _emnist(arrays, of_set)
     if rules.version > 1 and "qmnist" in of_set:
-        first = {part: (x, y[:, 0] if y is not None and y.ndim == 2 else y) for part, (x, y) in found.items()}
-        return Reading(first, notes=("labels: the first of QMNIST's eight columns, which is the digit",))
-    return Reading(found)
+        first = {part: (x, y[:, 0] if y is not None and y.ndim == 2 else y) for part, (x, y) in arrays.items()}
+        return Reading(first, notes=("labels: the first of QMNIST's eight columns, the digit",))
+    return Reading(arrays)
 
 
-def _emnist(found: Found, of_set: str) -> Reading:
+def _emnist(arrays: Found, of_set: str) -> Reading:
     classes = next((EMNIST_CLASSES[word] for word in of_set.split("-") if word in EMNIST_CLASSES), "")
     first = 1 if classes == EMNIST_CLASSES["letters"] else 0
-    upright = {part: (x.swapaxes(1, 2) if x.ndim == 3 else x, y) for part, (x, y) in found.items()}
-    notes = ("images: turned upright, as EMNIST's files hold them transposed",)
-    labels = [y for _, y in found.values() if y is not None and y.dtype.kind in "iu" and y.size]
+    upright = {part: (x.swapaxes(1, 2) if x.ndim == 3 else x, y) for part, (x, y) in arrays.items()}
+    notes = ("images: transposed to upright, because EMNIST's files are transposed",)
+    labels = [y for _, y in arrays.values() if y is not None and y.dtype.kind in "iu" and y.size]
     if not all(first <= y.min() and y.max() < first + len(classes) for y in labels):
         return Reading(upright, notes=notes)
-    counted = {part: (x, None if y is None else y.astype(np.int64) - first) for part, (x, y) in upright.items()}
-    return Reading(counted, tuple(classes), notes)
+    shifted = {part: (x, None if y is None else y.astype(np.int64) - first) for part, (x, y) in upright.items()}
+    return Reading(shifted, tuple(classes), notes)

@@ -1,4 +1,4 @@
-"""ImageSet, the one form in which images travel, and the only place where pixels are scaled."""
+"""ImageSet, the common form of image data, and the scaling of pixels."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from ganforge.data.memmap import MemmapSlice
 from ganforge.errors import UserError
 
 PIXEL_RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
-"""Ranges a recipe may ask its pixels in, by name."""
+"""The pixel ranges of recipes, by name."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class ImageSet:
 
     Attributes:
         images: uint8 [N, C, H, W], 0 is black and 255 is white.
-        labels: int64 [N], class index or -1 where unlabelled.
+        labels: int64 [N], class index, or -1 for an unlabelled image.
         class_names: the name of each class, in index order; empty for unlabelled images.
-        name: what to call the set in messages and in run folders.
-        span: where the pixels lie, if ``images`` is a view of a file and not in memory.
+        name: the name of the set in messages and run folders.
+        span: the position of the pixels in a file, if ``images`` is a view of the file.
 
     Raises:
-        UserError: shapes or types do not fit, labels are out of range, or there is no image.
+        UserError: shapes or types do not match, labels are out of range, or the set is empty.
     """
 
     images: Tensor
@@ -38,15 +38,15 @@ class ImageSet:
     span: MemmapSlice | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what no later part could use."""
+        """Check shapes, types and label range."""
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             shape = list(self.images.shape)
-            raise UserError(f"{self.name}: images must be uint8 [N, C, H, W], these are {self.images.dtype} {shape}")
+            raise UserError(f"{self.name}: images must be uint8 [N, C, H, W]; these are {self.images.dtype} {shape}")
         if len(self.images) == 0:
-            raise UserError(f"{self.name}: holds no image; give at least two")
+            raise UserError(f"{self.name}: contains no image; give at least two")
         if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
-            found = list(self.labels.shape)
-            raise UserError(f"{self.name}: {len(self)} images need as many labels, one number each; found {found}")
+            shape = list(self.labels.shape)
+            raise UserError(f"{self.name}: {len(self)} images need {len(self)} labels, int64 [N]; found {shape}")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < -1 or (high >= max(len(self.class_names), 0) and high >= 0):
             raise UserError(
@@ -70,33 +70,33 @@ class ImageSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over shape, pixels and labels: two sets with the same fingerprint hold the same data."""
-        if self.span and (known := self.span.recall()):
-            return known
+        """SHA-256 of shape, pixels and labels; sets with the same fingerprint hold the same data."""
+        if self.span and (stored := self.span.recall()):
+            return stored
         digest = hashlib.sha256(repr((self.shape, len(self), self.class_names)).encode())
-        for piece in self.chunks():
-            digest.update(np.ascontiguousarray(piece.cpu().numpy()).data)
+        for chunk in self.chunks():
+            digest.update(np.ascontiguousarray(chunk.cpu().numpy()).data)
         digest.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         if self.span:
             self.span.remember(digest.hexdigest())
         return digest.hexdigest()
 
     def chunks(self, count: int = 4096) -> Iterator[Tensor]:
-        """Give the images ``count`` at a time: the way to look at all of a set that need not fit into memory."""
-        for piece in torch.split(self.images, count):
+        """Yield the images ``count`` at a time, for passes over a set that may not fit into memory."""
+        for chunk in torch.split(self.images, count):
             try:
-                yield piece
-            finally:  # also where the first piece is all that is wanted
+                yield chunk
+            finally:  # also when the caller stops early
                 if self.span:
                     self.span.file.release_pages()
 
     def gather(self, indices: Tensor) -> Tensor:
         """Return the images at ``indices`` (int64 [M]), in memory."""
-        # index_select copies whole images; indexing moves pixel by pixel, and takes nine times as long
+        # index_select copies whole images; advanced indexing copies pixel by pixel and takes nine times as long
         return self.span.read(indices) if self.span else self.images.index_select(0, indices)
 
     def select(self, indices: Tensor | slice, name: str | None = None) -> "ImageSet":
-        """Return the images at ``indices`` as a set of its own; a slice of a set in a file stays there."""
+        """Return the images at ``indices`` as a new set; a slice of a set in a file stays in the file."""
         if isinstance(indices, Tensor):
             return ImageSet(self.gather(indices), self.labels[indices], self.class_names, name or self.name)
         start, stop, step = indices.indices(len(self))
@@ -104,7 +104,7 @@ class ImageSet:
         return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name, span)
 
     def concat(self, other: "ImageSet") -> "ImageSet":
-        """Return the images of both sets as one, under this one's name; neighbours in a file stay there."""
+        """Return both sets as one with the name of this set; adjacent parts of a file stay in the file."""
         labels, span, images = torch.cat([self.labels, other.labels]), None, None
         if self.span and other.span and self.span.is_adjacent(other.span):
             span = MemmapSlice(self.span.file, self.span.start, other.span.stop)
@@ -114,7 +114,7 @@ class ImageSet:
         return ImageSet(images, labels, self.class_names, self.name, span)
 
     def to(self, device: torch.device) -> "ImageSet":
-        """Return the set on ``device``; on the CPU a set in a file stays there."""
+        """Return the set on ``device``; on the CPU a set in a file stays in the file."""
         if self.images.device == device:
             return self
         return ImageSet(self.images.to(device), self.labels.to(device), self.class_names, self.name)
@@ -122,10 +122,9 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Splits:
-    """One data set in three parts: train on the first, choose on the second, report on the third.
+    """A data set in three parts: training, validation (for choices) and test (for reported results).
 
-    ``origin`` says in half a sentence where the data was found, ``notes`` in a line each how it was read where it could
-    have been read otherwise.
+    ``origin`` is a phrase that names the source of the data. ``notes`` are lines on how ambiguous data was interpreted.
     """
 
     train: ImageSet
@@ -145,19 +144,19 @@ class Splits:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the fingerprints of the three parts."""
+        """SHA-256 of the fingerprints of the three parts."""
         parts = self.train.fingerprint + self.validation.fingerprint + self.test.fingerprint
         return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def scale(images: Tensor, pixel_range: str, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Map uint8 pixels to floats: 0 to the low end and 255 to the high end of ``pixel_range``."""
+    """Map uint8 pixels to floats: 0 to the low end, 255 to the high end of ``pixel_range``."""
     low, high = PIXEL_RANGES[pixel_range]
     scaled = images.to(dtype).mul_((high - low) / 255)
     return scaled.add_(low) if low else scaled
 
 
 def unscale(pixels: Tensor, pixel_range: str) -> Tensor:
-    """Map floats in ``pixel_range`` back to uint8, rounding to the nearest and clipping what lies outside."""
+    """Map floats in ``pixel_range`` back to uint8, rounded to the nearest level and clipped to 0..255."""
     low, high = PIXEL_RANGES[pixel_range]
     return pixels.sub(low).mul_(255 / (high - low)).round_().clamp_(0, 255).to(torch.uint8)

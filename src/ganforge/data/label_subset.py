@@ -1,4 +1,4 @@
-"""Those images whose class may be known, where a method learns from few labels."""
+"""The labelled subset of a data set for semi-supervised training."""
 
 import torch
 from torch import Tensor
@@ -9,35 +9,38 @@ from ganforge.randomness import random_generator
 
 
 def labelled_subset(images: ImageSet, count: int = 0, draw: int = 0) -> ImageSet:
-    """Return ``count`` images with labels, as many of each class, drawn by lot number ``draw``; 0 is all that have one.
+    """Return ``count`` labelled images, the same number for each class, selected with seed ``draw``; 0 selects all.
 
-    The lot depends on ``draw`` alone and not on a run's seed: methods compare on the same labels.
+    The selection depends on ``draw`` but not on the seed of a run, so methods can be compared on the same labels.
 
     Raises:
-        UserError: no labels, a count that the classes do not share, or a class with too few images.
+        UserError: there are no labels, ``count`` is not a multiple of the classes, or a class has too few images.
     """
-    known = torch.nonzero(images.labels >= 0).flatten()
+    labelled = torch.nonzero(images.labels >= 0).flatten()
     classes = len(images.class_names)
-    if not len(known):
-        raise UserError(f"{images.name} has no labels, and this recipe learns from some")
+    if not len(labelled):
+        raise UserError(f"{images.name}: has no labels, which this recipe needs; give labelled data or another recipe")
     if not count:
-        return images.select(known)
+        return images.select(labelled)
     if count % classes:
-        raise UserError(f"data.labels = {count}: {classes} classes cannot share them; take a multiple of {classes}")
-    chosen: list[Tensor] = []
+        raise UserError(
+            f"data.labels = {count}: is not a multiple of the {classes} classes; give a multiple of {classes}"
+        )
+    selected: list[Tensor] = []
     for label in range(classes):
-        own = torch.nonzero(images.labels == label).flatten()
-        if len(own) < count // classes:
+        of_class = torch.nonzero(images.labels == label).flatten()
+        if len(of_class) < count // classes:
             raise UserError(
-                f"data.labels = {count}: class {images.class_names[label]} of {images.name} has {len(own)} images only"
+                f"data.labels = {count}: class {images.class_names[label]} of {images.name} has only {len(of_class)} "
+                f"images; give at most {len(of_class) * classes}"
             )
-        lot = torch.randperm(len(own), generator=random_generator("labels", draw, label))
-        chosen.append(own[lot[: count // classes]])
-    return images.select(torch.cat(chosen))
+        permutation = torch.randperm(len(of_class), generator=random_generator("labels", draw, label))
+        selected.append(of_class[permutation[: count // classes]])
+    return images.select(torch.cat(selected))
 
 
 def repeat_to(images: ImageSet, count: int) -> ImageSet:
-    """Return the images as often as it takes to have ``count``: a batch may be larger than what is labelled."""
+    """Repeat the images whole until there are at least ``count``, for batches larger than the labelled subset."""
     if len(images) >= count:
         return images
     return images.select(torch.arange(-(-count // len(images)) * len(images)) % len(images))

@@ -1,4 +1,4 @@
-"""Axes: the layouts in which arrays of images are kept become [N, C, H, W]."""
+"""Conversion of image arrays from any supported axis order to [N, C, H, W]."""
 
 import math
 from typing import Any
@@ -14,20 +14,20 @@ FORMS = "[N, H, W], [N, H, W, C] or [N, C, H, W]"
 
 
 def channels_first(images: Array, where: str) -> tuple[Array, str]:
-    """Lay images out as [N, C, H, W], and say in a line what was read where the axes do not speak for themselves.
+    """Return images as [N, C, H, W], and a note on the interpretation of ambiguous axes ("" if there is none).
 
-    Understood are [N, H, W], [N, H, W, C], [N, C, H, W]; rows of pixels [N, side²]; and the number of images as the
-    last axis, as MATLAB has it: [H, W, C, N], [H, W, N].
+    Supported are [N, H, W], [N, H, W, C], [N, C, H, W]; rows of pixels [N, side²]; and MATLAB's order with the images
+    along the last axis: [H, W, C, N], [H, W, N].
 
     Raises:
-        UserError: the axes are others, or counts of channels or sizes are such as no network here is made for.
+        UserError: the axes, the number of channels or the size of the images are not supported.
     """
     shape, note = list(images.shape), ""
     if images.ndim == 2:
         side = math.isqrt(shape[1])
         if side * side != shape[1]:
             raise UserError(
-                f"{where}: images must be {FORMS}, these are {shape}, and rows of {shape[1]} pixels make no square; "
+                f"{where}: images must be {FORMS}; these are {shape}, and {shape[1]} pixels are not a square image; "
                 "reshape them"
             )
         images, note = images.reshape(-1, side, side), f"rows of {shape[1]} pixels are read as {side}×{side}"
@@ -36,18 +36,20 @@ def channels_first(images: Array, where: str) -> tuple[Array, str]:
     elif images.ndim == 3 and not _fits(*shape[1:]) and _fits(*shape[:2]):
         images, note = images.transpose(2, 0, 1), f"{shape} is read as [H, W, N]"
     if images.ndim not in (3, 4):
-        raise UserError(f"{where}: images must be {FORMS}, these are {shape}; reshape them")
+        raise UserError(f"{where}: images must be {FORMS}; these are {shape}; reshape them")
     if images.ndim == 3:
         images = images[:, None]
     elif images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
         images = images.transpose(0, 3, 1, 2)
     elif images.shape[1] not in (1, 3):
         raise UserError(
-            f"{where}: images have {min(shape[1], shape[3])} channels {shape}; only 1 (grey) and 3 (RGB) work"
+            f"{where}: images have {min(shape[1], shape[3])} channels {shape}; give 1 channel (grey) or 3 (RGB)"
         )
     height, width = images.shape[2:]
     if not _fits(height, width):
-        raise UserError(f"{where}: images are {width}×{height} px; {SMALLEST} to {LARGEST} px a side work, resize them")
+        raise UserError(
+            f"{where}: images are {width}×{height} px; resize them to {SMALLEST} to {LARGEST} px on each side"
+        )
     return images, note
 
 

@@ -1,6 +1,6 @@
-"""Parquet files, as Hugging Face's ``datasets`` stores images: which columns they have, and those of numbers read.
+"""Parquet files, the format of Hugging Face's ``datasets``: identification of columns, and reading of numeric pixels.
 
-Columns of encoded pictures are read in `parquet_pictures`. The package pyarrow is needed and comes with an extra.
+`parquet_pictures` reads columns of encoded pictures. The optional package pyarrow is needed.
 """
 
 import json
@@ -23,25 +23,25 @@ from ganforge.data.tables import Table, join, narrowed, squares
 from ganforge.errors import UserError
 
 ROWS = 256
-"""Rows that are read at a time."""
+"""Number of rows read at a time."""
 
 MOST_ROWS, MOST_VALUES, MOST_LIST = 50_000_000, 2**30, 4 * 64 * 64
 SUSPECT_SIZE, SUSPECT_RATIO = 2**26, 250
-"""A column that claims to unpack to more than the size by more than the ratio is a bomb."""
+"""A file that claims more uncompressed bytes than this size and this multiple of its size is a decompression bomb."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a Parquet file that matter.
+    """The roles of a Parquet file's columns.
 
     Attributes:
         encoded: the column of encoded pictures.
         lists: the column whose cells are lists of pixels.
-        pixels: the columns with a pixel each.
+        pixels: the columns with one pixel each.
         label: the column of labels.
-        part: the column that tells the part of a row.
-        class_names: the names of the labels 0, 1, …, where the file tells them.
-        left: the columns that are left out.
+        part: the column with the part of each row.
+        class_names: the names of the labels 0, 1, …, if the file has them.
+        left: the ignored columns.
     """
 
     encoded: str | None = None
@@ -54,49 +54,49 @@ class Schema:
 
     @property
     def read(self) -> list[str]:
-        """All columns that are read."""
-        single = (self.encoded, self.lists, self.label, self.part)
-        return [name for name in (*single, *self.pixels) if name is not None]
+        """All columns to read."""
+        single_columns = (self.encoded, self.lists, self.label, self.part)
+        return [name for name in (*single_columns, *self.pixels) if name is not None]
 
     def notes(self, source: Source) -> tuple[str, ...]:
-        """Say which columns are left out."""
-        return (f"{source.name}: columns left out: {listed(list(self.left))}",) if self.left else ()
+        """Return a note on the ignored columns, if any."""
+        return (f"{source.name}: columns ignored: {listed(list(self.left))}",) if self.left else ()
 
 
 def read_parquet_set(sources: Sequence[Source], where: str, rules: ReadingRules) -> Reading:
-    """Read the Parquet files of a set whose pixels are numbers.
+    """Read the Parquet files of a set with numeric pixels.
 
     Raises:
-        UserError: pyarrow is missing, a file is damaged, or it cannot be told what its columns are.
+        UserError: pyarrow is missing, a file is damaged, or its columns are ambiguous.
     """
     parts = shards(sources, where, rules)
     return join([_read(files) for files in parts.values()], where, rules)
 
 
 def holds_columns(source: Source) -> bool:
-    """Say whether a file has images in any form."""
+    """Return whether a file has images in any form."""
     schema = schema_of(source)
     return bool(schema.encoded or schema.lists or schema.pixels)
 
 
 def holds_encoded(sources: Sequence[Source]) -> bool:
-    """Say whether files hold encoded pictures."""
+    """Return whether any file holds encoded pictures."""
     return any(schema_of(source).encoded for source in sources)
 
 
 def shards(sources: Sequence[Source], where: str, rules: ReadingRules) -> dict[str, list[Source]]:
-    """Group files by part; several are of one part if their names differ in numbers only.
+    """Group files by part; the files of a part may differ only in numbers in their names.
 
     Raises:
-        UserError: files of different names could be of one part.
+        UserError: files with different names belong to the same part.
     """
     parts: dict[str, list[Source]] = {}
     for source in sorted(sources, key=lambda source: source.name):
-        told = place_of(source.stem, rules).part or source.part or "train"
-        files = parts.setdefault(told, [])
+        part = place_of(source.stem, rules).part or source.part or "train"
+        files = parts.setdefault(part, [])
         if files and _unnumbered(files[0]) != _unnumbered(source):
             both = listed([files[0].name, source.name])
-            raise UserError(f"{where}: {both} could both be the {told} part; give the path of one of them")
+            raise UserError(f"{where}: {both} could both be the {part} part; give the path of one of them")
         files.append(source)
     return in_order(parts, where)
 
@@ -105,7 +105,7 @@ def _unnumbered(source: Source) -> str:
     return re.sub(r"[0-9]+", "#", re.sub(r"(-of-[0-9]+)-[0-9a-f]+$", r"\1", source.stem))
 
 
-# What a file holds
+# Identification of columns
 
 
 @contextmanager
@@ -113,25 +113,25 @@ def opened(source: Source) -> Iterator[Any]:
     """Open a Parquet file.
 
     Raises:
-        UserError: pyarrow is missing, or the file is or proves damaged.
+        UserError: pyarrow is missing, or the file is damaged.
     """
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise UserError(
-            f"{source.where}: is a Parquet file, and pyarrow, which reads it, is not installed; "
+            f"{source.where}: is a Parquet file, but the package pyarrow is not installed; "
             'install it with: python -m pip install "ganforge[datasets]"'
         ) from None
     with source.opened() as stream:
         try:
             yield pyarrow.parquet.ParquetFile(stream, buffer_size=2**20)
         except (pyarrow.ArrowException, OSError, KeyError, TypeError, IndexError) as error:
-            raise UserError(f"{source.where}: is damaged ({one_line(error)}); get it again") from error
+            raise UserError(f"{source.where}: is damaged ({one_line(error)}); download it again") from error
 
 
 def schema_of(source: Source) -> Schema:
-    """Tell what the columns of a file are.
+    """Identify the columns of a file.
 
     Raises:
         UserError: pyarrow is missing, the file is damaged, or several columns could be the images or the labels.
@@ -141,24 +141,24 @@ def schema_of(source: Source) -> Schema:
         kinds = {name: _kind(arrow.field(place).type) for place, name in enumerate(arrow.names)}
         features = _features(arrow.metadata)
     if len(kinds) < len(arrow.names):
-        raise UserError(f"{source.where}: has two columns of one name; rename one of them")
-    encoded = _one_of([name for name, kind in kinds.items() if kind == "encoded"], source.where)
-    lists = None if encoded else _one_of([name for name, kind in kinds.items() if kind == "list"], source.where)
-    plain = [name for name, kind in kinds.items() if kind in ("number", "text")]
-    held = encoded or lists
-    columns = columns_by_name(plain if held is None else [held, *plain], None if held is None else 0, source.where)
-    names = plain if held is None else [held, *plain]
+        raise UserError(f"{source.where}: has two columns with the same name; rename one of them")
+    encoded = _image_column([name for name, kind in kinds.items() if kind == "encoded"], source.where)
+    lists = None if encoded else _image_column([name for name, kind in kinds.items() if kind == "list"], source.where)
+    scalars = [name for name, kind in kinds.items() if kind in ("number", "text")]
+    packed = encoded or lists
+    names = scalars if packed is None else [packed, *scalars]
+    columns = columns_by_name(names, None if packed is None else 0, source.where)
     label, part = (None if place is None else names[place] for place in (columns.label, columns.part))
     pixels = tuple(names[place] for place in columns.pixels)
     if pixels and not is_picture(len(pixels)):
         raise refuse_pixels(len(pixels), source.where)
-    read = {encoded, lists, label, part, *pixels}
-    left = tuple(name for name in arrow.names if name not in read and not name.startswith("__index_level"))
+    used = {encoded, lists, label, part, *pixels}
+    left = tuple(name for name in arrow.names if name not in used and not name.startswith("__index_level"))
     return Schema(encoded, lists, pixels, label, part, _class_names(features, label), left)
 
 
 def _kind(type_: Any) -> str:
-    """Tell what the cells of a column are: encoded pictures, lists of numbers, numbers, text or something else."""
+    """Return the kind of a column's cells: "encoded" pictures, "list" of numbers, "number", "text" or "other"."""
     import pyarrow.types as types
 
     if types.is_struct(type_):
@@ -175,17 +175,17 @@ def _kind(type_: Any) -> str:
     return "text" if types.is_string(type_) or types.is_large_string(type_) else "other"
 
 
-def _one_of(names: list[str], where: str) -> str | None:
-    """Return the one column that can hold the images; where there are several, the one that is so named."""
+def _image_column(names: list[str], where: str) -> str | None:
+    """Return the only column that can hold the images; of several, the one with such a name."""
     named = [name for name in names if place_of(name, USUAL).role == "images"]
-    likely = named or [name for name in names if place_of(name, USUAL).role != "labels"]
-    if len(likely) > 1:
-        raise UserError(f"{where}: its columns {listed(likely)} could all be the images; call one of them image")
-    return likely[0] if likely else None
+    candidates = named or [name for name in names if place_of(name, USUAL).role != "labels"]
+    if len(candidates) > 1:
+        raise UserError(f"{where}: its columns {listed(candidates)} could all be the images; name one of them image")
+    return candidates[0] if candidates else None
 
 
 def _features(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:
-    """Return what ``datasets`` has noted of the columns, or nothing."""
+    """Return the metadata of columns that ``datasets`` wrote, or {}."""
     try:
         features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -203,7 +203,7 @@ def _class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, .
 
 
 def _read(files: Sequence[Source]) -> Table:
-    """Read the pixels, labels and parts of all rows of some files of one part."""
+    """Read the pixels, labels and parts of all rows of a part's files."""
     schema = schema_of(files[0])
     pixels: list[Array] = []
     labels: list[Array] = []
@@ -216,53 +216,53 @@ def _read(files: Sequence[Source]) -> Table:
             parts += [values(batch.column(schema.part), source.where)] if schema.part else []
             total += pixels[-1].nbytes
             if total > MOST_BYTES:
-                raise UserError(f"{source.where}: holds over 8 GiB of pixels; save an .npz of uint8 images and labels")
-    images = _joined(pixels, files[0]) if schema.lists or schema.pixels else None
+                raise UserError(f"{source.where}: has over 8 GiB of pixels; save an .npz of uint8 images and labels")
+    images = _concatenate(pixels, files[0]) if schema.lists or schema.pixels else None
     if images is not None and schema.pixels:
         images = squares(images)
-    told, of_row = (_joined(column, files[0]) if column else None for column in (labels, parts))
-    return Table(files[0], images, told, of_row, schema.notes(files[0]), schema.class_names)
+    all_labels, all_parts = (_concatenate(column, files[0]) if column else None for column in (labels, parts))
+    return Table(files[0], images, all_labels, all_parts, schema.notes(files[0]), schema.class_names)
 
 
-def _joined(pieces: list[Array], source: Source) -> Array:
-    if not pieces:
-        raise UserError(f"{source.where}: holds no row; save it again")
-    if len({(piece.dtype.kind in "US", piece.shape[1:]) for piece in pieces}) > 1:
-        raise UserError(f"{source.where}: its rows differ in type or shape; save them alike")
-    return np.concatenate(pieces)
+def _concatenate(chunks: list[Array], source: Source) -> Array:
+    if not chunks:
+        raise UserError(f"{source.where}: has no rows; save it again")
+    if len({(chunk.dtype.kind in "US", chunk.shape[1:]) for chunk in chunks}) > 1:
+        raise UserError(f"{source.where}: its rows differ in type or shape; save all with one type and shape")
+    return np.concatenate(chunks)
 
 
 def batches(source: Source, schema: Schema, rows: int = ROWS) -> Iterator[Any]:
-    """Give some rows of a file at a time, of the columns that are read.
+    """Yield batches of rows with the columns to read.
 
     Raises:
-        UserError: the file lacks a column that another of its set has, is damaged, or claims more than images need.
+        UserError: the file lacks a column that the set has, is damaged, or claims more data than images need.
     """
-    _refuse_claims(source, schema)
+    _check_claims(source, schema)
     with opened(source) as file:
         if missing := [name for name in schema.read if name not in file.schema_arrow.names]:
-            raise UserError(f"{source.where}: has no column {one_line(missing[0])}, as others of the set have; add it")
+            raise UserError(f"{source.where}: lacks the column {one_line(missing[0])} of the set's other files; add it")
         yield from file.iter_batches(rows, columns=schema.read)
 
 
-def _refuse_claims(source: Source, schema: Schema) -> None:
-    """Refuse a file that by its own account unpacks to more than any set of images has."""
+def _check_claims(source: Source, schema: Schema) -> None:
+    """Raise an error for a file whose footer claims more data than any set of images."""
     with source.opened() as stream:
         try:
             claims = claims_of(stream, schema.read)
         except ValueError as error:
-            raise UserError(f"{source.where}: is damaged ({one_line(error)}); get it again") from None
+            raise UserError(f"{source.where}: is damaged ({one_line(error)}); download it again") from None
     per_row = 1 if schema.lists is None else MOST_LIST
-    many = claims.rows > MOST_ROWS or claims.values > min(MOST_VALUES, per_row * max(claims.rows, 1))
-    if many or claims.unpacked > max(SUSPECT_SIZE, SUSPECT_RATIO * source.size):
+    too_many = claims.rows > MOST_ROWS or claims.values > min(MOST_VALUES, per_row * max(claims.rows, 1))
+    if too_many or claims.unpacked > max(SUSPECT_SIZE, SUSPECT_RATIO * source.size):
         raise UserError(
             f"{source.where}: claims {claims.rows:,} rows and {claims.unpacked:,} bytes, more than images of at most "
-            "64×64 px take; get it again"
+            "64×64 px need; download it again"
         )
 
 
 def _pixels(batch: Any, schema: Schema, where: str) -> Array:
-    """Return the pixels of some rows as they are nested, or [n, 0] where there are none."""
+    """Return the pixels of a batch in their nested shape, or [n, 0] if there are none."""
     if schema.lists:
         return narrowed(values(batch.column(schema.lists), where))
     if not schema.pixels:
@@ -271,10 +271,10 @@ def _pixels(batch: Any, schema: Schema, where: str) -> Array:
 
 
 def values(column: Any, where: str) -> Array:
-    """Return a column as an array: numbers as they are nested, text, and -1 for whole numbers that are missing.
+    """Return a column as an array of numbers in their nested shape or of text; missing integers become -1.
 
     Raises:
-        UserError: lists are of different lengths, or pixels or words are missing.
+        UserError: lists have different lengths, or pixels or words are missing.
     """
     import pyarrow as pa
 
@@ -284,13 +284,13 @@ def values(column: Any, where: str) -> Array:
     while _is_list(column.type):
         lengths = set(column.value_lengths().to_pylist()) if len(column) else {0}
         if len(lengths) != 1 or None in lengths:
-            raise UserError(f"{where}: its images are of different sizes; make them alike, or save encoded pictures")
+            raise UserError(f"{where}: its images have different sizes; save all with one size, or as encoded pictures")
         shape.append(lengths.pop())
         column = column.flatten()
     if column.null_count and len(shape) == 1 and pa.types.is_integer(column.type):
         column = column.cast(pa.int64()).fill_null(-1)
     if column.null_count:
-        raise UserError(f"{where}: some cells are empty; fill them, or leave those rows out")
+        raise UserError(f"{where}: some cells are empty; fill them, or remove those rows")
     if _kind(column.type) == "text":
         return np.array(column.to_pylist(), dtype=str)
     return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(shape)

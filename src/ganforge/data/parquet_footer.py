@@ -1,6 +1,6 @@
-"""What the footer of a Parquet file claims, read without pyarrow, which ends the whole process over some damaged ones.
+"""The sizes in the footer of a Parquet file, read without pyarrow, which crashes on some damaged footers.
 
-The footer is a struct in Thrift's compact protocol; of its fields only the few that claim sizes are looked at.
+The footer is a struct in Thrift's compact protocol; only its fields with sizes are used.
 """
 
 import os
@@ -10,15 +10,15 @@ from typing import IO, Any
 
 MOST_FOOTER = 2**26
 DEEPEST = 12
-"""Structs within structs in a footer; seven are in use."""
+"""Maximum nesting of structs in a footer; real footers nest seven."""
 
 BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = 3, (4, 5, 6), 7, 8, (9, 10), 12
-"""The types of the protocol; those below BYTE are truth values."""
+"""The types of the protocol; those below BYTE are booleans."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """The rows of a file, and of some of its columns the bytes when unpacked and the most values of any one."""
+    """A file's rows, and the uncompressed bytes and the most values of any chunk of selected columns."""
 
     rows: int
     unpacked: int
@@ -26,10 +26,10 @@ class Claims:
 
 
 def claims_of(stream: IO[bytes], columns: Collection[str]) -> Claims:
-    """Read what a file claims of the columns of these names.
+    """Read the footer's claims about the columns with these names.
 
     Raises:
-        ValueError: it has no such footer.
+        ValueError: the file has no valid footer.
     """
     end = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, end - 8))
@@ -39,21 +39,23 @@ def claims_of(stream: IO[bytes], columns: Collection[str]) -> Claims:
         raise ValueError("it does not end in a footer")
     stream.seek(end - 8 - size)
     try:
-        footer = _Compact(stream.read(size)).struct(0)
+        footer = _CompactReader(stream.read(size)).struct(0)
         chunks = [chunk[3] for group in footer[4] for chunk in group[1]]
-        read = [chunk for chunk in chunks if chunk[3][0].decode() in columns]
+        selected = [chunk for chunk in chunks if chunk[3][0].decode() in columns]
         return Claims(
-            int(footer[3]), sum(int(chunk[6]) for chunk in read), max((int(chunk[5]) for chunk in read), default=0)
+            int(footer[3]),
+            sum(int(chunk[6]) for chunk in selected),
+            max((int(chunk[5]) for chunk in selected), default=0),
         )
     except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError):
-        raise ValueError("its footer is not whole") from None
+        raise ValueError("its footer is incomplete") from None
 
 
-class _Compact:
-    """A reader of Thrift's compact protocol: structs are dicts by the numbers of their fields."""
+class _CompactReader:
+    """A reader of Thrift's compact protocol; a struct becomes a dict with its field numbers as keys."""
 
     def __init__(self, content: bytes) -> None:
-        self._content, self._place = content, 0
+        self._content, self._position = content, 0
 
     def struct(self, depth: int) -> dict[int, Any]:
         """Read a struct."""
@@ -76,22 +78,22 @@ class _Compact:
             return self.struct(depth + 1)
         if kind in (BYTE, DOUBLE):
             return self._bytes(1 if kind == BYTE else 8)
-        raise ValueError("its footer holds what footers do not")
+        raise ValueError("its footer holds an unknown type")
 
     def _list(self, depth: int) -> list[Any]:
         start = self._byte()
         count, kind = start >> 4, start & 15
         count = self._unsigned() if count == 15 else count
-        if count > len(self._content) - self._place:
+        if count > len(self._content) - self._position:
             raise ValueError("its footer claims more than it holds")
         return [self._byte() if kind < BYTE else self._value(kind, depth) for _ in range(count)]
 
     def _bytes(self, count: int) -> bytes:
-        piece = self._content[self._place : self._place + count]
-        if len(piece) < count:
+        content = self._content[self._position : self._position + count]
+        if len(content) < count:
             raise IndexError
-        self._place += count
-        return piece
+        self._position += count
+        return content
 
     def _byte(self) -> int:
         return self._bytes(1)[0]

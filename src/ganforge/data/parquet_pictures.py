@@ -1,4 +1,4 @@
-"""Encoded pictures in the rows of Parquet files, given as the files of a container, to be read as pictures are."""
+"""Encoded pictures in the rows of Parquet files, presented as the files of a container, so that they read the same."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ from ganforge.data.table_files import Source
 from ganforge.errors import UserError
 
 ROWS = 32
-"""Rows that are read at a time: a photograph has megabytes."""
+"""Number of rows read at a time; few, because a photograph has megabytes."""
 
 Label = int | str | None
 
 
 class PictureRows:
-    """The pictures of a set of Parquet files, a file for each row.
+    """The pictures of a set of Parquet files, one file for each row.
 
-    They are copied once into a temporary file without a name, because a row cannot be read without those around it.
+    Pictures are copied once to an unnamed temporary file, because a Parquet row cannot be read without its neighbours.
 
     Raises:
-        UserError: a file is damaged, or it cannot be told what its columns are.
+        UserError: a file is damaged, or its columns are ambiguous.
     """
 
     def __init__(self, path: Path, sources: Sequence[Source], rules: ReadingRules = USUAL) -> None:
@@ -40,21 +40,21 @@ class PictureRows:
         self._lock = Lock()
 
     def state(self) -> Iterator[str]:
-        """Give names, sizes and times of the files."""
+        """Yield the name, size and modification time of each file."""
         for source in (source for files in self._shards.values() for source in files):
-            found = (source.path or self.path).stat()
-            yield f"{source.name}\0{found.st_size}\0{found.st_mtime_ns}"
+            stat = (source.path or self.path).stat()
+            yield f"{source.name}\0{stat.st_size}\0{stat.st_mtime_ns}"
 
     def files(self) -> list[File]:
         """List all rows."""
         return [File(name, size) for name, (_, size) in self._places.items()]
 
     def folders(self) -> list[str]:
-        """List no folder."""
+        """Return no folders."""
         return []
 
     def listing(self) -> Listing:
-        """Read all rows: list them as pictures with their parts and classes."""
+        """Read all rows and return them as pictures with parts and classes."""
         rows: list[tuple[str, File, Label]] = []
         names: tuple[str, ...] = ()
         notes: dict[str, None] = {}
@@ -62,22 +62,22 @@ class PictureRows:
             for source in sources:
                 schema = schema_of(source)
                 if not schema.encoded:
-                    raise UserError(f"{source.where}: holds no pictures, as others of its set do; give one file")
+                    raise UserError(f"{source.where}: has no pictures, but other files of the set do; give one file")
                 names = names or schema.class_names
                 notes |= dict.fromkeys(schema.notes(source))
-                rows += [(part, file, label) for file, label in self._copied(source, schema)]
+                rows += [(part, file, label) for file, label in self._copy_pictures(source, schema)]
         classes = _classes({label for *_, label in rows} - {None}, names, str(self.path))
         numbers: dict[Label, int] = {label: number for number, label in enumerate(classes)}
         pictures = [Picture(self, file, part, numbers.get(label, -1)) for part, file, label in rows]
         if not pictures:
-            raise UserError(f"{self.path}: holds no row; save it again")
+            raise UserError(f"{self.path}: has no rows; save it again")
         return Listing(pictures, tuple(str(name) for name in classes.values()), tuple(notes))
 
-    def _copied(self, source: Source, schema: Schema) -> Iterator[tuple[File, Label]]:
-        """Copy the pictures of a file, and give each with its label."""
-        most, row = min(MOST_BYTES, max(SUSPECT_SIZE, SUSPECT_RATIO * source.size)), 0
+    def _copy_pictures(self, source: Source, schema: Schema) -> Iterator[tuple[File, Label]]:
+        """Copy the pictures of a file, and yield each with its label."""
+        limit, row = min(MOST_BYTES, max(SUSPECT_SIZE, SUSPECT_RATIO * source.size)), 0
         end = self._content.seek(0, 2)
-        first = end
+        start = end
         for batch in batches(source, schema, ROWS):
             labels = values(batch.column(schema.label), source.where).tolist() if schema.label else []
             for place, content in enumerate(_encoded(batch.column(schema.encoded))):
@@ -86,8 +86,8 @@ class PictureRows:
                 self._content.write(content)
                 self._places[file.name] = end, len(content)
                 end += len(content)
-                if end - first > most:
-                    raise UserError(f"{source.where}: unpacks to over {most:,} bytes of pictures; get it again")
+                if end - start > limit:
+                    raise UserError(f"{source.where}: has over {limit:,} bytes of pictures; download it again")
                 yield file, labels[place] if schema.label and labels[place] != -1 else None
 
     @cached_property
@@ -99,7 +99,7 @@ class PictureRows:
         return BytesIO(self.read(file))
 
     def read(self, file: File) -> bytes:
-        """Read a picture; several threads may."""
+        """Read a picture; this is thread-safe."""
         start, size = self._places[file.name]
         if not size:
             raise Unreadable("its row holds no picture")
@@ -114,7 +114,7 @@ class PictureRows:
 
 
 def _encoded(column: Any) -> Iterator[Any]:
-    """Give the bytes of each cell; none where there are none, as where only the path of a picture is kept."""
+    """Yield the bytes of each cell; b"" for an empty cell, such as one with only the path of a picture."""
     column = column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
     cells = column.field("bytes") if hasattr(column, "field") else column
     for cell in cells:
@@ -122,9 +122,9 @@ def _encoded(column: Any) -> Iterator[Any]:
 
 
 def _classes(labels: set[Label], names: tuple[str, ...], where: str) -> dict[Label, Label]:
-    """Return the classes that have pictures, in their order: the label of each, and its name."""
+    """Return the labels of all classes with pictures in order, and the name of each."""
     if len(labels) > MOST_CLASSES:
-        raise UserError(f"{where}: holds {len(labels):,} classes; {MOST_CLASSES:,} at most work")
+        raise UserError(f"{where}: has {len(labels):,} classes; give at most {MOST_CLASSES:,}")
     ordered = sorted(labels, key=lambda label: (isinstance(label, str), label))
     named = all(isinstance(label, int) and 0 <= label < len(names) for label in labels)
     return {label: names[label] if named and isinstance(label, int) else label for label in ordered}

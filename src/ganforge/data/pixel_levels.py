@@ -1,4 +1,4 @@
-"""Which levels of a set are black and white: told by its type and range, or by the user."""
+"""The black and white levels of a set, from its type and range or from the user."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,29 +10,29 @@ from ganforge.errors import UserError
 
 Array = npt.NDArray[Any]
 
-HAIR = 1e-5
-"""What normalising in float32 leaves beside the ends of a range."""
+TOLERANCE = 1e-5
+"""Tolerance at the ends of a range, for rounding errors of float32 normalisation."""
 
-DEEP = {10: 1023, 12: 4095, 14: 16383, 16: 65535}
-"""The highest level of cameras and scanners, by their bits."""
+MAX_LEVEL_OF_BITS = {10: 1023, 12: 4095, 14: 16383, 16: 65535}
+"""The highest level of cameras and scanners by bit depth."""
 
-BLOCK = 2**24
-"""Pixels that are converted at a time."""
+CHUNK_PIXELS = 2**24
+"""Number of pixels converted at a time."""
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The level that becomes 0, and the one that becomes 255."""
+    """The levels that are mapped to 0 and to 255."""
 
     black: float
     white: float
 
 
 def parse_levels(text: str | None) -> tuple[float, float] | None:
-    """Understand ``--levels LOW,HIGH``.
+    """Parse ``--levels LOW,HIGH``.
 
     Raises:
-        UserError: these are not two numbers, the lower first.
+        UserError: the text is not two numbers, the lower first.
     """
     if text is None:
         return None
@@ -42,16 +42,16 @@ def parse_levels(text: str | None) -> tuple[float, float] | None:
     except (ValueError, UserError):
         raise UserError(
             f"--levels {text}: write the levels of black and white, the lower first, as in --levels 0,4095 "
-            "(--levels=-0.5,0.5 where the first is negative)"
+            "(--levels=-0.5,0.5 if the first is negative)"
         ) from None
     return low, high
 
 
 def check_levels(levels: tuple[float, float] | None) -> None:
-    """Refuse levels that are not two numbers, the lower first.
+    """Check a pair of levels.
 
     Raises:
-        UserError: with the way to write them.
+        UserError: ``levels`` is not two finite numbers, the lower first.
     """
     if levels is None:
         return
@@ -63,62 +63,66 @@ def check_levels(levels: tuple[float, float] | None) -> None:
         raise UserError(f"levels {levels}: give the levels of black and white, the lower first: (0, 4095)")
 
 
-def choose_levels(kind: str, low: float, high: float, wanted: tuple[float, float] | None) -> tuple[Levels, str]:
-    """Settle which levels are black and white, and say in a line what is not sure about the choice ("" if nothing is).
+def choose_levels(kind: str, low: float, high: float, user_levels: tuple[float, float] | None) -> tuple[Levels, str]:
+    """Return the levels of black and white, and a note if the choice is uncertain ("" otherwise).
 
     Args:
-        kind: of NumPy's dtype: b truth values, i and u whole numbers, f floats.
+        kind: the kind of NumPy's dtype: b boolean, i and u integer, f float.
         low: the lowest level in the set.
-        high: the highest one.
-        wanted: what the user says.
+        high: the highest level in the set.
+        user_levels: the user's levels.
 
     Raises:
-        ValueError: with the reason why the range cannot be read, and what to do.
+        ValueError: the range is ambiguous; the message says what to do.
     """
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("some pixels are NaN or infinite; repair or drop those images")
-    run = f"pixels run from {low:g} to {high:g}"
-    if wanted is not None:
-        outside = low < wanted[0] or high > wanted[1]
-        beyond = f"{run}, beyond --levels {wanted[0]:g},{wanted[1]:g}: what lies outside is cut off"
-        return Levels(*wanted), beyond if outside else ""
+        raise ValueError("some pixels are NaN or infinite; repair or remove those images")
+    span = f"pixels range from {low:g} to {high:g}"
+    if user_levels is not None:
+        outside = low < user_levels[0] or high > user_levels[1]
+        note = f"{span}, beyond --levels {user_levels[0]:g},{user_levels[1]:g}: levels outside are clipped"
+        return Levels(*user_levels), note if outside else ""
     if kind == "b":
         return Levels(0, 1), ""
-    if kind == "f" and high <= 1 + HAIR and low >= -1 - HAIR:
-        if low >= -HAIR:
+    if kind == "f" and high <= 1 + TOLERANCE and low >= -1 - TOLERANCE:
+        if low >= -TOLERANCE:
             return Levels(0, 1), ""
-        return Levels(-1, 1), f"{run}: read as -1..1; --levels LOW,HIGH says otherwise" if _half(low, high) else ""
+        return Levels(-1, 1), f"{span}: read as -1..1; --levels LOW,HIGH sets others" if _is_half_range(
+            low, high
+        ) else ""
     if low < 0 or (kind == "f" and high > 255):
-        raise ValueError(f"{run}; say which levels are black and white: --levels {_whole(low)},{_whole(high)}")
+        raise ValueError(f"{span}; give the levels of black and white: --levels {_rounded(low)},{_rounded(high)}")
     if high <= 255:
         return Levels(0, 255), ""
-    bits = next((bits for bits, most in DEEP.items() if high <= most), None)
+    bits = next((bits for bits, most in MAX_LEVEL_OF_BITS.items() if high <= most), None)
     if bits is None:
-        raise ValueError(f"{run}; say which levels are black and white: --levels {_whole(low)},{_whole(high)}")
-    return Levels(0, DEEP[bits]), f"{run}: read as {bits} bits, 0 to {DEEP[bits]}; --levels LOW,HIGH says otherwise"
+        raise ValueError(f"{span}; give the levels of black and white: --levels {_rounded(low)},{_rounded(high)}")
+    return Levels(
+        0, MAX_LEVEL_OF_BITS[bits]
+    ), f"{span}: read as {bits} bits, 0 to {MAX_LEVEL_OF_BITS[bits]}; --levels LOW,HIGH sets others"
 
 
-def _half(low: float, high: float) -> bool:
-    """Whether a range below 0 uses no more than half of -1..1."""
-    return bool(max(abs(low), abs(high)) <= 0.5 + HAIR)
+def _is_half_range(low: float, high: float) -> bool:
+    """Return whether a range below 0 uses at most half of -1..1."""
+    return bool(max(abs(low), abs(high)) <= 0.5 + TOLERANCE)
 
 
-def _whole(level: float) -> str:
+def _rounded(level: float) -> str:
     return f"{level:g}" if abs(level) < 1e6 else f"{level:.0f}"
 
 
 def to_levels(pixels: Array, levels: Levels) -> npt.NDArray[np.uint8]:
-    """Map pixels to 0..255: linear from black to white, rounded, cut off outside."""
+    """Map pixels to 0..255: linear from black to white, rounded, clipped outside."""
     if pixels.dtype == np.uint8 and levels == Levels(0, 255):
         return pixels
     result = np.empty(pixels.shape, np.uint8)
-    step = max(1, BLOCK // max(1, int(np.prod(pixels.shape[1:]))))
+    step = max(1, CHUNK_PIXELS // max(1, int(np.prod(pixels.shape[1:]))))
     for start in range(0, len(pixels), step):
-        result[start : start + step] = _block(pixels[start : start + step], levels)
+        result[start : start + step] = _map_chunk(pixels[start : start + step], levels)
     return result
 
 
-def _block(pixels: Array, levels: Levels) -> Array:
+def _map_chunk(pixels: Array, levels: Levels) -> Array:
     scaled: Array
     if pixels.dtype.kind == "f" and levels == Levels(0, 1):
         scaled = pixels.astype(np.float32) * 255

@@ -1,4 +1,4 @@
-"""Clusters of images that look alike: what stands for classes where there are none."""
+"""k-means clusters of similar images as class labels for unlabelled data."""
 
 import warnings
 
@@ -11,34 +11,34 @@ from torch.nn.functional import adaptive_avg_pool2d
 from ganforge.data.images import ImageSet
 
 SIDE = 14
-"""Images are compared at so many places across and down, each the mean of what lies there."""
-SAMPLE, ROUNDS = 10_000, 15
-"""Images that the centres are found on, and how often the centres move."""
+"""Images are averaged down to this many pixels on each side before clustering."""
+SAMPLE, ITERATIONS = 10_000, 15
+"""Number of images that the centres are fitted on, and number of k-means iterations."""
 
 
 def with_kmeans_labels(images: ImageSet, count: int) -> ImageSet:
-    """Return the images with the numbers of their clusters, from 0 to ``count`` - 1, in the place of labels.
+    """Return the images with cluster numbers 0 to ``count`` - 1 as labels.
 
-    k-means (Lloyd 1982) on images made small; the first centres are images, evenly spaced through the set, so that
-    nothing here is chance. Some clusters may be empty, where many images are the same.
+    k-means (Lloyd 1982) on downscaled images. The initial centres are images at even intervals of the set, so the
+    result is deterministic. Clusters may be empty if many images are identical.
     """
-    from scipy.cluster.vq import kmeans2, vq  # a third of a second, and few recipes need it
+    from scipy.cluster.vq import kmeans2, vq  # the import takes a third of a second, and few recipes need it
 
-    chosen = torch.linspace(0, len(images) - 1, min(len(images), SAMPLE)).long()
-    some = _small(images.gather(chosen))
-    first = some[torch.linspace(0, len(some) - 1, count).long().numpy()]
+    indices = torch.linspace(0, len(images) - 1, min(len(images), SAMPLE)).long()
+    sample = _downscale(images.gather(indices))
+    initial = sample[torch.linspace(0, len(sample) - 1, count).long().numpy()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a cluster is empty: it stays so
-        centres, _ = kmeans2(some, first, iter=ROUNDS, minit="matrix")
-    labels = [torch.from_numpy(vq(_small(piece), centres)[0]).long() for piece in images.chunks()]
+        warnings.simplefilter("ignore", UserWarning)  # about empty clusters, which are allowed
+        centres, _ = kmeans2(sample, initial, iter=ITERATIONS, minit="matrix")
+    labels = [torch.from_numpy(vq(_downscale(chunk), centres)[0]).long() for chunk in images.chunks()]
     return ImageSet(images.images, torch.cat(labels), tuple(map(str, range(count))), images.name, images.span)
 
 
 def class_frequencies(labels: Tensor, classes: int) -> Tensor:
-    """Return which part of all labels each class has, float [classes]."""
+    """Return the frequency of each class among the labels, float [classes]."""
     return torch.bincount(labels, minlength=classes) / len(labels)
 
 
-def _small(images: Tensor) -> NDArray[np.float32]:
-    places: NDArray[np.float32] = adaptive_avg_pool2d(images.float() / 255, SIDE).flatten(1).numpy()
-    return places
+def _downscale(images: Tensor) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = adaptive_avg_pool2d(images.float() / 255, SIDE).flatten(1).numpy()
+    return pixels

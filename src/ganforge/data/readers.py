@@ -1,6 +1,6 @@
-"""Files become ImageSets, or a UserError in one line; nothing is ever unpickled.
+"""Readers of files, folders and zips of arrays and tables; nothing is ever unpickled.
 
-Every reader ends in `settle`, the one place where layout, pixel type and labels are settled.
+Every reader ends in `to_image_sets`, which normalises layout, pixel levels and labels.
 """
 
 import re
@@ -26,18 +26,27 @@ from ganforge.data.normalize_arrays import RawSplits, to_image_sets
 from ganforge.data.open_file import FORMS, open_content, refusing_damage
 from ganforge.data.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.reading_rules import USUAL, ReadingRules
-from ganforge.data.table_files import FEW_PICTURES, Kind, Reading, Source, kind_by_name, look_into, of_one_set, single
+from ganforge.data.table_files import (
+    FEW_PICTURES,
+    Kind,
+    Reading,
+    Source,
+    kind_by_name,
+    list_contents,
+    of_one_set,
+    single,
+)
 from ganforge.errors import UserError
 
 SETS = {"idx": read_idx_set, "arrays": read_arrays, "csv": read_csv_set, "parquet": read_parquet_set}
-"""What reads the files of one set, by what they are."""
+"""The reader of a set's files, by kind."""
 
 HOLDING = {"idx": lambda _: True, "arrays": holds_arrays, "csv": holds_pixels, "parquet": holds_columns}
-"""What tells by the start of a file whether it can hold images."""
+"""The check whether a file can hold images, by kind; it reads only the start of the file."""
 
 
 def read_path(path: Path, rules: ReadingRules = USUAL) -> RawSplits:
-    """Read a file of arrays (IDX, .npy, .npz), a table (CSV, Parquet), or a folder or zip of such files.
+    """Read an array file (IDX, .npy, .npz), a table (CSV, Parquet), or a folder or zip of such files.
 
     Raises:
         UserError: the file is missing, damaged, too large or of another kind, or its images or labels cannot be used.
@@ -50,13 +59,13 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> RawSplits:
         reading = SETS[kind](sources, str(path), rules)
     else:
         reading = _read_file(path, rules)
-    return to_image_sets(reading.found, str(path), name, rules, reading.notes, reading.class_names or None)
+    return to_image_sets(reading.arrays, str(path), name, rules, reading.notes, reading.class_names or None)
 
 
 def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
-    """Say whether a folder or zip is to be read by `read_path`: it holds arrays, tables or IDX files.
+    """Return whether `read_path` reads a folder or zip, because it contains arrays, tables or IDX files.
 
-    With a few pictures beside them, the tables count if they hold images.
+    A few pictures next to tables are ignored if the tables hold images.
     """
     if rules.version == 1:
         return path.is_dir() and any(find_spelling(path, name) for name in MNIST_FILES)
@@ -64,7 +73,7 @@ def holds_tables(path: Path, rules: ReadingRules = USUAL) -> bool:
 
 
 def parquet_pictures(path: Path, rules: ReadingRules = USUAL) -> list[Source]:
-    """Return the Parquet files of encoded pictures that a path is or holds, which are read as pictures."""
+    """Return the Parquet files of encoded pictures at a path, which are read like picture files."""
     if rules.version == 1 or not path.exists():
         return []
     if path.is_dir() or _is_zip(path):
@@ -83,14 +92,14 @@ def _read_file(path: Path, rules: ReadingRules) -> Reading:
     if kind and kind != "idx":
         return SETS[kind]([single(path, kind)], str(path), rules)
     if _is_picture(path):
-        raise UserError(f"{path}: is a single picture; give the folder or zip in which all pictures of the set are")
+        raise UserError(f"{path}: is a single picture; give the folder or zip with all pictures of the set")
     images, labels = read_idx(path, "images"), labels_beside(path)
-    found = {"train": (images, read_idx(labels, "labels") if labels else None)}
-    return as_published(found, set_name(path), rules)
+    arrays = {"train": (images, read_idx(labels, "labels") if labels else None)}
+    return as_published(arrays, set_name(path), rules)
 
 
 def _kind_of(path: Path) -> Kind | None:
-    """Tell what a file is by its first bytes, and by its name where these could be of many kinds."""
+    """Return the kind of a file by its first bytes, or by its name if the bytes are ambiguous."""
     with open_content(path) as stream:
         start = stream.read(4096)
     if start.startswith(b"PAR1"):
@@ -103,14 +112,14 @@ def _kind_of(path: Path) -> Kind | None:
 
 
 def _is_table(start: bytes) -> bool:
-    """Say whether a file that starts so is a table whatever its name: its second line has many numbers."""
+    """Return whether a file with this start is a table, whatever its name: its second line has many numbers."""
     printable = set(string.printable.encode())
     line = start.split(b"\n")[1:2] or [b""]
     return set(start) <= printable and sum(word.isdigit() for word in re.split(rb"[\s,;.]+", line[0])) >= 64
 
 
 def _is_zip(path: Path) -> bool:
-    """Say whether a file is a zip of files, which an .npz is not."""
+    """Return whether a file is a zip, but not a .npz."""
     if not path.is_file() or path.suffix.lower() == ".npz":
         return False
     with refusing_damage(path), path.open("rb") as stream:
@@ -131,29 +140,29 @@ def _is_picture(path: Path) -> bool:
 
 
 def _tables_in(path: Path) -> list[Source]:
-    """Return the files of arrays or tables in a folder or zip, none where pictures count more."""
-    holding = look_into(path)
-    if not holding.pictures:
-        return holding.sources
-    few = holding.pictures <= FEW_PICTURES
-    return holding.sources if few and any(HOLDING[source.kind](source) for source in holding.sources) else []
+    """Return the array and table files in a folder or zip; none if it is a set of pictures."""
+    contents = list_contents(path)
+    if not contents.pictures:
+        return contents.sources
+    few = contents.pictures <= FEW_PICTURES
+    return contents.sources if few and any(HOLDING[source.kind](source) for source in contents.sources) else []
 
 
 def one_set(path: Path, rules: ReadingRules) -> tuple[Kind, list[Source]]:
-    """Return the files of the one set that a folder or zip holds, all of one kind.
+    """Return the files of the only set in a folder or zip, all of one kind.
 
     Raises:
-        UserError: there are none, or files of several kinds that hold images each.
+        UserError: there is no such file, or files of several kinds hold images.
     """
     sources = _tables_in(path)
     if not sources:
-        raise UserError(f"{path}: holds no file of arrays and no table; {FORMS}")
+        raise UserError(f"{path}: contains no array file and no table; {FORMS}")
     sources = of_one_set(sources, str(path), rules)
     kinds = {source.kind for source in sources}
     if len(kinds) > 1:
         kinds = {source.kind for source in sources if HOLDING[source.kind](source)} or kinds
     if len(kinds) > 1:
         example = ", ".join(next(s.name for s in sources if s.kind == kind) for kind in sorted(kinds))
-        raise UserError(f"{path}: holds files of images in several forms ({example}); give the path of one")
+        raise UserError(f"{path}: contains image files in several formats ({example}); give the path of one")
     (kind,) = kinds
     return kind, [source for source in sources if source.kind == kind]

@@ -1,6 +1,6 @@
-"""The rules by which files become images: what a user chose, and the version of what ganforge decides by itself.
+"""The rules for reading files as images: the user's choices, and the version of ganforge's default behaviour.
 
-A run keeps its rules in ``run.json``: its data are read by the same rules for as long as the run is used.
+A run stores its rules in ``run.json``, so that its data is always read by the same rules.
 """
 
 import re
@@ -13,9 +13,9 @@ from ganforge.errors import UserError
 from ganforge.settings import Settings
 
 CURRENT = 2
-"""Version 1 ruled until November 2026. It knew parts by the names of ``PARTS_1`` alone, put class names in the order of
-their text, kept every picture that was saved in colour in colour, let labels start at 0 only, and cut sets without
-regard to their classes."""
+"""Version 1 was in use until November 2026. It recognised parts only by the names in ``PARTS_1``, sorted class names as
+text, kept every picture saved in colour in colour, required labels to start at 0, and split sets without regard to
+classes."""
 
 PARTS_1 = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 PART_WORDS = {
@@ -24,18 +24,18 @@ PART_WORDS = {
     "test": ("test", "testing", "tst", "te", "t10k"),
 }
 FILLERS = ("set", "data", "dataset", "split", "images", "image", "imgs", "img", "pictures", "samples", "folder", "part")
-"""Words that say nothing where they stand beside the name of a part: trainingSet, test_data, images-val."""
+"""Words without meaning next to the name of a part: trainingSet, test_data, images-val."""
 
 
 class ReadingRules(Settings):
-    """How files become images.
+    """The rules for reading files as images.
 
     Attributes:
-        version: of what ganforge decides by itself: parts, order of classes, grey, labels, cutting.
-        resize: for pictures: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
-        skip_bad: leave out pictures that cannot be read.
-        levels: the pixel levels that are black and white, where they are not what they seem.
-        colour: three channels, also where all pictures are grey.
+        version: version of the default behaviour: parts, order of classes, grey detection, labels, splitting.
+        resize: for picture files: 32 scales and crops to 32×32, "32-pad" scales and pads.
+        skip_bad: whether to skip pictures that cannot be read.
+        levels: the pixel levels of black and white; None determines them from type and range.
+        colour: whether to keep three channels for grey pictures.
     """
 
     version: int = CURRENT
@@ -46,18 +46,18 @@ class ReadingRules(Settings):
 
     @classmethod
     def of_run(cls, data: Mapping[str, Any]) -> Self:
-        """Return the rules that ``run.json`` keeps in its table ``data``; a table without a version is of version 1."""
+        """Return the rules from the table ``data`` of ``run.json``; a table without a version has version 1."""
         if (version := data.get("rules", 1)) > CURRENT:
-            raise UserError(f"run.json: its data were read by rules of version {version}; a newer ganforge knows them")
+            raise UserError(f"run.json: its data were read by rules of version {version}; install a newer ganforge")
         rules = {name: data[name] for name in ("resize", "skip_bad", "colour") if name in data}
         return cls._checked(version=version, levels=data.get("levels"), **rules)
 
     @classmethod
     def chosen(cls, **choices: Any) -> Self:
-        """Return the rules with what a user chose.
+        """Return the rules with the user's choices.
 
         Raises:
-            UserError: some choice is none.
+            UserError: a choice is invalid.
         """
         return cls._checked(**choices)
 
@@ -67,11 +67,11 @@ class ReadingRules(Settings):
             pair = None if levels is None else tuple(float(level) for level in levels)
             return cls.model_validate({**fields, "levels": pair})
         except (TypeError, ValueError) as error:
-            told = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("levels",), "msg": "a pair"}
-            raise UserError(f"{told['loc'][0]}: cannot be used ({told['msg']})") from None
+            detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("levels",), "msg": "a pair"}
+            raise UserError(f"{detail['loc'][0]}: cannot be used ({detail['msg']})") from None
 
     def for_run(self) -> dict[str, Any]:
-        """Return the rules as `of_run` reads them."""
+        """Return the rules in the form that `of_run` reads."""
         return {
             "rules": self.version,
             "resize": self.resize,
@@ -81,7 +81,7 @@ class ReadingRules(Settings):
         }
 
     def part_named(self, name: str) -> str | None:
-        """Return the part, train, validation or test, that a folder, file or array of this name holds, or None."""
+        """Return the part (train, validation or test) of a folder, file or array with this name, or None."""
         return PARTS_1.get(name) if self.version == 1 else part_named(name)
 
 
@@ -89,13 +89,13 @@ USUAL = ReadingRules()
 
 
 def words_of(name: str) -> list[str]:
-    """Split a name into its words, small: trainingSet, training_set and TRAINING-SET are training, set."""
-    parted = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
-    return [word.casefold() for word in re.split(r"[\W_]+", parted) if word]
+    """Split a name into lower-case words: trainingSet, training_set and TRAINING-SET are training, set."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    return [word.casefold() for word in re.split(r"[\W_]+", spaced) if word]
 
 
 def part_named(name: str) -> str | None:
-    """Return the part that a name stands for, whatever its spelling; fillers such as ``set`` do not count."""
+    """Return the part that a name means in any spelling; fillers such as ``set`` are ignored."""
     words = [word for word in words_of(name) if word not in FILLERS and not word.isdigit()]
     if len(words) != 1:
         return None

@@ -1,4 +1,4 @@
-"""What is in a data set, in numbers and in words: counts, classes, copies, and what training would suffer from."""
+"""A summary of a data set: counts, classes, copies, and warnings about problems for training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from ganforge.data.normalize_arrays import is_grey
 
 FEW_IMAGES = 1_000
 SCARCE_CLASS = 1 / 5
-"""A class with less than this part of its fair share (images / classes) is hardly learned."""
+"""A class below this fraction of its fair share (images / classes) is reported as scarce."""
 
 MANY_COPIES = 0.01
-NO_LABELS = "no labels: recipes that ask for a class (conditional ones) cannot be used"
+NO_LABELS = "no labels: conditional recipes cannot be used; use an unconditional recipe"
 NARROW_RANGE = 64
 DARK = 16
-"""Levels of small counts, as 0..16, reach no higher."""
+"""Highest level of data stored as small counts, such as 0..16."""
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One class of the training images: how many there are and which share of the labelled ones, 0..1."""
+    """One class of the training images: number of images, and share of the labelled images, 0..1."""
 
     name: str
     count: int
@@ -34,7 +34,7 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class Summary:
-    """A data set described; `dataclasses.asdict` makes it ready for JSON.
+    """The summary of a data set; `dataclasses.asdict` converts it for JSON.
 
     Attributes:
         counts: images per split.
@@ -43,8 +43,8 @@ class Summary:
         unlabelled: training images without a label.
         duplicates: training images that repeat an earlier one exactly.
         test_in_train: test images that are also training images.
-        constant: training images of one single grey or colour level.
-        warnings: what training would suffer from, one sentence each.
+        constant: training images with a single grey or colour level.
+        warnings: problems for training, one sentence each.
     """
 
     name: str
@@ -66,32 +66,32 @@ class Summary:
 
 
 def summarise(splits: Splits) -> Summary:
-    """Describe a data set and say what training on it would suffer from."""
+    """Summarise a data set and warn about problems for training."""
     train, test = splits.train, splits.test
     channels, height, width = train.shape
     levels = _histogram(train)
-    seen = np.flatnonzero(levels)
+    present = np.flatnonzero(levels)
     mean = float(levels @ np.arange(256) / levels.sum())
-    spread = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
+    std = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
     hashes = _hashes(train)
     distinct = set(hashes)
-    constant = sum(_constant(piece) for piece in train.chunks())
+    constant = sum(_count_constant(chunk) for chunk in train.chunks())
     counts = torch.bincount(train.labels[train.labels >= 0], minlength=len(train.class_names)).tolist()
     labelled = sum(counts)
     classes = [
         ClassCount(name, count, count / max(1, labelled)) for name, count in zip(train.class_names, counts, strict=True)
     ]
-    numbers = Summary(
+    summary = Summary(
         name=train.name,
         origin=splits.origin,
         counts={"train": len(train), "validation": len(splits.validation), "test": len(test)},
         channels=channels,
         height=height,
         width=width,
-        pixel_min=int(seen[0]),
-        pixel_max=int(seen[-1]),
+        pixel_min=int(present[0]),
+        pixel_max=int(present[-1]),
         pixel_mean=mean,
-        pixel_std=spread,
+        pixel_std=std,
         classes=classes,
         unlabelled=len(train) - labelled,
         duplicates=len(hashes) - len(distinct),
@@ -99,21 +99,21 @@ def summarise(splits: Splits) -> Summary:
         constant=constant,
         warnings=[],
     )
-    numbers.warnings.extend(_image_warnings(numbers) + _grey_warnings(train) + _label_warnings(numbers))
-    return numbers
+    summary.warnings.extend(_image_warnings(summary) + _grey_warnings(train) + _label_warnings(summary))
+    return summary
 
 
 def lines_before_work(splits: Splits) -> list[str]:
-    """Say in a line each, before training or measuring, how data were read and what they suffer from."""
-    found = summarise(splits)
-    return [*map(_note, splits.notes), *(f"warning: {line}" for line in found.warnings if line != NO_LABELS)]
+    """Return notes on how the data was read and warnings about it, for display before training or evaluation."""
+    warnings = summarise(splits).warnings
+    return [*map(_note, splits.notes), *(f"warning: {line}" for line in warnings if line != NO_LABELS)]
 
 
 def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
-    """Say in a line each how images that are to be measured were read, and what is odd about them."""
-    seen = np.flatnonzero(_histogram(images))
-    constant = sum(_constant(piece) for piece in images.chunks())
-    warnings = _level_warnings(int(seen[0]), int(seen[-1])) + _constant_warnings(constant, len(images))
+    """Return notes on how images for evaluation were read and warnings about them."""
+    present = np.flatnonzero(_histogram(images))
+    constant = sum(_count_constant(chunk) for chunk in images.chunks())
+    warnings = _level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
     return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
 
 
@@ -122,14 +122,14 @@ def _note(line: str) -> str:
 
 
 def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
-    """Count how often each of the 256 levels occurs; in pieces, because counting widens every pixel to 8 bytes."""
+    """Count each of the 256 levels; in chunks, because ``bincount`` converts every pixel to 8 bytes."""
     levels = np.zeros(256, np.int64)
-    for piece in images.chunks():
-        levels += np.bincount(piece.flatten().cpu().numpy(), minlength=256)
+    for chunk in images.chunks():
+        levels += np.bincount(chunk.flatten().cpu().numpy(), minlength=256)
     return levels
 
 
-def _constant(images: Tensor) -> int:
+def _count_constant(images: Tensor) -> int:
     flat = images.flatten(2)
     return int((flat.amin(2) == flat.amax(2)).all(1).sum())
 
@@ -137,84 +137,84 @@ def _constant(images: Tensor) -> int:
 def _hashes(images: ImageSet) -> list[bytes]:
     return [
         hashlib.blake2b(image.data, digest_size=16).digest()
-        for piece in images.chunks()
-        for image in piece.cpu().contiguous().numpy()
+        for chunk in images.chunks()
+        for image in chunk.cpu().contiguous().numpy()
     ]
 
 
-def _image_warnings(it: Summary) -> list[str]:
-    count = it.counts["train"]
+def _image_warnings(summary: Summary) -> list[str]:
+    count = summary.counts["train"]
     warnings = []
     if count < FEW_IMAGES:
         warnings.append(
-            f"only {count:,} images to train on: the discriminator may learn them by heart; "
-            f"collect {FEW_IMAGES:,} or more"
+            f"only {count:,} training images: the discriminator may memorise them; collect {FEW_IMAGES:,} or more"
         )
-    if it.duplicates == count - 1:
-        warnings.append("all training images are the same: a GAN can only learn to repeat it")
-    elif it.duplicates > MANY_COPIES * count:
+    if summary.duplicates == count - 1:
+        warnings.append("all training images are identical: a GAN can only repeat this image; give varied images")
+    elif summary.duplicates > MANY_COPIES * count:
         warnings.append(
-            f"{it.duplicates:,} of {count:,} images are exact copies of others: what is copied is overlearned"
+            f"{summary.duplicates:,} of {count:,} images are exact copies of others: a GAN draws them too often; "
+            "remove the copies"
         )
-    if it.test_in_train > MANY_COPIES * it.counts["test"]:
+    if summary.test_in_train > MANY_COPIES * summary.counts["test"]:
         warnings.append(
-            f"{it.test_in_train:,} of {it.counts['test']:,} test images are also trained on: "
-            "numbers measured on them will look better than they are"
+            f"{summary.test_in_train:,} of {summary.counts['test']:,} test images are also training images: "
+            "metrics on them will look better than they are; remove them from one part"
         )
-    return warnings + _constant_warnings(it.constant, count) + _level_warnings(it.pixel_min, it.pixel_max)
+    return (
+        warnings + _constant_warnings(summary.constant, count) + _level_warnings(summary.pixel_min, summary.pixel_max)
+    )
 
 
 def _constant_warnings(constant: int, count: int) -> list[str]:
     if not constant:
         return []
-    return [f"{constant:,} of {count:,} images are of one level throughout and show nothing: drop them"]
+    return [f"{constant:,} of {count:,} images have a single level throughout: remove them"]
 
 
 def _level_warnings(low: int, high: int) -> list[str]:
     if high - low >= NARROW_RANGE:
         return []
     if high <= 1:
-        return [f"pixels run from {low} to {high}: they look like 0/1 pixels; --levels 0,1 reads them so"]
+        return [f"pixels range from {low} to {high}, probably 0/1 pixels; --levels 0,1 reads them as such"]
     if high <= DARK:
-        return [f"pixels run from {low} to {high} of 255, nearly black; --levels {low},{high} if {high} is white"]
+        return [f"pixels range from {low} to {high} of 255, nearly black; --levels {low},{high} if {high} is white"]
     return [
-        f"pixels run only from {low} to {high}, a sliver of 0..255: contrast is too weak to learn from; "
-        f"--levels LOW,HIGH says which levels of the files are black and white"
+        f"pixels range only from {low} to {high} of 0..255: the contrast is too weak to learn from; "
+        f"--levels LOW,HIGH sets the levels of the files that are black and white"
     ]
 
 
 def _grey_warnings(images: ImageSet) -> list[str]:
-    if images.shape[0] == 3 and all(is_grey(piece.cpu().numpy()) for piece in images.chunks()):
-        return ["all training images are grey, kept in three equal channels: networks and judges for grey do not fit"]
+    if images.shape[0] == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in images.chunks()):
+        return ["all training images are grey in three equal channels: networks and judges for grey images do not fit"]
     return []
 
 
-def _label_warnings(it: Summary) -> list[str]:
-    count = it.counts["train"]
-    if it.unlabelled == count:
+def _label_warnings(summary: Summary) -> list[str]:
+    count = summary.counts["train"]
+    if summary.unlabelled == count:
         return [NO_LABELS]
     warnings = []
-    if it.unlabelled:
+    if summary.unlabelled:
         warnings.append(
-            f"{it.unlabelled:,} of {count:,} images have no label: "
-            "recipes that need a class for every image cannot be used"
+            f"{summary.unlabelled:,} of {count:,} images have no label: recipes that need a label for every image "
+            "cannot be used"
         )
-    present = [entry for entry in it.classes if entry.count]
-    missing = [entry.name for entry in it.classes if not entry.count]
+    present = [entry for entry in summary.classes if entry.count]
+    missing = [entry.name for entry in summary.classes if not entry.count]
     if len(present) == 1:
-        warnings.append(
-            f"all labelled images are of one class ({present[0].name}): a conditional recipe has nothing to choose"
-        )
+        warnings.append(f"all labelled images are of one class ({present[0].name}): a conditional recipe has no effect")
     if missing:
-        warnings.append(f"no training image of {_listed(missing)}: a generator cannot draw what it never saw")
-    fair = SCARCE_CLASS / len(it.classes)
-    if scarce := [f"{entry.name} ({entry.count:,})" for entry in present if entry.share < fair]:
-        warnings.append(f"few training images of {_listed(scarce)}: they will be drawn badly or not at all")
+        warnings.append(f"no training image of {_listed(missing)}: a generator cannot learn a class without images")
+    smallest_share = SCARCE_CLASS / len(summary.classes)
+    if scarce := [f"{entry.name} ({entry.count:,})" for entry in present if entry.share < smallest_share]:
+        warnings.append(f"few training images of {_listed(scarce)}: a generator will learn such a class badly")
     return warnings
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:10])
-    return f"class{'es' if len(names) > 1 else ''} {shown}" + (
+    first_names = ", ".join(names[:10])
+    return f"class{'es' if len(names) > 1 else ''} {first_names}" + (
         f" and {len(names) - 10} more" if len(names) > 10 else ""
     )

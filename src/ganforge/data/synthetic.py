@@ -1,4 +1,4 @@
-"""Made-up sets whose modes are known: points of a plane around centres, and digits stacked as colours."""
+"""Synthetic data with known modes: points in the plane around centres, and digits stacked as colour channels."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,42 +12,42 @@ from ganforge.randomness import random_generator
 
 @dataclass(frozen=True)
 class Mixture:
-    """Equal normal distributions around ``centres``, float64 [K, 2], each with the same ``std`` in all directions."""
+    """A mixture of equally likely isotropic normal distributions: ``centres`` float64 [K, 2], a common ``std``."""
 
     name: str
     centres: Tensor
     std: float
 
     def points(self, count: int, seed: int) -> "PointSet":
-        """Draw so many points; the same for the same count and seed."""
+        """Draw ``count`` points; the result depends on ``count`` and ``seed`` only."""
         random = random_generator(seed, "points", self.name)
         modes = torch.randint(len(self.centres), (count,), generator=random)
         noise = torch.randn(count, 2, generator=random, dtype=torch.float64)
         return PointSet(self.centres[modes] + self.std * noise, modes, self.name)
 
     def nearest(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the nearest centre's number, int64 [N], and the distance from it in ``std``, of points [N, 2]."""
+        """Return the nearest centre's index, int64 [N], and the distance to it in ``std``, for points [N, 2]."""
         distances, modes = torch.cdist(points.double(), self.centres).min(1)
         return modes, distances / self.std
 
 
 def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> Mixture:
-    """Centres at equal angles on a circle (Lin et al. 2018, section 4.1)."""
+    """Return a mixture with centres at equal angles on a circle (Lin et al. 2018, section 4.1)."""
     angles = torch.arange(modes, dtype=torch.float64) * (2 * torch.pi / modes)
     return Mixture("ring", radius * torch.stack([angles.cos(), angles.sin()], 1), std)
 
 
 def grid(side: int = 5, step: float = 2.0, std: float = 0.05) -> Mixture:
-    """Centres in a square around 0: -4, -2, 0, 2, 4 both ways (Lin et al. 2018, section 4.1)."""
+    """Return a mixture on a square grid: -4, -2, 0, 2, 4 along both axes (Lin et al. 2018, section 4.1)."""
     line = step * (torch.arange(side, dtype=torch.float64) - (side - 1) / 2)
     return Mixture("grid", torch.cartesian_prod(line, line), std)
 
 
 @dataclass(frozen=True)
 class PointSet:
-    """Points [N, 2] as floats with the number of their mode, int64 [N].
+    """Points, float [N, 2], with the index of their mode, int64 [N].
 
-    To the players a point is an image of two channels and one pixel.
+    The networks see a point as an image of two channels and one pixel.
     """
 
     points: Tensor
@@ -68,10 +68,10 @@ class PointSet:
 
 @dataclass(frozen=True)
 class Stacks:
-    """Three digits as the red, green and blue of one image: 1,000 modes, numbered as the digits read.
+    """Images with three digits as red, green and blue channels: 1,000 modes, numbered by the digits.
 
-    Every stack that ``digits`` make (n digits make n³), or those among them whose numbers are ``chosen``; pictures are
-    put together when they are asked for.
+    The set has all n³ stacks of n ``digits``, or only the stacks with the indices ``chosen``. `gather` builds the
+    images.
     """
 
     digits: ImageSet
@@ -82,7 +82,7 @@ class Stacks:
 
     @cached_property
     def labels(self) -> Tensor:
-        """The modes of the chosen stacks, int64 [N]; there is no room for those of every stack."""
+        """The modes of the chosen stacks, int64 [N]; for all n³ stacks they may not fit into memory."""
         return self.modes(torch.arange(len(self), device=self.digits.labels.device))
 
     def gather(self, indices: Tensor) -> Tensor:
@@ -92,11 +92,11 @@ class Stacks:
         return images.squeeze(2)
 
     def modes(self, indices: Tensor) -> Tensor:
-        """Return what is written on the stacks at ``indices``: 100 · red + 10 · green + blue."""
+        """Return the modes of the stacks at ``indices``: 100 · red + 10 · green + blue."""
         return mode_number(self.digits.labels[self._triples(indices)])
 
     def some(self, count: int, seed: int) -> "Stacks":
-        """Draw so many of them, with replacement, to be kept; the same for the same count and seed."""
+        """Draw ``count`` stacks with replacement as a new set; the result depends on ``count`` and ``seed`` only."""
         chosen = torch.randint(len(self), (count,), generator=random_generator(seed, "stacks"))
         return Stacks(self.digits, chosen.to(self.digits.labels.device))
 
@@ -112,5 +112,5 @@ class Stacks:
 
 
 def mode_number(digits: Tensor) -> Tensor:
-    """Read digits [N, 3] as one number: 0 to 999."""
+    """Return digits [N, 3] as one number, 0 to 999."""
     return digits @ torch.tensor([100, 10, 1], device=digits.device)

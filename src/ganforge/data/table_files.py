@@ -1,4 +1,4 @@
-"""Files with arrays or tables, by themselves, in a folder or in a zip, and which of them belong to one set."""
+"""Array and table files, alone or in a folder or zip, and the selection of those that belong to one set."""
 
 import os
 import re
@@ -33,17 +33,17 @@ PICTURE_ENDINGS = (
     *(".avif", ".tga", ".ico", ".pcx", ".jp2", ".j2k", ".jfif", ".apng", ".dds", ".sgi", ".psd", ".xbm", ".dib"),
 )
 FEW_PICTURES = 9
-"""So many pictures beside tables of images illustrate them; more are a set of their own."""
+"""Up to this many pictures next to tables of images are illustrations; more pictures are a set."""
 
 FEW_MEMBERS = 1000
-"""A zip with more members holds pictures, and its list is not worth reading to find out."""
+"""A zip with more members is taken as pictures without reading its list of members."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its name within the folder or zip, what it is, what messages call it, and how to open it unpacked.
+    """One file: its name within the folder or zip, its kind, its name in messages, and a function to open it.
 
-    ``path`` is where it lies on the disk, None in a zip; ``part`` is what its folder says.
+    ``opened`` decompresses. ``path`` is the path on disk, None in a zip; ``part`` is the part named by the folder.
     """
 
     name: str
@@ -56,26 +56,26 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """The name without folders and endings."""
+        """The name without folders and extensions."""
         return bare_name(PurePosixPath(self.name).name).rpartition(".")[0] or self.name
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of a set: arrays as they were found, names of the classes 0, 1, … if there are any, and notes."""
+    """The raw content of a set: arrays by part, names of the classes 0, 1, … if there are any, and notes."""
 
-    found: Found
+    arrays: Found
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def bare_name(name: str) -> str:
-    """Return a file's name without the ending of a packed file."""
+    """Return a file's name without the extension of a compressed file."""
     return next((name[: -len(end)] for end in PACKED_ENDINGS if name.lower().endswith(end)), name)
 
 
 def kind_by_name(name: str) -> Kind | None:
-    """Tell what a file is by its name, or None where the name does not say it."""
+    """Return the kind of a file by its name, or None."""
     bare = bare_name(PurePosixPath(name).name).lower()
     if re.search(r"[-._]idx[1-4](\b|[-_.])", bare):
         return "idx"
@@ -83,33 +83,33 @@ def kind_by_name(name: str) -> Kind | None:
 
 
 def single(path: Path, kind: Kind) -> Source:
-    """Make a source of one file."""
+    """Return a file as a source."""
     return Source(path.name, kind, str(path), lambda: open_content(path), path.stat().st_size, path)
 
 
 def in_order(parts: Mapping[str, T], where: str) -> dict[str, T]:
-    """Return train, validation and test in this order; a lone part is taken whole, as training images.
+    """Return train, validation and test in this order; a single part becomes the training part.
 
     Raises:
-        UserError: there are several parts, but none to train on.
+        UserError: there are several parts, but no training part.
     """
     if len(parts) == 1:
         return {"train": next(iter(parts.values()))}
     if "train" not in parts:
-        raise UserError(f"{where}: holds no train part beside {' and '.join(parts)}; add it, or give one of them")
+        raise UserError(f"{where}: contains {' and '.join(parts)} but no train part; add it, or give one of them")
     return {part: parts[part] for part in ("train", "validation", "test") if part in parts}
 
 
 @dataclass(frozen=True)
-class Holding:
-    """What a folder or zip holds: files of arrays or tables, and (up to a few, then no more are counted) pictures."""
+class Contents:
+    """The contents of a folder or zip: array and table files, and the number of pictures (counted to a limit)."""
 
     sources: list[Source]
     pictures: int
 
 
-def look_into(path: Path) -> Holding:
-    """List the files of arrays or tables in a folder or zip, and see whether there are more than a few pictures."""
+def list_contents(path: Path) -> Contents:
+    """List the array and table files in a folder or zip, and count pictures up to just over ``FEW_PICTURES``."""
     with refusing_damage(path):
         names = _names_in_folder(path) if path.is_dir() else _names_in_zip(path)
         sources: list[Source] = []
@@ -122,7 +122,7 @@ def look_into(path: Path) -> Holding:
             pictures += PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
             if pictures > FEW_PICTURES:
                 break
-    return Holding(sorted(sources, key=lambda source: source.name), pictures)
+    return Contents(sorted(sources, key=lambda source: source.name), pictures)
 
 
 def _names_in_folder(path: Path) -> Iterator[tuple[str, int]]:
@@ -135,14 +135,17 @@ def _names_in_folder(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def _names_in_zip(path: Path) -> Iterator[tuple[str, int]]:
-    if _members(path) > FEW_MEMBERS:
+    if _count_members(path) > FEW_MEMBERS:
         return
-    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:  # a damaged zip is refused where it is read
+    with (
+        suppress(zipfile.BadZipFile),
+        zipfile.ZipFile(path) as archive,
+    ):  # a damaged zip raises its error when it is read
         yield from ((m.filename, m.file_size) for m in archive.infolist() if not m.is_dir())
 
 
-def _members(path: Path) -> int:
-    """Read the number of members from a zip's end; a list of a million members takes seconds to read."""
+def _count_members(path: Path) -> int:
+    """Read the number of members from a zip's end record; reading a list of a million members takes seconds."""
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 2**16 - 22))
         tail = stream.read()
@@ -171,10 +174,10 @@ def _in_zip(path: Path, name: str, kind: Kind, size: int) -> Source:
 
 
 def of_one_set(sources: Sequence[Source], where: str, rules: ReadingRules, folder: str = "") -> list[Source]:
-    """Return the sources that make one set: those of the topmost folder that has any, or of its folders of parts.
+    """Return the sources of one set: those in the topmost folder that has any, or in its subfolders of parts.
 
     Raises:
-        UserError: several folders hold a set each.
+        UserError: several folders contain a set each.
     """
     below: dict[str, list[Source]] = {}
     for source in sources:
@@ -182,10 +185,10 @@ def of_one_set(sources: Sequence[Source], where: str, rules: ReadingRules, folde
         below.setdefault(top if rest else "", []).append(source)
     if here := below.get(""):
         return here
-    chosen = {top: of_one_set(inside, where, rules, f"{folder}{top}/") for top, inside in below.items()}
-    if len(chosen) == 1:
-        return chosen.popitem()[1]
-    parts = {top: part_in(top, rules) for top in chosen}
+    sets = {top: of_one_set(inside, where, rules, f"{folder}{top}/") for top, inside in below.items()}
+    if len(sets) == 1:
+        return sets.popitem()[1]
+    parts = {top: part_in(top, rules) for top in sets}
     if None in parts.values() or len(set(parts.values())) < len(parts):
-        raise UserError(f"{where}: holds several sets: {listed(sorted(chosen))}; give the path of one of them")
-    return [replace(source, part=parts[top]) for top, inside in chosen.items() for source in inside]
+        raise UserError(f"{where}: contains several sets: {listed(sorted(sets))}; give the path of one of them")
+    return [replace(source, part=parts[top]) for top, inside in sets.items() for source in inside]

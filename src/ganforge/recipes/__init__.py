@@ -1,1 +1,1 @@
-"""A method is one short TOML file beside this one; recipe.py reads, checks and resolves it."""
+"""Built-in recipes, one TOML file for each method; reading.py reads them, recipe.py defines and checks the fields."""

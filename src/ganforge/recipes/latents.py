@@ -1,4 +1,4 @@
-"""What a generator draws from."""
+"""Distributions of the latent."""
 
 from typing import Annotated, Literal, Self
 
@@ -19,7 +19,7 @@ class NormalLatent(Settings):
     std: PositiveFloat = 1.0
 
     def truncate(self, latent: Tensor, part: float) -> Tensor:
-        """Return latents [N, dim] ``part`` times as far from the middle."""
+        """Scale the distance of latents [N, dim] from the distribution's centre by ``part``."""
         return self.mean + part * (latent - self.mean)
 
 
@@ -38,15 +38,15 @@ class UniformLatent(Settings):
         return self
 
     def truncate(self, latent: Tensor, part: float) -> Tensor:
-        """Return latents [N, dim] ``part`` times as far from the middle."""
+        """Scale the distance of latents [N, dim] from the distribution's centre by ``part``."""
         middle = (self.low + self.high) / 2
         return middle + part * (latent - middle)
 
 
 class PartsLatent(Settings):
-    """Latent of ``normal`` numbers from N(0, std) and codes: one-hot ones of these widths, then ``uniform`` in -1..1.
+    """Latent of ``normal`` numbers from N(0, std), one-hot codes of widths ``categorical``, ``uniform`` codes in -1..1.
 
-    The codes are what InfoGAN (Chen et al. 2016, section 4) lets the discriminator read from the image.
+    The codes are those of InfoGAN (Chen et al. 2016, section 4): the discriminator predicts them from the image.
     """
 
     distribution: Literal["parts"]
@@ -57,19 +57,19 @@ class PartsLatent(Settings):
 
     @property
     def codes(self) -> Codes:
-        """How the codes lie."""
+        """The layout of the codes."""
         return Codes(self.categorical, self.uniform)
 
     @property
     def widths(self) -> list[int]:
-        """Numbers in each part."""
+        """The width of each part."""
         return [self.normal, *self.categorical, self.uniform]
 
     @property
     def dim(self) -> int:
-        """Numbers in all."""
+        """The total width."""
         return sum(self.widths)
 
     def truncate(self, latent: Tensor, part: float) -> Tensor:
-        """Return latents [N, dim] whose normal numbers are ``part`` times as far from 0; codes stay what they say."""
+        """Scale the normal numbers of latents [N, dim] by ``part``; codes stay unchanged."""
         return torch.cat([part * latent[:, : self.normal], latent[:, self.normal :]], 1)

@@ -1,4 +1,4 @@
-"""Recipes are read: from a built-in name or a TOML file, with changes, to a checked recipe or one line that helps."""
+"""Read a recipe from a built-in name or a TOML file, apply the user's changes, and report errors in one line."""
 
 import functools
 import os
@@ -26,14 +26,14 @@ from ganforge.settings import Settings
 
 NETS: dict[str, Mapping[Any, type]] = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "encoder": ENCODERS}
 TAGS = (("latent", "distribution", "normal"), *((net, "family", "mlp") for net in NETS))
-"""Tables that come in several kinds, the field that names the kind, and what it is unless it is given."""
+"""Tables of several kinds: the table, the field that names the kind, and the default kind."""
 
 
 def parse(values: dict[str, Any], where: str) -> Recipe:
     """Check plain values and return the recipe.
 
     Raises:
-        UserError: one line that names ``where``, the field, what is wrong and what would do.
+        UserError: a field is invalid; the message names ``where``, the field, the fault and what is allowed.
     """
     if "reconstruction" not in values:
         values = {"objective": {"name": "non-saturating"}, **values}
@@ -43,12 +43,12 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as invalid:
-        raise UserError(f"{where}: {'; '.join(_in_words(error, values) for error in invalid.errors()[:3])}") from None
+        raise UserError(f"{where}: {'; '.join(_describe(error, values) for error in invalid.errors()[:3])}") from None
 
 
-def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
-    """Turn one of pydantic's findings into a phrase."""
-    field = ".".join(str(part) for part in _plain(error["loc"], values))
+def _describe(error: ErrorDetails, values: dict[str, Any]) -> str:
+    """Turn one of pydantic's errors into a phrase."""
+    field = ".".join(str(part) for part in _without_kind(error["loc"], values))
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     message = re.sub("a valid dictionary or (instance|object).*", "a table of fields", message)
     message = message.replace("a valid tuple", "a list, such as [256]").replace("a valid integer", "a whole number")
@@ -59,7 +59,10 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
         context = error["ctx"]
         message = f"{context['discriminator']} = {context['tag']!r} is none of {context['expected_tags']}"
     elif error["type"] == "string_pattern_mismatch":
-        message = f"small letters, digits, '.', '_' and '-' only, the first a letter or digit; found {error['input']!r}"
+        message = (
+            "lower-case letters, digits, '.', '_' and '-' only, starting with a letter or digit; "
+            f"found {error['input']!r}"
+        )
     elif error["type"] == "missing":
         message = "this field is required"
     elif not isinstance(error["input"], dict | Settings):
@@ -68,20 +71,20 @@ def _in_words(error: ErrorDetails, values: dict[str, Any]) -> str:
 
 
 def _no_such_field(name: str, place: tuple[int | str, ...], values: dict[str, Any]) -> str:
-    elsewhere = [known for known, objective in OBJECTIVES.items() if name in objective.model_fields]
-    if place == ("objective",) and elsewhere:
-        return f"{values['objective']['name']} has no such field; it belongs to {', '.join(elsewhere)}"
+    owners = [label for label, objective in OBJECTIVES.items() if name in objective.model_fields]
+    if place == ("objective",) and owners:
+        return f"{values['objective']['name']} has no such field; it belongs to {', '.join(owners)}"
     return f"no such field; {suggest_names(name, _fields_at(place, values))}"
 
 
-def _plain(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
-    """Leave out the kind of a table, which pydantic puts behind the table's name."""
+def _without_kind(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
+    """Remove the kind of a table, which pydantic adds after the table's name."""
     kinds = {(table, str(values[table].get(tag))) for table, tag, _ in TAGS if isinstance(values.get(table), dict)}
     return place[:1] + place[2:] if place[:2] in kinds else place
 
 
 def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str]:
-    """The field names that may stand at ``place`` in the recipe made of ``values``."""
+    """Return the valid field names at ``place`` of a recipe with these ``values``."""
     if not place:
         return list(Recipe.model_fields)
     if place[-1] == "init":
@@ -95,16 +98,16 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
     settings["reconstruction"] = Reconstruction
     table, kind = str(place[0]), place[1] if len(place) > 1 else None
     kinds: list[type[Settings]] = [*NETS[table]] if table in NETS else [NormalLatent, UniformLatent, PartsLatent]
-    for one in kinds:
-        tag = one.model_fields.get("family") or one.model_fields["distribution"]
+    for candidate in kinds:
+        tag = candidate.model_fields.get("family") or candidate.model_fields["distribution"]
         if table in (*NETS, "latent") and kind in (tag.default, *getattr(tag.annotation, "__args__", ())):
-            settings[table] = one
+            settings[table] = candidate
     return list(settings[table].model_fields) if table in settings else []
 
 
 @functools.cache
 def built_in() -> dict[str, str]:
-    """The TOML text of every recipe that comes with the package, by name, in reading order."""
+    """Return the TOML text of every built-in recipe by name, sorted by name."""
     texts = [file.read_text(encoding="utf-8") for file in resources.files(__package__).iterdir() if _is_recipe(file)]
     return dict(sorted((tomllib.loads(text)["name"], text) for text in texts))
 
@@ -116,15 +119,15 @@ def _is_recipe(file: Any) -> bool:
 def load_recipe(name: str | os.PathLike[str] | Recipe, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its name, an alias, or the path of a TOML file, then apply ``field=value`` changes.
 
-    A `Recipe` is taken as it is, with the changes, and checked anew.
+    A `Recipe` gets the changes and is checked again.
 
     Raises:
-        UserError: unknown name (the nearest are offered), broken TOML, or a field that does not check.
+        UserError: the name is unknown (similar names are suggested), the TOML is broken, or a field is invalid.
     """
     if isinstance(name, Recipe):
         where, values = f"recipe {name.name}", name.to_dict()
     elif isinstance(name, str | os.PathLike):
-        where, values = _values_of(name if isinstance(name, str) else str(as_path("recipe", name)))
+        where, values = _read_values(name if isinstance(name, str) else str(as_path("recipe", name)))
     else:
         raise UserError(f"recipe {shown(name)}: give a name, the path of a TOML file, or a Recipe")
     for change in as_texts("--set", changes):
@@ -132,8 +135,8 @@ def load_recipe(name: str | os.PathLike[str] | Recipe, changes: Sequence[str] = 
     return parse(values, where)
 
 
-def _values_of(name: str) -> tuple[str, dict[str, Any]]:
-    """Read the fields of a recipe, and what to call it in messages."""
+def _read_values(name: str) -> tuple[str, dict[str, Any]]:
+    """Return how messages name a recipe, and the values of its fields."""
     texts = built_in()
     names = {alias: key for key, text in texts.items() for alias in (key, *tomllib.loads(text).get("aliases", ()))}
     names["default"] = DEFAULT_RECIPE
@@ -145,15 +148,15 @@ def _values_of(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """Read TOML.
+    """Parse TOML text.
 
     Raises:
-        UserError: it is none, or nested too deep.
+        UserError: the text is not valid TOML, or is nested too deeply.
     """
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise UserError(f"{where}: not valid TOML: nested too deep") from None
+        raise UserError(f"{where}: not valid TOML: it is nested too deeply") from None
     except ValueError as error:  # also a number of more than 4,300 digits
         raise UserError(f"{where}: not valid TOML: {error}") from None
 
@@ -161,16 +164,16 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 def _read_file(name: str, names: list[str]) -> str:
     path = user_path(name)
     if not path.suffix and not path.is_file():
-        raise UserError(f"recipe {name!r} is not known: {suggest_names(name, names)}")
+        raise UserError(f"recipe {name!r} does not exist: {suggest_names(name, names)}")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"recipe file {name} cannot be read: {reason}; see 'ganforge recipes' for names") from None
+        raise UserError(f"recipe file {name} cannot be read: {reason}; 'ganforge recipes' lists the names") from None
 
 
-def _as_python_writes(word: str) -> bool | float | str:
-    """Return a number or truth value as Python spells it, which TOML refuses; else the word itself."""
+def _parse_python_literal(word: str) -> bool | float | str:
+    """Return the number or boolean that a word means in Python's spelling, which TOML refuses, else the word itself."""
     if word in ("True", "False"):
         return word == "True"
     try:
@@ -182,8 +185,7 @@ def _as_python_writes(word: str) -> bool | float | str:
 def _apply(values: dict[str, Any], change: str) -> None:
     """Set one field by its dotted name.
 
-    The value is read as TOML; where it is none, as Python writes numbers and truth (.1, 1., True);
-    else as a plain word.
+    The value is parsed as TOML, else as a number or boolean in Python's spelling (.1, 1., True), else as a plain word.
     """
     place, equals, text = change.partition("=")
     if not equals or not place.strip():
@@ -191,7 +193,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = _as_python_writes(text.strip())
+        value = _parse_python_literal(text.strip())
     *tables, field = place.strip().split(".")
     for table in tables:
         values = values.setdefault(table, {})
