@@ -142,7 +142,7 @@ def test_a_sickness_is_seen_by_the_figure_meant_for_it(yardstick, found_real, na
     if name == "no fours":
         assert found["classes_present"].value == 9
         assert found.classes[4].share < 0.01
-    if name in ("blurred", "half collapsed"):  # precision does not see them: docs/metrics.md
+    if name in ("blurred", "half collapsed"):  # precision does not see them: docs/measuring.md
         assert found["precision"].value > 0.9
 
 

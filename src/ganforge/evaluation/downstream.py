@@ -16,7 +16,7 @@ BLOCK = 500
 class SmallNetwork(nn.Module):
     """Convolutions of 32 and 64 filters (3×3), a pool, dense 128: the classifier of the classification accuracy score.
 
-    The protocol of "train on generated, test on real" in docs/metrics.md: ReLU, no dropout, no augmentation.
+    The protocol of "train on generated, test on real" in docs/measuring.md: ReLU, no dropout, no augmentation.
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:

@@ -16,7 +16,7 @@ def inception(weights: Path) -> Extractor:
     """Return the 2048 features of the Inception network of 2015, as the library torch-fidelity computes them.
 
     Grey pictures are given three equal channels; the library scales to 299×299 as TensorFlow did then. On small grey
-    images such features mean little (docs/metrics.md); a Fréchet distance on them is what tables call FID. They
+    images such features mean little (docs/measuring.md); a Fréchet distance on them is what tables call FID. They
     are slow: some tens of pictures a second on a processor.
 
     Args:

@@ -3,7 +3,7 @@
 From one channel to many a convolution is fast on a processor, and so is its gradient for the weights. Back to one (a
 transposed convolution, or a convolution's gradient for its input) takes ten times as long as its products need.
 There the same sums are taken in another order: one matrix product gives what every place adds by every tap of the
-kernel, and the taps, planes then, are added up where they belong (docs/performance.md).
+kernel, and the taps, planes then, are added up where they belong (docs/lab/performance.md).
 """
 
 from typing import Any

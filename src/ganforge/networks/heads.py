@@ -122,7 +122,7 @@ class Heads(nn.Module):
 
     ``rows``: the class logits come from `WeightNormLinear` rows of learned lengths. Without them, Adam turns the few
     rows as much at the end as in the beginning, and classes with few labelled images run into each other after some
-    20,000 steps (docs/decisions.md).
+    20,000 steps (docs/lab/benchmarks.md).
     """
 
     def __init__(

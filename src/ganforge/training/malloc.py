@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Let freed memory stay with the process instead of going back to the system after every step.
 
     Training allocates the same planes of some megabytes again in every step. Given back, each comes anew, page by page
-    and filled with zeros: some 2,000 page faults in a step of forge-1 (docs/performance.md). Returns whether the
+    and filled with zeros: some 2,000 page faults in a step of forge-1 (docs/lab/performance.md). Returns whether the
     C library can be told so: glibc can; elsewhere nothing happens.
     """
     mallopt = _from_glibc("mallopt")

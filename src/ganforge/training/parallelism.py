@@ -8,7 +8,7 @@ from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read,
 START = 2.0
 """Seconds after which a process of its own plays its first step: torch, the data and the checkpoint are loaded."""
 DISTURBANCE = 1.1
-"""How many times as long a step takes beside others as alone (docs/performance.md)."""
+"""How many times as long a step takes beside others as alone (docs/lab/performance.md)."""
 TOO_SHORT = 100
 """Steps of all runs together for which nothing is measured: they are over before another process has begun."""
 

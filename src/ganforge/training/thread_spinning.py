@@ -29,7 +29,7 @@ def considerate_spinning() -> Iterator[None]:
 
     libgomp lets a thread that waits for the others spin for some milliseconds, because waking it takes long. Where
     another process shares a core, a thread spins while the one that it waits for has no core to run on: a step takes
-    twenty times as long (docs/performance.md). While it manages more threads than there are cores, libgomp hardly
+    twenty times as long (docs/lab/performance.md). While it manages more threads than there are cores, libgomp hardly
     spins (its manual, GOMP_SPINCOUNT). So as long as the cores are shared some more threads are kept, asleep.
 
     No result depends on it. Nothing happens with one thread, where the system does not say who uses its cores, and
