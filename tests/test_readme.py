@@ -39,7 +39,9 @@ def test_the_readme_has_four_screens():
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_link_and_picture_is_there(page):
     broken = []
-    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", re.sub(r"`[^`\n]+`", "", BLOCK.sub("", page.read_text()))):
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", re.sub(r"`[^`\n]+`", "", BLOCK.sub("", page.read_text()))
+    ):
         if "://" in target:
             continue
         there = page.parent / target if target else page
