@@ -70,3 +70,23 @@ def test_the_architecture_names_every_room():
     text = (ROOT / "docs" / "architecture.md").read_text()
     rooms = [path.name for path in (ROOT / "src" / "ganforge").iterdir() if path.is_dir() and path.name[0] != "_"]
     assert [room for room in rooms if f" {room}/" not in text] == []
+
+
+def test_the_architecture_names_files_that_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    package = ROOT / "src" / "ganforge"
+    named = {name for name in re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|toml|md))", text) if "NAME" not in name}
+    known = {path.relative_to(base) for base in (ROOT, package) for path in base.rglob("*.*")}
+    names = {path.name for path in known}
+    assert [name for name in named if Path(name) not in known and (("/" in name) or name not in names)] == []
+
+
+def test_code_names_pages_that_are_there():
+    files = [path for room in ("src", "speed", "docs") for path in (ROOT / room).rglob("*.py")]
+    missing = {
+        (path.name, page)
+        for path in files
+        for page in re.findall(r"docs/[\w./-]+?\.md", path.read_text())
+        if not (ROOT / page).exists()
+    }
+    assert missing == set()
