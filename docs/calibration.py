@@ -1,4 +1,4 @@
-"""The tables of docs/metrics.md: every figure for digits whose sickness is known, and for trained runs.
+"""The tables of docs/measuring.md: every figure for digits whose sickness is known, and for trained runs.
 
     python docs/calibration.py runs/vanilla runs/cgan-tutorial ...
 

@@ -1,4 +1,4 @@
-"""The pictures of the README, from runs: python docs/pictures.py RUN... writes docs/pictures/<recipe>.png for each.
+"""The pictures of the docs, from runs: python docs/pictures.py RUN... writes docs/pictures/<recipe>.png for each.
 
 A conditional run gives its last sheet; another one four of its sheets, one below the other.
 """

@@ -1,4 +1,4 @@
-"""The README's table of all systems: three seeds of each, the same time for all, every figure over the seeds.
+"""The table of all systems in docs/systems.md: three seeds of each, the same time for all, every figure over the seeds.
 
     make table MINUTES=1            # a minute for each seed on one core: about 30 minutes with two at a time
     python docs/table.py --minutes 2 --out runs/table [--only dcgan,lsgan]

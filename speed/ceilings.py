@@ -1,4 +1,4 @@
-"""What this machine can do at most, for docs/performance.md: python speed/ceilings.py; OMP_NUM_THREADS=1 for one core.
+"""The ceilings of this machine, for docs/lab/performance.md: python speed/ceilings.py; OMP_NUM_THREADS=1 for one core.
 
 Products of matrices as large as `dcgan`'s second convolution makes of 128 images, in both precisions, and the bytes
 that a pass over 256 MB reads and writes.

@@ -2,7 +2,7 @@
 
 The curve of the Fréchet distance (n = 10,000, MNIST's test images; nothing is chosen by them) over seconds of the
 clock, start-up included, measuring not; when it is below that of the tutorial's GAN after its 100 epochs (S1: 18.2,
-README), the first of two measurements in a row.
+docs/systems.md), the first of two measurements in a row.
 """
 
 import time

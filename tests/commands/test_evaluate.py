@@ -39,7 +39,7 @@ def test_a_table_with_intervals_floors_and_ceilings(run_command, fakes):
     ):
         assert words in out
     assert "179 fakes against 179 real test images of digits" in out
-    assert "docs/metrics.md" in out
+    assert "docs/measuring.md" in out
 
 
 def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):

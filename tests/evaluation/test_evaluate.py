@@ -142,7 +142,7 @@ def test_a_defect_changes_the_metrics_that_must_detect_it(evaluator, real_evalua
     if name == "no fours":
         assert evaluation["classes_present"].value == 9
         assert evaluation.classes[4].share < 0.01
-    if name in ("blurred", "half collapsed"):  # precision does not detect them: docs/metrics.md
+    if name in ("blurred", "half collapsed"):  # precision does not detect them: docs/measuring.md
         assert evaluation["precision"].value > 0.9
 
 

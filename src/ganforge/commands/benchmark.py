@@ -274,9 +274,7 @@ def _try_techniques(asked: Asked) -> None:
     say("")
     say("figures: mean ± standard deviation over seeds; cost: of a step, the base's is 1; s: seconds of training")
     say("gain: the part of the way from the base to real data; 100 % is all of it, and below 0 it leads away")
-    say(
-        "verdict: by that figure, at 5 % over all rows of a table (Welch's test, Holm's correction); docs/techniques.md"
-    )
+    say("verdict: by that figure, at 5 % over all rows of a table (Welch's test, Holm's correction): docs/lab")
     say(f"samples and figures of every seed: {report.folder}")
 
 

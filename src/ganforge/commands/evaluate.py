@@ -97,7 +97,7 @@ def _show(found: "Evaluation") -> None:
         table(found.class_rows(), ("class", "share", "of reals", "as asked", "spread", "recall", "of reals"))
     for note in found.notes:
         say(note)
-    say(f"protocol {protocol.id}: {protocol.judge}, n = {protocol.n:,}, {split}; docs/metrics.md says what to believe")
+    say(f"protocol {protocol.id}: {protocol.judge}, n = {protocol.n:,}, {split}; what to believe: docs/measuring.md")
 
 
 def compare(

@@ -16,7 +16,7 @@ BLOCK = 500
 class SmallNetwork(nn.Module):
     """Classifier of the classification accuracy score: 3×3 convolutions of 32 and 64 filters, a pool, dense 128.
 
-    The protocol of "train on generated, test on real" in docs/metrics.md: ReLU, no dropout, no augmentation.
+    The protocol of "train on generated, test on real" in docs/measuring.md: ReLU, no dropout, no augmentation.
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:

@@ -16,7 +16,7 @@ def inception(weights: Path) -> Extractor:
     """Return an extractor of the 2048 features of the 2015 Inception network, as torch-fidelity computes them.
 
     Grey images are repeated to three channels; the library resizes to 299×299 as TensorFlow did in 2015. FID is the
-    Fréchet distance on these features, which mean little on small grey images (docs/metrics.md). A CPU computes
+    Fréchet distance on these features, which mean little on small grey images (docs/measuring.md). A CPU computes
     some tens of images a second.
 
     Args:

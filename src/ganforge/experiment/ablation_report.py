@@ -140,7 +140,7 @@ class SetupReport:
         return f"base: {base}; {length}; seeds: {counted}; {self.samples:,} samples"
 
     def markdown(self) -> str:
-        """The table with its heading, as docs/techniques.md has it."""
+        """The table with its heading, as docs/lab/techniques.md has it."""
         return f"### {self.arena.data}: {self.arena.protocol.about}\n\n{self.terms}\n\n{_markdown(self.table())}"
 
     def to_dict(self) -> dict[str, Any]:

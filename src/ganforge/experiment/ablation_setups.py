@@ -97,7 +97,7 @@ class Digits(Problem):
         return batches_of(self._shown, recipe, seed, "shuffled")
 
     def figures(self, samples: Tensor) -> Figures:
-        """Hold fakes, no more than there are validation images, against as many of these (docs/metrics.md).
+        """Hold fakes, no more than there are validation images, against as many of these (docs/measuring.md).
 
         With ``few``: copying too, as the chance that a fake lies nearer to one of these than a validation image does.
         """

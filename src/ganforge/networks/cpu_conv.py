@@ -3,7 +3,7 @@
 From one channel to many, torch's convolution and its gradient for the weights are fast on a CPU. Back to one channel (a
 transposed convolution, or a convolution's gradient for its input) it takes ten times as long as its products need.
 Here the sums are taken in another order: one matrix product gives the contribution of every position through every
-kernel tap, and the resulting maps, one per tap, are added at their offsets in the image (docs/performance.md).
+kernel tap, and the resulting maps, one per tap, are added at their offsets in the image (docs/lab/performance.md).
 """
 
 from typing import Any

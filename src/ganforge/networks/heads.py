@@ -124,7 +124,7 @@ class Heads(nn.Module):
 
     ``weight_norm``: the classifier is a `WeightNormLinear` with learned gains. With a plain layer, Adam turns the few
     weight rows as fast at the end as at the start, and classes with few labelled images merge after some 20,000
-    steps (docs/decisions.md).
+    steps (docs/lab/benchmarks.md).
     """
 
     def __init__(

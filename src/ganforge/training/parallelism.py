@@ -8,7 +8,7 @@ from ganforge.training.step_timer import Shape, cache_path, fastest_steps, read,
 STARTUP_SECONDS = 2.0
 """Seconds until a new process runs its first step: it loads torch, the data and the checkpoint."""
 SLOWDOWN = 1.1
-"""Factor by which a step slows down beside other runs (docs/performance.md)."""
+"""Factor by which a step slows down beside other runs (docs/lab/performance.md)."""
 MIN_TOTAL_STEPS = 100
 """Total number of steps below which nothing is timed: the runs end before another process has started."""
 

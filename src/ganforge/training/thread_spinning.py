@@ -29,7 +29,7 @@ def considerate_spinning() -> Iterator[None]:
 
     libgomp lets a waiting thread spin for some milliseconds, because waking a thread is slow. If another process shares
     a core, a thread may spin on the core that the awaited thread needs, and a step takes twenty times as long
-    (docs/performance.md). libgomp hardly spins while it manages more threads than there are cores (its manual,
+    (docs/lab/performance.md). libgomp hardly spins while it manages more threads than there are cores (its manual,
     GOMP_SPINCOUNT). So while the cores are shared, this context keeps additional sleeping threads.
 
     Results do not depend on it. It does nothing with one thread, without ``/proc/stat``, or where the user has set one
