@@ -117,7 +117,7 @@ def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeyp
         replace(source, target)
 
     monkeypatch.setattr("ganforge.files.os.replace", busy)
-    monkeypatch.setattr("ganforge.files.PATIENCE", (0.0, 0.0))
+    monkeypatch.setattr("ganforge.files.RENAME_PAUSES", (0.0, 0.0))
     write_atomically(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     refusals += [1, 2, 3]

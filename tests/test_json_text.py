@@ -74,4 +74,4 @@ def test_nothing_else_in_ganforge_writes_json():
         and node.attr in ("dump", "dumps")
         and getattr(node.value, "id", "") == "json"
     }
-    assert calls == {"json_text.py", "processes.py"}  # the latter's are lists of words and exit codes
+    assert calls == {"json_text.py", "worker_pool.py"}  # the latter writes only strings and exit codes

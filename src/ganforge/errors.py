@@ -34,13 +34,13 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in joined)
 
 
-def suggest_names(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the known names that resemble ``name``, or all of them."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+def suggest_names(name: str, names: Iterable[str]) -> str:
+    """Return the end of an error message: the valid names that resemble ``name``, or all of them."""
+    names = sorted(names)
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known names: {', '.join(known)}"
+    return f"known names: {', '.join(names)}"
 
 
 def shown(name: str) -> str:

@@ -47,8 +47,8 @@ def user_path(given: str | Path, variable: str = "") -> Path:
     except (ValueError, RuntimeError) as error:  # a NUL in it; no home folder
         reason = str(error)
     if reason:
-        shown = str(given) if len(str(given)) <= LONGEST_QUOTED else f"{str(given)[:LONGEST_QUOTED]}..."
-        raise UserError(f"{variable and f'{variable}: '}'{shown}' cannot be used as a path ({reason}); name another")
+        quoted = str(given) if len(str(given)) <= LONGEST_QUOTED else f"{str(given)[:LONGEST_QUOTED]}..."
+        raise UserError(f"{variable and f'{variable}: '}'{quoted}' cannot be used as a path ({reason}); name another")
     return path
 
 

@@ -120,7 +120,7 @@ def test_a_file_that_the_system_refuses_is_no_bug_of_ours(run_command, monkeypat
 
     monkeypatch.setattr(entry, "app", refuse)
     code, _, err = run_command("train")
-    assert code == 3 and err == "ganforge: /some/file: Permission denied; what was saved before is safe\n"
+    assert code == 3 and err == "ganforge: /some/file: Permission denied; everything saved so far is safe\n"
 
 
 def test_caches_of_somebody_without_a_home(monkeypatch):

@@ -20,12 +20,12 @@ SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "precision=fp32"
 
 
 def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
-    points, clouds, gan = (load_recipe(name) for name in (bench.POINTS, bench.CLOUDS, bench.GAN))
+    plain, variational, gan = (load_recipe(name) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN))
     for name in ("generator", "latent", "batch_size", "kimg", "conditional", "lr_decay_start", "ema_half_life"):
-        assert getattr(points, name) == getattr(clouds, name) == getattr(gan, name), name
-    assert points.encoder == clouds.encoder
-    assert not points.reconstruction.variational and clouds.reconstruction.variational
-    shared = {name: value for name, value in points.encoder if name != "family"}
+        assert getattr(plain, name) == getattr(variational, name) == getattr(gan, name), name
+    assert plain.encoder == variational.encoder
+    assert not plain.reconstruction.variational and variational.reconstruction.variational
+    shared = {name: value for name, value in plain.encoder if name != "family"}
     assert all(getattr(gan.discriminator, name) == value for name, value in shared.items())
 
 
@@ -62,7 +62,7 @@ def patched(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, monkeypatch):
     report = bench.autoencoders(seeds=2, steps=40, quick=True, out="bench")
-    assert patched == [(name, 2, 40) for name in (bench.POINTS, bench.CLOUDS, bench.GAN)]
+    assert patched == [(name, 2, 40) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN)]
     rows = report.results[0]["rows"]
     assert list(rows) == [
         "other real digits",
@@ -98,8 +98,8 @@ def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
     ("recipe", "words"),
     [
         ("vanilla", "vanilla has another generator than autoencoder"),
-        ("forge-1", "compares with an unconditional GAN"),
-        ("vae", "compares with an unconditional GAN"),
+        ("forge-1", "needs an unconditional GAN"),
+        ("vae", "needs an unconditional GAN"),
     ],
 )
 def test_a_gan_that_does_not_compare_is_refused(recipe, words):
@@ -107,11 +107,11 @@ def test_a_gan_that_does_not_compare_is_refused(recipe, words):
         bench.autoencoders(recipe, out="bench")
 
 
-def test_the_yardstick_uses_the_reals_that_are_reconstructed():
-    """Both take them by the same lot."""
+def test_the_evaluator_uses_the_reals_that_are_reconstructed():
+    """Both take the same random subset."""
     splits = load(small_images(1500))
-    yardstick = Evaluator(
+    evaluator = Evaluator(
         FeatureExtractor(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None
     )
-    assert torch.equal(yardstick._reals.images, bench.some(splits.test, 100, "reals").images)
-    assert torch.equal(yardstick._others.images, bench.other_reals(splits.train, 100).images)
+    assert torch.equal(evaluator._reals.images, bench.random_subset(splits.test, 100, "reals").images)
+    assert torch.equal(evaluator._others.images, bench.other_reals(splits.train, 100).images)

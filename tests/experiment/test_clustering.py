@@ -34,7 +34,7 @@ def test_a_recipe_without_a_categorical_code_is_refused():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("terms.mutual_information", "reads no code"), ("conditional", "is told the classes")],
+    [("terms.mutual_information", "reads no code"), ("conditional", "is conditional")],
 )
 def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, change, words):
     recipe = load_recipe("infogan", ["conditional=true"] if change == "conditional" else [])

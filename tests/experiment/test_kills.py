@@ -157,7 +157,7 @@ def test_of_two_that_train_into_one_folder_at_the_same_moment_one_is_refused(bar
         assert sorted(ends) == [0, 2, 2]
         refusals = [path.read_text() for path in Path().glob("*.txt")]
         assert all(
-            "is being trained by another process" in text or "holds this run already" in text for text in refusals
+            "is being trained by another process" in text or "already holds this run" in text for text in refusals
         )
         assert result("run") == result(train(bars_file, "straight").folder)
         for run in ("run", "straight"):

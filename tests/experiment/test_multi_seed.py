@@ -23,7 +23,7 @@ class Listener(ProgressListener):
     def say(self, text):
         self.said.append(text)
 
-    def hear(self, name, line):
+    def on_line(self, name, line):
         self.heard.append(f"{name}: {line}")
 
 

@@ -151,7 +151,7 @@ def test_changed_data_are_refused(bars_file):
         images, labels = data["images"].copy(), data["labels"]
     images[0, 0, 0] ^= 1
     np.savez(bars_file, images=images, labels=labels)
-    with pytest.raises(UserError, match="is not what run was trained on"):
+    with pytest.raises(UserError, match="is not the data of run"):
         ganforge.resume("run", steps=10)
 
 

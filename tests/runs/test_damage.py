@@ -220,5 +220,5 @@ def test_a_checkpoint_that_does_not_say_how_far_it_was_is_damaged(trained, tmp_p
     tensors, note = read_tensors(RunFolder(trained[0]).checkpoints / file.name)
     for damage in ({**note, "step": "2"}, {**note, "step": -1}, {**note, "images_seen": None}, {"images_seen": 16}):
         write_tensors(file, tensors, damage)
-        with pytest.raises(Damaged, match="is no number"):
+        with pytest.raises(Damaged, match="is not a number"):
             newest_checkpoint(tmp_path)

@@ -66,7 +66,7 @@ class Report:
         titles = {**TITLES, "modes": f"modes / {protocol.problem.modes:,}"}
         rows = [_published(row, names, protocol.samples) for row in protocol.rows(plan.recipe)]
         for n in plan.samples:
-            cells = [shown(name, self.floor[str(n)][name]) for name in names]
+            cells = [format_metric(name, self.floor[str(n)][name]) for name in names]
             rows.append(("real data (floor)", *cells, f"{n:,}", f"mean of {FLOOR_DRAWS} draws"))
         for n in plan.samples:
             cells = [_cell(name, summary) for name, summary in self.summary(n).items()]
@@ -111,7 +111,7 @@ def _base_name(name: str) -> str:
     return name.removesuffix(FULL)
 
 
-def shown(name: str, value: float | None) -> str:
+def format_metric(name: str, value: float | None) -> str:
     """Return a metric value with its significant digits."""
     if value is None:
         return "–"
@@ -124,12 +124,13 @@ def _cell(name: str, summary: Summary | None) -> str:
     if summary is None:
         return "–"
     if summary.sd is None:
-        return shown(name, summary.mean)
-    return f"{shown(name, summary.mean)} ± {shown(name, summary.sd)} ({shown(name, summary.worst)})"
+        return format_metric(name, summary.mean)
+    mean, sd, worst = (format_metric(name, value) for value in (summary.mean, summary.sd, summary.worst))
+    return f"{mean} ± {sd} ({worst})"
 
 
 def _published(row: Published, names: Sequence[str], samples: int) -> tuple[str, ...]:
-    cells = {name: shown(name, getattr(row, name, None)) for name in names}
+    cells = {name: format_metric(name, getattr(row, name, None)) for name in names}
     if row.error is not None:
         cells["modes"] += f" ± {row.error:g} (s.e.)"
     how = row.source if row.same else f"{row.source}; {OPEN}"

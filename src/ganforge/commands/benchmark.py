@@ -152,7 +152,7 @@ def _mode_coverage(options: BenchmarkOptions) -> None:
             out=options.out,
             on_progress=progress,
         )
-    drawn = _draw_curves(report, others)
+    picture = _draw_curves(report, others)
     if options.as_json:
         print_json(report.to_dict())
         return
@@ -169,8 +169,8 @@ def _mode_coverage(options: BenchmarkOptions) -> None:
         f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
         f"{report.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
     )
-    if drawn:
-        say(f"modes and KL over the steps: {drawn}")
+    if picture:
+        say(f"modes and KL over the steps: {picture}")
     say(f"curves (curve.jsonl) and pictures of samples: {plan.folder}/seed-*")
 
 

@@ -137,7 +137,7 @@ class TerminalWatcher(ProgressListener):
         else:
             say(f"{progress} · {statistics}", as_json=True)
 
-    def hear(self, name: str, line: str) -> None:
+    def on_line(self, name: str, line: str) -> None:
         """Show the last line of each run on a terminal; print every line in a file or a pipe."""
         if not self._console.is_terminal:
             say(f"{name} · {line}", as_json=True)

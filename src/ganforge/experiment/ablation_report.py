@@ -10,7 +10,7 @@ from typing import Any
 from ganforge.benchmarks.cost import FREE, Cost
 from ganforge.benchmarks.problems import Figures
 from ganforge.benchmarks.report import TITLES
-from ganforge.benchmarks.report import shown as format_benchmark_metric
+from ganforge.benchmarks.report import format_metric as format_benchmark_metric
 from ganforge.benchmarks.techniques import Technique
 from ganforge.evaluation.compare import FEWEST_SEEDS
 from ganforge.evaluation.effects import Effect, effects

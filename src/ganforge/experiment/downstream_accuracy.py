@@ -82,7 +82,7 @@ class Result:
 
 @dataclass(frozen=True)
 class DownstreamReport:
-    """Our seeds beside the published rows and real digits (``floor``: as many training images)."""
+    """Our seeds, the published rows and real digits (``floor``: the error with as many real training images)."""
 
     name: str
     recipe: str

@@ -160,7 +160,7 @@ class ProgressListener:
     def look(self, state: State, stats: Stats) -> None:
         """Receive state and statistics after a step."""
 
-    def hear(self, name: str, line: str) -> None:
+    def on_line(self, name: str, line: str) -> None:
         """Receive an output line of one of several parallel runs."""
 
     def end(self) -> None:
@@ -182,7 +182,7 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
         )
     if recipe.conditional and not train.labelled:
         raise UserError(
-            f"{recipe.name} needs a label for every image, and {train.name} lacks them; take an unconditional recipe"
+            f"{recipe.name} needs labels and {train.name} has none (for every image); take an unconditional recipe"
         )
     if LABELLED in recipe.terms.streams:
         labelled_subset(train, recipe.data.labels, recipe.data.draw)

@@ -120,7 +120,7 @@ class FewLabelsReport:
             ("ours, labelled images alone", [draw.supervised for draw in self.draws]),
             (f"ours: {self.recipe}", [draw.error for draw in self.draws]),
         ):
-            rows.append((method, shown(errors), self.terms))
+            rows.append((method, format_errors(errors), self.terms))
         return rows
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class FewLabelsReport:
         }
 
 
-def shown(errors: list[float]) -> str:
+def format_errors(errors: list[float]) -> str:
     """Return mean ± standard deviation in percent; a single value without deviation."""
     mean = f"{100 * statistics.fmean(errors):.2f} %"
     return f"{mean} ± {100 * statistics.stdev(errors):.2f}" if len(errors) > 1 else mean

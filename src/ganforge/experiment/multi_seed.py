@@ -104,7 +104,7 @@ def _side_by_side(plan: TrainingPlan, folders: dict[int, RunFolder], left: list[
         " (--at-once 1: one after another)"
     )
     try:
-        results = side_by_side(jobs, at_once, threads, watcher.hear)
+        results = side_by_side(jobs, at_once, threads, watcher.on_line)
     finally:
         watcher.end()
     finished = dict(zip(left, results, strict=True))

@@ -225,12 +225,12 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: ProgressLis
     classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
     count = len(splits.train)
     if classes > 1:
-        name, why = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
+        name, reason = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
     elif count >= FEW:
-        name, why = DEFAULT_WITHOUT_LABELS, "the images have no labels, or a single class"
+        name, reason = DEFAULT_WITHOUT_LABELS, "the images have no labels, or a single class"
     else:
-        name, why = DEFAULT_FOR_FEW, f"the images have no labels, or a single class, and there are only {count}"
-    watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
+        name, reason = DEFAULT_FOR_FEW, f"the images have no labels, or a single class, and there are only {count}"
+    watcher.say(f"recipe: {name}, because {reason}; 'ganforge recipes' lists others")
     recipe = load_recipe(name, changes)
     if recipe.batch_size > count:
         size = max(2, count // 2)

@@ -128,15 +128,15 @@ def choose_judge(splits: Splits, report: Report | None = None) -> tuple[Judge | 
     """
     if len(splits.test) < 2:
         return None, "a single test image is not enough for a comparison"
-    why = why_no_digits(splits, report) if splits.test.shape == IMAGE_SHAPE else ""
-    if splits.test.shape == IMAGE_SHAPE and not why:
+    reason = why_no_digits(splits, report) if splits.test.shape == IMAGE_SHAPE else ""
+    if splits.test.shape == IMAGE_SHAPE and not reason:
         return load_judge(), ""
     try:
         user_judge = kept_judge(splits)
     except UserError as error:
         return None, str(error)
     if user_judge is None:
-        return None, f"no judge fits these images{why and f': {why}'}"
+        return None, f"no judge fits these images{reason and f': {reason}'}"
     if (share := _share_read(user_judge, splits.test, report)) < USABLE:
         return None, f"{user_judge.version} classifies only {share:.0%} of the real images correctly"
     return user_judge, ""

@@ -31,8 +31,8 @@ def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder:
         state.load(weights | initial, 0, 0)
         state.begin_averages()
     except ValueError:
-        why = _what_differs(folder, recipe, images)
-        raise UserError(f"--from {folder.path}: its weights cannot be used here: {why}") from None
+        reason = _what_differs(folder, recipe, images)
+        raise UserError(f"--from {folder.path}: its weights cannot be used here: {reason}") from None
 
 
 def _is_not_taken(name: str) -> bool:
@@ -71,7 +71,7 @@ def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[
     compared_fields = [("", "conditional"), ("latent", "dim")]
     for network in ("generator", "discriminator", "encoder"):
         if network in there and network not in here:
-            yield f"it has a {network}, and this recipe has none"
+            yield f"its {network} is not part of this recipe"
         if network in here and network not in there:
             yield f"it lacks the {network} of this recipe"
         if network not in there or network not in here:
