@@ -1,4 +1,4 @@
-"""The house keeps its floors: a file imports only from floors below or from its own room, and never in a circle."""
+"""The layers of the package: a file imports only from lower layers or from its own package, and never in a circle."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import ganforge
 ROOT = Path(ganforge.__file__).parent
 FLOORS = {
     "errors": 0, "forks": 0.1, "arguments": 0.1, "ambient": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
-    "files": 0.5, "processes": 0.5,
+    "files": 0.5, "worker_pool": 0.5,
     "data": 1, "networks": 1, "objectives": 1, "metrics": 1, "runs": 1,
     "recipes": 2,
     "training": 3,

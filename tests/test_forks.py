@@ -1,4 +1,4 @@
-"""A forked child works where torch can work in it, and is refused in one line where it would hang."""
+"""A forked child works if torch can work in it, and is refused with one line if it would hang."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def child(name, threads=2):
                 print(name, "works", flush=True)
             except ganforge.UserError as error:
                 print(name, "is refused:", error, flush=True)
-                forks.DEADLINE_SECONDS = 1e9  # what was found once is not tried again
+                forks.DEADLINE_SECONDS = 1e9  # the result of the first test is kept
         os._exit(0)
     os.wait()
 

@@ -1,4 +1,4 @@
-"""The README keeps its promises that can be checked by reading."""
+"""The claims of the README that can be checked without running anything."""
 
 import re
 from pathlib import Path

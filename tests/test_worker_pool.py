@@ -1,4 +1,4 @@
-"""Commands in processes of their own: what they give, what goes wrong, what stops them."""
+"""Commands in worker processes: their results, their errors, and how they stop."""
 
 import subprocess
 import sys

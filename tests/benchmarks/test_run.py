@@ -134,7 +134,7 @@ def test_a_discriminator_that_halves_images_is_refused_for_points(tmp_path):
 
 @pytest.mark.slow
 def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
-    """Bit for bit, where those in turn have one thread too: sums over several may end in other last bits."""
+    """Bit-identical if the sequential seeds use one thread too: sums over several threads may differ in the last bits."""
     told, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)
     try:

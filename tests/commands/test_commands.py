@@ -69,7 +69,7 @@ def verbs():
 
     def walk(command, prefix):
         for name, sub in getattr(command, "commands", {}).items():
-            if not sub.hidden:  # what only the program itself calls
+            if not sub.hidden:  # called only by the program itself
                 yield " ".join([*prefix, name]), sub
             yield from walk(sub, [*prefix, name])
 
@@ -96,7 +96,7 @@ def test_help_needs_no_heavy_import():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-# What the verbs do
+# What the commands do
 
 
 def test_train_leaves_a_run_folder(trained, tmp_path):

@@ -1,4 +1,4 @@
-"""The commands evaluate and compare: what they show, and what they refuse in one line."""
+"""The commands evaluate and compare: their output and their errors."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def npz(path, images, labels=None):
 
 @pytest.fixture
 def fakes(tmp_path):
-    """Two hundred real digits as somebody's generated images, with labels."""
+    """200 real digits in place of generated images, with labels."""
     digits = load("digits").train
     return npz(tmp_path / "fakes.npz", digits.images[:200, 0].numpy(), digits.labels[:200].numpy())
 

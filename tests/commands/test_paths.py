@@ -1,4 +1,4 @@
-"""Paths that a user names: ``~`` on every way in, and names that no file can bear."""
+"""Paths of users: ``~`` in every argument, and names that no file can have."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home folder beside the working folder, however this system finds it."""
+    """A home folder next to the working folder, on every system."""
     folder = tmp_path / "home"
     folder.mkdir()
     for name in ("HOME", "USERPROFILE"):

@@ -1,4 +1,4 @@
-"""Bad input: one line, exit 2, nothing written; and what a failed run exits with."""
+"""Bad input: one line, exit code 2, nothing written; and the exit code of a failed run."""
 
 import numpy as np
 import pytest

@@ -93,7 +93,7 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeyp
     straight = play(only=["twice"], steps=40, out="straight").setups[0]
     here, there = tmp_path / "out" / "ring" / "twice", tmp_path / "straight" / "ring" / "twice"
     here.mkdir(parents=True)
-    for name in ("benchmark.json", "recipe.toml", "cost.json"):  # what a step costs differs from call to call
+    for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
     look = run.Trial._after_step
 

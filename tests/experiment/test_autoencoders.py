@@ -1,4 +1,4 @@
-"""The benchmark's wiring on small images; that its figures mean something is tests/metrics/test_detail.py."""
+"""The benchmark on small images; its metrics are tested in tests/metrics/test_reconstruction.py."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
 
 @pytest.fixture
 def patched(monkeypatch, tmp_path):
-    """The same calls on small images: what is trained is noted."""
+    """Run the benchmark on small images and record which recipes are trained."""
     splits, trained = load(small_images(1500)), []
 
     def train_seeds(recipe, seeds, *, data, steps, out, watcher):
@@ -89,7 +89,7 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
 
 @pytest.mark.slow
 def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
-    """More training, nearer to its own image: pictures in another order would lose more than all variance."""
+    """A trained autoencoder reconstructs its own image: in another order, the error would exceed the variance."""
     report = bench.autoencoders(steps=400, quick=True, out="bench")
     assert report.results[0]["rows"]["autoencoder: test images again"]["lost"] < 0.7
 

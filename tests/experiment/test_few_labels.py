@@ -18,7 +18,7 @@ TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "
 
 
 class Says(nn.Module):
-    """Names class 1 for images whose first pixel is bright, else class 0."""
+    """Predicts class 1 for images with a bright first pixel, else class 0."""
 
     def forward(self, images, condition):
         bright = images[:, 0, 0, 0] > 0.5

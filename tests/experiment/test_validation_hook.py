@@ -1,4 +1,4 @@
-"""--evaluate-every looks only; several seeds make a folder that compare understands."""
+"""--evaluate-every changes no weight; several seeds make a folder that ``compare`` reads."""
 
 import pytest
 from PIL import Image
@@ -25,7 +25,7 @@ def weights(run):
 
 
 def quality(run):
-    """What was measured at each step; seconds are never the same."""
+    """The measurements of each step, without the seconds, which vary."""
     lines = [line for line in read_lines(RunFolder(run).metrics) if "quality" in line]
     return [(line["step"], line["quality"]) for line in lines]
 

@@ -1,4 +1,4 @@
-"""The verdict on real digits: it must find what is known to be wrong."""
+"""The verdict on real digits: it must find known failures."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_built_in_digits_get_a_verdict():
 
 
 class Listener(ProgressListener):
-    """Remembers what it is told."""
+    """Records its messages."""
 
     def __init__(self):
         self.said = []
@@ -70,7 +70,7 @@ class Listener(ProgressListener):
 def test_data_without_a_judge_get_none_until_one_is_trained():
     data, listener = small_images(), Listener()
     assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
-    assert "no verdict: no judge reads these images; 'ganforge judge train FILE' would make one" in listener.said
+    assert "no verdict: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.said
     splits = load(data)
     train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
     verdict = ganforge.train(

@@ -152,10 +152,10 @@ class ProgressListener:
         """Receive the progress of reading pictures, in pictures."""
 
     def judging(self, done: int, total: int) -> None:
-        """Take the judge's progress in images."""
+        """Receive the progress of the judge, in images."""
 
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
-        """Learn that training starts."""
+        """Called when training starts."""
 
     def look(self, state: State, stats: Stats) -> None:
         """Receive state and statistics after a step."""

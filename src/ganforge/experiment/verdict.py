@@ -27,7 +27,7 @@ from ganforge.training.thread_spinning import considerate_spinning
 FAKES = 10_000
 READABLE = 0.8
 """Lowest accuracy on labelled real images at which the judge of digits is used."""
-CONFIDENT_SHARE = 0.6
+SURE = 0.6
 """Lowest share of confident predictions on unlabelled real images; not sufficient, as alphabets reach it too."""
 ENOUGH = 1000
 """Real images for the choice of the judge: a share of a few dozen is unreliable."""
@@ -156,7 +156,7 @@ def why_no_digits(splits: Splits, report: Report | None = None) -> str:
         return "" if accuracy >= READABLE else f"the judge of digits agrees with the labels of {accuracy:.0%} of them"
     predictions = judge.look_at_set(images, report)
     confident = float((predictions.confidence >= CONFIDENT).double().mean())
-    if confident < CONFIDENT_SHARE:
+    if confident < SURE:
         return f"the judge of digits is confident on only {confident:.0%} of them"
     if digit_domain().likeness(predictions) < ALIKE:
         return "to the judge of digits they look like letters or other shapes, not like handwritten digits"
