@@ -1,6 +1,6 @@
 import os
 
-# One thread for nets as small as these: two would wait for each other longer than they work.
+# One thread, because networks this small spend more time on synchronisation than on work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GANFORGE_OFFLINE", "1")
 
@@ -17,19 +17,19 @@ needs_mnist = pytest.mark.skipif(not HAS_MNIST, reason="set GANFORGE_DATA to a f
 
 
 def pytest_make_parametrize_id(val, argname):
-    """Bytes give a case no name: those of an archive hold the time, and every process would collect another test."""
+    """Give byte parameters no id: archives contain the time, so that every process would collect other test names."""
     return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
-    """No test writes into the checkout, or into the user's cache."""
+    """Keep tests from writing into the checkout or the user's cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
 
 
 def small_images(n=200, side=8, classes=4, seed=0) -> ImageSet:
-    """Bars whose place tells the class, with some noise: quick to learn, with labels."""
+    """Noisy bars whose position is the class: a labelled data set that is quick to learn."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, n)
     images = random.integers(0, 60, (n, 1, side, side)).astype(np.uint8)
@@ -46,7 +46,7 @@ def bars() -> ImageSet:
 
 @pytest.fixture
 def bars_file(tmp_path) -> Path:
-    """The same bars as a user's own .npz."""
+    """The same bars as a user's .npz file."""
     data = small_images()
     path = tmp_path / "bars.npz"
     np.savez(path, images=data.images[:, 0].numpy(), labels=data.labels.numpy())

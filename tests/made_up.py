@@ -1,4 +1,4 @@
-"""The published data sets beside MNIST in small: a few made-up images in the true names, layouts and archives."""
+"""Small versions of the published data sets besides MNIST: a few synthetic images with real names and layouts."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ def fashion_files():
 
 
 def an_l(count=1):
-    """Letters L as a reader sees them: a stroke down on the left and a foot to the right."""
+    """Letters L in reading orientation: a vertical stroke on the left, a horizontal one to the right."""
     picture = np.zeros((28, 28), np.uint8)
     picture[4:24, 8:10] = picture[22:24, 8:18] = 255
     return np.broadcast_to(picture, (count, 28, 28))

@@ -1,4 +1,4 @@
-"""Real processes for tests: several that start at the same moment, and some that are killed."""
+"""Real processes for tests: several that start simultaneously, and some that are killed."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, whi
 
 
 def together(script: str, *arguments: object, count: int = 4) -> list[str]:
-    """Run a Python script in several processes, let all go on at ``wait()`` at once, and return what each printed."""
+    """Run a Python script in several processes that pass ``wait()`` simultaneously; return the output of each."""
     wait = "import pathlib, time\ndef wait():\n    print('here', flush=True)\n    input()\n"
     command = [sys.executable, "-c", wait + script, *map(str, arguments)]
     pipe = subprocess.PIPE
@@ -33,12 +33,12 @@ def together(script: str, *arguments: object, count: int = 4) -> list[str]:
 
 
 def paths() -> dict[str, str]:
-    """Let a process import what this one can."""
+    """Give a subprocess the import path of this process."""
     return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def forked(do: Callable[[], object]) -> int:
-    """Do something in a process of its own; return its id."""
+    """Run a function in a child process; return its id."""
     process = os.fork()
     if process:
         return process
@@ -54,12 +54,12 @@ def forked(do: Callable[[], object]) -> int:
 
 
 def forked_at_once(do: Callable[[], object], count: int = 4) -> None:
-    """Do something in several processes that start at the same moment; all must come to its end."""
+    """Run a function in several processes that start simultaneously; all must finish."""
     held, holds = os.pipe()
 
     def wait_and_do() -> None:
         os.close(holds)
-        os.read(held, 1)  # ends as the last one lets go
+        os.read(held, 1)  # returns when the last process closes it
         do()
 
     processes = [forked(wait_and_do) for _ in range(count)]
@@ -68,12 +68,12 @@ def forked_at_once(do: Callable[[], object], count: int = 4) -> None:
 
 
 def end_of(process: int) -> int:
-    """Wait for such a process; return its exit code, negative if a signal ended it."""
+    """Wait for a child process; return its exit code, negative after a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def kill_after(command: Sequence[str], seconds: float) -> None:
-    """Start a program, and kill it so long after the first line that it prints."""
+    """Start a program, and kill it some seconds after its first line of output."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | paths()) as process:
         process.stdout.readline()
         time.sleep(seconds)
@@ -81,5 +81,5 @@ def kill_after(command: Sequence[str], seconds: float) -> None:
 
 
 def left_in(folder: Path) -> list[str]:
-    """List the temporary files and folders below a folder."""
+    """List the temporary files and folders in a folder."""
     return sorted(path.name for path in folder.rglob(".*.writing"))

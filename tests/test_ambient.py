@@ -1,4 +1,4 @@
-"""What the caller has set in torch and NumPy changes no result, and is as before afterwards."""
+"""Settings of torch and NumPy in the calling process change no result, and are restored afterwards."""
 
 import random
 import subprocess
@@ -53,7 +53,7 @@ STATES = {
 
 
 def snapshot():
-    """All that the states above change."""
+    """All settings that the states above change."""
     precisions = [
         backend.fp32_precision
         for backend in (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv, torch.backends.cuda.matmul)

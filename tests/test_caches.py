@@ -1,4 +1,4 @@
-"""Caches that several processes fill at the same moment: none fails, and none reads half of what another wrote."""
+"""Caches that several processes fill simultaneously: no process fails or reads a partial file."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from processes import end_of, forked, forked_at_once, left_in, needs_fork
 
 
 class NoLock:
-    """A lock on a file system that knows none."""
+    """A lock on a file system without locks."""
 
     def __init__(self, path):
         pass
@@ -44,7 +44,7 @@ def filler(value):
 @needs_fork
 @pytest.mark.parametrize("locks", [True, False])
 def test_sets_of_pictures(tmp_path, monkeypatch, locks):
-    """Whoever is at a later state of a source removes what was made of earlier ones, and takes turns to do so."""
+    """A process with a newer state of a source removes cached sets of older ones, one process at a time."""
     if not locks:
         monkeypatch.setattr("ganforge.data.pixel_cache.FileLock", NoLock)
 
@@ -61,7 +61,7 @@ def test_sets_of_pictures(tmp_path, monkeypatch, locks):
 
 @needs_fork
 def test_a_set_of_a_later_state_waits_until_the_earlier_one_is_opened(monkeypatch):
-    """It would remove what the first process is about to open."""
+    """Otherwise it would remove the set that the first process is about to open."""
     rename, later = os.rename, []
 
     def rename_and_be_disturbed(beside, folder):
@@ -103,7 +103,7 @@ def test_answers_and_judges(tmp_path):
 
 @needs_fork
 def test_features(tmp_path, monkeypatch):
-    """The file is removed now and then: whoever finds none looks again."""
+    """The file is removed now and then: a process that finds none tries again."""
     images = ImageSet(torch.zeros(50, 1, 8, 8, dtype=torch.uint8), torch.full((50,), -1), (), "images")
     eye = FeatureExtractor(extractor=lambda block: block.flatten(1).float())
     monkeypatch.setattr(eye, "judge", "whose features are kept")

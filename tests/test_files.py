@@ -1,4 +1,4 @@
-"""Files are whole or not there, whoever writes them and however that ends; where they may lie is asked before."""
+"""Files are written atomically, also by several or killed writers; their paths are checked before work starts."""
 
 import os
 import random
@@ -61,7 +61,7 @@ def test_writers_of_one_file_at_the_same_time_all_succeed_and_leave_one_whole_fi
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_write_and_the_file_stays_whole(tmp_path):
-    """Killed at any moment, ten times."""
+    """A writer is killed at random moments, ten times."""
     file, chance = tmp_path / "file", random.Random(0)
     script = (
         "import sys\n"
@@ -100,7 +100,7 @@ def test_only_what_is_abandoned_is_swept(tmp_path):
 
 
 def gone_process() -> int:
-    """The number of a process that has ended."""
+    """The id of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
     return process.pid
@@ -117,7 +117,7 @@ def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeyp
         replace(source, target)
 
     monkeypatch.setattr("ganforge.files.os.replace", busy)
-    monkeypatch.setattr("ganforge.files.PATIENCE", (0.0, 0.0))
+    monkeypatch.setattr("ganforge.files.RENAME_PAUSES", (0.0, 0.0))
     write_atomically(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     refusals += [1, 2, 3]

@@ -1,4 +1,4 @@
-"""The house keeps its floors: a file imports only from floors below or from its own room, and never in a circle."""
+"""The layers of the package: a file imports only from lower layers or from its own package, and never in a circle."""
 
 import ast
 from pathlib import Path

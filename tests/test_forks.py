@@ -1,4 +1,4 @@
-"""A forked child works where torch can work in it, and is refused in one line where it would hang."""
+"""A forked child works if torch can work in it, and is refused with one line if it would hang."""
 
 import os
 import subprocess
@@ -26,14 +26,14 @@ def child(name, threads=2):
                 print(name, "works", flush=True)
             except ganforge.UserError as error:
                 print(name, "is refused:", error, flush=True)
-                forks.PATIENCE = 1e9  # what was found once is not tried again
+                forks.DEADLINE_SECONDS = 1e9  # the result of the first test is kept
         os._exit(0)
     os.wait()
 
 torch.set_num_threads(2)
 child("forked before")
 torch.ones(1 << 20).exp()
-forks.PATIENCE = 0.5
+forks.DEADLINE_SECONDS = 0.5
 child("forked after")
 child("with one thread", 1)
 """
@@ -51,7 +51,7 @@ def test_a_forked_child_works_or_is_refused():
 
 
 def test_a_gpu_is_not_shared_with_a_forked_child(monkeypatch):
-    monkeypatch.setattr(forks, "_unsure", True)
+    monkeypatch.setattr(forks, "_untested", True)
     monkeypatch.setattr(forks, "_cuda", True)
     with pytest.raises(UserError, match="GPU"):
         forks.refuse_broken_fork()

@@ -64,7 +64,7 @@ def test_a_byte_order_mark_is_read_over_and_numbers_that_are_none_are_unknown():
 
 
 def test_nothing_else_in_ganforge_writes_json():
-    """A json.dumps of one's own would print NaN, which no other program reads."""
+    """A direct json.dumps would print NaN, which is not JSON."""
     root = Path(ganforge.__file__).parent
     calls = {
         str(path.relative_to(root))
@@ -74,4 +74,4 @@ def test_nothing_else_in_ganforge_writes_json():
         and node.attr in ("dump", "dumps")
         and getattr(node.value, "id", "") == "json"
     }
-    assert calls == {"json_text.py", "worker_pool.py"}  # the latter's are lists of words and exit codes
+    assert calls == {"json_text.py", "worker_pool.py"}  # the latter writes only strings and exit codes

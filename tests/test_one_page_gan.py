@@ -1,4 +1,4 @@
-"""Nothing is hidden from a learner: the page of plain PyTorch plays the library's game, number for number."""
+"""The page of plain PyTorch trains exactly as the library does, number for number."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Signals that ask to end: training saves first, whichever of them came and however often."""
+"""Stop signals: training saves first, whichever signal arrives and however often."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SMALL = {"changes": ["latent.dim=6", "batch_size=8"], "steps": 6, "out": "run"}
 
 @pytest.fixture(autouse=True)
 def heed_signals():
-    """Every test finds signals as a shell leaves them, also where nohup started them all."""
+    """Reset signals to a shell's defaults for every test, also under nohup."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
     yield
     for number, handler in before.items():
@@ -64,7 +64,7 @@ def test_signals_outside_of_training():
         os.kill(os.getpid(), signal.SIGHUP)
         assert stopped.is_set()
     ignore_stop_signals()
-    os.kill(os.getpid(), signal.SIGTERM)  # no longer heard
+    os.kill(os.getpid(), signal.SIGTERM)  # ignored by now
 
 
 def test_a_job_whose_owner_is_gone_is_interrupted(bars_file, tmp_path):
@@ -74,5 +74,5 @@ def test_a_job_whose_owner_is_gone_is_interrupted(bars_file, tmp_path):
     worker.stdin.flush()
     while not (tmp_path / "run" / "log.jsonl").exists():
         assert worker.poll() is None
-    worker.communicate(timeout=60)  # closes its standard input, as the death of its owner does
+    worker.communicate(timeout=60)  # closes standard input, as at the end of its owner
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"

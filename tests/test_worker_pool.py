@@ -1,4 +1,4 @@
-"""Commands in processes of their own: what they give, what goes wrong, what stops them."""
+"""Commands in worker processes: their results, their errors, and how they stop."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_each_gives_its_object_in_the_order_of_the_jobs(bars_file):
     ("arguments", "error", "words"),
     [
         (("resume", "nowhere", "--json"), UserError, "seed 7: nowhere is not a run"),
-        (("--version",), RunFailed, "seed 7: its process ended with 0 and said nothing"),
+        (("--version",), RunFailed, "seed 7: its process ended with code 0 and no message"),
         (("resume", "--nonsense"), UserError, "seed 7: .*nonsense"),
     ],
 )

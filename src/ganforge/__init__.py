@@ -1,4 +1,4 @@
-"""ganforge trains GANs on small images, says whether it worked, and puts the generator to use.
+"""ganforge trains GANs on small images, reports whether the training worked, and uses the trained generator.
 
 >>> import ganforge
 >>> run = ganforge.train("vanilla", data="mnist", epochs=5)
@@ -9,7 +9,7 @@ import random
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import ganforge.forks  # noqa: F401  # it learns of forks from now on
+import ganforge.forks  # noqa: F401  # registers its fork handlers now
 
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
@@ -32,7 +32,7 @@ __all__ = [
     "train_seeds",
 ]
 
-_HOMES = {
+_LOCATIONS = {
     "Interrupted": ("ganforge.errors", "Interrupted"),
     "RunFailed": ("ganforge.errors", "RunFailed"),
     "UserError": ("ganforge.errors", "UserError"),
@@ -47,9 +47,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, and ``ganforge --help`` must not wait for it.
-    if name in _HOMES:
-        module, attribute = _HOMES[name]
-        state = random.getstate()  # scikit-learn draws from it when it is imported, and the user's is to stay
+    if name in _LOCATIONS:
+        module, attribute = _LOCATIONS[name]
+        state = random.getstate()  # importing scikit-learn draws from it
         try:
             return getattr(import_module(module), attribute)
         finally:

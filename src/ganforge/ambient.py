@@ -1,4 +1,4 @@
-"""What else is set in the process that calls: none of it may change a result, and all of it stays as it was."""
+"""Global settings of the calling process: they must not change a result, and they are restored afterwards."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ BACKENDS: Any = torch.backends  # its stubs lack some switches
 
 
 class _ProcessWide:
-    """Settings of the whole process, which several threads may need plain at a time: the last one restores them."""
+    """Process-wide settings. Several threads may set them to defaults at once; the last one restores them."""
 
     def __init__(self) -> None:
         self._lock, self._users, self._before = threading.Lock(), 0, ExitStack()
@@ -42,13 +42,13 @@ _process = _ProcessWide()
 def plain_state() -> Iterator[None]:
     """Work as in a fresh process, whatever the caller has set in torch and NumPy; usable as a decorator.
 
-    Inside, gradients are computed, nothing is in inference mode or under autocast, new tensors are float32 on the CPU,
-    products of matrices are as exact as the recipe says, and torch's global random state is a fixed one. Afterwards
-    all is as before, the random states of NumPy and Python included, also after an exception.
+    Inside, gradients are enabled, inference mode and autocast are off, new tensors are float32 on the CPU, matrix
+    products have the precision of the recipe, and torch's global random state is fixed. Afterwards, also after an
+    exception, every setting is restored, including the random states of NumPy and Python.
 
-    Left alone: the number of threads, on which results depend as documented; cuDNN's switches, because a GPU adds in
-    any order anyway; deterministic algorithms, which give the same weights on the CPU (where there is none, torch only
-    warns).
+    Three settings are left alone: the number of threads (results depend on it, as documented), cuDNN's switches (a GPU
+    adds in any order anyway), and deterministic algorithms, which give the same weights on the CPU (torch only warns
+    where an operation has none).
 
     Raises:
         UserError: torch cannot work in this process (`forks`).
@@ -66,10 +66,10 @@ def plain_state() -> Iterator[None]:
 
 @contextmanager
 def _no_autocast() -> Iterator[None]:
-    """Leave every autocast, as if there were none.
+    """Leave every autocast context, as if there were none.
 
-    One that merely is off would still count as the outermost: then the copies of weights in bf16 that an inner one
-    keeps would outlive the step that changes the weights.
+    A disabled outer context would still count as the outermost one. The bf16 copies of weights that an inner context
+    caches would then outlive the step that updates the weights.
     """
     kinds = [kind for kind in ("cpu", "cuda", "mps") if torch.is_autocast_enabled(kind)]
     cached = torch.is_autocast_cache_enabled()
@@ -91,7 +91,7 @@ def _no_autocast() -> Iterator[None]:
 
 
 def _make_plain(before: ExitStack) -> None:
-    """Set what holds for the whole process, and note in ``before`` how it was."""
+    """Set the process-wide defaults; ``before`` collects the callbacks that restore the old settings."""
     before.callback(torch.set_default_dtype, torch.get_default_dtype())
     torch.set_default_dtype(torch.float32)
     before.callback(torch.set_rng_state, torch.get_rng_state())
@@ -107,10 +107,10 @@ def _make_plain(before: ExitStack) -> None:
 
 
 def _compute_exactly(before: ExitStack) -> None:
-    """Have products of float32 computed in float32; which precision is wanted is said by the recipe."""
+    """Compute float32 products in float32: the recipe alone sets a lower precision."""
     for backend in (BACKENDS.cuda.matmul, BACKENDS.mkldnn.matmul):
         before.callback(setattr, backend, "fp32_precision", backend.fp32_precision)
-    with suppress(RuntimeError):  # the general switch cannot be read where a backend was set by itself
+    with suppress(RuntimeError):  # the general switch cannot be read where a single backend was set
         before.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
     torch.set_float32_matmul_precision("highest")
     convolutions = BACKENDS.mkldnn.conv

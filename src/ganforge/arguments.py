@@ -1,4 +1,4 @@
-"""Arguments of the public functions: whatever stands for a number or a path in Python becomes one, or is refused."""
+"""Arguments of the public functions: convert numbers, paths and labels of any Python type, or refuse them."""
 
 import os
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from ganforge.errors import UserError
 
 
 def as_whole(name: str, value: Any) -> int:
-    """Return a whole number of any type as an int: 3, ``np.int64(3)``, a tensor of one, 1e4.
+    """Return a whole number of any type as an int: 3, ``np.int64(3)``, a one-element tensor, 1e4.
 
     Raises:
-        UserError: it is none; truth values and text are none.
+        UserError: the value is not a whole number; booleans and text are refused.
     """
     number = _number(value)
     if isinstance(number, float) and number.is_integer():
@@ -23,10 +23,10 @@ def as_whole(name: str, value: Any) -> int:
 
 
 def as_number(name: str, value: Any) -> float:
-    """Return a number of any type as Python's own.
+    """Return a number of any type as a Python number.
 
     Raises:
-        UserError: it is none; truth values and text are none.
+        UserError: the value is not a number; booleans and text are refused.
     """
     number = _number(value)
     if number is None:
@@ -35,21 +35,21 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_path(name: str, value: Any) -> Path:
-    """Return the path that a text, a path or a `Run` stands for.
+    """Return a string, a path or a `Run` as a path.
 
     Raises:
-        UserError: it is something else.
+        UserError: the value is none of these.
     """
-    if isinstance(value, str | os.PathLike) and isinstance(place := os.fspath(value), str):
-        return Path(place)
+    if isinstance(value, str | os.PathLike) and isinstance(path := os.fspath(value), str):
+        return Path(path)
     raise UserError(f"{name} {shown(value)}: must be a path")
 
 
 def as_whole_numbers(name: str, values: Any) -> list[int]:
-    """Return whole numbers in a list, an array or a tensor as a list.
+    """Return the whole numbers in a list, an array or a tensor as a list.
 
     Raises:
-        UserError: they are none.
+        UserError: the value is not a list, or an entry is not a whole number.
     """
     values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Iterable):
@@ -58,10 +58,10 @@ def as_whole_numbers(name: str, values: Any) -> list[int]:
 
 
 def as_labels(name: str, values: Any) -> list[int | str]:
-    """Return labels in a list, an array or a tensor as a list: names of classes, or whole numbers.
+    """Return the labels in a list, an array or a tensor as a list: names of classes, or whole numbers.
 
     Raises:
-        UserError: they are neither.
+        UserError: the value is not a list, or an entry is neither.
     """
     values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not isinstance(values, Iterable):
@@ -70,10 +70,10 @@ def as_labels(name: str, values: Any) -> list[int | str]:
 
 
 def as_texts(name: str, values: Any) -> list[str]:
-    """Return texts as a list; a single one may stand for itself.
+    """Return strings as a list; a single string becomes a list of one.
 
     Raises:
-        UserError: something is no text.
+        UserError: an entry is not a string.
     """
     texts = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     for text in texts:
@@ -83,13 +83,13 @@ def as_texts(name: str, values: Any) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """Show any value within a line."""
+    """Return the repr of a value on one line, 60 characters at most."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _number(value: Any) -> int | float | None:
-    """Return a number of Python's, NumPy's or torch's as Python's own; None where it is something else."""
+    """Return a number of Python, NumPy or torch as a Python number; None for anything else."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,53 +1,53 @@
-"""The two ways in which ganforge says no: the user's input was wrong, or a run failed with its data safe."""
+"""The errors for users: wrong input, a failed run whose data are safe, an interrupted run."""
 
 import difflib
 from collections.abc import Iterable
 
 LONG = 1500
-"""Characters of a message, in which a damaged file may be quoted, whose middle is still shown."""
+"""Longest message in characters; a longer one, which may quote a damaged file, loses its middle."""
 
 
-class Told(Exception):
-    """What a user is told: always one line that can be printed, whatever file or library its words came from."""
+class OneLineError(Exception):
+    """An error for the user: its message is always one printable line, whichever file or library it quotes."""
 
     def __init__(self, message: object) -> None:
         super().__init__(one_line(str(message)))
 
 
-class UserError(Told):
-    """The input cannot be used: one line that says what, where and what to do. The command line exits with 2."""
+class UserError(OneLineError):
+    """The input cannot be used. The message is one line: what, where, what to do. The command line exits with 2."""
 
 
-class RunFailed(Told):
-    """The run could not go on (diverged, disk full) and what it saved is safe. The command line exits with 3."""
+class RunFailed(OneLineError):
+    """The run failed (diverged, disk full); everything it saved is safe. The command line exits with 3."""
 
 
-class Interrupted(Told):
-    """The user stopped the run; the message says what was saved and how to go on. The command line exits with 130."""
+class Interrupted(OneLineError):
+    """The user stopped the run; the message says what was saved and how to resume. The command line exits with 130."""
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, its middle left out where it is long, what cannot be shown as an escape."""
+    """Return a text on one line: unprintable characters are escaped, and a long text loses its middle."""
     joined = " ".join(text.split()) or "no reason was given"
     if len(joined) > LONG:
         joined = f"{joined[: LONG * 2 // 3]} ... {joined[-LONG // 3 :]}"
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in joined)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in joined)
 
 
-def suggest_names(name: str, known: Iterable[str]) -> str:
-    """Say which known names are near ``name``: a half-sentence to end an error message with."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+def suggest_names(name: str, names: Iterable[str]) -> str:
+    """Return the end of an error message: the valid names that resemble ``name``, or all of them."""
+    names = sorted(names)
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"known names: {', '.join(known)}"
+    return f"known names: {', '.join(names)}"
 
 
 def shown(name: str) -> str:
-    """Make a name fit for a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:200])
+    """Return a name without unprintable characters, 200 characters at most."""
+    return "".join(character if character.isprintable() else "?" for character in name[:200])
 
 
 def reason(error: BaseException) -> str:
-    """Return another's error message in one line, or the error's kind where it has none."""
+    """Return the message of any exception on one line, or its type where it has no message."""
     return shown(" ".join(str(error).split())) or type(error).__name__

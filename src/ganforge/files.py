@@ -1,4 +1,4 @@
-"""Files that are either there whole or not at all, and where those go that can be made anew."""
+"""Atomic writes of files, checks of paths that users give, and the cache folder."""
 
 import errno
 import hashlib
@@ -16,48 +16,46 @@ from pathlib import Path
 from ganforge.errors import RunFailed, UserError
 
 TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{16}\.writing")
-OLD = 24 * 60 * 60
-"""Seconds after which a temporary file is abandoned whose process cannot be asked for."""
-PATIENCE = (0.01, 0.05, 0.1, 0.5) if os.name == "nt" else ()
-"""Seconds between tries to rename a file."""
-CACHE_TAG, CACHE_SIGNATURE = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55"
-"""The file that says of a folder that it is a cache, by a convention of many programs (bford.info/cachedir)."""
-LONGEST_SHOWN = 100
-"""Characters of a path that a complaint about it repeats."""
+ABANDONED_SECONDS = 24 * 60 * 60
+"""Age in seconds after which a temporary file counts as abandoned where its process cannot be checked."""
+RENAME_PAUSES = (0.01, 0.05, 0.1, 0.5) if os.name == "nt" else ()
+"""Seconds between attempts to rename a file."""
+LONGEST_QUOTED = 100
+"""Characters of a path that an error message quotes."""
 
-PASSABLE = (errno.ENOENT, errno.ENOTDIR)
-"""What the system says of a path where nothing stands yet."""
+NOT_THERE_YET = (errno.ENOENT, errno.ENOTDIR)
+"""Error codes of a path at which no file exists yet."""
 
 
 def user_path(given: str | Path, variable: str = "") -> Path:
     """Return the path that a user names: ``~`` is the home folder, whether or not a shell has expanded it.
 
     Args:
-        given: the name.
-        variable: which variable of the environment has it.
+        given: the path as the user wrote it.
+        variable: the environment variable that holds it.
 
     Raises:
-        UserError: nothing can bear that name (it is empty or too long, ``~`` is nobody's), or nobody may look there.
+        UserError: no file can have that name (it is empty or too long, ``~`` has no home), or access is denied.
     """
-    why = "" if os.fspath(given) else "it is empty"
+    reason = "" if os.fspath(given) else "it is empty"
     path = Path(given)
     try:
         path = path.expanduser()
         path.stat()
     except OSError as error:
-        why = why if error.errno in PASSABLE else error.strerror or str(error)
+        reason = reason if error.errno in NOT_THERE_YET else error.strerror or str(error)
     except (ValueError, RuntimeError) as error:  # a NUL in it; no home folder
-        why = str(error)
-    if why:
-        shown = str(given) if len(str(given)) <= LONGEST_SHOWN else f"{str(given)[:LONGEST_SHOWN]}..."
-        raise UserError(f"{variable and f'{variable}: '}'{shown}' cannot be used as a path ({why}); name another")
+        reason = str(error)
+    if reason:
+        quoted = str(given) if len(str(given)) <= LONGEST_QUOTED else f"{str(given)[:LONGEST_QUOTED]}..."
+        raise UserError(f"{variable and f'{variable}: '}'{quoted}' cannot be used as a path ({reason}); name another")
     return path
 
 
 def cache_folder() -> Path:
-    """Where what can be made anew is kept: $GANFORGE_CACHE, or ``ganforge`` in the user's folder of caches.
+    """Return the cache folder: $GANFORGE_CACHE, or ``ganforge`` in the user's cache folder.
 
-    Who has no home, as in some containers, has one below the system's folder of temporary files.
+    Without a home folder, as in some containers, it lies in the system's temporary folder.
     """
     if folder := os.environ.get("GANFORGE_CACHE"):
         return user_path(folder, "GANFORGE_CACHE")
@@ -70,14 +68,14 @@ def cache_folder() -> Path:
 
 
 def ensure_writable(file: str | Path, endings: Sequence[str] = ()) -> Path:
-    """Make the folder of a file that is to be written later, and return the file: asked before the work is done.
+    """Make the folder of a file that will be written later and return the file: called before long work starts.
 
     Args:
-        file: where it is to stand.
-        endings: what its name may end in (".png"); anything unless given.
+        file: the path of the file.
+        endings: the allowed endings of its name (".png"); any ending unless given.
 
     Raises:
-        UserError: it ends in something else, or nothing can be written there.
+        UserError: the name has another ending, or the file cannot be written.
     """
     file = user_path(file)
     if endings and file.suffix.lower() not in endings:
@@ -85,41 +83,41 @@ def ensure_writable(file: str | Path, endings: Sequence[str] = ()) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=file.parent):  # permissions alone say little: root has them all
-            why = "it is a folder" if file.is_dir() else ""
+            reason = "it is a folder" if file.is_dir() else ""
     except OSError as error:
-        why = error.strerror or str(error)
-    if why:
+        reason = error.strerror or str(error)
+    if reason:
         cached = ", or set GANFORGE_CACHE" if cache_folder() in file.parents else ""
-        raise UserError(f"{file}: cannot be written ({why}); name another place{cached}")
+        raise UserError(f"{file}: cannot be written ({reason}); name another place{cached}")
     return file
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, flush to the disk, then rename: a reader never sees half a file, whatever happens.
+    """Write a temporary file in the same folder, flush it to the disk, rename it: no reader ever sees half a file.
 
-    Several processes and threads may write the same file at the same time: it is whole, and one of theirs.
+    Several processes and threads may write the same file at once: the result is the whole content of one of them.
 
     Raises:
-        RunFailed: the file could not be written (disk full, no permission); what stood there before still does.
+        RunFailed: the file could not be written (disk full, no permission); its old content is unchanged.
     """
     try:
-        with temporary(path.parent) as beside:
-            with beside.open("xb") as file:
+        with temporary(path.parent) as temporary_path:
+            with temporary_path.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            _rename(beside, path)
+            _rename(temporary_path, path)
     except OSError as error:
         raise RunFailed(
-            f"could not write {path}: {error.strerror or error}; what was saved before is untouched"
+            f"could not write {path}: {error.strerror or error}; everything saved so far is safe"
         ) from error
 
 
 @contextmanager
 def temporary(folder: Path) -> Iterator[Path]:
-    """Give a name in a folder that nobody else has, for a file or folder that is renamed once it is whole.
+    """Yield a unique temporary path in a folder, for a file or folder that is renamed once it is complete.
 
-    What still bears the name at the end is removed, and so is what writers left there that were killed.
+    A file that still has this name at the end is removed, as are the temporary files of writers that were killed.
     """
     _sweep_once(folder.absolute())
     _tag_cache(folder.absolute())
@@ -139,12 +137,12 @@ def _tag_cache(folder: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is one that is being written, or was when its writer was killed."""
+    """Whether a name is that of a temporary file, in use or left by a killed writer."""
     return name.startswith(".") and name.endswith(".writing")
 
 
 def sweep(folder: Path) -> None:
-    """Remove from a folder what writers left that were killed, and nothing that another one is at."""
+    """Remove the temporary files of killed writers from a folder, and none that is still being written."""
     with suppress(OSError):
         for path in folder.glob(".*.writing"):
             if _is_abandoned(path):
@@ -155,19 +153,19 @@ _sweep_once = cache(sweep)
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether a temporary name is of a process that is gone; of one that cannot be asked for, whether it is old."""
-    if not (made := TEMPORARY.fullmatch(path.name)):
+    """Whether the process of a temporary file is gone, or, where that cannot be checked, whether the file is old."""
+    if not (match := TEMPORARY.fullmatch(path.name)):
         return False
-    # On Windows signal 0 would interrupt the process, and on another machine the number means another one.
-    if os.name == "posix" and made["machine"] == _machine():
+    # On Windows signal 0 would interrupt the process; on another machine the number is another process.
+    if os.name == "posix" and match["machine"] == _machine():
         try:
-            os.kill(int(made["process"]), 0)
+            os.kill(int(match["process"]), 0)
         except ProcessLookupError:
             return True
         except (OSError, OverflowError):
             pass
     try:
-        return time.time() - path.lstat().st_mtime > OLD
+        return time.time() - path.lstat().st_mtime > ABANDONED_SECONDS
     except OSError:
         return False
 
@@ -185,11 +183,11 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _rename(beside: Path, path: Path) -> None:
-    """Give a file its name; Windows refuses that while somebody reads the file that bears it."""
-    for seconds in PATIENCE:
+def _rename(temporary_path: Path, path: Path) -> None:
+    """Rename a temporary file to its final path; Windows refuses while a process reads the old file."""
+    for seconds in RENAME_PAUSES:
         with suppress(PermissionError):
-            os.replace(beside, path)
+            os.replace(temporary_path, path)
             return
         time.sleep(seconds)
-    os.replace(beside, path)
+    os.replace(temporary_path, path)

@@ -1,4 +1,4 @@
-"""JSON that every program can read: written without NaN and Infinity, read with a phrase for what is wrong with it."""
+"""Standard JSON: written without NaN and Infinity, and read with a plain error message."""
 
 import json
 import math
@@ -6,24 +6,24 @@ from typing import Any
 
 
 class NoJson(ValueError):
-    """Text that is not JSON; the message is a phrase that says why."""
+    """The text is not JSON; the message is a phrase with the reason."""
 
 
 def to_json(values: Any, *, indent: int | None = None, sort_keys: bool = False, ascii_only: bool = True) -> str:
-    """Write plain values as JSON; NumPy's and torch's numbers are numbers, what is not finite is ``null``.
+    """Return values as JSON text; numbers of NumPy and torch become plain numbers, NaN and infinities ``null``.
 
     Raises:
-        TypeError: a value has no place in JSON, such as a set.
+        TypeError: JSON cannot hold a value, such as a set.
     """
     plain = _plain(values)
     return json.dumps(plain, indent=indent, sort_keys=sort_keys, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Read JSON in UTF-8, with or without a byte order mark; NaN and infinities, which are no JSON, become None.
+    """Parse JSON in UTF-8, with or without a byte order mark; NaN and infinities, which are not JSON, become None.
 
     Raises:
-        NoJson: it is something else, or nested too deep.
+        NoJson: the text is not JSON, or is nested too deep.
     """
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content

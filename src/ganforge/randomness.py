@@ -1,6 +1,6 @@
-"""All randomness is a function of a key such as ``(seed, "latent", step)``: nothing depends on what was drawn before.
+"""All randomness is a function of a key such as ``(seed, "latent", step)``, and never of earlier draws.
 
-This is what makes a resumed run equal to a straight one: there is no generator state to save.
+A resumed run therefore equals an uninterrupted one: there is no generator state to save.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import torch
 def seed_of(*key: int | str) -> int:
     """Hash a key to a 63-bit seed; the same key gives the same seed on every machine and Python version.
 
-    A whole number is the same key whatever its type: NumPy's 3 is Python's.
+    The type of a whole number does not matter: NumPy's 3 and Python's 3 are the same key.
     """
     text = "\x1f".join(f"str:{part}" if isinstance(part, str) else f"int:{operator.index(part)}" for part in key)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -1,4 +1,4 @@
-"""Several ganforge commands at the same time, in processes that do one after the other, and signals as flags."""
+"""A pool of processes that run ganforge commands in parallel, and stop signals as flags."""
 
 import io
 import json
@@ -15,36 +15,36 @@ from typing import Any
 
 from ganforge.errors import Interrupted, RunFailed, UserError
 
-LOOK = 0.1
-"""Seconds between two looks at which processes have ended."""
+POLL_SECONDS = 0.1
+"""Seconds between two checks which processes have ended."""
 INTERRUPTED = 130
 FAILURES: dict[int, type[Exception]] = {2: UserError, INTERRUPTED: Interrupted}
 ANSWER = "\x1eganforge: "
-"""How a line begins that ends a job; every other line is what the job says meanwhile."""
+"""Prefix of the line that ends a job; every other line is progress output of the job."""
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 """Signals that ask a process to end: Ctrl-C, ``kill``, a terminal that closes (SIGBREAK is the SIGHUP of Windows)."""
 
-Hear = Callable[[str, str], None]
-"""Told every line that a command says beside its result: the job's name, and the line."""
+OnLine = Callable[[str, str], None]
+"""Called with every line that a command prints besides its result: (name of the job, line)."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A ganforge command that ends with one JSON object, and what it is called before a person."""
+    """A ganforge command that ends with one JSON object, and its display name."""
 
     name: str
     arguments: tuple[str, ...]
 
 
 class _Worker:
-    """A process that does one job after the other: torch and all else is loaded once, not for every job.
+    """A process that runs one job after another, so that torch is imported once and not for every job.
 
-    What it says is read by a thread, so that it never waits for somebody to read it.
+    A thread reads its output, so that the process never blocks on a full pipe.
     """
 
-    def __init__(self, threads: int, hear: Hear) -> None:
+    def __init__(self, threads: int, on_line: OnLine) -> None:
         self.job: Job | None = None
-        self._hear, self._said, self._answer = hear, "", ""
+        self._on_line, self._last_line, self._answer = on_line, "", ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ganforge", "work"],
             stdin=subprocess.PIPE,
@@ -69,43 +69,43 @@ class _Worker:
             if line.startswith(ANSWER):
                 self._answer = line.removeprefix(ANSWER)
             elif self.job and (line := line.strip()):
-                self._said = line
-                self._hear(self.job.name, line)
+                self._last_line = line
+                self._on_line(self.job.name, line)
 
-    def begin(self, job: Job) -> None:
-        """Give it a job."""
+    def start(self, job: Job) -> None:
+        """Send a job to the process."""
         assert self._process.stdin
-        self.job, self._said, self._answer = job, "", ""
-        with suppress(BrokenPipeError):  # it is gone, which its exit code tells
+        self.job, self._last_line, self._answer = job, "", ""
+        with suppress(BrokenPipeError):  # the process is gone; its exit code says why
             self._process.stdin.write(json.dumps(job.arguments) + "\n")
             self._process.stdin.flush()
 
     def is_done(self) -> bool:
-        """Whether its job has ended, one way or another."""
+        """Whether the job has ended, with a result or not."""
         return bool(self._answer) or self._process.poll() is not None
 
     def result(self) -> dict[str, Any]:
-        """Return the object that its job gave at its end; it has no job then.
+        """Return the JSON object of the finished job; the worker is idle afterwards.
 
         Raises:
-            UserError, RunFailed, Interrupted: it gave none, by its exit code.
+            UserError, RunFailed, Interrupted: the job failed; the class depends on its exit code.
         """
         assert self.job
         if self._process.poll() is not None:
             self._reader.join()
         name, self.job = self.job.name, None
-        code, given = json.loads(self._answer) if self._answer else (self._process.returncode, "")
+        code, printed = json.loads(self._answer) if self._answer else (self._process.returncode, "")
         try:
-            answer = json.loads(given)
+            answer = json.loads(printed)
         except ValueError:
             answer = {}
         if code == 0 and answer:
             return dict(answer)
-        why = answer.get("error") or self._said or f"its process ended with {code} and said nothing"
-        raise FAILURES.get(code, RunFailed)(why if why.startswith(name) else f"{name}: {why}")
+        reason = answer.get("error") or self._last_line or f"its process ended with code {code} and no message"
+        raise FAILURES.get(code, RunFailed)(reason if reason.startswith(name) else f"{name}: {reason}")
 
     def stop(self) -> None:
-        """Let it end: at once without a job, or as its job ends when it is interrupted."""
+        """Let the process end: an idle one at once, a busy one as its interrupted job ends."""
         assert self._process.stdin
         if self.job:
             self._process.terminate()
@@ -113,18 +113,18 @@ class _Worker:
             self._process.stdin.close()
 
     def end(self) -> None:
-        """Wait for its end and close its pipe."""
+        """Wait for the end of the process and close its pipe."""
         self._process.wait()
         self._reader.join()
         assert self._process.stdout
         self._process.stdout.close()
 
 
-def run_worker(do: Callable[[list[str]], None]) -> Iterator[str]:
-    """Be such a process: ``do`` the commands that standard input names, a line each, and yield a line after each.
+def run_worker(run: Callable[[list[str]], None]) -> Iterator[str]:
+    """Serve as a worker: run the commands on standard input, one a line, and yield an answer line after each.
 
-    It answers with the exit code, and what was printed. ``do`` ends by ``SystemExit``, as a program does. Where
-    standard input ends, its owner is done or was killed: a job that is under way is interrupted.
+    The answer holds the exit code and the printed text. ``run`` ends with ``SystemExit``, as a program does. At the end
+    of standard input, the owner has finished or was killed: a job in progress is interrupted.
     """
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     working = threading.Event()
@@ -139,45 +139,46 @@ def run_worker(do: Callable[[list[str]], None]) -> Iterator[str]:
     threading.Thread(target=read, daemon=True).start()
     while line := jobs.get():
         working.set()
-        given, code = io.StringIO(), 0
-        with redirect_stdout(given):
+        printed, code = io.StringIO(), 0
+        with redirect_stdout(printed):
             try:
-                do(json.loads(line))
+                run(json.loads(line))
             except SystemExit as end:
                 code = int(end.code or 0)
         working.clear()
-        yield ANSWER + json.dumps([code, given.getvalue()])
+        yield ANSWER + json.dumps([code, printed.getvalue()])
         if code == INTERRUPTED:
             return
 
 
-def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) -> list[dict[str, Any]]:
-    """Do jobs, so many ``at_once``, with so many ``threads`` each; return what each gave at its end, in their order.
+def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, on_line: OnLine) -> list[dict[str, Any]]:
+    """Run jobs, ``at_once`` in parallel with ``threads`` threads each; return their results in the order of the jobs.
 
-    The first that fails, and Ctrl-C, SIGTERM or SIGHUP, stop the others, which save themselves as they would alone.
+    The first failure stops the other jobs, and so does Ctrl-C, SIGTERM or SIGHUP; each saves its state as it would
+    alone.
 
     Raises:
-        UserError, RunFailed, Interrupted: as the job that failed.
+        UserError, RunFailed, Interrupted: the error of the job that failed.
     """
-    waiting, one_at_a_time = list(jobs), threading.Lock()
+    waiting, lock = list(jobs), threading.Lock()
 
-    def hear_in_turn(name: str, line: str) -> None:
-        """Let whoever hears be called by one reader at a time."""
-        with one_at_a_time:
-            hear(name, line)
+    def on_line_in_turn(name: str, line: str) -> None:
+        """Call ``on_line`` from one reader thread at a time."""
+        with lock:
+            on_line(name, line)
 
     workers = list[_Worker]()
     results: dict[str, dict[str, Any]] = {}
     with stop_signals() as stopped:
         try:
-            workers += [_Worker(threads, hear_in_turn) for _ in range(min(at_once, len(jobs)))]
+            workers += [_Worker(threads, on_line_in_turn) for _ in range(min(at_once, len(jobs)))]
             while len(results) < len(jobs):
                 for idle in [worker for worker in workers if not worker.job][: len(waiting)]:
-                    idle.begin(waiting.pop(0))
+                    idle.start(waiting.pop(0))
                 working = {worker.job.name: worker for worker in workers if worker.job}
-                if stopped.wait(LOOK):
+                if stopped.wait(POLL_SECONDS):
                     raise Interrupted(
-                        f"stopped at {', '.join(working)}; what was saved is safe, the same command goes on"
+                        f"stopped at {', '.join(working)}; saved work is safe, and the same command resumes it"
                     )
                 results |= {name: worker.result() for name, worker in working.items() if worker.is_done()}
         finally:
@@ -190,7 +191,7 @@ def side_by_side(jobs: Sequence[Job], at_once: int, threads: int, hear: Hear) ->
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into a flag, which is read when nothing is half done."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a flag, which the caller checks at a safe point."""
     stopped = threading.Event()
     before = _handle(lambda number, frame: stopped.set())
     try:
@@ -201,22 +202,22 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 def raise_on_stop_signals() -> None:
-    """Let SIGTERM and SIGHUP be as good as Ctrl-C: outside of training there is nothing to bring to an end."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C: outside of training, no state must be saved first."""
     _handle(signal.default_int_handler)
 
 
 def ignore_stop_signals() -> None:
-    """Let no signal disturb the last moments of a process that ends anyway."""
+    """Ignore stop signals in a process that is about to end."""
     _handle(signal.SIG_IGN)
 
 
 def _handle(handler: Callable[[int, Any], Any] | signal.Handlers) -> dict[int, Any]:
-    """Handle the signals that ask to end, and return their handlers of before; only the main thread can.
+    """Set a handler for the stop signals and return the old handlers; only the main thread can do so.
 
-    A SIGHUP that is ignored stays ignored: whoever starts with ``nohup`` wants to outlive the terminal.
+    An ignored SIGHUP stays ignored: a process started with ``nohup`` must outlive its terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
     hang_up = getattr(signal, "SIGHUP", None)
-    heeded = [it for it in STOP_SIGNALS if it != hang_up or signal.getsignal(it) != signal.SIG_IGN]
-    return {number: signal.signal(number, handler) or signal.SIG_DFL for number in heeded}
+    handled = [stop for stop in STOP_SIGNALS if stop != hang_up or signal.getsignal(stop) != signal.SIG_IGN]
+    return {number: signal.signal(number, handler) or signal.SIG_DFL for number in handled}

@@ -1,4 +1,4 @@
-"""The protocols once more in plain PyTorch, by hand: three rounds from the same weights end in the same weights."""
+"""The protocols in plain PyTorch: three steps from the same weights give the same weights."""
 
 import pytest
 import torch
@@ -158,7 +158,7 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
     play(generator, discriminator, rounds)
     for plain, ours in sides:
         for mine, theirs in zip(plain.parameters(), ours.parameters, strict=True):
-            # a bias before batch norm has no gradient but rounding, and Adam makes steps of it
+            # the gradient of a bias before batch norm is rounding error, which Adam turns into steps
             if mine.ndim > 1 or "dcgan" not in name:
                 assert torch.allclose(mine, theirs, rtol=1e-7, atol=1e-9)
     assert not any(torch.equal(a, b) for a, b in zip(before, state.generator.parameters, strict=True) if a.ndim > 1)

@@ -49,7 +49,7 @@ def test_a_point_counts_up_to_three_standard_deviations():
 
 @pytest.fixture
 def stacked(monkeypatch):
-    """The protocol on the digits that need no download."""
+    """The protocol on the digits of scikit-learn, which need no download."""
     monkeypatch.setattr(problems, "load", lambda name, images: load("digits", images=images))
     return StackedDigits("all", kept=300)
 
@@ -68,7 +68,7 @@ def test_each_colour_is_read_by_the_judge_red_first(stacked):
 
 
 def test_digits_of_little_contrast_are_a_collapse_to_the_judge_and_none_at_full_contrast(stacked):
-    """Grey on grey: what every generator draws whose discriminator normalises the layer that sees the pixels."""
+    """Faint digits, as drawn by generators whose discriminator normalises its first layer."""
     real = stacked._stacks.some(300, 0).gather(torch.arange(300))
     faint = (110 + real.float() * 0.25).to(torch.uint8)
     found, true = stacked.figures(faint), stacked.figures(real)

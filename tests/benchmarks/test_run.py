@@ -59,7 +59,7 @@ def test_an_interrupted_seed_goes_on(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="stopped in seed 0"):
-        ring(recipe=often, tell=impatient, steps=100_000)
+        ring(recipe=often, on_progress=impatient, steps=100_000)
     folder = tmp_path / "out" / "seed-0" / "checkpoints"
     steps = newest_checkpoint(folder)[1]["step"] + 20
     append_line(
@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
 
 @pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])
 def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_path):
-    with pytest.raises(UserError, match=f"asks for batches that stacked-mnist does not have .{stream}"):
+    with pytest.raises(UserError, match=f"needs batches that stacked-mnist does not have .{stream}"):
         benchmark("stacked-mnist", name, steps=1, out="out")
     assert not (tmp_path / "out").exists()
 
@@ -134,7 +134,7 @@ def test_a_discriminator_that_halves_images_is_refused_for_points(tmp_path):
 
 @pytest.mark.slow
 def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
-    """Bit for bit, where those in turn have one thread too: sums over several may end in other last bits."""
+    """Bit-identical if the sequential seeds use one thread too: sums over several threads may differ in the last bits."""
     told, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -142,7 +142,7 @@ def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypa
     finally:
         torch.set_num_threads(threads)
     monkeypatch.setattr("ganforge.benchmarks.run.runs_at_once", lambda *_: 2)
-    beside = ring(steps=110, seeds=2, out="beside", tell=lambda *what: told.append(what)).results
+    beside = ring(steps=110, seeds=2, out="beside", on_progress=lambda *progress: told.append(progress)).results
     assert [result["seed"] for result in beside] == [0, 1]
     assert [result["figures"] for result in beside] == [result["figures"] for result in in_turn]
     for seed in (0, 1):
@@ -259,7 +259,7 @@ def test_what_was_shortened_is_said_in_the_row():
     assert report([figures(8)], steps=5_000, quick=True).terms.startswith(
         "--quick, no protocol: 1 seed of 10, 5,000 of"
     )
-    assert report([figures(8)], recipe="dcgan").terms.endswith("other nets: open architecture")
+    assert report([figures(8)], recipe="dcgan").terms.endswith("other networks: open architecture")
 
 
 def test_the_table_has_published_rows_the_floor_and_ours():

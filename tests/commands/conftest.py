@@ -8,7 +8,7 @@ from ganforge.worker_pool import STOP_SIGNALS
 
 @pytest.fixture(autouse=True)
 def heed_signals():
-    """Every command finds signals as a shell leaves them: a command that has ended ignores them all."""
+    """Reset the signals before every command: a finished command leaves them ignored."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -18,7 +18,7 @@ def heed_signals():
 
 @pytest.fixture
 def run_command(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
+    """Run a command in this process; return exit code, stdout and stderr."""
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:
@@ -30,7 +30,7 @@ def run_command(capsys):
 
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
-"""What makes a run small enough for twelve images of bars."""
+"""Changes that make a run small enough for twelve images of bars."""
 
 
 @pytest.fixture

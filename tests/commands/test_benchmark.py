@@ -23,7 +23,7 @@ def test_the_table_says_what_was_done(run_command, small, tmp_path):
     rows = {line.split("  ")[0]: line for line in out.splitlines()}
     assert rows["PacGAN2"].split()[1:5] == ["7.9", "95.60", "0.07", "–"]
     assert "2,500" in rows["PacGAN2"]
-    assert "2 seeds of 10, 150 of 400,000 steps: shortened, not the protocol, other nets: open architecture" in out
+    assert "2 seeds of 10, 150 of 400,000 steps: shortened, not the protocol, other networks: open architecture" in out
     assert "real data (floor)" in out and "100,000" in out
     assert "s for 10,000 steps" in out
     folder = tmp_path / "runs" / "benchmark-ring-gan-2d"
@@ -60,7 +60,7 @@ def test_curves_of_other_recipes_are_drawn_beside(run_command, small, tmp_path, 
     (tmp_path / "mine").mkdir()
     for folder in ("mine", "nowhere"):
         code, _, err = run_command(*call, "three", "--beside", folder)
-        assert code == 2 and f"{folder} is no folder of 'ganforge benchmark ring'" in err
+        assert code == 2 and f"{folder} is not a folder of 'ganforge benchmark ring'" in err
         assert not (tmp_path / "three").exists()
 
 
@@ -84,16 +84,16 @@ def test_quick_calls_itself_no_protocol(run_command, small):
 def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
     import ganforge.experiment.ablations as room
 
-    for name, arena in list(room.ABLATION_SETUPS.items()):
-        changes = (*arena.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")
-        monkeypatch.setitem(room.ABLATION_SETUPS, name, replace(arena, changes=changes))
+    for name, setup in list(room.ABLATION_SETUPS.items()):
+        changes = (*setup.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")
+        monkeypatch.setitem(room.ABLATION_SETUPS, name, replace(setup, changes=changes))
     call = ("benchmark", "techniques", "--data", "ring", "--only", "r1,packing", "--quick", "--steps", 4)
     code, out, err = run_command(*call)
     assert code == 0, err
-    assert "--quick: a look, and no more" in out and "4 steps, where" in out
+    assert "--quick: a preview, not a result" in out and "4 steps instead of the usual" in out
     rows = {line.split(" | ")[0]: line for line in out.splitlines() if line.startswith("| ")}
     assert {"| base", "| r1", "| packing", "| *real data*"} <= set(rows)
-    assert "cannot tell with 1 seed: 3 or more would" in rows["| r1"]
+    assert "cannot tell with 1 seed: 3 or more are needed" in rows["| r1"]
     code, out, _ = run_command(*call, "--json")
     assert code == 0
     assert [row["technique"] for row in json.loads(out)["data"]["ring"]["rows"]] == ["base", "r1", "packing"]
@@ -102,11 +102,11 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ring", "--data", "ring"), "--data ring: goes with 'ganforge benchmark techniques' alone"),
-        (("one-nn", "--only", "r1"), "--only r1: goes with"),
+        (("ring", "--data", "ring"), "--data ring: belongs to 'ganforge benchmark techniques' only"),
+        (("one-nn", "--only", "r1"), "--only r1: belongs to"),
         (("one-nn", "--steps", "0"), "--steps 0: must be more than 0"),
-        (("one-nn", "--beside", "runs/x"), "--beside runs/x: goes with ring, grid, stacked-mnist"),
-        (("techniques", "--recipe", "dcgan"), "bases of their own"),
+        (("one-nn", "--beside", "runs/x"), "--beside runs/x: belongs to ring, grid, stacked-mnist"),
+        (("techniques", "--recipe", "dcgan"), "base recipes of its own"),
         (("techniques", "--only", "packs"), "--only packs: did you mean packing?"),
         (("techniqes",), "did you mean techniques?"),
     ],

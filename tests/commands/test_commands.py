@@ -69,7 +69,7 @@ def verbs():
 
     def walk(command, prefix):
         for name, sub in getattr(command, "commands", {}).items():
-            if not sub.hidden:  # what only the program itself calls
+            if not sub.hidden:  # called only by the program itself
                 yield " ".join([*prefix, name]), sub
             yield from walk(sub, [*prefix, name])
 
@@ -96,7 +96,7 @@ def test_help_needs_no_heavy_import():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-# What the verbs do
+# What the commands do
 
 
 def test_train_leaves_a_run_folder(trained, tmp_path):
@@ -203,13 +203,13 @@ def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_pat
 
 
 def test_a_trained_judge_gives_later_runs_their_verdict(run_command, trained, bars_file):
-    assert f"'ganforge judge train {bars_file}' would make one" in trained(out="before")
+    assert f"train one with 'ganforge judge train {bars_file}'" in trained(out="before")
     assert "not judged (no judge)" in run_command("runs", ".")[1]
     assert run_command("resume", "before")[0] == 2
     code, out, err = run_command("judge", "train", bars_file, "--epochs", 40)
     assert code == 0, err
     assert "40 epochs, never mirrored" in out
-    assert "of the 20 test images rightly" in out and "ends with a verdict" in out
+    assert "of the 20 test images correctly" in out and "ends with a verdict" in out
     for text in (trained(out="after"), run_command("resume", "before")[1]):
         assert "of 4 classes appear" in text and "verdict: " in text and "digit" not in text
     assert "not judged" not in run_command("runs", ".")[1]
@@ -249,7 +249,7 @@ def test_a_second_signal_while_the_first_is_told_changes_nothing(run_command, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(entry, "app", stop)
-    monkeypatch.setattr(entry, "_complain", stop)
+    monkeypatch.setattr(entry, "_print_error", stop)
     assert run_command("train")[0] == 130
 
 
@@ -274,7 +274,7 @@ def test_a_killed_run_is_not_called_running(run_command, trained):
 
     trained()
     RunFolder("run").update_run(status="running")
-    assert "goes on with one that was interrupted" in run_command("runs", ".")[1]
+    assert "continues an interrupted run" in run_command("runs", ".")[1]
     with RunFolder("run").locked():
         assert "running" in run_command("runs", ".")[1]
 

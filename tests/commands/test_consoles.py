@@ -1,4 +1,4 @@
-"""Any console: what it cannot show, take or keep open is no reason to fail."""
+"""Any console: commands do not fail on its encoding, on closed or on full streams."""
 
 import errno
 import io
@@ -16,7 +16,7 @@ TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
 
 def ganforge(*arguments, shell="", **environment):
-    """Run a command in a process of its own, its standard files led elsewhere by a piece of shell."""
+    """Run a command in a subprocess whose standard files are redirected by the shell."""
     words = [sys.executable, "-m", "ganforge", *map(str, arguments)]
     if shell:
         words = ["sh", "-c", f'"$@" {shell}', "sh", *words]
@@ -91,7 +91,7 @@ def test_what_a_buffer_holds_for_a_reader_that_is_gone_is_dropped():
         outlet.write("é")
         outlet.flush()
         assert outlet.failure is not None and loss(outlet) == ""
-        outlet.write("more")  # and closing the pipe below fails no more
+        outlet.write("more")  # and closing the pipe below does not fail
 
 
 @pytest.mark.parametrize("columns", ["0", "-3", "²", "wide", "1"])

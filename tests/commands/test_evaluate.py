@@ -1,4 +1,4 @@
-"""The commands evaluate and compare: what they show, and what they refuse in one line."""
+"""The commands evaluate and compare: their output and their errors."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def npz(path, images, labels=None):
 
 @pytest.fixture
 def fakes(tmp_path):
-    """Two hundred real digits as somebody's generated images, with labels."""
+    """200 real digits in place of generated images, with labels."""
     digits = load("digits").train
     return npz(tmp_path / "fakes.npz", digits.images[:200, 0].numpy(), digits.labels[:200].numpy())
 
@@ -109,7 +109,7 @@ def bad_fakes(folder, kind):
     [
         ("NaN", "NaN"),
         ("Inf", "infin"),
-        ("few", "50 images on a side are too few"),
+        ("few", "50 fakes and 50 real images are too few"),
         ("size", "1×20×20"),
         ("channels", "3×28×28"),
         ("range", "bad.npz"),
@@ -127,9 +127,9 @@ def test_bad_images_are_refused_in_one_line(run_command, tmp_path, kind, words):
     ("arguments", "words"),
     [
         (("nothing.npz", *DIGITS), "nothing.npz"),
-        (("fakes.npz", *DIGITS, "--n", 50), "--n 50: at least 100"),
-        (("fakes.npz", *DIGITS, "--n", 5000), "there are 179 real test images and 200 generated ones only"),
-        (("fakes.npz", *DIGITS, "--split", "train"), "--split train: test or validation"),
+        (("fakes.npz", *DIGITS, "--n", 50), "--n 50: give at least 100"),
+        (("fakes.npz", *DIGITS, "--n", 5000), "there are only 179 real test images and 200 generated ones"),
+        (("fakes.npz", *DIGITS, "--split", "train"), "--split train: give test or validation"),
         (("fakes.npz", *DIGITS, "--judge", "fakes.npz"), "fakes.npz"),
         (("fakes.npz", "--data", "bars.npz"), "1×8×8"),
     ],
@@ -144,7 +144,7 @@ def test_data_that_no_judge_reads_are_refused_with_the_way_to_one(run_command, t
     bars = small_images(1500)
     npz(tmp_path / "many.npz", bars.images[:, 0].numpy(), bars.labels.numpy())
     code, _, err = run_command("evaluate", "many.npz", "--data", "many.npz")
-    assert code == 2 and "no judge reads these images; 'ganforge judge train' makes one" in err
+    assert code == 2 and "no judge fits these images; train one on labelled data with 'ganforge judge train'" in err
 
 
 def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
@@ -153,15 +153,15 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
     code, _, err = run_command(
         "evaluate", npz(tmp_path / "f.npz", digits), *DIGITS, "--judge", "bars-judge.safetensors"
     )
-    assert code == 2 and "judges images of 1×8×8" in err
+    assert code == 2 and "needs images of 1×8×8" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("a.json",), "needs at least two runs"),
-        (("a.json", "nothing"), "is no run"),
-        (("a.json", "run"), "was not evaluated yet"),
+        (("a.json",), "needs two runs or more"),
+        (("a.json", "nothing"), "is not a run"),
+        (("a.json", "run"), "has no evaluation yet"),
         (("a.json", "broken.json"), "is not JSON"),
         (("a.json", "other.json"), "holds no evaluation"),
     ],

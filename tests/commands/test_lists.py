@@ -1,4 +1,4 @@
-"""The verbs that show what there is, and the tables they show it in."""
+"""The commands that list and show, and their tables."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Paths that a user names: ``~`` on every way in, and names that no file can bear."""
+"""Paths of users: ``~`` in every argument, and names that no file can have."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home folder beside the working folder, however this system finds it."""
+    """A home folder next to the working folder, on every system."""
     folder = tmp_path / "home"
     folder.mkdir()
     for name in ("HOME", "USERPROFILE"):
@@ -120,7 +120,7 @@ def test_a_file_that_the_system_refuses_is_no_bug_of_ours(run_command, monkeypat
 
     monkeypatch.setattr(entry, "app", refuse)
     code, _, err = run_command("train")
-    assert code == 3 and err == "ganforge: /some/file: Permission denied; what was saved before is safe\n"
+    assert code == 3 and err == "ganforge: /some/file: Permission denied; everything saved so far is safe\n"
 
 
 def test_caches_of_somebody_without_a_home(monkeypatch):

@@ -1,4 +1,4 @@
-"""Bad input: one line, exit 2, nothing written; and what a failed run exits with."""
+"""Bad input: one line, exit code 2, nothing written; and the exit code of a failed run."""
 
 import numpy as np
 import pytest
@@ -38,13 +38,13 @@ BAD = [
     (("data", "fetch", "mnits"), "mnist"),
     (("benchmark", "rings"), "did you mean ring"),
     (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
-    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is unknown: use fp32 or bf16"),
-    (("train", "vanilla", "--at-once", "2"), "--at-once 2: goes with --seeds"),
-    (("benchmark", "ring", "--labels", "50"), "--labels 50: goes with 'ganforge benchmark few-labels' alone"),
-    (("benchmark", "ring", "--draw", "0"), "--draw 0: goes with 'ganforge benchmark few-labels' alone"),
-    (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels does one draw of the labels a call"),
-    (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 a file"),
-    (("train", "gan-2d", "--data", "BARS"), "draws points of a plane, not pictures"),
+    (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is not known: fp32 or bf16"),
+    (("train", "vanilla", "--at-once", "2"), "--at-once 2: belongs to --seeds"),
+    (("benchmark", "ring", "--labels", "50"), "--labels 50: belongs to 'ganforge benchmark few-labels' only"),
+    (("benchmark", "ring", "--draw", "0"), "--draw 0: belongs to 'ganforge benchmark few-labels' only"),
+    (("benchmark", "few-labels", "--seeds", "2"), "--seeds 2: few-labels uses one label subset a call"),
+    (("sample", "--model", "mnist", "--n", "1000000000", "--out", "x.npz"), "at most 1,000,000 for a file"),
+    (("train", "gan-2d", "--data", "BARS"), "draws points in the plane, not pictures"),
     (("runs", "nowhere"), "nowhere: there is no such folder"),
     (("benchmark", "grid", "--steps", "-3"), "--steps -3"),
     (("benchmark", "ring", "--recipe", "vanila"), "did you mean vanilla"),
@@ -96,10 +96,10 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
         (("--labels", ""), "names no class"),
         (("--labels", "3-1"), "is in reverse order; write 1-3"),
         (("--digits", "12x"), "digits only"),
-        (("--digits", "9"), "--digits '9': '9' is not a class"),
-        (("--digits", "1", "--labels", "1"), "neither --labels nor --n"),
-        (("--digits", "1", "--n", "3"), "neither --labels nor --n"),
-        (("--n", "20000"), "too much to look at"),
+        (("--digits", "9"), "--digits '9': '9' is no class"),
+        (("--digits", "1", "--labels", "1"), "leave out --labels and --n"),
+        (("--digits", "1", "--n", "3"), "leave out --labels and --n"),
+        (("--n", "20000"), "too many for a sheet"),
         (("--n", "0"), "at least one"),
         (("--n", "-3"), "at least one"),
         (("--morph", "--labels", "1"), "at least two"),
@@ -142,8 +142,8 @@ def test_a_living_trainer_keeps_others_out(run_command, trained):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--labels", "1"), "takes a run's folder, and no --model"),
-        (("--codes",), "takes a run's folder, and no --model"),
+        (("--labels", "1"), "takes a run's folder; leave out --model"),
+        (("--codes",), "takes a run's folder; leave out --model"),
         (("--out", "x.npz"), "reconstructions are a sheet"),
         (("--out", "x.webp"), "reconstructions are a sheet"),
         ((), "run has no encoder for reconstructions: give a run of 'autoencoder' or 'vae'"),

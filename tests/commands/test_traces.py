@@ -1,4 +1,4 @@
-"""What ganforge itself wrote below a folder of pictures is never taken for data; other pictures under equal names are new."""
+"""Files that ganforge wrote into a folder of pictures are never read as data; other pictures with equal names are."""
 
 import os
 

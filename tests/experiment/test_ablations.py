@@ -51,7 +51,7 @@ def files(folder):
 
 
 def test_every_row_gets_the_compute_of_the_base(tmp_path):
-    (found,) = play().arenas
+    (found,) = play().setups
     rows = {row.technique.name: row for row in found.rows}
     assert list(rows) == ["base", "twice", "many", "alone", "same"]
     assert rows["base"].steps == 12 and rows["base"].cost.ratio == 1
@@ -66,14 +66,14 @@ def test_every_row_gets_the_compute_of_the_base(tmp_path):
 
 
 def test_a_row_that_cannot_be_played_is_refused_with_the_recipes_own_reason(tmp_path):
-    (found,) = play(seeds=1).arenas
+    (found,) = play(seeds=1).setups
     rows = {row.technique.name: row for row in found.rows}
-    assert "packing = 3 must divide batch_size = 100" in rows["alone"].why_not
+    assert "packing = 3 must divide batch_size = 100" in rows["alone"].why_skipped
     assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: packing = 3 must")
     assert found.verdict(rows["same"]) == SAME
     table = dict((row[0], row[-1]) for row in found.table())
     assert table["alone"] == found.verdict(rows["alone"])
-    assert table["twice"] == "cannot tell with 1 seed: 3 or more would"
+    assert table["twice"] == "cannot tell with 1 seed: 3 or more are needed"
     assert not (tmp_path / "out" / "ring" / "alone").exists()
 
 
@@ -81,21 +81,21 @@ def test_what_is_finished_is_kept_and_more_seeds_are_added(tmp_path):
     play(only=["twice"])
     before = files(tmp_path)
     cost = (tmp_path / "out" / "ring" / "twice" / "cost.json").read_bytes()
-    (found,) = play(only=["twice"], seeds=3).arenas
+    (found,) = play(only=["twice"], seeds=3).setups
     assert {file: time for file, time in files(tmp_path).items() if file in before} == before
     assert len(files(tmp_path)) == 6 and len(found.rows[0].seeds) == 3
     assert (tmp_path / "out" / "ring" / "twice" / "cost.json").read_bytes() == cost
-    assert len(play(only=["twice"], seeds=1).arenas[0].rows[1].seeds) == 3
+    assert len(play(only=["twice"], seeds=1).setups[0].rows[1].seeds) == 3
 
 
 @pytest.mark.slow
 def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeypatch):
-    straight = play(only=["twice"], steps=40, out="straight").arenas[0]
+    straight = play(only=["twice"], steps=40, out="straight").setups[0]
     here, there = tmp_path / "out" / "ring" / "twice", tmp_path / "straight" / "ring" / "twice"
     here.mkdir(parents=True)
-    for name in ("benchmark.json", "recipe.toml", "cost.json"):  # what a step costs differs from call to call
+    for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
-    look = run.Trial._look
+    look = run.Trial._after_step
 
     def impatient(trial, state, stats):
         look(trial, state, stats)
@@ -103,23 +103,23 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeyp
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="kept in out"):
-        patch.setattr(run.Trial, "_look", impatient)
+        patch.setattr(run.Trial, "_after_step", impatient)
         play(only=["twice"], steps=40)
     assert newest_checkpoint(here / "seed-1" / "checkpoints")[1]["step"] == 5
     assert len(files(tmp_path / "out")) == 3
-    after = play(only=["twice"], steps=40).arenas[0]
+    after = play(only=["twice"], steps=40).setups[0]
     figures = [[seed["figures"] for row in found.rows for seed in row.seeds] for found in (after, straight)]
     assert figures[0] == figures[1]
 
 
 def test_two_at_once_share_the_runs(tmp_path, monkeypatch):
-    played, original = [], room._play
+    played, original = [], room._train
 
-    def noted(plan, seed, part):
+    def noted(plan, seed, on_fraction):
         played.append((plan.folder.name, seed))
-        original(plan, seed, part)
+        original(plan, seed, on_fraction)
 
-    monkeypatch.setattr(room, "_play", noted)
+    monkeypatch.setattr(room, "_train", noted)
     reports = []
     workers = [threading.Thread(target=lambda: reports.append(play())) for _ in range(2)]
     for worker in workers:
@@ -133,7 +133,7 @@ def test_two_at_once_share_the_runs(tmp_path, monkeypatch):
 def test_a_seed_that_diverges_is_a_result(tmp_path, monkeypatch):
     wild = Technique("wild", "too far away", ("latent.std=3e38",))
     monkeypatch.setattr(room, "TECHNIQUES", (wild,))
-    (found,) = play().arenas
+    (found,) = play().setups
     assert found.rows[1].diverged == 2
     assert found.verdict(found.rows[1]) == "harms: 2 of 2 seeds diverged"
     assert found.table()[2][1] == "–"
@@ -199,7 +199,7 @@ def test_every_base_can_be_played_and_is_plain(arena):
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
 def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena):
     rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), None, False)
-    refused = {row.technique.name: row.why_not for row in rows if row.plan is None and row.why_not != SAME}
+    refused = {row.technique.name: row.why_skipped for row in rows if row.plan is None and row.why_skipped != SAME}
     assert list(refused) == (["minibatch-std"] if arena.data == "ring" else ["batch-norm"])
     assert all("no such field" in reason for reason in refused.values())
     assert sum(row.plan is not None for row in rows) >= 13
@@ -217,11 +217,11 @@ def test_digits_are_held_against_validation_images_and_copies_are_seen():
     floor = few.floor(600)
     assert floor["frechet_distance"] < 2 and floor["copying"] == pytest.approx(0.5, abs=0.08)
     assert "copying" not in all_of_them.floor(600)
-    copies = few._shown.images[torch.arange(600) % 500]
+    copies = few._training_images.images[torch.arange(600) % 500]
     assert few.figures(copies)["copying"] > 0.95
     noise = torch.randint(0, 256, (600, 1, 28, 28), dtype=torch.uint8)
     assert few.figures(noise)["frechet_distance"] > 20
-    assert len(few._shown) == 500 and few._shown.labels.unique().numel() == 10
+    assert len(few._training_images) == 500 and few._training_images.labels.unique().numel() == 10
     assert all_of_them.identity() != few.identity()
     assert list(ABLATION_SETUPS["mnist-500"].better) == list(floor)
     with pytest.raises(UserError, match="unconditional"):
@@ -262,7 +262,13 @@ def test_verdicts_in_words():
     assert words[0].startswith("helps (p = ") and words[1].startswith("harms (p = ")
     assert words[2].startswith("does nothing (p = ") and words[3].startswith("cannot tell (p = ")
     assert words[4] == "refused: no such field"
-    assert [found.word(row) for row in found.rows[1:]] == ["helps", "harms", "does nothing", "cannot tell", "refused"]
+    assert [found.outcome(row) for row in found.rows[1:]] == [
+        "helps",
+        "harms",
+        "does nothing",
+        "cannot tell",
+        "refused",
+    ]
 
 
 def test_other_figures_that_moved_are_told():
@@ -297,7 +303,7 @@ def test_markdown_sets_verdicts_side_by_side_and_json_has_everything():
     rows = BASE_ROW, (("good", "it | does good"), "", seeds(26.0, 27.0, 25.0))
     both = AblationReport("out", False, (report(*rows), report(*rows, name="circle")))
     lines = both.markdown().splitlines()
-    assert lines[0] == "| technique | ring | circle | what it is |"
+    assert lines[0] == "| technique | ring | circle | description |"
     assert lines[2] == "| good | helps | helps | it \\| does good |"
     assert "### circle: a circle" in lines
     tables = [line for line in lines if line.startswith("|")]

@@ -1,4 +1,4 @@
-"""The benchmark's wiring on small images; that its figures mean something is tests/metrics/test_detail.py."""
+"""The benchmark on small images; its metrics are tested in tests/metrics/test_reconstruction.py."""
 
 import json
 
@@ -20,18 +20,18 @@ SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "precision=fp32"
 
 
 def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
-    points, clouds, gan = (load_recipe(name) for name in (bench.POINTS, bench.CLOUDS, bench.GAN))
+    plain, variational, gan = (load_recipe(name) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN))
     for name in ("generator", "latent", "batch_size", "kimg", "conditional", "lr_decay_start", "ema_half_life"):
-        assert getattr(points, name) == getattr(clouds, name) == getattr(gan, name), name
-    assert points.encoder == clouds.encoder
-    assert not points.reconstruction.variational and clouds.reconstruction.variational
-    shared = {name: value for name, value in points.encoder if name != "family"}
+        assert getattr(plain, name) == getattr(variational, name) == getattr(gan, name), name
+    assert plain.encoder == variational.encoder
+    assert not plain.reconstruction.variational and variational.reconstruction.variational
+    shared = {name: value for name, value in plain.encoder if name != "family"}
     assert all(getattr(gan.discriminator, name) == value for name, value in shared.items())
 
 
 @pytest.fixture
 def patched(monkeypatch, tmp_path):
-    """The same calls on small images: what is trained is noted."""
+    """Run the benchmark on small images and record which recipes are trained."""
     splits, trained = load(small_images(1500)), []
 
     def train_seeds(recipe, seeds, *, data, steps, out, watcher):
@@ -62,7 +62,7 @@ def patched(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, monkeypatch):
     report = bench.autoencoders(seeds=2, steps=40, quick=True, out="bench")
-    assert patched == [(name, 2, 40) for name in (bench.POINTS, bench.CLOUDS, bench.GAN)]
+    assert patched == [(name, 2, 40) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN)]
     rows = report.results[0]["rows"]
     assert list(rows) == [
         "other real digits",
@@ -89,7 +89,7 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
 
 @pytest.mark.slow
 def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
-    """More training, nearer to its own image: pictures in another order would lose more than all variance."""
+    """A trained autoencoder reconstructs its own image: in another order, the error would exceed the variance."""
     report = bench.autoencoders(steps=400, quick=True, out="bench")
     assert report.results[0]["rows"]["autoencoder: test images again"]["lost"] < 0.7
 
@@ -98,8 +98,8 @@ def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
     ("recipe", "words"),
     [
         ("vanilla", "vanilla has another generator than autoencoder"),
-        ("forge-1", "compares with an unconditional GAN"),
-        ("vae", "compares with an unconditional GAN"),
+        ("forge-1", "needs an unconditional GAN"),
+        ("vae", "needs an unconditional GAN"),
     ],
 )
 def test_a_gan_that_does_not_compare_is_refused(recipe, words):
@@ -107,11 +107,11 @@ def test_a_gan_that_does_not_compare_is_refused(recipe, words):
         bench.autoencoders(recipe, out="bench")
 
 
-def test_the_yardstick_uses_the_reals_that_are_reconstructed():
-    """Both take them by the same lot."""
+def test_the_evaluator_uses_the_reals_that_are_reconstructed():
+    """Both take the same random subset."""
     splits = load(small_images(1500))
-    yardstick = Evaluator(
+    evaluator = Evaluator(
         FeatureExtractor(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None
     )
-    assert torch.equal(yardstick._reals.images, bench.random_subset(splits.test, 100, "reals").images)
-    assert torch.equal(yardstick._others.images, bench.other_reals(splits.train, 100).images)
+    assert torch.equal(evaluator._reals.images, bench.random_subset(splits.test, 100, "reals").images)
+    assert torch.equal(evaluator._others.images, bench.other_reals(splits.train, 100).images)

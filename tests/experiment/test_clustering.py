@@ -23,7 +23,7 @@ def test_seeds_are_trained_read_and_kept():
     assert report.table()[-1][0] == "ours: infogan" and len(report.table()) == 5
     assert json.loads(json.dumps(report.to_dict()))["seeds"][0]["accuracy"] == result.accuracy
     file = next((report.folder / "seed-0").glob("clusters-*.json"))
-    file.write_text("0.75")  # what is kept is not read again
+    file.write_text("0.75")  # the saved accuracy is used
     assert bench.clusters(steps=3, out="bench").results[0].accuracy == 0.75
 
 
@@ -34,7 +34,7 @@ def test_a_recipe_without_a_categorical_code_is_refused():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("terms.mutual_information", "reads no code"), ("conditional", "is told the classes")],
+    [("terms.mutual_information", "reads no code"), ("conditional", "is conditional")],
 )
 def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, change, words):
     recipe = load_recipe("infogan", ["conditional=true"] if change == "conditional" else [])
@@ -62,7 +62,7 @@ def test_in_a_block_of_a_sheet_only_that_code_changes(bars_file, monkeypatch):
     rows = z.view(-1, 6, 4 + 10 + 2)
     assert len(rows) == 10 + 2 * 5
     first = rows[:10]
-    assert torch.equal(first[:, :, :4], first[:1, :, :4].expand(10, -1, -1))  # a column keeps its noise
+    assert torch.equal(first[:, :, :4], first[:1, :, :4].expand(10, -1, -1))  # a column has fixed noise
     assert torch.equal(first[:, :, 4:14], torch.eye(10)[:, None].expand(-1, 6, -1))
     for number in range(2):
         for row in rows[10 + 5 * number : 15 + 5 * number]:

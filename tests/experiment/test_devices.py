@@ -1,4 +1,4 @@
-"""What holds on every device that this machine has: the processor always, a GPU where there is one."""
+"""Properties on every device of this machine: the CPU, and a GPU if there is one."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ SMALL = {
 
 
 def close(one, other, device):
-    """Equal to the last bit on the processor; a GPU adds in any order."""
+    """Bit-identical on the CPU; a GPU adds in any order."""
     near = {"rtol": 0, "atol": 0} if device == "cpu" else {"rtol": 2e-2, "atol": 2e-3}
     for name, value in one.items():
         torch.testing.assert_close(other[name], value, **near, msg=lambda text, name=name: f"{name}: {text}")
@@ -42,7 +42,7 @@ def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
     ganforge.resume("stopped", steps=6)
     assert load_recipe("straight/recipe.toml").device == device
     close(weights("straight"), weights("stopped"), device)
-    generator = ganforge.load("straight")  # on the processor, wherever it was trained
+    generator = ganforge.load("straight")  # on the CPU, whatever the training device
     pictures = generator.sample(5)
     assert pictures.device.type == "cpu"
     assert pictures.shape == (5, 1, 8, 8)

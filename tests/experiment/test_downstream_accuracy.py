@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-import ganforge.experiment.downstream_accuracy as lessons
+import ganforge.experiment.downstream_accuracy as downstream
 from conftest import needs_mnist, small_images
 from ganforge.errors import UserError
 from ganforge.evaluation.downstream import count_correct, nearest_neighbour_hits, train_classifier
@@ -30,24 +30,22 @@ def test_the_classifier_learns_and_is_the_same_twice():
 @pytest.mark.slow
 @needs_mnist
 def test_a_quick_lesson_of_real_and_generated_digits(monkeypatch, tmp_path):
-    monkeypatch.setattr(lessons, "QUICK_SAMPLES", 400)
-    report = lessons.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")
+    monkeypatch.setattr(downstream, "QUICK_SAMPLES", 400)
+    report = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")
     (result,) = report.results
-    assert result.error > 0.6  # three steps teach nobody
+    assert result.error > 0.6  # three steps are not enough to learn from
     assert 0.05 < report.floor < 0.4  # 400 real digits do
     assert result.interval.low <= result.error <= result.interval.high
     told = json.loads(json.dumps(report.to_dict()))
     assert not told["is_protocol"] and told["terms"] == "--quick, no protocol: 1 seed, 3 steps"
     methods = [row[0] for row in report.table()]
     assert methods == ["real digits", "GAN", "DCGAN", "real digits (floor)", "ours: cgan"]
-    monkeypatch.setattr(lessons, "generate_images", None)
-    again = lessons.run_downstream(
-        "one-nn", "cgan", quick=True, steps=3, out="bench"
-    )  # nothing is trained or learned again
+    monkeypatch.setattr(downstream, "generate_images", None)
+    again = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")  # nothing is trained again
     assert again.to_dict() == report.to_dict()
 
 
 def test_recipes_that_cannot_be_asked_are_refused(tmp_path):
-    with pytest.raises(UserError, match="vanilla cannot be asked for one"):
-        lessons.run_downstream("train-on-generated", "vanilla", out="bench")
+    with pytest.raises(UserError, match="vanilla is not one"):
+        downstream.run_downstream("train-on-generated", "vanilla", out="bench")
     assert not (tmp_path / "bench").exists()

@@ -1,4 +1,4 @@
-"""What holds for one recipe holds for all: stop and go on, hooks, seeds end in the same bytes."""
+"""Properties of every recipe: stopping and resuming, hooks and seeds give the same bytes."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def changes_for(name):
     if recipe.generator.family == "strided":
         small = ["generator.planes=[6, 4]", "discriminator.planes=[4, 6]"]
     small.append("latent.normal=6" if recipe.codes.width else "latent.dim=6")
-    if recipe.generator.output == "linear":  # points of a plane are no pictures
+    if recipe.generator.output == "linear":  # points are not pictures
         small.append("generator.output=sigmoid")
     if recipe.generator.virtual_batch_norm:
         small.append("generator.virtual_batch_norm=5")
@@ -40,7 +40,7 @@ def result(run):
 
 
 QUICK = ("vanilla", "acgan", "forge-1", "vae")
-"""One of each kind; all are played where time does not press."""
+"""One recipe of each kind; slow runs test all recipes."""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "
 
 
 class Says(nn.Module):
-    """Names class 1 for images whose first pixel is bright, else class 0."""
+    """Predicts class 1 for images with a bright first pixel, else class 0."""
 
     def forward(self, images, condition):
         bright = images[:, 0, 0, 0] > 0.5
@@ -90,14 +90,14 @@ def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
 def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)
     report = bench.few_labels(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
-    assert report.knows_pictures and not report.is_protocol and report.terms.endswith("knows what pictures are")
+    assert report.knows_pictures and not report.is_protocol and report.terms.endswith("not permutation-invariant")
     assert not replace(report, quick=False, protocol_steps=3).is_protocol
     assert replace(report, quick=False, protocol_steps=3, knows_pictures=False).is_protocol
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((30, 0), "published are 20, 50, 100, 200"), ((100, -1), "must be 0 or more")],
+    [((30, 0), "give one of 20, 50, 100, 200"), ((100, -1), "must be 0 or more")],
 )
 def test_what_cannot_be_asked(arguments, words):
     with pytest.raises(UserError, match=words):
@@ -105,5 +105,5 @@ def test_what_cannot_be_asked(arguments, words):
 
 
 def test_a_recipe_that_learns_from_no_labels_is_refused():
-    with pytest.raises(UserError, match="vanilla learns from no labels"):
+    with pytest.raises(UserError, match="vanilla does not use labels"):
         bench.few_labels(100, recipe="vanilla")

@@ -1,4 +1,4 @@
-"""Pictures nobody has seen before, of an odd size, in class folders: the default recipe learns to draw them."""
+"""The default recipe learns to draw new pictures of an odd size in class folders."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ GLYPHS, SIZE = "AKRSX", (21, 27)
 
 @pytest.fixture
 def glyphs(tmp_path):
-    """500 letters, 21 px wide and 27 high, each somewhat elsewhere and of another size and weight."""
+    """500 letters, 21 px wide and 27 high, of varying position, size and weight."""
     random = np.random.default_rng(0)
     for glyph in GLYPHS:
         folder = tmp_path / "glyphs" / f"letter {glyph}"

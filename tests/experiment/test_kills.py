@@ -1,4 +1,4 @@
-"""Killed at any moment, a command leaves nothing that bars the way: the same command or ``resume`` goes on."""
+"""A command killed at any moment leaves nothing that blocks it: the same command or ``resume`` continues."""
 
 import os
 import signal
@@ -22,21 +22,21 @@ def train(data, out="run", **wishes):
 
 
 class Bounded(ProgressListener):
-    """Goes no further than these runs are long: one without an end is seen."""
+    """Stops a run that does not end, at the length of these runs."""
 
     def look(self, state, stats):
         assert state.step <= 15
 
 
 def result(run):
-    """The bytes that must be the same: the checkpoint, the generator and the frames."""
+    """The files that must be identical: the checkpoint, the generator and the frames."""
     folder = RunFolder(run)
     files = checkpoints(folder.checkpoints)[0], folder.generator, folder.evolution
     return [file.read_bytes() for file in files]
 
 
 def die_at_file(number):
-    """Let this process be killed when its n-th file is written, and does not bear its name yet."""
+    """Kill this process when its n-th file is written but not yet renamed."""
     really, left = os.replace, [number]
 
     def replace_or_die(*arguments):
@@ -69,7 +69,7 @@ def test_killed_while_it_writes_its_first_files(bars_file):
 
 
 def dead(folder):
-    """Leave in a folder what a writer has that is killed in the middle."""
+    """Leave the temporary files of a killed writer in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def die():
@@ -157,7 +157,7 @@ def test_of_two_that_train_into_one_folder_at_the_same_moment_one_is_refused(bar
         assert sorted(ends) == [0, 2, 2]
         refusals = [path.read_text() for path in Path().glob("*.txt")]
         assert all(
-            "is being trained by another process" in text or "holds this run already" in text for text in refusals
+            "is being trained by another process" in text or "already holds this run" in text for text in refusals
         )
         assert result("run") == result(train(bars_file, "straight").folder)
         for run in ("run", "straight"):

@@ -1,4 +1,4 @@
-"""Several seeds side by side are the runs that they would be one after the other."""
+"""Seeds trained in parallel give the same runs as seeds trained one after another."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class Listener(ProgressListener):
     def say(self, text):
         self.said.append(text)
 
-    def hear(self, name, line):
+    def on_line(self, name, line):
         self.heard.append(f"{name}: {line}")
 
 

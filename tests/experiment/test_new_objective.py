@@ -1,4 +1,4 @@
-"""A new loss touches two files: its class with its name in objectives/adversarial.py, and a recipe that names it."""
+"""A new loss needs two changes: its class in objectives/adversarial.py, and a recipe that names it."""
 
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ def test_a_new_loss_trains_resumes_and_draws_with_one_class_and_one_recipe(bars_
     generator = ganforge.load(run.folder)
     assert generator.recipe.objective == Hinge(margin=0.5)
     assert len(generator.sample(3)) == 3
-    # Logits that are no probabilities are not shown as such.
+    # Logits that are not probabilities are not displayed as probabilities.
     log = (run.folder / "log.jsonl").read_text()
     assert "real_logit" in log
     assert "d_real" not in log

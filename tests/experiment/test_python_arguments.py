@@ -1,4 +1,4 @@
-"""What the public functions take from Python: numbers of any type, paths, recipes, runs; all else is refused at once."""
+"""Arguments of the public functions: numbers of any type, paths, recipes, runs; anything else is refused."""
 
 import json
 from pathlib import Path

@@ -23,41 +23,41 @@ def run(bars_file):
 
 def test_the_published_files_give_what_the_state_gives(run):
     """Encoder and generator, read back from their files, reconstruct, each image alone as in a batch."""
-    copyist = load_reconstructor(run)
-    images = copyist.splits.test.images
-    again = copyist.reconstruct(images)
+    reconstructor = load_reconstructor(run)
+    images = reconstructor.splits.test.images
+    again = reconstructor.reconstruct(images)
     assert again.shape == images.shape and again.dtype == torch.uint8
-    assert torch.equal(again[:3], copyist.reconstruct(images[:3]))
-    assert load_encoder(run).note == copyist.generator.note
+    assert torch.equal(again[:3], reconstructor.reconstruct(images[:3]))
+    assert load_encoder(run).note == reconstructor.generator.note
 
 
 def test_the_generators_batch_statistics_are_those_of_codes(run):
-    copyist = load_reconstructor(run)
+    reconstructor = load_reconstructor(run)
 
     def statistics(latents):
-        module = copy.deepcopy(copyist.generator.module)
+        module = copy.deepcopy(reconstructor.generator.module)
         measure_batch_statistics(module, lambda k: module(latents[8 * k :][:8]), len(latents) // 8)
         return means(module)
 
     def means(module):
         return torch.cat([layer.mean for layer in module.modules() if isinstance(layer, BatchNorm)])
 
-    codes, kept = copyist.encoder.encode(copyist.splits.train.images), means(copyist.generator.module)
+    codes, kept = reconstructor.encoder.encode(reconstructor.splits.train.images), means(reconstructor.generator.module)
     of_codes, of_noise = statistics(codes), statistics(torch.randn(len(codes), 6))
     assert (kept - of_codes).norm() < 0.2 * (kept - of_noise).norm()
 
 
 def test_a_way_begins_and_ends_at_the_images_and_does_not_jump(run):
-    copyist = load_reconstructor(run)
-    images = copyist.splits.test.images[:3]
-    way = copyist.interpolate(images, 21)
-    assert torch.equal(way[[0, 10, 20]], copyist.reconstruct(images))
+    reconstructor = load_reconstructor(run)
+    images = reconstructor.splits.test.images[:3]
+    way = reconstructor.interpolate(images, 21)
+    assert torch.equal(way[[0, 10, 20]], reconstructor.reconstruct(images))
     steps = (way[1:].float() - way[:-1].float()).abs().flatten(1).mean(1)
     leg = (way[0].float() - way[10].float()).abs().mean()
     assert 0 < steps[:10].max() < 0.5 * leg
     for count, frames in ((1, 5), (3, 1)):
         with pytest.raises(UserError, match="at least two"):
-            copyist.interpolate(images[:count], frames)
+            reconstructor.interpolate(images[:count], frames)
 
 
 def test_a_gan_has_no_encoder(bars_file):
@@ -85,11 +85,11 @@ def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
     assert latents[:, 2].tolist() == pytest.approx([7.0] * 100_000, abs=1e-5)
 
 
-def test_test_images_by_lot(run):
+def test_random_test_images(run):
     splits = load_reconstructor(run).splits
     one, again, other = (random_test_images(splits, 5, seed).images for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other)
-    with pytest.raises(UserError, match=f"--n 500: there are {len(splits.test)} test images"):
+    with pytest.raises(UserError, match=f"--n 500: give 1 to {len(splits.test)}, the number of test images"):
         random_test_images(splits, 500, 0)
 
 
@@ -104,11 +104,11 @@ def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run,
     ganforge.train("autoencoder", data=bars_file, steps=1, out="more", changes=SMALL, start_from=run)
     old, new = (load_encoder(folder).module.state_dict() for folder in (run, "more"))
     assert all((old[key] - new[key]).abs().max() < 0.02 for key in old)
-    with pytest.raises(UserError, match="its networks are others; take its recipe"):
+    with pytest.raises(UserError, match="its networks differ; take its recipe"):
         ganforge.train("vae", data=bars_file, steps=1, out="x", changes=SMALL, start_from=run)
     gan = ["batch_size=8", "latent.dim=6", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
     with pytest.raises(
-        UserError, match="the discriminator that is needed here is not there; its encoder has no place here"
+        UserError, match="it lacks the discriminator of this recipe; its encoder is not part of this recipe"
     ):
         ganforge.train("forge-1-unconditional", data=bars_file, steps=1, out="y", changes=gan, start_from=run)
 

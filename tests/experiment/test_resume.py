@@ -1,4 +1,4 @@
-"""A stopped run goes on exactly: whatever stopped it, the bytes are those of a run that never stopped."""
+"""A stopped run resumes exactly: its bytes are those of an uninterrupted run, whatever stopped it."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class Noting(ProgressListener):
 
 
 def result(run):
-    """The bytes that must be the same: the generator and the last checkpoint."""
+    """The files that must be identical: the generator and the last checkpoint."""
     folder = RunFolder(run)
     newest = checkpoints(folder.checkpoints)[0]
     return newest.name, newest.read_bytes(), folder.generator.read_bytes()
@@ -152,7 +152,7 @@ def test_changed_data_are_refused(bars_file):
         images, labels = data["images"].copy(), data["labels"]
     images[0, 0, 0] ^= 1
     np.savez(bars_file, images=images, labels=labels)
-    with pytest.raises(UserError, match="is not what run was trained on"):
+    with pytest.raises(UserError, match="is not the data of run"):
         ganforge.resume("run", steps=10)
 
 
@@ -273,6 +273,6 @@ def test_kill_minus_nine_at_random_moments(bars_file):
 
 
 def reached(step):
-    """Whether the run is in existence and has a checkpoint of ``step`` or later."""
+    """Whether the run exists and has a checkpoint of ``step`` or later."""
     folder = RunFolder("run")
     return folder.exists and int(checkpoints(folder.checkpoints)[0].stem.removeprefix("step-")) >= step

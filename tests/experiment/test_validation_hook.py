@@ -1,4 +1,4 @@
-"""--evaluate-every looks only; several seeds make a folder that compare understands."""
+"""--evaluate-every changes no weight; several seeds make a folder that ``compare`` reads."""
 
 import pytest
 from PIL import Image
@@ -25,7 +25,7 @@ def weights(run):
 
 
 def quality(run):
-    """What was measured at each step; seconds are never the same."""
+    """The measurements of each step, without the seconds, which vary."""
     lines = [line for line in read_lines(RunFolder(run).metrics) if "quality" in line]
     return [(line["step"], line["quality"]) for line in lines]
 
@@ -87,9 +87,9 @@ def test_several_seeds_are_single_runs_in_a_folder(tmp_path, bars_file):
     assert weights("both/seed-4") == weights("alone")
     assert weights("both/seed-3") != weights("alone")
     assert {run.path.name for run in find_runs(tmp_path)} == {"alone", "seed-3", "seed-4"}
-    with pytest.raises(UserError, match="not evaluated yet"):
+    with pytest.raises(UserError, match="has no evaluation yet"):
         read_group(tmp_path / "both")
-    with pytest.raises(UserError, match="seed-3 is at step 8 already: ask for at least as many"):
+    with pytest.raises(UserError, match="seed-3 is at step 8 already: give at least as many"):
         ganforge.train_seeds("udacity", 2, seed=3, data=bars_file, changes=SMALL, steps=5, out="both")
     before = weights("both/seed-3")
     again = ganforge.train_seeds("udacity", 3, seed=3, data=bars_file, changes=SMALL, steps=8, out="both")
@@ -103,7 +103,7 @@ def test_several_seeds_are_single_runs_in_a_folder(tmp_path, bars_file):
 
 def test_seeds_are_refused_where_they_do_not_fit(tmp_path, bars_file):
     small(out="one", steps=2, data=bars_file)
-    with pytest.raises(UserError, match="is one run"):
+    with pytest.raises(UserError, match="is a single run"):
         ganforge.train_seeds("udacity", 2, data=bars_file, changes=SMALL, steps=2, out="one")
     with pytest.raises(UserError, match="must be 1 or more"):
         ganforge.train_seeds("udacity", 0, data=bars_file, changes=SMALL, steps=2, out="none")

@@ -1,4 +1,4 @@
-"""The verdict on real digits: it must find what is known to be wrong."""
+"""The verdict on real digits: it must find known failures."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_built_in_digits_get_a_verdict():
 
 
 class Listener(ProgressListener):
-    """Remembers what it is told."""
+    """Records its messages."""
 
     def __init__(self):
         self.said = []
@@ -70,7 +70,7 @@ class Listener(ProgressListener):
 def test_data_without_a_judge_get_none_until_one_is_trained():
     data, listener = small_images(), Listener()
     assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
-    assert "no verdict: no judge reads these images; 'ganforge judge train FILE' would make one" in listener.said
+    assert "no verdict: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.said
     splits = load(data)
     train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
     verdict = ganforge.train(
@@ -86,14 +86,14 @@ def test_of_too_few_images_none_can_be_trained():
     data, listener = small_images(40), Listener()
     ganforge.train("vanilla", data=data, steps=2, out="run", watcher=listener, changes=["batch_size=8"])
     said = next(line for line in listener.said if line.startswith("no verdict"))
-    assert "32 images are too few to train a judge, give 128 or more" in said and "would make one" not in said
+    assert "32 images are too few to train a judge, give 128 or more" in said and "train one with" not in said
 
 
 def test_without_labels_none_can_be_trained():
     data, listener = small_images(), Listener()
     bare = ImageSet(data.images, torch.full_like(data.labels, -1), (), "bare")
     assert ganforge.train("vanilla", data=bare, steps=2, out="run", watcher=listener).verdict is None
-    assert any("without labels none can be trained" in line for line in listener.said)
+    assert any("none can be trained without labels" in line for line in listener.said)
 
 
 def test_a_judge_that_misreads_the_data_it_lies_with_has_no_say():
@@ -101,11 +101,11 @@ def test_a_judge_that_misreads_the_data_it_lies_with_has_no_say():
     splits = load(ImageSet(noise, torch.arange(400) % 10, tuple("0123456789"), "noise"))
     judge, why = choose_judge(splits)
     assert judge is None
-    assert why == "no judge reads these images: the judge of digits reads 10% of them as their labels say"
+    assert why == "no judge fits these images: the judge of digits agrees with the labels of 10% of them"
     file = ensure_writable(kept_file(splits))
     file.write_bytes(DIGITS_FILE.read_bytes())
     judge, why = choose_judge(splits)
-    assert judge is None and "digits-1 reads" in why and "of the real images only" in why
+    assert judge is None and "digits-1 classifies only" in why and "of the real images correctly" in why
     file.write_bytes(b"damaged")
     assert choose_judge(splits)[0] is None
 

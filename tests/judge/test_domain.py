@@ -70,12 +70,12 @@ def test_letters_that_look_like_digits_get_no_judge_despite_its_confidence(font)
     assert float((load_judge().look(splits.train.images).confidence >= 0.8).float().mean()) > 0.85
     judge, why = choose_judge(splits)
     assert judge is None
-    assert why.startswith("no judge reads these images: to the judge of digits they look like letters")
+    assert why.startswith("no judge fits these images: to the judge of digits they look like letters")
 
 
 def test_labelled_letters_are_no_digits_by_names_or_numbers():
     assert "no class S" in why_no_digits(named(letters("SZOl"), "SZOl"))
-    assert "as their labels say" in why_no_digits(named(letters("SZOl"), "0123"))
+    assert "agrees with the labels" in why_no_digits(named(letters("SZOl"), "0123"))
 
 
 def scribbles(lot, canvas):

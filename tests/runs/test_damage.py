@@ -1,4 +1,4 @@
-"""Small files of a run, damaged in hundreds of ways: each is used all the same, or refused in one line."""
+"""Small files of a run, damaged in hundreds of ways: each is still used, or refused with one line."""
 
 import json
 import random
@@ -32,7 +32,7 @@ HEADS = [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"[" * 50_000, b"9" * 5000,
 
 
 def places(values, path=()):
-    """Every entry of nested values, by its keys."""
+    """Return the path of keys of every entry of nested values."""
     children = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
     for key, child in children:
         yield (*path, key)
@@ -40,7 +40,7 @@ def places(values, path=()):
 
 
 def changed(values, path, value):
-    """The values with another one in one place; without it where that is None twice."""
+    """The values with one entry replaced, or removed if the replacement is None twice."""
     copy = json.loads(json.dumps(values))
     place = copy
     for key in path[:-1]:
@@ -53,7 +53,7 @@ def changed(values, path, value):
 
 
 def damaged_values(values, count, seed):
-    """Values with an entry that is gone, or of another type."""
+    """Values with a missing entry, or an entry of another type."""
     lot = random.Random(seed)
     every = sorted(places(values), key=repr)
     for _ in range(count):
@@ -61,7 +61,7 @@ def damaged_values(values, count, seed):
 
 
 def damaged_bytes(content, count, seed):
-    """Bytes that are cut off, replaced, or stand behind others."""
+    """Bytes that are cut off, replaced or appended."""
     lot = random.Random(seed)
     yield from (head + content for head in HEADS[1:])
     yield b""
@@ -72,7 +72,7 @@ def damaged_bytes(content, count, seed):
 
 
 def used(do, *arguments):
-    """Whether it could be used; if not, the reason is one line that can be printed."""
+    """Whether the file could be used; if not, the reason is one printable line."""
     try:
         do(*arguments)
     except UserError as refusal:
@@ -84,7 +84,7 @@ def used(do, *arguments):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A finished run of two steps with a look, and its data."""
+    """A finished run of two steps with a measurement, and its data."""
     place, data = tmp_path_factory.mktemp("damage"), small_images()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -94,7 +94,7 @@ def trained(tmp_path_factory):
 
 
 def read_everything(folder):
-    """What verbs do with a run's small files, but for the training."""
+    """All uses of a run's small files except training."""
     saved = folder.read_run()
     complete_run(folder)
     saved_recipe(folder)
@@ -220,5 +220,5 @@ def test_a_checkpoint_that_does_not_say_how_far_it_was_is_damaged(trained, tmp_p
     tensors, note = read_tensors(RunFolder(trained[0]).checkpoints / file.name)
     for damage in ({**note, "step": "2"}, {**note, "step": -1}, {**note, "images_seen": None}, {"images_seen": 16}):
         write_tensors(file, tensors, damage)
-        with pytest.raises(Damaged, match="is no number"):
+        with pytest.raises(Damaged, match="is not a number"):
             newest_checkpoint(tmp_path)

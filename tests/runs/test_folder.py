@@ -86,9 +86,9 @@ def test_run_file_keeps_what_is_not_changed(tmp_path):
 @pytest.mark.parametrize(
     ("saved", "said"),
     [
-        ({}, "nothing of recipe"),
-        ({name: value for name, value in MADE.items() if name != "fingerprint"}, "nothing of fingerprint"),
-        (MADE | {"data": {"name": "mnist"}}, r"nothing of data\.source"),
+        ({}, "no entry recipe"),
+        ({name: value for name, value in MADE.items() if name != "fingerprint"}, "no entry fingerprint"),
+        (MADE | {"data": {"name": "mnist"}}, r"no entry data\.source"),
     ],
 )
 def test_a_run_file_of_another_program_is_told_apart(tmp_path, saved, said):

@@ -1,1 +1,1 @@
-"""Published protocols whose truth is known: which modes a generator misses can be counted."""
+"""Published protocols with known ground truth: the modes that a generator misses can be counted."""

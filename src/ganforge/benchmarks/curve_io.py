@@ -1,4 +1,4 @@
-"""What the seeds of a benchmark found on their way, as they wrote it down."""
+"""Reads the curves that the seeds of a benchmark wrote during training."""
 
 import math
 from pathlib import Path
@@ -14,25 +14,25 @@ Curve = list[tuple[float, float, float]]
 
 
 def curves_of(folder: Path, benchmark: str) -> dict[str, Curve]:
-    """Return the curve of every seed in the folder of a benchmark, by the folder's name and the seed's.
+    """Return the curve of every seed in the folder of a benchmark, by name of the folder and seed.
 
-    A seed that has not come to the first point, at step 100, has none.
+    A seed that has not reached the first point, step 100, has no curve.
 
     Raises:
-        UserError: it is not the folder of this benchmark.
+        UserError: the folder is not one of this benchmark.
     """
-    kept = folder / "benchmark.json"
-    if not kept.exists() or read_kept(kept).get("benchmark") != benchmark:
-        raise UserError(f"{folder} is no folder of 'ganforge benchmark {benchmark}'")
+    identity_file = folder / "benchmark.json"
+    if not identity_file.exists() or read_kept(identity_file).get("benchmark") != benchmark:
+        raise UserError(f"{folder} is not a folder of 'ganforge benchmark {benchmark}'; name one")
     curves: dict[str, Curve] = {}
     for file in sorted(folder.glob("seed-*/curve.jsonl"), key=lambda file: int(file.parent.name[5:])):
         lines, name = read_lines(file), f"{folder.name}, {file.parent.name.replace('-', ' ')}"
-        for kind, how in (("", ""), (FULL, ", full contrast")):
-            if lines and f"modes{kind}" in lines[0]:
-                curves[name + how] = [_point(line, kind) for line in lines]
+        for suffix, description in (("", ""), (FULL, ", full contrast")):
+            if lines and f"modes{suffix}" in lines[0]:
+                curves[name + description] = [_point(line, suffix) for line in lines]
     return curves
 
 
-def _point(line: dict[str, Any], kind: str) -> tuple[float, float, float]:
-    divergence = line[f"reverse_kl{kind}"]
-    return line["step"], line[f"modes{kind}"], math.nan if divergence is None else divergence
+def _point(line: dict[str, Any], suffix: str) -> tuple[float, float, float]:
+    divergence = line[f"reverse_kl{suffix}"]
+    return line["step"], line[f"modes{suffix}"], math.nan if divergence is None else divergence

@@ -1,4 +1,4 @@
-"""The published protocols: problem, recipe, lengths, numbers of samples, and the rows that others reached by them."""
+"""The published protocols: problem, recipe, lengths, numbers of samples, and published results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ QUICK_SAMPLES = 2_500
 
 @dataclass(frozen=True)
 class Published:
-    """What somebody reported: means over trials, the standard error of ``modes`` beside some.
+    """A published result: means over trials, with the standard error of ``modes`` where it was reported.
 
-    ``same``: whether by this protocol, nets included; else the nets were the authors' own ("open architecture"), and
-    the number of samples may have been another.
+    ``same``: whether the protocol and its networks were used; otherwise the networks were the authors' own ("open
+    architecture"), and the number of samples may differ.
     """
 
     method: str
@@ -36,21 +36,21 @@ class Published:
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    """How a benchmark is done.
+    """The protocol of a benchmark.
 
     Attributes:
-        name: what the command line calls it.
-        about: what is to be found, and whose protocol it is.
-        problem: what is to be learned and measured.
-        recipe: the method's, with the protocol's nets, unless the user swaps it.
-        steps: how many rounds of the game.
-        seeds: how many trials the published rows are the means of.
-        samples: how many the published figures were measured on.
-        curve: how many each point of a curve is measured on; 0 for no curve.
-        quick_steps: a length that leaves ``--quick`` within three minutes on two cores.
-        published: rows by the name of the recipe whose nets they had.
-        claim: how many our own claims are measured on, besides.
-        batch_statistics: whether the generator is measured with the statistics of batches, as it is trained.
+        name: on the command line.
+        about: the task and the source of the protocol.
+        problem: data set and metrics.
+        recipe: the default recipe, with the networks of the protocol.
+        steps: generator updates.
+        seeds: trials behind the means of the published rows.
+        samples: samples behind the published metrics.
+        curve: samples for each point of a curve; 0 for no curve.
+        quick_steps: a length that keeps ``--quick`` within three minutes on two cores.
+        published: published rows, by the name of the recipe with their networks.
+        claim: samples for our own claims, in addition.
+        batch_statistics: whether the generator is measured with batch statistics, as in training.
     """
 
     name: str
@@ -67,9 +67,9 @@ class BenchmarkSpec:
     batch_statistics: bool = False
 
     def rows(self, recipe: Recipe) -> tuple[Published, ...]:
-        """The published rows that stand beside a recipe's: those of its discriminator, else of the protocol's."""
-        known = {name: load_recipe(name).discriminator for name in self.published}
-        same = [name for name in known if known[name] == recipe.discriminator]
+        """Return the published rows to compare with: those of the recipe's discriminator, else the protocol's."""
+        discriminators = {name: load_recipe(name).discriminator for name in self.published}
+        same = [name for name in discriminators if discriminators[name] == recipe.discriminator]
         return self.published[same[0] if same else self.recipe]
 
 
@@ -148,7 +148,7 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call of a benchmark settled; ``samples``: on how many the final figures are measured."""
+    """The settings of one call of a benchmark."""
 
     protocol: BenchmarkSpec
     recipe: Recipe
@@ -158,32 +158,32 @@ class Plan:
 
     @property
     def samples(self) -> tuple[int, ...]:
-        """The protocol's number, and that of our own claims; fewer where it is to be quick."""
-        wanted = [n for n in (self.protocol.samples, self.protocol.claim) if n]
-        return tuple(dict.fromkeys(min(n, QUICK_SAMPLES) if self.quick else n for n in wanted))
+        """Numbers of samples for the final metrics: the protocol's, and that of our own claims; fewer if quick."""
+        counts = [n for n in (self.protocol.samples, self.protocol.claim) if n]
+        return tuple(dict.fromkeys(min(n, QUICK_SAMPLES) if self.quick else n for n in counts))
 
     def result(self, seed: int) -> Path:
-        """Where the figures of a seed are, once it is finished."""
+        """Return the file with the metrics of a finished seed."""
         return self.folder / f"seed-{seed}" / f"step-{self.steps}.json"
 
     @property
     def is_open(self) -> bool:
-        """Whether the recipe has other nets than any the published rows were reached with."""
-        nets = [(r.generator, r.discriminator, r.latent) for r in map(load_recipe, self.protocol.published)]
-        return (self.recipe.generator, self.recipe.discriminator, self.recipe.latent) not in nets
+        """Whether no published row used the networks of the recipe."""
+        networks = [(r.generator, r.discriminator, r.latent) for r in map(load_recipe, self.protocol.published)]
+        return (self.recipe.generator, self.recipe.discriminator, self.recipe.latent) not in networks
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What two results in one folder must have in common."""
+        """What all results in one folder must have in common."""
         about = {"benchmark": self.protocol.name, "quick": self.quick, "samples": list(self.samples)}
         return {**about, "problem": self.protocol.problem.identity(), "recipe": self.recipe.to_dict()}
 
 
 def find(name: str) -> BenchmarkSpec:
-    """Return the protocol of that name.
+    """Return the protocol with this name.
 
     Raises:
-        UserError: there is none.
+        UserError: no protocol has this name.
     """
     if name not in PROTOCOLS:
         raise UserError(f"no benchmark is called {name!r}; {suggest_names(name, PROTOCOLS)}")

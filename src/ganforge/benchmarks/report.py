@@ -1,4 +1,4 @@
-"""What came of a benchmark: our rows beside the published ones and real data, and in words what was shortened."""
+"""The report of a benchmark: our rows, published rows and real data, and how ours differ from the protocol."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 from ganforge.benchmarks.problems import FLOOR_DRAWS, FULL, Figures
 from ganforge.benchmarks.protocols import Plan, Published
 
-OPEN = "other nets: open architecture"
+OPEN = "other networks: open architecture"
 TITLES = {"high_quality": "HQ %", "reverse_kl": "reverse KL", "std_ratio": "std / true"}
 TITLES |= {"modes_full_contrast": "modes, full contrast", "reverse_kl_full_contrast": "KL, full contrast"}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A figure over seeds: mean, standard deviation (None for one seed), and that of the worst seed."""
+    """A metric over seeds: mean, standard deviation (None for one seed), and the value of the worst seed."""
 
     mean: float
     sd: float | None
@@ -24,57 +24,57 @@ class Summary:
 
 @dataclass(frozen=True)
 class Report:
-    """Figures by number of samples: of real data (``floor``), and of every finished seed (``results``)."""
+    """Metrics by number of samples: of real data (``floor``), and of every finished seed (``results``)."""
 
     plan: Plan
     floor: Mapping[str, Figures]
     results: Sequence[Mapping[str, Any]]
 
     def summary(self, samples: int) -> dict[str, Summary | None]:
-        """Every figure on so many samples over the seeds; None where a seed has none."""
+        """Return every metric on ``samples`` samples over the seeds; None if a seed lacks it."""
         of_seeds = [seed["figures"].get(str(samples), {}) for seed in self.results]
-        return {name: _summary(name, [found.get(name) for found in of_seeds]) for name in self.floor[str(samples)]}
+        return {name: _summary(name, [summary.get(name) for summary in of_seeds]) for name in self.floor[str(samples)]}
 
     @property
     def terms(self) -> str:
-        """How ours was done, and what of it is not the protocol."""
+        """How our rows were made, and how that differs from the protocol."""
         plan, protocol, seeds = self.plan, self.plan.protocol, len(self.results)
         parts = [f"{seeds} seed{'s' * (seeds != 1)}" + (f" of {protocol.seeds}" if seeds < protocol.seeds else "")]
         if plan.steps != protocol.steps:
-            changed = "shortened" if plan.steps < protocol.steps else "lengthened"
-            parts.append(f"{plan.steps:,} of {protocol.steps:,} steps: {changed}, not the protocol")
+            length = "shortened" if plan.steps < protocol.steps else "lengthened"
+            parts.append(f"{plan.steps:,} of {protocol.steps:,} steps: {length}, not the protocol")
         if plan.is_open:
             parts.append(OPEN)
         return ("--quick, no protocol: " if plan.quick else "") + ", ".join(parts)
 
     @property
     def is_faint(self) -> bool:
-        """Whether pictures show more than twice as many modes once they are stretched to full contrast."""
-        found = self.summary(max(self.plan.samples))
-        plain, full = found["modes"], found.get(f"modes{FULL}")
+        """Whether pictures show more than twice as many modes at full contrast."""
+        summary = self.summary(max(self.plan.samples))
+        plain, full = summary["modes"], summary.get(f"modes{FULL}")
         return plain is not None and full is not None and full.mean > 2 * plain.mean
 
     @property
     def seconds(self) -> float:
-        """Seconds for 10,000 steps, a mean over the seeds."""
+        """Mean seconds for 10,000 steps over the seeds."""
         return statistics.fmean(10_000 * seed["seconds"] / seed["step"] for seed in self.results)
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and rows as a person reads them."""
+        """Return header and rows for printing."""
         plan, protocol = self.plan, self.plan.protocol
         names = list(self.floor[str(plan.samples[0])])
         titles = {**TITLES, "modes": f"modes / {protocol.problem.modes:,}"}
         rows = [_published(row, names, protocol.samples) for row in protocol.rows(plan.recipe)]
         for n in plan.samples:
-            cells = [shown(name, self.floor[str(n)][name]) for name in names]
+            cells = [format_metric(name, self.floor[str(n)][name]) for name in names]
             rows.append(("real data (floor)", *cells, f"{n:,}", f"mean of {FLOOR_DRAWS} draws"))
         for n in plan.samples:
-            cells = [_cell(name, found) for name, found in self.summary(n).items()]
+            cells = [_cell(name, summary) for name, summary in self.summary(n).items()]
             rows.append((f"ours: {plan.recipe.name}", *cells, f"{n:,}", self.terms))
         return ("method", *(titles[name] for name in names), "n", "how"), rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return everything as plain values for JSON."""
         plan, protocol = self.plan, self.plan.protocol
         summaries = {n: self.summary(n).items() for n in plan.samples}
         return {
@@ -88,7 +88,7 @@ class Report:
             "open_architecture": plan.is_open,
             "terms": self.terms,
             "seconds_per_10k_steps": self.seconds,
-            "summary": {str(n): {k: asdict(s) if s else None for k, s in found} for n, found in summaries.items()},
+            "summary": {str(n): {k: asdict(s) if s else None for k, s in summary} for n, summary in summaries.items()},
             "floor": dict(self.floor),
             "published": [asdict(row) for row in protocol.rows(plan.recipe)],
             "published_samples": protocol.samples,
@@ -97,37 +97,40 @@ class Report:
 
 
 def _summary(name: str, values: Sequence[float | None]) -> Summary | None:
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
+    present = [value for value in values if value is not None]
+    if not present or len(present) < len(values):
         return None
-    worse = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(_kind(name), lambda x: -x)
-    sd = statistics.stdev(known) if len(known) > 1 else None
-    return Summary(statistics.mean(known), sd, max(known, key=worse))
+    distance_to_ideal = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(
+        _base_name(name), lambda x: -x
+    )
+    sd = statistics.stdev(present) if len(present) > 1 else None
+    return Summary(statistics.mean(present), sd, max(present, key=distance_to_ideal))
 
 
-def _kind(name: str) -> str:
+def _base_name(name: str) -> str:
     return name.removesuffix(FULL)
 
 
-def shown(name: str, value: float | None) -> str:
-    """A figure with as many digits as mean something."""
+def format_metric(name: str, value: float | None) -> str:
+    """Return a metric value with its significant digits."""
     if value is None:
         return "–"
-    if _kind(name) == "reverse_kl":
+    if _base_name(name) == "reverse_kl":
         return f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"
     return f"{value:.2f}" if name in ("std_ratio", "high_quality") else f"{value:.1f}".removesuffix(".0")
 
 
-def _cell(name: str, found: Summary | None) -> str:
-    if found is None:
+def _cell(name: str, summary: Summary | None) -> str:
+    if summary is None:
         return "–"
-    if found.sd is None:
-        return shown(name, found.mean)
-    return f"{shown(name, found.mean)} ± {shown(name, found.sd)} ({shown(name, found.worst)})"
+    if summary.sd is None:
+        return format_metric(name, summary.mean)
+    mean, sd, worst = (format_metric(name, value) for value in (summary.mean, summary.sd, summary.worst))
+    return f"{mean} ± {sd} ({worst})"
 
 
 def _published(row: Published, names: Sequence[str], samples: int) -> tuple[str, ...]:
-    cells = {name: shown(name, getattr(row, name, None)) for name in names}
+    cells = {name: format_metric(name, getattr(row, name, None)) for name in names}
     if row.error is not None:
         cells["modes"] += f" ± {row.error:g} (s.e.)"
     how = row.source if row.same else f"{row.source}; {OPEN}"

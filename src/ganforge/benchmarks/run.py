@@ -1,4 +1,4 @@
-"""A benchmark from its name to its report: seed after seed, each of which can be stopped and gone on with."""
+"""Runs a benchmark: trains seed after seed, resumes interrupted ones, and makes the report."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ from ganforge.worker_pool import Job, side_by_side
 
 RECIPE = "recipe.toml"
 BLOCK = 500
-Tell = Callable[[int, int, str], None]
-"""Told now and then how many steps of how many of this call are played, and what was found last."""
+OnProgress = Callable[[int, int, str], None]
+"""Called now and then with (steps done, steps of this call in all, last status)."""
 
 
 @plain_state()
@@ -48,17 +48,17 @@ def benchmark(
     steps: int | None = None,
     quick: bool = False,
     out: str | Path | None = None,
-    tell: Tell = lambda done, total, found: None,
+    on_progress: OnProgress = lambda done, total, status: None,
 ) -> Report:
-    """Train a benchmark's recipe (or another) with seeds 0, 1, ... and measure what each has found.
+    """Train a benchmark's recipe, or another one, with seeds 0, 1, ... and measure each seed.
 
-    A seed that is finished is not trained again, one that was stopped goes on, and the report is on all seeds that are
-    finished in the folder, whichever call trained them.
+    Finished seeds are not trained again, and interrupted ones are resumed. The report covers all finished seeds in the
+    folder, whichever call trained them.
 
     Raises:
-        UserError: an unknown name, a recipe that cannot be played here, or a folder of another benchmark.
+        UserError: an unknown name, a recipe that does not fit the problem, or a folder of another benchmark.
         RunFailed: a seed diverged, or the disk is full.
-        Interrupted: SIGINT or SIGTERM came; the same call goes on.
+        Interrupted: SIGINT or SIGTERM arrived; the same call resumes.
     """
     protocol = find(name)
     if not isinstance(recipe, Recipe):
@@ -70,7 +70,7 @@ def benchmark(
     protocol.problem.refuse(recipe)
     if recipe.terms.streams:
         raise UserError(
-            f"{recipe.name} asks for batches that {name} does not have ({', '.join(recipe.terms.streams)}): "
+            f"{recipe.name} needs batches that {name} does not have ({', '.join(recipe.terms.streams)}): "
             "take a recipe without such terms"
         )
     recipe = choose_precision(on_a_device(recipe), protocol.problem.shape, 0)
@@ -80,66 +80,71 @@ def benchmark(
     with RunFolder(folder).locked():
         claim(plan)
         floor = floor_of(plan)
-        wanted = [seed for seed in range(seeds) if not plan.result(seed).exists()]
-        at = ""
+        unfinished = [seed for seed in range(seeds) if not plan.result(seed).exists()]
+        place = ""
         try:
-            together = runs_at_once(recipe, protocol.problem.shape, 0, len(wanted), steps)
-            if together > 1:
-                _side_by_side(plan, wanted, together, tell)
-                wanted = []
-            for k, seed in enumerate(wanted):
-                at = f" in seed {seed}"
-                Trial(plan, seed, tell, before=k * steps, total=len(wanted) * steps).play()
+            parallel = runs_at_once(recipe, protocol.problem.shape, 0, len(unfinished), steps)
+            if parallel > 1:
+                _side_by_side(plan, unfinished, parallel, on_progress)
+                unfinished = []
+            for k, seed in enumerate(unfinished):
+                place = f" in seed {seed}"
+                Trial(plan, seed, on_progress, before=k * steps, total=len(unfinished) * steps).play()
         except KeyboardInterrupt:
-            raise Interrupted(f"stopped{at}; the same command goes on from the last checkpoint") from None
-        found = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
-        return Report(plan, floor, [read_result(file) for file in found])
+            raise Interrupted(f"stopped{place}; the same command resumes from the last checkpoint") from None
+        files = sorted(folder.glob(f"seed-*/step-{steps}.json"), key=lambda file: int(file.parent.name[5:]))
+        return Report(plan, floor, [read_result(file) for file in files])
 
 
-def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, tell: Tell) -> None:
-    """Let processes play the seeds (`play_seed`), and tell how far they are together."""
-    steps, found = dict.fromkeys(seeds, 0), ""
+def _side_by_side(plan: Plan, seeds: Sequence[int], at_once: int, on_progress: OnProgress) -> None:
+    """Train the seeds in worker processes (`play_seed`), and report their progress in total."""
+    steps, status = dict.fromkeys(seeds, 0), ""
     jobs = {f"seed {seed}": seed for seed in seeds}
 
-    def hear(name: str, line: str) -> None:
-        """Take how far one has come, and add up."""
-        nonlocal found
+    def on_line(name: str, line: str) -> None:
+        """Update the progress of one seed and report the sum."""
+        nonlocal status
         try:
-            steps[jobs[name]], found = parse_json(line)
+            steps[jobs[name]], status = parse_json(line)
         except (ValueError, TypeError):
-            return  # a warning of some library, say
-        tell(sum(steps.values()), len(seeds) * plan.steps, found)
+            return  # not progress, but a warning of a library
+        on_progress(sum(steps.values()), len(seeds) * plan.steps, status)
 
     arguments = [("play-seed", str(plan.folder), str(seed), str(plan.steps), "--json") for seed in seeds]
-    side_by_side([Job(*job) for job in zip(jobs, arguments, strict=True)], at_once, threads_each(at_once), hear)
+    side_by_side([Job(*job) for job in zip(jobs, arguments, strict=True)], at_once, threads_each(at_once), on_line)
 
 
-def play_seed(folder: Path, seed: int, steps: int, tell: Tell) -> Path:
-    """Play one seed of a benchmark that was begun in ``folder``; return the file of its figures.
+def play_seed(folder: Path, seed: int, steps: int, on_progress: OnProgress) -> Path:
+    """Train one seed of the benchmark in ``folder``; return the file of its metrics.
 
     Raises:
-        UserError: there is no benchmark.
+        UserError: the folder holds no benchmark.
         RunFailed: the seed diverged, or the disk is full.
     """
-    kept = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
+    identity = {"benchmark": "", "quick": False} | read_kept(folder / "benchmark.json")
     recipe = load_recipe(str(folder / RECIPE))
-    plan = Plan(find(str(kept["benchmark"])), recipe, steps, bool(kept["quick"]), folder)
-    Trial(plan, seed, tell, total=steps).play()
+    plan = Plan(find(str(identity["benchmark"])), recipe, steps, bool(identity["quick"]), folder)
+    Trial(plan, seed, on_progress, total=steps).play()
     return plan.result(seed)
 
 
 class SeedDiverged(RunFailed):
-    """A weight or a sample of one seed is not a number."""
+    """A weight or a sample of one seed is not finite."""
 
 
 class Trial:
-    """One seed: the game from its newest checkpoint on, with a curve, and the figures at its end.
+    """The training of one seed from its newest checkpoint, with its curve and its final metrics.
 
-    ``tell`` is told how many steps of ``total`` are played, where so many were played ``before`` this seed.
+    ``on_progress`` gets the steps done of ``total``, including the ``before`` steps of earlier seeds.
     """
 
     def __init__(
-        self, plan: Plan, seed: int, tell: Tell = lambda done, total, found: None, before: int = 0, total: int = 0
+        self,
+        plan: Plan,
+        seed: int,
+        on_progress: OnProgress = lambda done, total, status: None,
+        before: int = 0,
+        total: int = 0,
     ) -> None:
         recipe, problem = plan.recipe, plan.protocol.problem
         device = torch.device(recipe.device)
@@ -150,13 +155,13 @@ class Trial:
         prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
         self.seconds = self._load()
-        self._tell, self._before, self._total, self._found = tell, before, total, f"seed {seed}"
+        self._on_progress, self._before, self._total, self._status = on_progress, before, total, f"seed {seed}"
 
     def play(self) -> None:
-        """Play up to the plan's step and write the result."""
-        self._since = self._saved = self._told = time.perf_counter()
-        self.go_on(lambda state: state.step >= self.plan.steps, [self._look])
-        self._tell(self._before + self.state.step, self._total, self._found)
+        """Train up to the plan's last step and write the result."""
+        self._since = self._saved = self._reported = time.perf_counter()
+        self.go_on(lambda state: state.step >= self.plan.steps, [self._after_step])
+        self._on_progress(self._before + self.state.step, self._total, self._status)
         plan, problem = self.plan, self.plan.protocol.problem
         self.save()
         samples = self.samples(max(plan.samples))
@@ -176,32 +181,34 @@ class Trial:
         write_atomically(plan.result(self.seed), to_json(result, indent=2).encode())
 
     def go_on(self, stop: Callable[[State], bool], hooks: Sequence[loop.Hook] = ()) -> None:
-        """Play the library's own loop from where this seed is."""
+        """Continue the training loop from the current step."""
         keep_freed_memory()
         loop.train(self.state, adversarial, self.plan.recipe, self.streams, self.draws, stop=stop, hooks=hooks)
 
     @torch.no_grad()
     def samples(self, count: int) -> Tensor:
-        """Draw so many samples, always from the same noise: points as floats, pictures as uint8, on the CPU.
+        """Draw ``count`` samples from fixed noise: points as floats, pictures as uint8, on the CPU.
 
         Raises:
-            RunFailed: one is not a number.
+            RunFailed: a sample is not finite.
         """
         recipe, state = self.plan.recipe, self.state
         if self.plan.protocol.batch_statistics:
             module, block = state.generator.published, recipe.batch_size
         else:
             module, block = freeze_for_sampling(state, recipe, self.draws, {"class_names": []}).module, BLOCK
-        drawn = []
+        blocks = []
         for k in range(-(-count // block)):
             output = module(self.draws.latent(block, "benchmark", k))
             if not output.isfinite().all():
                 raise self._diverged()
-            drawn.append((output if recipe.generator.output == "linear" else unscale(output, recipe.pixel_range)).cpu())
-        return torch.cat(drawn)[:count]
+            blocks.append(
+                (output if recipe.generator.output == "linear" else unscale(output, recipe.pixel_range)).cpu()
+            )
+        return torch.cat(blocks)[:count]
 
-    def _look(self, state: State, stats: Stats) -> None:
-        """Measure at the marks of the curve, save when it is time, and tell; none of it counts as time of training."""
+    def _after_step(self, state: State, stats: Stats) -> None:
+        """Measure at the points of the curve, save checkpoints and report; none of it counts as training time."""
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
         if self.plan.protocol.curve and is_curve_step(state.step):
@@ -209,20 +216,20 @@ class Trial:
             figures = self.plan.protocol.problem.figures(self.samples(count))
             line = {"step": state.step, "seconds": round(self.seconds, 2), "n": count, **figures}
             append_line(self.curve, line)
-            self._found = f"seed {self.seed} · step {state.step:,}: {figures['modes']} modes after {count:,} samples"
+            self._status = f"seed {self.seed} · step {state.step:,}: {figures['modes']} modes after {count:,} samples"
         if now - self._saved >= self.plan.recipe.checkpoint_seconds:
             self.save()
             self._saved = now
-        if now - self._told >= 0.1:
-            self._tell(self._before + state.step, self._total, self._found)
-            self._told = now
+        if now - self._reported >= 0.1:
+            self._on_progress(self._before + state.step, self._total, self._status)
+            self._reported = now
         self._since = time.perf_counter()
 
     def save(self) -> None:
         """Write a checkpoint.
 
         Raises:
-            RunFailed: a weight is not a number.
+            RunFailed: a weight is not finite.
         """
         state, tensors = self.state, self.state.tensors()
         if not all_finite(tensors):
@@ -231,15 +238,15 @@ class Trial:
         write_checkpoint(self.folder / "checkpoints", tensors, note)
 
     def _load(self) -> float:
-        """Take over the newest checkpoint, if there is one, and return the seconds it took to come there."""
+        """Load the newest checkpoint, if any, and return its seconds of training."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             tensors, note, _ = newest_checkpoint(self.folder / "checkpoints")
         except Damaged:
             tensors, note = {}, {"step": 0, "seconds": 0.0}
         if note["step"] > self.plan.steps:
-            at = f"{self.folder} is at step {note['step']:,} already"
-            raise UserError(f"{at}: give --steps of at least that, or choose another --out")
+            state = f"{self.folder} is at step {note['step']:,} already"
+            raise UserError(f"{state}: give at least as many --steps, or choose another --out")
         if tensors:
             self.state.load(tensors, note["step"], note["images_seen"])
         if self.curve.exists():
@@ -254,12 +261,12 @@ class Trial:
 
 
 def is_curve_step(step: int) -> bool:
-    """Whether a curve has a point at ``step``: 100, 150, 200, 250, 300, 400, 500, 600, 800 and their tenfolds."""
+    """Whether a curve has a point at ``step``: 100, 150, 200, 250, 300, 400, 500, 600, 800 and their decades."""
     return step >= 100 and step / 10 ** (len(str(step)) - 1) in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 
 def on_a_device(recipe: Recipe) -> Recipe:
-    """Settle where to train: on a GPU where there is one, unless the recipe says where."""
+    """Return the recipe with a device: the recipe's own, or for "auto" a GPU if there is one."""
     device = recipe.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -267,47 +274,47 @@ def on_a_device(recipe: Recipe) -> Recipe:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(
-            f"{recipe.name}: this machine has no {device} device that torch can use; device = 'auto'"
+            f"{recipe.name}: this machine has no {device} device that torch can use; set device = 'auto'"
         ) from None
     return recipe.model_copy(update={"device": device})
 
 
 def refuse_another(plan: Plan) -> None:
-    """Refuse a folder that holds something else than this plan's benchmark.
+    """Refuse a folder that holds anything but this plan's benchmark.
 
     Raises:
-        UserError: it does.
+        UserError: it holds another benchmark, or other files.
     """
     file = plan.folder / "benchmark.json"
     if not file.exists():
         refuse_strangers(plan.folder, RECIPE.__eq__)
         return
-    there, here = read_kept(file), parse_json(to_json(plan.identity))
-    other = [key for key in here if there.get(key) != here[key]]
-    if other:
-        raise UserError(f"{plan.folder} holds a benchmark of another {other[0]}: choose another --out")
+    saved, current = read_kept(file), parse_json(to_json(plan.identity))
+    different = [key for key in current if saved.get(key) != current[key]]
+    if different:
+        raise UserError(f"{plan.folder} holds a benchmark of another {different[0]}: choose another --out")
 
 
 def claim(plan: Plan) -> None:
-    """Make the folder this plan's, or see that it is; the caller keeps other processes out of it meanwhile.
+    """Make the folder for this plan, or check that it belongs to it; the caller holds the folder's lock.
 
     Raises:
-        UserError: it cannot be written, or holds something else.
+        UserError: the folder cannot be written, or holds something else.
     """
     refuse_another(plan)
     file = plan.folder / "benchmark.json"
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
-        if not file.exists():  # written last: whatever is a benchmark can go on
+        if not file.exists():  # written last: a folder with this file can be resumed
             write_atomically(plan.folder / RECIPE, plan.recipe.to_toml().encode())
             write_atomically(file, to_json(plan.identity, indent=2).encode())
     except (OSError, RunFailed) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"cannot write to {plan.folder}: {why}; choose another --out") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot write to {plan.folder}: {reason}; choose another --out") from None
 
 
 def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
-    """Measure real data as the samples are; once, the figures are kept."""
+    """Return the metrics of real data, measured like samples; they are measured once and saved."""
     file, problem = plan.folder / "floor.json", plan.protocol.problem
     if not file.exists():
         figures = {str(n): problem.floor(n) for n in plan.samples}
@@ -317,7 +324,7 @@ def floor_of(plan: Plan) -> dict[str, dict[str, float | None]]:
 
 @dataclass(frozen=True)
 class Result:
-    """What must stand in the file of a seed; one that diverged has no figures."""
+    """The required content of a seed's file; a diverged seed has no figures."""
 
     seed: int
     step: int
@@ -326,7 +333,7 @@ class Result:
 
 
 def read_result(file: Path) -> dict[str, Any]:
-    """Return what a seed found.
+    """Return the result of a seed.
 
     Raises:
         UserError: the file is damaged.
@@ -336,7 +343,7 @@ def read_result(file: Path) -> dict[str, Any]:
 
 
 def read_kept(file: Path, kind: Any = dict[str, Any]) -> Any:
-    """Return what a benchmark wrote, as a value of this kind: a dataclass, a number, or a dictionary unless given.
+    """Return the content of a benchmark's file as an instance of ``kind``: a dataclass, a number, by default a dict.
 
     Raises:
         UserError: the file is damaged.
@@ -344,4 +351,4 @@ def read_kept(file: Path, kind: Any = dict[str, Any]) -> Any:
     try:
         return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
     except (OSError, ValueError):  # pydantic's is a ValueError too
-        raise UserError(f"{file} is damaged; delete it, and the same command makes it anew") from None
+        raise UserError(f"{file} is damaged; delete it, and the same command makes it again") from None

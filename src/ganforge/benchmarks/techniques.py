@@ -1,4 +1,4 @@
-"""The techniques of papers and tutorials as a table: each a few changes to a base recipe, as ``--set`` takes them."""
+"""A table of techniques from papers and tutorials, each as a few ``--set`` changes to a base recipe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Technique:
-    """One row: something that can be switched on alone.
+    """One row: a technique that can be switched on alone.
 
     Attributes:
-        name: what the command line calls it.
-        about: what it is, in a sentence, with the paper.
+        name: on the command line.
+        about: a description in one sentence, with the paper.
         changes: ``field=value`` changes to the base recipe.
-        on: the changes on a data set where they must be others: another strength, or a base that has it the other way.
+        on: other changes for single data sets, where the strength or the base differs.
     """
 
     name: str
@@ -21,18 +21,18 @@ class Technique:
     on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def changes_on(self, data: str) -> tuple[str, ...]:
-        """The changes on a data set."""
+        """Return the changes for a data set."""
         return self.on.get(data, self.changes)
 
 
-BASE = Technique("base", "the base as it is; every other row differs from it in nothing but its changes")
+BASE = Technique("base", "the unchanged base; every other row differs from it only in its changes")
 
-# The points of the ring lie within .01 of their centres and pixels run from -1 to 1: what is measured in units of the
-# data (slopes of the discriminator, noise) is weighed for each. No strength was tuned.
+# The points of the ring lie within .01 of their centres and pixels run from -1 to 1, so strengths in units of the data
+# (gradients of the discriminator, noise) are set for each data set. No strength was tuned.
 TECHNIQUES = (
     Technique(
         "minimax",
-        "the formula itself, whose gradient vanishes while D is sure (Goodfellow et al. 2014, eq. 1)",
+        "the original formula, whose gradient vanishes while D is confident (Goodfellow et al. 2014, eq. 1)",
         ("objective.name=minimax",),
     ),
     Technique(
@@ -43,7 +43,7 @@ TECHNIQUES = (
     Technique("hinge", "only logits inside a margin count (Lim and Ye 2017)", ("objective.name=hinge",)),
     Technique(
         "hinge-spectral-norm",
-        "hinge loss with spectral normalisation, the pair of SNGAN (Miyato et al. 2018)",
+        "hinge loss with spectral normalisation, as in SNGAN (Miyato et al. 2018)",
         ("objective.name=hinge", "spectral_norm=true"),
     ),
     Technique(
@@ -53,31 +53,31 @@ TECHNIQUES = (
     ),
     Technique(
         "relativistic-r1-r2",
-        "each fake against one real, with R1 and R2 (Jolicoeur-Martineau 2018; Huang et al. 2024)",
+        "each fake is paired with a real, with R1 and R2 (Jolicoeur-Martineau 2018; Huang et al. 2024)",
         ("objective.name=relativistic-pairing", "penalties.r1.weight=0.1", "penalties.r2.weight=0.1"),
         {"ring": ("objective.name=relativistic-pairing", "penalties.r1.weight=1e-3", "penalties.r2.weight=1e-3")},
     ),
     Technique(
         "r1",
-        "D's gradient at real images is punished (Mescheder et al. 2018, eq. 9)",
+        "D's gradient at real images is penalised (Mescheder et al. 2018, eq. 9)",
         ("penalties.r1.weight=0.1",),
         {"ring": ("penalties.r1.weight=1e-3",)},
     ),
     Technique(
         "r2",
-        "D's gradient at generated images is punished (Mescheder et al. 2018, eq. 10)",
+        "D's gradient at generated images is penalised (Mescheder et al. 2018, eq. 10)",
         ("penalties.r2.weight=0.1",),
         {"ring": ("penalties.r2.weight=1e-3",)},
     ),
     Technique(
         "approximate-r1",
-        "R1 by a finite difference instead of a gradient of a gradient (Lin et al. 2025)",
+        "R1 by a finite difference instead of a second derivative (Lin et al. 2025)",
         ("penalties.approximate_r1.weight=0.1", "penalties.approximate_r1.deviation=0.1"),
         {"ring": ("penalties.approximate_r1.weight=1e-3", "penalties.approximate_r1.deviation=0.005")},
     ),
     Technique(
         "gradient-penalty",
-        "D's gradient between real and generated images is drawn to 1 (Gulrajani et al. 2017, eq. 3)",
+        "D's gradient norm between real and generated images is pulled to 1 (Gulrajani et al. 2017, eq. 3)",
         ("penalties.gradient_penalty.weight=10",),
     ),
     Technique(
@@ -92,25 +92,25 @@ TECHNIQUES = (
     ),
     Technique(
         "instance-noise",
-        "noise on all images that D sees, falling to nothing (Sønderby et al. 2017; Arjovsky and Bottou 2017)",
+        "noise on all images that D sees, decaying to zero (Sønderby et al. 2017; Arjovsky and Bottou 2017)",
         ("instance_noise=0.1", "instance_noise_images=50_000"),
         {"ring": ("instance_noise=0.1", "instance_noise_images=200_000")},
     ),
     Technique("packing", "D sees two images at once (Lin et al. 2018, PacGAN)", ("packing=2",)),
     Technique(
         "minibatch-discrimination",
-        "D is told how near each image lies to the others (Salimans et al. 2016, section 3.2)",
+        "D sees the distances of each image to the rest of the batch (Salimans et al. 2016, section 3.2)",
         ("discriminator.minibatch_kernels=100",),
         {"ring": ("discriminator.minibatch_kernels=10",)},
     ),
     Technique(
         "minibatch-std",
-        "D is told how much its smallest plane varies over the batch (Karras et al. 2018, section 3)",
+        "D sees the standard deviation of its smallest feature map over the batch (Karras et al. 2018, section 3)",
         ("discriminator.minibatch_std=true",),
     ),
     Technique(
         "batch-norm",
-        "G is normalised over the batch (Ioffe and Szegedy 2015; Radford et al. 2016)",
+        "batch normalisation in G (Ioffe and Szegedy 2015; Radford et al. 2016)",
         ("generator.batch_norm=true",),
     ),
     Technique(
@@ -121,7 +121,7 @@ TECHNIQUES = (
     ),
     Technique(
         "historical-averaging",
-        "both players are held near the average of their past (Salimans et al. 2016, section 3.3, without a weight)",
+        "both networks are held near their average past (Salimans et al. 2016, section 3.3, without a weight)",
         ("terms.historical_averaging.weight=1e-3",),
     ),
     Technique(
@@ -131,55 +131,55 @@ TECHNIQUES = (
     ),
     Technique(
         "unrolled",
-        "G plays against what D would become in five more steps (Metz et al. 2017)",
+        "G trains against D after five more steps (Metz et al. 2017)",
         ("unroll=5",),
     ),
     Technique(
         "two-d-steps",
-        "two updates of D to each of G (Goodfellow et al. 2014, algorithm 1 with k = 2)",
+        "two updates of D for each of G (Goodfellow et al. 2014, algorithm 1 with k = 2)",
         ("discriminator_steps=2",),
         {"ring": ("discriminator_steps=2", "order=alternating")},
     ),
     Technique(
         "two-g-steps",
-        "two updates of G to each of D, a habit of DCGAN code",
+        "two updates of G for each of D, common in DCGAN code",
         ("generator_steps=2",),
         {"ring": ("generator_steps=2", "order=alternating")},
     ),
     Technique(
         "d-rate-twice",
-        "D learns at twice its rate (S14; Heusel et al. 2017: two time scales)",
+        "D's learning rate is doubled (S14; Heusel et al. 2017: two time scales)",
         ("discriminator_lr=4e-3",),
         {"ring": ("discriminator_lr=6e-4",)},
     ),
     Technique(
         "g-rate-twice",
-        "G learns at twice its rate (S14)",
+        "G's learning rate is doubled (S14)",
         ("generator_lr=4e-3",),
         {"ring": ("generator_lr=6e-4",)},
     ),
     Technique(
         "lr-decay",
-        "both rates fall as 1 / images seen after the first quarter or third of the run",
+        "both learning rates fall as 1 / images seen after the first quarter or third of the run",
         ("lr_decay_start=30_000",),
         {"ring": ("lr_decay_start=100_000",)},
     ),
     Technique(
         "ema",
-        "pictures are drawn from an average of G's weights (Yazıcı et al. 2019)",
+        "samples come from an average of G's weights (Yazıcı et al. 2019)",
         ("ema_half_life=500_000", "ema_ramp=0.05"),
     ),
     Technique(
         "fresh-noise",
-        "G is judged on fresh fakes, not on those D has just learned from (S15: two-phase training)",
+        "G trains on fresh fakes, not on those of D's update (S15: two-phase training)",
         ("shared_noise=false",),
     ),
     Technique(
         "simultaneous",
-        "both players move at once, by gradients at the same old weights (Mescheder et al. 2018)",
+        "both networks update at once, by gradients at the same weights (Mescheder et al. 2018)",
         ("order=simultaneous",),
     ),
-    Technique("alternating", "D moves, then G (Goodfellow et al. 2014, algorithm 1)", ("order=alternating",)),
+    Technique("alternating", "D is updated, then G (Goodfellow et al. 2014, algorithm 1)", ("order=alternating",)),
     Technique("beta1-0.9", "Adam with the momentum of its paper (Kingma and Ba 2015)", ("adam.beta1=0.9",)),
     Technique("beta1-0.5", "Adam with the momentum of DCGAN (Radford et al. 2016)", ("adam.beta1=0.5",)),
 )

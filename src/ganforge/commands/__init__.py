@@ -1,1 +1,1 @@
-"""The command line: parses, calls, shows. Heavy imports happen inside verbs, so that help is instant."""
+"""The command line: parses, calls, prints. Commands import torch lazily, so that help is fast."""

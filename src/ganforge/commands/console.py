@@ -1,4 +1,4 @@
-"""What a person reads, and what a program reads."""
+"""Output for people (text, tables) and for programs (JSON), and options that several commands share."""
 
 import codecs
 import re
@@ -20,41 +20,41 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures th
 LevelsFlag = Annotated[
     str | None,
     typer.Option(
-        "--levels", metavar="LOW,HIGH", help="The levels that are black and white, as 0,4095; told unless given."
+        "--levels", metavar="LOW,HIGH", help="Pixel levels of black and white, as 0,4095; detected unless given."
     ),
 ]
-ColourFlag = Annotated[bool, typer.Option("--colour", help="Keep three channels where all pictures are grey.")]
+ColourFlag = Annotated[bool, typer.Option("--colour", help="Keep three channels even if all pictures are grey.")]
 
 
-LEAST_WRAPPED = 24
-"""Columns of a terminal in which the last cell of a row can be wrapped and still be read."""
+NARROWEST_WRAPPED = 24
+"""Narrowest width in columns at which the last cell of a row is wrapped."""
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters but for line break and tab, and what stands for the bytes of a file name that is not UTF-8."""
+"""Control characters except line break and tab, and the surrogates of file names that are not UTF-8."""
 
 
 def say(text: str, *, as_json: bool = False) -> None:
-    """Tell the person at the terminal, on stderr where stdout belongs to a JSON object."""
+    """Print a line for people: on stdout, or on stderr where stdout is for a JSON object."""
     print(printable(text), file=sys.stderr if as_json else sys.stdout, flush=True)
 
 
 def printable(text: str) -> str:
-    r"""Write out what would steer a terminal, such as an escape in the name of a file: ``\x1b``."""
-    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    r"""Escape control characters, such as an escape in the name of a file: ``\x1b``."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def path(text: str) -> Path:
-    """Read a path on the command line; every option and argument that is one has this ``parser``."""
+    """Parse a path of the command line: the ``parser`` of every option and argument that is a path."""
     return user_path(text)
 
 
 def inherit_json_flag(context: typer.Context, as_json: bool) -> None:
-    """Let ``--json`` before the second word mean what it means behind it: ``recipes --json show NAME``."""
+    """Pass ``--json`` on to the subcommand: ``recipes --json show NAME`` is ``recipes show NAME --json``."""
     if as_json and context.invoked_subcommand:
         context.default_map = {context.invoked_subcommand: {"as_json": True}}
 
 
 def print_json(values: Any) -> None:
-    """Give a program its one JSON object: letters beyond ASCII as they are in UTF-8 alone, as numbers elsewhere."""
+    """Print one JSON object on stdout; characters beyond ASCII are escaped unless stdout is UTF-8."""
     text = to_json(values, ascii_only=False)
     if codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8" or UNPRINTABLE.search(text):
         text = to_json(values)
@@ -64,8 +64,8 @@ def print_json(values: Any) -> None:
 def table(rows: Sequence[Sequence[str]], header: tuple[str, ...]) -> None:
     """Print rows below a header; no cell is ever cut off.
 
-    A file or a pipe gets each row as one line. On a terminal the last column wraps, and where even that does not fit,
-    each row is its first cell with the others below it.
+    In a file or a pipe, each row is one line. On a terminal, the last column wraps; a table that is still too wide
+    shows each row as its first cell with the other cells below it.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -76,7 +76,7 @@ def table(rows: Sequence[Sequence[str]], header: tuple[str, ...]) -> None:
     widths = [max(map(cell_len, column)) + 2 for column in zip(header, *rows, strict=True)]
     if not console.is_terminal:
         console.width = sum(widths)
-    elif sum(widths[:-1]) + min(widths[-1], LEAST_WRAPPED) > console.width:
+    elif sum(widths[:-1]) + min(widths[-1], NARROWEST_WRAPPED) > console.width:
         indented = textwrap.TextWrapper(
             console.width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
         )
@@ -84,9 +84,9 @@ def table(rows: Sequence[Sequence[str]], header: tuple[str, ...]) -> None:
             below = " · ".join(f"{title}: {cell}" for title, cell in zip(header[1:], others, strict=True) if cell)
             say("\n".join([first, *indented.wrap(below)]))
         return
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    printed_table = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(header):
-        drawn.add_column(title, no_wrap=index < len(header) - 1, overflow="fold")
+        printed_table.add_column(title, no_wrap=index < len(header) - 1, overflow="fold")
     for row in rows:
-        drawn.add_row(*row)
-    console.print(drawn)
+        printed_table.add_row(*row)
+    console.print(printed_table)

@@ -1,4 +1,4 @@
-"""``ganforge evaluate`` and ``ganforge compare``: figures, and whether a difference is one."""
+"""``ganforge evaluate`` and ``ganforge compare``: metrics, and whether differences are significant."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,27 +17,28 @@ def evaluate(
         str,
         typer.Argument(help="A run, a generator.safetensors, mnist (the shipped one), or images: .npz, folder, zip."),
     ],
-    data: Annotated[str | None, typer.Option(help="The real images; the run's own, else MNIST, unless given.")] = None,
+    data: Annotated[str | None, typer.Option(help="The real images. [the run's own, else MNIST]")] = None,
     judge: Annotated[
-        Path | None, typer.Option(parser=path, help="A judge's file instead of the one that fits the data.")
+        Path | None, typer.Option(parser=path, help="A judge file instead of the one that fits the data.")
     ] = None,
     inception: Annotated[
         Path | None,
-        typer.Option(parser=path, help="Weights of torch-fidelity's Inception network: figures on its features (FID)."),
+        typer.Option(parser=path, help="Weights of torch-fidelity's Inception network: metrics on its features (FID)."),
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="Fakes against as many reals; 10,000 if there are.")] = None,
-    split: Annotated[str, typer.Option(help="Which reals: test, or validation to tune on.")] = "test",
-    seed: Annotated[int, typer.Option(help="Of the noise a generator draws from.")] = 0,
-    slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes, test on reals; minutes.")] = False,
+    n: Annotated[int | None, typer.Option("--n", help="Fakes and reals, each. [all, at most 10,000]")] = None,
+    split: Annotated[str, typer.Option(help="The real images: test, or validation for tuning.")] = "test",
+    seed: Annotated[int, typer.Option(help="Seed of the generator's noise.")] = 0,
+    slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes and test on reals; minutes.")] = False,
     resize: Annotated[str | None, typer.Option(help="Scale real pictures, as 'train --resize' did.")] = None,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
     nearest: Annotated[
-        Path | None, typer.Option(parser=path, help="FILE.png: fakes nearest to training images, beside them.")
+        Path | None,
+        typer.Option(parser=path, help="FILE.png: fakes and their nearest training images."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure a generator, or any set of generated images, beside real ones.
+    """Measure a generator, or any set of generated images, against real images.
 
     Example: ganforge evaluate runs/forge-2-mnist-1
     """
@@ -51,8 +52,8 @@ def evaluate(
 
     watcher = TerminalWatcher(as_json=as_json)
     if inception and judge:
-        raise UserError("--inception and --judge: one of them looks")
-    wishes: dict[str, Any] = {
+        raise UserError("--inception and --judge exclude each other; give one of them")
+    options: dict[str, Any] = {
         "data": data,
         "judge": judge,
         "extractor": inception_features(inception) if inception else None,
@@ -68,43 +69,44 @@ def evaluate(
     }
     runs = runs_in(path(source))
     if len(runs) < 2:
-        found = evaluate_source(source, **wishes)
+        evaluation = evaluate_source(source, **options)
         if as_json:
-            print_json(found.to_dict())
+            print_json(evaluation.to_dict())
         else:
-            _show(found)
+            _print(evaluation)
         return
     if nearest:
-        raise UserError(f"--nearest draws one sheet, and {source} holds {len(runs)} runs: name one of them")
-    each = [evaluate_source(str(run.path), **wishes) for run in runs]
+        raise UserError(f"--nearest takes a single run and {source} holds {len(runs)}; name one of them")
+    evaluations = [evaluate_source(str(run.path), **options) for run in runs]
     if as_json:
-        print_json({"folder": source, "runs": [found.to_dict() for found in each]})
+        print_json({"folder": source, "runs": [evaluation.to_dict() for evaluation in evaluations]})
         return
-    for found in each:
-        _show(found)
+    for evaluation in evaluations:
+        _print(evaluation)
     methods = {run.read_run()["recipe"] for run in runs}
-    if len(methods) == 1 and not any(each[0].protocol.difference(found.protocol) for found in each):
-        say(f"{source}: mean ± standard deviation over {len(runs)} seeds (the worst seed)")
-        table(summary_rows(Group(source, tuple(each))), ("figure", "over seeds"))
+    protocol = evaluations[0].protocol
+    if len(methods) == 1 and not any(protocol.difference(other.protocol) for other in evaluations):
+        say(f"{source}: mean ± standard deviation over {len(runs)} seeds (worst seed)")
+        table(summary_rows(Group(source, tuple(evaluations))), ("metric", "over seeds"))
 
 
-def _show(found: "Evaluation") -> None:
-    protocol, split = found.protocol, found.protocol.split
-    header = ("figure", "value", "95 % interval", "other reals", "hopeless fakes")
-    say(f"{found.what} · {protocol.n:,} fakes against {protocol.n:,} real {split} images of {protocol.data}")
-    table(found.rows(), header)
-    if found.classes:
-        table(found.class_rows(), ("class", "share", "of reals", "as asked", "spread", "recall", "of reals"))
-    for note in found.notes:
+def _print(evaluation: "Evaluation") -> None:
+    protocol, split = evaluation.protocol, evaluation.protocol.split
+    header = ("metric", "value", "95 % interval", "other reals", "worst case")
+    say(f"{evaluation.what} · {protocol.n:,} fakes against {protocol.n:,} real {split} images of {protocol.data}")
+    table(evaluation.rows(), header)
+    if evaluation.classes:
+        table(evaluation.class_rows(), ("class", "share", "of reals", "as requested", "spread", "recall", "of reals"))
+    for note in evaluation.notes:
         say(note)
-    say(f"protocol {protocol.id}: {protocol.judge}, n = {protocol.n:,}, {split}; what to believe: docs/measuring.md")
+    say(f"protocol {protocol.id}: {protocol.judge}, n = {protocol.n:,}, {split}; limits: docs/measuring.md")
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Runs, folders of runs (one for each seed), or JSON of evaluate.")],
+    runs: Annotated[list[str], typer.Argument(help="Runs, folders of runs (one a seed), or JSON files of 'evaluate'.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare evaluated runs: mean, deviation and worst seed, and whether a difference is more than noise.
+    """Compare evaluated runs: mean, standard deviation, worst seed, and whether differences are significant.
 
     Example: ganforge compare runs/dcgan-mnist-1 runs/lsgan-mnist-1
     """
@@ -114,12 +116,13 @@ def compare(
 
     groups = [read_group(path(run)) for run in runs]
     names = [group.name for group in groups]
-    if len(set(names)) < len(names):  # the seed-0 of two folders
+    if len(set(names)) < len(names):  # such as seed-0 of two folders
         groups = [replace(group, name=run) for group, run in zip(groups, runs, strict=True)]
-    found = compare_groups(groups)
+    comparisons = compare_groups(groups)
     protocol = groups[0].evaluations[0].protocol
     if as_json:
-        print_json({"protocol": protocol.to_dict(), "figures": [comparison.to_dict() for comparison in found]})
+        print_json({"protocol": protocol.to_dict(), "figures": [comparison.to_dict() for comparison in comparisons]})
         return
-    table(comparison_rows(found), ("figure", *(f"{group.name} ({len(group.evaluations)})" for group in groups), "so"))
-    say(f"mean ± standard deviation over seeds (the worst seed); protocol {protocol.id}, n = {protocol.n:,}")
+    header = ("metric", *(f"{group.name} ({len(group.evaluations)})" for group in groups), "result")
+    table(comparison_rows(comparisons), header)
+    say(f"mean ± standard deviation over seeds (worst seed); protocol {protocol.id}, n = {protocol.n:,}")

@@ -1,4 +1,4 @@
-"""``ganforge judge``: which judge there is, and how to train one of your own data."""
+"""``ganforge judge``: show the shipped judge, or train a judge on your own data."""
 
 import dataclasses
 from pathlib import Path
@@ -26,7 +26,7 @@ judge_app = typer.Typer(invoke_without_command=True)
 
 @judge_app.callback()
 def judge(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """Show the judge of handwritten digits, or train a judge of your own data.
+    """Show the judge of handwritten digits, or train a judge on your own data.
 
     Example: ganforge judge train cifar10 --minutes 15
     """
@@ -37,7 +37,7 @@ def judge(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 @judge_app.command("show")
 def judge_show(as_json: JsonFlag = False) -> None:
-    """Say which judge measures digits, and how good it is.
+    """Show which judge measures digits, and its accuracy.
 
     Example: ganforge judge show
     """
@@ -55,23 +55,23 @@ def judge_show(as_json: JsonFlag = False) -> None:
 @judge_app.command("train")
 def judge_train(
     source: Annotated[str, typer.Argument(metavar="DATA", help="A name, a file or a folder; with labels.")],
-    minutes: Annotated[float, typer.Option(help="Train about so long; more helps up to a point.")] = 10.0,
-    epochs: Annotated[int | None, typer.Option(help="Train so many epochs instead: same epochs, same judge.")] = None,
-    seed: Annotated[int, typer.Option(help="All chance follows from it.")] = 1,
+    minutes: Annotated[float, typer.Option(help="Training time, about; more helps up to a point.")] = 10.0,
+    epochs: Annotated[int | None, typer.Option(help="Epochs instead of minutes: same epochs, same judge.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 1,
     flip: Annotated[
         bool | None,
-        typer.Option("--flip/--no-flip", help="Is a mirrored image still of its class? Colour: yes, grey: no."),
+        typer.Option("--flip/--no-flip", help="Whether a mirrored image keeps its class. [colour: yes, grey: no]"),
     ] = None,
     resize: Resize = None,
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
     out: Annotated[
-        Path | None, typer.Option(parser=path, help="Write FILE.safetensors, instead of to where runs find it.")
+        Path | None, typer.Option(parser=path, help="Write FILE.safetensors instead of the place where runs find it.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a judge of your own labelled data: runs on them then end with a verdict.
+    """Train a judge on your own labelled data: later runs on these data end with a verdict.
 
     Example: ganforge judge train cifar10 --minutes 15
     """
@@ -86,7 +86,7 @@ def judge_train(
     from ganforge.judge.user_judges import kept_file, version_of
 
     watcher = TerminalWatcher(as_json=as_json)
-    _refuse_length(minutes, epochs)
+    _check_duration(minutes, epochs)
     try:
         rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
         splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
@@ -106,11 +106,11 @@ def judge_train(
         card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, progress)
     if as_json:
         print_json({**dataclasses.asdict(card), "file": str(file)})
-    for line in _ending(card, len(splits.test), file if out else None, source):
+    for line in _result_lines(card, len(splits.test), file if out else None, source):
         say(line, as_json=as_json)
 
 
-def _refuse_length(minutes: float, epochs: int | None) -> None:
+def _check_duration(minutes: float, epochs: int | None) -> None:
     from ganforge.errors import UserError
 
     for name, value in (("minutes", minutes), ("epochs", epochs)):
@@ -118,16 +118,16 @@ def _refuse_length(minutes: float, epochs: int | None) -> None:
             raise UserError(f"--{name} {value:g}: must be more than 0")
 
 
-def _ending(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
-    """Say in words how good a judge has become, and what it is good for now."""
+def _result_lines(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
+    """Return the last lines of a training: the judge's accuracy, and where runs use it."""
     from ganforge.judge.user_judges import USABLE
 
-    reads = (
-        f"{card.version} reads {card.test_accuracy:.1%} of the {tested:,} test images rightly "
-        f"({card.validation_accuracy:.1%} of the validation images; a guess: {1 / len(card.classes):.1%})"
+    accuracy_line = (
+        f"{card.version} classifies {card.test_accuracy:.1%} of the {tested:,} test images correctly "
+        f"({card.validation_accuracy:.1%} of the validation images; chance: {1 / len(card.classes):.1%})"
     )
     if card.test_accuracy < USABLE:
-        return [reads, "that is too little for a verdict: give it more --minutes, or more images"]
+        return [accuracy_line, "this is too little for a verdict: give more --minutes, or more images"]
     if out:
-        return [reads, f"written to {out}; without --out it is kept where runs find it"]
-    return [reads, f"kept: from now on every run with --data {source} ends with a verdict"]
+        return [accuracy_line, f"written to {out}; without --out, runs find it by themselves"]
+    return [accuracy_line, f"saved: from now on, every run with --data {source} ends with a verdict"]

@@ -1,4 +1,4 @@
-"""The training of a judge shown while it goes on."""
+"""Progress of the training of a judge."""
 
 import time
 from types import TracebackType
@@ -19,7 +19,7 @@ class TrainingProgress:
         columns = TextColumn("loss {task.fields[loss]:.3f}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("training", loss=float("nan"))
-        self._began = self._told = time.perf_counter()
+        self._started = self._printed = time.perf_counter()
 
     def __enter__(self) -> "TrainingProgress":
         self._bar.start()
@@ -31,10 +31,10 @@ class TrainingProgress:
         self._bar.stop()
 
     def __call__(self, done: int, total: int, loss: float) -> None:
-        """Take in a step of a training."""
+        """Show the progress after a training step."""
         self._bar.update(self._task, completed=done, total=total, loss=loss)
         now = time.perf_counter()
-        if self._bar.disable and now - self._told >= PLAIN_EVERY_SECONDS:
-            self._told = now
-            left = (now - self._began) / done * (total - done)
+        if self._bar.disable and now - self._printed >= PLAIN_EVERY_SECONDS:
+            self._printed = now
+            left = (now - self._started) / done * (total - done)
             say(f"step {done:,} of {total:,} · loss {loss:.3f} · {left:,.0f} s left", as_json=True)

@@ -1,4 +1,4 @@
-"""The verbs that show what there is: ``recipes``, ``data``, ``runs``."""
+"""The commands that list and show: ``recipes``, ``data``, ``runs``."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -36,13 +36,13 @@ def recipes(context: typer.Context, as_json: JsonFlag = False) -> None:
     from ganforge.recipes.reading import built_in, load_recipe
     from ganforge.recipes.recipe import DEFAULT_RECIPE
 
-    found = [load_recipe(name) for name in built_in()]
+    shipped = [load_recipe(name) for name in built_in()]
     if as_json:
-        rows = [{"name": r.name, "aliases": list(r.aliases), "summary": r.summary, "source": r.source} for r in found]
+        rows = [{"name": r.name, "aliases": list(r.aliases), "summary": r.summary, "source": r.source} for r in shipped]
         print_json({"recipes": rows, "default": DEFAULT_RECIPE})
         return
-    table([(r.name, r.summary) for r in found], ("recipe", "what it is"))
-    say(f"default: {DEFAULT_RECIPE}; 'ganforge recipes show NAME' prints one, and your own TOML file works like it")
+    table([(r.name, r.summary) for r in shipped], ("recipe", "description"))
+    say(f"default: {DEFAULT_RECIPE}; 'ganforge recipes show NAME' prints one as a template for your own TOML file")
 
 
 @recipes_app.command("show")
@@ -50,7 +50,7 @@ def recipes_show(
     name: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Print a recipe as TOML: a file to start your own from.
+    """Print a recipe as TOML, as a template for your own.
 
     Example: ganforge recipes show cgan-tutorial
     """
@@ -61,14 +61,14 @@ def recipes_show(
         print_json(recipe.to_dict())
     else:
         texts = built_in()
-        # A file may bear the name of its model.
+        # A user's file may have the name of a built-in recipe.
         is_built_in = recipe.name in texts and load_recipe(recipe.name) == recipe
         say((texts[recipe.name] if is_built_in else recipe.to_toml()).rstrip())
 
 
 @data_app.callback()
 def data(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List, show and fetch data sets.
+    """List, show and download data sets.
 
     Example: ganforge data show mnist
     """
@@ -79,17 +79,18 @@ def data(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 @data_app.command("list")
 def data_list(as_json: JsonFlag = False) -> None:
-    """List the data sets that are known by name, and whether they are on this machine.
+    """List the built-in data sets, and whether they are on this machine.
 
     Example: ganforge data list
     """
     from ganforge.data.load import names
 
-    found = names()
+    rows = names()
     if as_json:
-        print_json({"data": [dataclasses.asdict(row) for row in found]})
+        print_json({"data": [dataclasses.asdict(row) for row in rows]})
         return
-    table([(row.name, "here" if row.here else "to download", row.about) for row in found], ("data", "where", "what"))
+    cells = [(row.name, "here" if row.here else "to download", row.about) for row in rows]
+    table(cells, ("data", "where", "description"))
     say("your own: --data FOLDER or FILE.zip of pictures, FILE.npz, FILE.npy, an IDX file or a folder of the four")
 
 
@@ -103,7 +104,7 @@ def data_show(
     out: Annotated[Path | None, typer.Option(parser=path, help="Where to write the contact sheet.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what is in a data set, draw NAME-contact-sheet.png, and warn where training would suffer.
+    """Summarise a data set, draw NAME-contact-sheet.png, and warn about problems for training.
 
     Example: ganforge data show mnist
     """
@@ -119,7 +120,7 @@ def data_show(
     from ganforge.sampling import image_grid, png
 
     if out and _is_inside(out, source):
-        raise UserError(f"--out {out}: lies in {source}, where the next reading would take it for data")
+        raise UserError(f"--out {out}: lies in {source}, and would be read as data next time; name a file outside")
     ensure_writable(out or contact_sheet(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     try:
@@ -127,26 +128,26 @@ def data_show(
         splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
     finally:
         watcher.end()
-    found = summarise(splits)
-    spread = torch.linspace(0, len(splits.train) - 1, min(100, len(splits.train))).long()
+    summary = summarise(splits)
+    indices = torch.linspace(0, len(splits.train) - 1, min(100, len(splits.train))).long()
     if splits.train.labelled:
-        spread = spread[splits.train.labels[spread].argsort(stable=True)]
+        indices = indices[splits.train.labels[indices].argsort(stable=True)]
     picture = image_grid(
-        splits.train.gather(spread), 10, caption=f"{splits.train.name}: {len(spread)} of {len(splits.train):,}"
+        splits.train.gather(indices), 10, caption=f"{splits.train.name}: {len(indices)} of {len(splits.train):,}"
     )
     target = out or contact_sheet(source, splits.train.name)
     write_atomically(target, png(picture))
     if as_json:
-        told = {"notes": splits.notes, "contact_sheet": str(target), "fingerprint": splits.fingerprint}
-        print_json(dataclasses.asdict(found) | told)
+        files = {"notes": splits.notes, "contact_sheet": str(target), "fingerprint": splits.fingerprint}
+        print_json(dataclasses.asdict(summary) | files)
         return
-    for line in describe(found, splits.notes):
+    for line in describe(summary, splits.notes):
         say(line)
     say(f"contact sheet: {target}")
 
 
 def contact_sheet(source: str, name: str) -> Path:
-    """Return where the contact sheet of a set goes: here, but never into the folder that is read."""
+    """Return the path of a contact sheet: in the working directory, but never inside the folder that is read."""
     from ganforge.data.containers import SHEET_ENDING
     from ganforge.files import cache_folder
 
@@ -161,31 +162,32 @@ def _is_inside(file: Path, source: str) -> bool:
     return read.is_dir() and file.resolve().is_relative_to(read.resolve())
 
 
-def describe(found: object, notes: Sequence[str] = ()) -> list[str]:
-    """Put a summary in lines for a person."""
+def describe(summary: object, notes: Sequence[str] = ()) -> list[str]:
+    """Return a summary of a data set as lines of text."""
     from ganforge.data.summary import Summary
 
-    assert isinstance(found, Summary)
-    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items())
+    assert isinstance(summary, Summary)
+    counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items())
     lines = [
-        f"{found.name}: {found.origin}",
-        f"images: {counts}; {found.width}×{found.height} px, {'grey' if found.channels == 1 else 'colour'}",
-        f"pixels: {found.pixel_min} to {found.pixel_max}, mean {found.pixel_mean:.1f}, std {found.pixel_std:.1f}",
-        f"duplicates: {found.duplicates}; test images also in train: {found.test_in_train}; "
-        f"constant images: {found.constant}",
+        f"{summary.name}: {summary.origin}",
+        f"images: {counts}; {summary.width}×{summary.height} px, {'grey' if summary.channels == 1 else 'colour'}",
+        f"pixels: {summary.pixel_min} to {summary.pixel_max}, mean {summary.pixel_mean:.1f}, "
+        f"std {summary.pixel_std:.1f}",
+        f"duplicates: {summary.duplicates}; test images also in train: {summary.test_in_train}; "
+        f"constant images: {summary.constant}",
     ]
-    if found.classes:
-        shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in found.classes[:20])
-        more = f", ... ({len(found.classes)} in all)" if len(found.classes) > 20 else ""
+    if summary.classes:
+        shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in summary.classes[:20])
+        more = f", ... ({len(summary.classes)} in all)" if len(summary.classes) > 20 else ""
         lines.append(f"classes: {shares}{more}")
-    return lines + [f"note: {note}" for note in notes] + [f"warning: {warning}" for warning in found.warnings]
+    return lines + [f"note: {note}" for note in notes] + [f"warning: {warning}" for warning in summary.warnings]
 
 
 @data_app.command("fetch")
 def data_fetch(
-    name: Annotated[str, typer.Argument(help="A name that 'ganforge data list' knows.")], as_json: JsonFlag = False
+    name: Annotated[str, typer.Argument(help="A name of 'ganforge data list'.")], as_json: JsonFlag = False
 ) -> None:
-    """Download a data set now, to have it later; goes on where it was cut off.
+    """Download a data set for later use; an interrupted download is resumed.
 
     Example: ganforge data fetch mnist
     """
@@ -201,10 +203,10 @@ def data_fetch(
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(parser=path, help="Where to look.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(parser=path, help="The folder of the runs.")] = Path("runs"),
     as_json: JsonFlag = False,
 ) -> None:
-    """List the runs below a folder, the last one first.
+    """List the runs in a folder, newest first.
 
     Example: ganforge runs
     """
@@ -214,7 +216,7 @@ def runs(
     from ganforge.runs.log import fitting, read_lines
 
     if not folder.exists() and folder != Path("runs"):
-        raise UserError(f"{folder}: there is no such folder")
+        raise UserError(f"{folder}: there is no such folder; name the folder of your runs")
     rows = []
     for run in find_runs(folder):
         try:
@@ -225,24 +227,24 @@ def runs(
         except UserError:
             saved = {"recipe": "?", "data": {"name": "?"}, "status": "unreadable run.json"}
         verdicts = [line["findings"] for line in read_lines(run.metrics) if "findings" in line]
-        found = (fitting(list[Finding], verdicts[-1]) if verdicts else None) or []
-        said = {"findings": [one.name for one in found], "words": "; ".join(one.text for one in found)}
-        rows.append({"run": str(run.path), **said, **saved})
+        findings = (fitting(list[Finding], verdicts[-1]) if verdicts else None) or []
+        verdict = {"findings": [one.name for one in findings], "words": "; ".join(one.text for one in findings)}
+        rows.append({"run": str(run.path), **verdict, **saved})
     if as_json:
         print_json({"runs": rows})
     elif not rows:
-        say(f"no runs in {folder} yet; 'ganforge train' makes one")
+        say(f"no runs in {folder} yet; 'ganforge train' starts one")
     else:
         cells = [
             (r["run"], r["recipe"], r["data"]["name"], r["status"], f"{r.get('step', 0):,}", _verdict(r)) for r in rows
         ]
         table(cells, ("run", "recipe", "data", "status", "step", "verdict"))
         if unfinished := [r["run"] for r in rows if r["status"] == "interrupted"]:
-            say(f"'ganforge resume {unfinished[0]}' goes on with one that was interrupted")
+            say(f"'ganforge resume {unfinished[0]}' continues an interrupted run")
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Say what was found about a run, or that it ended without a verdict."""
+    """Return the verdict on a run, or that it has none."""
     if row["status"] != "finished" or (row.get("judged") and row["findings"]):
         return str(row["words"])
     return "not judged (no judge)" if row.get("no_judge") else "not judged"

@@ -1,4 +1,4 @@
-"""The entry point: verbs, exit codes, and errors in one line."""
+"""The entry point: commands, exit codes, and errors on one line."""
 
 import sys
 from typing import Annotated
@@ -36,7 +36,7 @@ def ganforge(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train GANs on handwritten digits and other small images, see whether it worked, use the result.
+    """Train GANs on handwritten digits and other small images, measure them, use the result.
 
     Example: ganforge train --minutes 2
     """
@@ -54,7 +54,7 @@ app.command(hidden=True)(benchmark.play_seed)
 
 @app.command(hidden=True)
 def work() -> None:
-    """Do the commands that standard input names, one after the other: how several seeds share the cores."""
+    """Run the commands of standard input one after another, as a worker process of several seeds."""
     for answer in worker_pool.run_worker(main):
         print(answer, flush=True)
 
@@ -64,76 +64,76 @@ app.add_typer(lists.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")
 app.command()(lists.runs)
 
-# typer brings its own copy of click or uses an installed one; this is the right class in both cases.
+# typer uses its own copy of click or an installed one; this finds the class in both cases.
 ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 our bug, 2 the input, 3 the run failed, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 bug in ganforge, 2 bad input, 3 failed run, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     with outlets() as (out, _):
         try:
             code = _run(arguments)
-        except KeyboardInterrupt:  # a second signal, while the end that the first one made was being told
+        except KeyboardInterrupt:  # a second signal, while the message of the first one was printed
             code = INTERRUPTED
-        worker_pool.ignore_stop_signals()  # nothing is left to be stopped
-        if (why := loss(out)) and code == 0:
-            say(f"ganforge: standard output: {why}: what was to be told there is lost; lead it elsewhere", as_json=True)
+        worker_pool.ignore_stop_signals()  # the command has ended
+        if (reason := loss(out)) and code == 0:
+            say(f"ganforge: standard output: {reason}: output was lost; redirect it to another place", as_json=True)
             code = 3
     sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code; tell in one line why it is not 0."""
+    """Run the command line and return its exit code; an error is printed on one line."""
     try:
         worker_pool.raise_on_stop_signals()
-        # typer turns Ctrl-C into an exit code of its own
+        # typer turns Ctrl-C into its own exit code
         code: int = app(arguments, standalone_mode=False, prog_name="ganforge") or 0
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code
     except UserError as error:
-        return _complain(str(error), 2, arguments)
+        return _print_error(str(error), 2, arguments)
     except RunFailed as error:
-        return _complain(str(error), 3, arguments)
+        return _print_error(str(error), 3, arguments)
     except Interrupted as error:
-        return _complain(str(error), INTERRUPTED, arguments)
+        return _print_error(str(error), INTERRUPTED, arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("stopped; whatever was saved before is safe", INTERRUPTED, arguments)
+        return _print_error("stopped; everything saved so far is safe", INTERRUPTED, arguments)
     except ClickException as error:
-        return _complain_of_usage(error, arguments)
+        return _print_usage_error(error, arguments)
     except (OSError, MemoryError, RuntimeError) as error:
-        if not (why := _fault_of_the_machine(error)):
+        if not (reason := _machine_fault(error)):
             raise
-        return _complain(why, 3, arguments)
+        return _print_error(reason, 3, arguments)
 
 
-def _fault_of_the_machine(error: Exception) -> str:
-    """Say what the machine lacks or refuses; nothing where the error is a bug of ours.
+def _machine_fault(error: Exception) -> str:
+    """Return what the machine lacks or refuses; nothing if the error is a bug in ganforge.
 
-    What torch and NumPy say where memory runs out has no class of its own on processors.
+    On CPUs, torch and NumPy have no exception class for memory that runs out.
     """
-    said = str(error).lower()
-    if isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said:
+    message = str(error).lower()
+    if isinstance(error, MemoryError) or "can't allocate memory" in message or "out of memory" in message:
         return (
-            "the memory does not suffice; smaller nets or a smaller batch_size need less (--set), and so do smaller "
-            "pictures (--resize); what was saved before is safe"
+            "out of memory; take smaller networks or a smaller batch_size (--set), or smaller pictures (--resize); "
+            "everything saved so far is safe"
         )
     if isinstance(error, OSError) and isinstance(error.filename, str):
-        return f"{error.filename}: {error.strerror}; what was saved before is safe"
+        return f"{error.filename}: {error.strerror}; everything saved so far is safe"
     return ""
 
 
-def _complain_of_usage(error: Exception, arguments: list[str]) -> int:
-    """Tell typer's own complaints: an unknown verb or flag, a missing argument, a number that is none."""
+def _print_usage_error(error: Exception, arguments: list[str]) -> int:
+    """Print typer's own errors: an unknown command or flag, a missing argument, a malformed number."""
     if type(error).__name__ == "NoArgsIsHelpError":
         say(_message(error))
         return 2
-    return _complain(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
+    return _print_error(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
 
 
-def _complain(message: str, code: int, arguments: list[str]) -> int:
-    message = one_line(message)  # typer's complaints have several
+def _print_error(message: str, code: int, arguments: list[str]) -> int:
+    message = one_line(message)  # typer's errors have several lines
     if "--json" in arguments:
         print_json({"error": message, "exit_code": code})
     say(f"ganforge: {message}", as_json=True)

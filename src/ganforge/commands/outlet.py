@@ -1,4 +1,4 @@
-"""Standard output and standard error that never stop the work they tell of."""
+"""Standard output and standard error that never raise: a failed write does not stop the work."""
 
 import errno
 import io
@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 NOBODY_READS = (errno.EPIPE, errno.EIO, errno.EINVAL, errno.EBADF)
-"""What a write says where a pipe has lost its reader (EINVAL on Windows) or a session its terminal (EIO)."""
+"""Error codes of a write to a pipe without a reader (EINVAL on Windows) or a closed terminal (EIO)."""
 
 
 class Outlet:
-    """A standard stream: letters that its encoding lacks are replaced, and once a write has failed all text is dropped.
+    """A standard stream that replaces characters its encoding lacks, and drops all text after a failed write.
 
     ``failure`` is the error of that write, None while all succeed.
     """
@@ -27,7 +27,7 @@ class Outlet:
 
     @property
     def encoding(self) -> str:
-        """The name of the encoding; a stream of text that is never encoded takes all of Unicode."""
+        """The name of the encoding; UTF-8 for a stream that does not encode."""
         return self._stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
@@ -36,7 +36,7 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what was written, or drop it."""
+        """Flush the stream, or drop its text."""
         self._attempt(self._stream.flush)
 
     def isatty(self) -> bool:
@@ -44,33 +44,33 @@ class Outlet:
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """Return the number of the file below."""
+        """Return the file descriptor."""
         return self._stream.fileno()
 
-    def _attempt(self, do: Callable[[], Any]) -> None:
+    def _attempt(self, operation: Callable[[], Any]) -> None:
         try:
-            do()
+            operation()
         except OSError as error:
             self.failure = self.failure or error
             self._discard()
 
     def _discard(self) -> None:
-        """Lead the file nowhere: what still waits in a buffer would otherwise fail again as the interpreter ends."""
-        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), self.fileno())
+        """Redirect the file to the null device: buffered text would fail again when the interpreter exits."""
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as null_device:
+            os.dup2(null_device.fileno(), self.fileno())
 
 
 @contextmanager
 def outlets() -> Iterator[tuple[Outlet, Outlet]]:
-    """Put an `Outlet` in the place of standard output and standard error, for as long as a command runs.
+    """Replace standard output and standard error by an `Outlet` each while a command runs.
 
-    Where the shell closed one of them (``>&-``) its text goes nowhere, and so no file that the command opens can take
-    its number.
+    A stream that the shell closed (``>&-``) is opened on the null device, so that no file of the command gets its
+    descriptor.
     """
-    _fill_closed_files()
-    _forget_impossible_sizes()
+    _open_closed_files()
+    _unset_invalid_sizes()
     before = sys.stdout, sys.stderr
-    streams = [stream or open(os.devnull, "w", encoding="utf-8") for stream in before]  # noqa: SIM115  # lives as they do
+    streams = [stream or open(os.devnull, "w", encoding="utf-8") for stream in before]  # noqa: SIM115  # open as long as the process
     out, err = map(Outlet, streams)
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     try:
@@ -82,22 +82,22 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
 
 
 def loss(out: Outlet) -> str:
-    """Say why text for standard output was lost; nothing where it was not, or where nobody reads any more."""
+    """Return why text for standard output was lost; empty if none was, or if the reader has gone."""
     out.flush()
     if out.failure is None or out.failure.errno in NOBODY_READS:
         return ""
     return out.failure.strerror or str(out.failure)
 
 
-def _forget_impossible_sizes() -> None:
-    """Unset the size of the terminal where it is none, such as 0: whoever lays out text asks the terminal then."""
+def _unset_invalid_sizes() -> None:
+    """Unset COLUMNS and LINES where they are not positive numbers: the size is then read from the terminal."""
     for name in ("COLUMNS", "LINES"):
         if not re.fullmatch("[1-9][0-9]*", os.environ.get(name, ""), re.ASCII):
             os.environ.pop(name, None)
 
 
-def _fill_closed_files() -> None:
-    """Open standard files that are closed, in the order in which the system gives their numbers away."""
+def _open_closed_files() -> None:
+    """Open closed standard files in the order in which the system assigns descriptors."""
     for number in range(3):
         try:
             os.fstat(number)

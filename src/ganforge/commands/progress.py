@@ -1,4 +1,4 @@
-"""Training and downloads shown while they go on."""
+"""Progress of training, reading and downloads in the terminal."""
 
 import math
 import sys
@@ -34,7 +34,7 @@ PLAIN_EVERY_SECONDS = 10.0
 
 
 class TerminalWatcher(ProgressListener):
-    """Shows step, speed, time left and what the players say: live on a terminal, as lines in a file or a pipe."""
+    """Prints step, speed, time left and losses: live on a terminal, as lines in a file or a pipe."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -44,10 +44,10 @@ class TerminalWatcher(ProgressListener):
         self._judging: Progress | None = None
         self._reading: Progress | None = None
         self._files: dict[str, TaskID] = {}
-        self._heard: dict[str, str] = {}
+        self._last_lines: dict[str, str] = {}
 
     def say(self, text: str) -> None:
-        """Print one sentence."""
+        """Print a line."""
         print(printable(text), file=self._to, flush=True)
 
     def downloading(self, file: str, done: int, total: int | None) -> None:
@@ -66,12 +66,12 @@ class TerminalWatcher(ProgressListener):
         self._downloads.update(self._files[file], completed=done, total=total)
 
     def reading(self, doing: str, done: int, total: int | None) -> None:
-        """Show a bar with the time left for each pass over the pictures, on a terminal."""
+        """Show a bar with the time left for each pass over the pictures, on a terminal only."""
         if not self._console.is_terminal:
             return
         if self._reading is None:
-            what = TextColumn("{task.description}", markup=False)  # it names a folder, which may hold brackets
-            columns = what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            description = TextColumn("{task.description}", markup=False)  # a folder's name may hold brackets
+            columns = description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             self._reading = Progress(*columns, console=self._console, transient=True)
             self._reading.start()
         if doing not in self._files:
@@ -79,7 +79,7 @@ class TerminalWatcher(ProgressListener):
         self._reading.update(self._files[doing], completed=done)
 
     def judging(self, done: int, total: int) -> None:
-        """Show a bar on a terminal."""
+        """Show a bar, on a terminal only."""
         if not self._console.is_terminal:
             return
         if self._judging is None:
@@ -89,11 +89,11 @@ class TerminalWatcher(ProgressListener):
         self._judging.update(self._judging.task_ids[0], completed=done)
 
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
-        """Start the clock."""
+        """Start the clock and print what is trained."""
         self.end()
         self._length, self._experiment = length, experiment
-        self._began = self._looked = time.perf_counter()
-        self._looked_step = self._began_step = -1
+        self._started = self._shown = time.perf_counter()
+        self._shown_step = self._started_step = -1
         recipe = experiment.recipe
         train = experiment.splits.train
         few = f" with {recipe.data.labels} labels" if recipe.data.labels else ""
@@ -106,69 +106,69 @@ class TerminalWatcher(ProgressListener):
             self._live.start()
 
     def look(self, state: State, stats: Stats) -> None:
-        """Read the statistics a few times a second, and only then."""
+        """Print the statistics a few times a second; between that, they stay on the device."""
         now = time.perf_counter()
-        if self._looked_step < 0:
-            self._looked_step = self._began_step = state.step
+        if self._shown_step < 0:
+            self._shown_step = self._started_step = state.step
         wait = EVERY_SECONDS if self._live is not None else PLAIN_EVERY_SECONDS
-        if now - self._looked < wait:
+        if now - self._shown < wait:
             return
-        speed = (state.step - self._looked_step) * self._experiment.recipe.batch_size / (now - self._looked)
-        self._looked, self._looked_step = now, state.step
-        share, left = self._how_far(state, now)
+        speed = (state.step - self._shown_step) * self._experiment.recipe.batch_size / (now - self._shown)
+        self._shown, self._shown_step = now, state.step
+        share, left = self._estimate(state, now)
         values = read(stats)
-        where = (
+        progress = (
             f"step {state.step:,} · epoch {state.step / self._experiment.steps_per_epoch:.1f}"
             f" · {speed:,.0f} images/s · {_clock(left)} left"
         )
         losses = (f"{name[0].upper()} {value:.3f}" for name, value in values.items() if name.endswith("_loss"))
-        game = f"loss {' '.join(losses)}"
+        statistics = f"loss {' '.join(losses)}"
         if "kl" in values:
-            game += f" · KL {values['kl']:.1f} nats"
+            statistics += f" · KL {values['kl']:.1f} nats"
         if "value" in values:
-            game += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
-            game += f" · V {values['value']:.2f} (even: {NASH:.2f})"
+            statistics += f" · D(x) {values['d_real']:.2f} D(G(z)) {values['d_fake']:.2f}"
+            statistics += f" · V {values['value']:.2f} (even: {NASH:.2f})"
         if self._live is not None:
             bar = ProgressBar(total=1.0, completed=min(1.0, share), width=60)
             lines = Table.grid()
-            for line in (bar, Text(where), Text(game)):
+            for line in (bar, Text(progress), Text(statistics)):
                 lines.add_row(line)
             self._live.update(lines, refresh=True)
         else:
-            say(f"{where} · {game}", as_json=True)
+            say(f"{progress} · {statistics}", as_json=True)
 
-    def hear(self, name: str, line: str) -> None:
-        """Show the last line of each run on a terminal, every line in a file or a pipe."""
+    def on_line(self, name: str, line: str) -> None:
+        """Show the last line of each run on a terminal; print every line in a file or a pipe."""
         if not self._console.is_terminal:
             say(f"{name} · {line}", as_json=True)
             return
         if self._live is None:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
             self._live.start()
-        self._heard[name] = line
+        self._last_lines[name] = line
         lines = Table.grid(padding=(0, 1))
-        for each in sorted(self._heard, key=lambda name: (len(name), name)):
-            lines.add_row(Text(each), Text(printable(self._heard[each])))
+        for run in sorted(self._last_lines, key=lambda name: (len(name), name)):
+            lines.add_row(Text(run), Text(printable(self._last_lines[run])))
         self._live.update(lines, refresh=True)
 
     def end(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         if self._live is not None:
             self._live.stop()
         for progress in (self._downloads, self._judging, self._reading):
             if progress is not None:
                 progress.stop()
         self._live, self._downloads, self._judging, self._reading = None, None, None, None
-        self._files, self._heard = {}, {}
+        self._files, self._last_lines = {}, {}
 
-    def _how_far(self, state: State, now: float) -> tuple[float, float]:
-        """The share of the way that is done, and the seconds that are left: by steps, by the clock, or the sooner."""
-        spent = now - self._began
-        ways = [(spent / self._length.seconds, self._length.seconds - spent)]
+    def _estimate(self, state: State, now: float) -> tuple[float, float]:
+        """Return the share that is done and the seconds left, by steps or by the clock, whichever ends sooner."""
+        elapsed = now - self._started
+        estimates = [(elapsed / self._length.seconds, self._length.seconds - elapsed)]
         if self._length.step is not None:
-            played, left = max(1, state.step - self._began_step), self._length.step - state.step
-            ways.append((state.step / self._length.step, left * spent / played))
-        return min(ways, key=lambda way: way[1])
+            steps, left = max(1, state.step - self._started_step), self._length.step - state.step
+            estimates.append((state.step / self._length.step, left * elapsed / steps))
+        return min(estimates, key=lambda estimate: estimate[1])
 
 
 def _clock(seconds: float) -> str:

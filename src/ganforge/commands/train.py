@@ -11,35 +11,31 @@ if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.experiment.run import Run
 
-Steps = Annotated[int | None, typer.Option(help="Train up to this step, counted from the run's start.")]
-Epochs = Annotated[float | None, typer.Option(help="Train up to this epoch, counted from the run's start.")]
-Minutes = Annotated[float | None, typer.Option(help="Train so many minutes.")]
+Steps = Annotated[int | None, typer.Option(help="Last step, counted from the run's start.")]
+Epochs = Annotated[float | None, typer.Option(help="Last epoch, counted from the run's start.")]
+Minutes = Annotated[float | None, typer.Option(help="Training time in minutes.")]
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
-    data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto takes MNIST if it can.")] = "auto",
+    data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto: MNIST if possible.")] = "auto",
     resize: Resize = None,
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,
-    out: Annotated[
-        Path | None, typer.Option(parser=path, help="The run's folder; runs/RECIPE-DATA-K unless given.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(parser=path, help="The run's folder. [runs/RECIPE-DATA-K]")] = None,
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
-    seed: Annotated[int, typer.Option(help="All chance follows from it: same seed, same weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Train so many seeds into one folder; again with --out FOLDER: goes on.")
+        int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
     ] = None,
-    at_once: Annotated[
-        int | None, typer.Option(help="With --seeds: so many side by side; 1: in turn. What is faster unless given.")
-    ] = None,
+    at_once: Annotated[int | None, typer.Option(help="With --seeds: number of runs in parallel. [the fastest]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     evaluate_every: Annotated[
-        int | None, typer.Option(help="Every so many steps: figures on validation images, the best generator kept.")
+        int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
     ] = None,
     start_from: Annotated[
         Path | None,
@@ -49,7 +45,7 @@ def train(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a GAN and say whether it worked.
+    """Train a GAN and report whether it worked.
 
     Example: ganforge train vanilla --data mnist --minutes 2
     """
@@ -60,7 +56,7 @@ def train(
     from ganforge.experiment.multi_seed import train_seeds
 
     watcher = TerminalWatcher(as_json=as_json)
-    wishes: dict[str, Any] = {
+    options: dict[str, Any] = {
         "data": data,
         "out": out,
         "steps": steps,
@@ -79,19 +75,19 @@ def train(
     }
     if seeds is None:
         if at_once is not None:
-            raise UserError(f"--at-once {at_once}: goes with --seeds")
-        _show(train_gan(recipe, **wishes), watcher, as_json)
+            raise UserError(f"--at-once {at_once}: belongs to --seeds; give both")
+        _print(train_gan(recipe, **options), watcher, as_json)
         return
-    runs = train_seeds(recipe, seeds, at_once=at_once, **wishes)
+    runs = train_seeds(recipe, seeds, at_once=at_once, **options)
     folder = runs[0].folder.parent
     if as_json:
-        print_json({"folder": str(folder), "runs": [_told(run) for run in runs]})
+        print_json({"folder": str(folder), "runs": [_to_dict(run) for run in runs]})
     for run in runs:
         watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
         if run.verdict:
             watcher.say(f"verdict: {run.verdict.words}")
     watcher.say(
-        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' sets them beside others"
+        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
     )
 
 
@@ -99,13 +95,13 @@ def resume(
     run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.")],
     steps: Steps = None,
     epochs: Epochs = None,
-    minutes: Annotated[float | None, typer.Option(help="Train so many minutes more.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Further training time in minutes.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where the run's data are now, if they were moved; their content is checked.")
+        str | None, typer.Option(help="The new place of the run's data, if they were moved; the content is checked.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Go on where a run stopped, or beyond its end; the result is that of a run that never stopped.
+    """Continue a run where it stopped, or beyond its end; the result equals that of an uninterrupted run.
 
     Example: ganforge resume runs/vanilla-mnist-1 --epochs 20
     """
@@ -113,23 +109,21 @@ def resume(
     from ganforge.experiment.api import resume as resume_gan
 
     watcher = TerminalWatcher(as_json=as_json)
-    _show(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, data=data, watcher=watcher), watcher, as_json)
+    _print(resume_gan(run, steps=steps, epochs=epochs, minutes=minutes, data=data, watcher=watcher), watcher, as_json)
 
 
-def _show(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
+def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
-        print_json(_told(run))
+        print_json(_to_dict(run))
+    watcher.say(f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training -> {run.folder}")
     watcher.say(
-        f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training in all -> {run.folder}"
-    )
-    watcher.say(
-        f"look at {run.folder}/samples and {run.folder}/evolution.webp; 'ganforge sample {run.folder}' draws more"
+        f"samples: {run.folder}/samples, {run.folder}/evolution.webp; 'ganforge sample {run.folder}' draws more"
     )
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
 
 
-def _told(run: "Run") -> dict[str, Any]:
+def _to_dict(run: "Run") -> dict[str, Any]:
     verdict = run.verdict.to_dict() if run.verdict else None
     return {"run": str(run.folder), "step": run.step, "epoch": run.epoch, "seconds": run.seconds, "verdict": verdict}

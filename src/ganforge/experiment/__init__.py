@@ -1,1 +1,1 @@
-"""Recipe, data, folder, game and hooks wired together: what the verbs call."""
+"""Experiments: recipe, data, run folder, training loop and hooks combined; the commands call this package."""

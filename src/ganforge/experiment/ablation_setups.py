@@ -1,4 +1,4 @@
-"""Where techniques are tried: three data sets, each with the base that all changes are made to and its figures."""
+"""The setups of the ablations: three data sets, each with its base recipe and its metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ from ganforge.sampling import image_grid
 
 @dataclass(frozen=True)
 class Ring(Points):
-    """Points, with one figure more that no generator can please by a part of the task.
+    """Points with one more metric, which a generator cannot satisfy by a part of the task.
 
-    ``misplaced``: the share of the samples, in percent, that would have to move to another mode, or into one, for
-    every mode to have what it has of real points: the total variation distance of the two histograms over the modes
-    and "no mode". A single mode hit perfectly has 87; all modes hit evenly, by a tenth of the samples, have 89.
+    ``misplaced``: the total variation distance, in percent, between the histograms of samples and real points over the
+    modes and "no mode", i.e. the share of samples that would have to move. One mode hit perfectly gives 87; all modes
+    hit evenly, by a tenth of the samples, give 89.
     """
 
     def figures(self, samples: Tensor) -> Figures:
-        """Measure as the benchmark does, and count what is misplaced."""
+        """Return the benchmark's metrics and ``misplaced``."""
         modes, distances = self.mixture.nearest(samples.flatten(1))
         cells = torch.where(distances <= WITHIN, modes, self.modes)
         shares = torch.bincount(cells, minlength=self.modes + 1).double() / len(cells)
@@ -47,9 +47,9 @@ class Ring(Points):
 
 @dataclass(frozen=True)
 class Digits(Problem):
-    """Draw MNIST's digits, after all of its training images or so many of them by lot; nothing is asked for by class.
+    """Unconditional MNIST digits, learned from all training images or from a random subset of ``few``.
 
-    Measured on the judge's features beside validation images: the test images are left for final claims.
+    Metrics use the judge's features and the validation images: the test images are reserved for final claims.
     """
 
     few: int | None = None
@@ -57,7 +57,7 @@ class Digits(Problem):
 
     @property
     def modes(self) -> int:
-        """Ten digits."""
+        """The ten digits."""
         return 10
 
     @cached_property
@@ -65,79 +65,83 @@ class Digits(Problem):
         return load("mnist")
 
     @cached_property
-    def _lot(self) -> Tensor:
+    def _permutation(self) -> Tensor:
         return shuffled(len(self._splits.train), "techniques")
 
     @cached_property
-    def _shown(self) -> ImageSet:
-        """What the discriminator is shown."""
+    def _training_images(self) -> ImageSet:
         train = self._splits.train
-        return train if self.few is None else train.select(self._lot[: self.few], f"{train.name}-{self.few}")
+        return train if self.few is None else train.select(self._permutation[: self.few], f"{train.name}-{self.few}")
 
     @cached_property
-    def _eye(self) -> FeatureExtractor:
+    def _extractor(self) -> FeatureExtractor:
         return FeatureExtractor(load_judge())
 
     @cached_property
     def _real(self) -> Features:
         validation = self._splits.validation
-        return self._eye.look(random_subset(validation, len(validation), "reals").images)
+        return self._extractor.look(random_subset(validation, len(validation), "reals").images)
 
     @cached_property
-    def _known(self) -> Tensor:
-        return self._eye.look(self._shown.images).features
+    def _training_features(self) -> Tensor:
+        return self._extractor.look(self._training_images.images).features
 
     def refuse(self, recipe: Recipe) -> None:
-        """Digits are shown without their labels."""
+        """Refuse conditional recipes and recipes for points: the digits are used without labels."""
         if recipe.uses_classes or recipe.generator.output == "linear":
-            raise UserError(f"{recipe.name}: takes an unconditional recipe for pictures, such as vanilla")
+            raise UserError(f"{recipe.name}: take an unconditional recipe for pictures, such as vanilla")
 
     def batches(self, recipe: Recipe, seed: int) -> Batches:
-        """The training images, in a fresh order every epoch."""
-        return batches_of(self._shown, recipe, seed, "shuffled")
+        """Return the training images, in a fresh order every epoch."""
+        return batches_of(self._training_images, recipe, seed, "shuffled")
 
     def figures(self, samples: Tensor) -> Figures:
-        """Hold fakes, no more than there are validation images, against as many of these (docs/measuring.md).
+        """Compare fakes with equally many validation images (docs/measuring.md); there must be enough of these.
 
-        With ``few``: copying too, as the chance that a fake lies nearer to one of these than a validation image does.
+        With ``few``, also ``copying``: the probability that a fake is nearer to a training image than a validation
+        image is.
         """
-        real, fake = self._real[torch.arange(len(samples))], self._eye.look(samples)
-        values = compute_metrics(real, fake, len(self._eye.class_names))
-        found: Figures = {
+        real, fake = self._real[torch.arange(len(samples))], self._extractor.look(samples)
+        values = compute_metrics(real, fake, len(self._extractor.class_names))
+        figures: Figures = {
             name: values[name] for name in ("frechet_distance", "recall", "coverage", "class_spread", "classes_present")
         }
         if self.few is not None:
-            found["copying"] = copying_figures(self._known, real.features, fake.features)["copying"][0]
-        return {name: None if value is None or value != value else value for name, value in found.items()}
+            figures["copying"] = copying_figures(self._training_features, real.features, fake.features)["copying"][0]
+        return {name: None if value is None or value != value else value for name, value in figures.items()}
 
     def figures_of_real(self, count: int, seed: int) -> Figures:
-        """Put other training images in the place of the fakes: none that the discriminator is shown of a few."""
-        return self.figures(self._splits.train.gather(self._lot[len(self._lot) - count :]))
+        """Measure training images in place of fakes; with ``few``, images outside the training subset."""
+        return self.figures(self._splits.train.gather(self._permutation[len(self._permutation) - count :]))
 
     def floor(self, count: int) -> Figures:
-        """One draw: its images are many, and always the same."""
+        """Return the metrics of a single draw, which is large and always the same."""
         return self.figures_of_real(count, 0)
 
     def picture(self, samples: Tensor) -> Image.Image:
-        """A hundred of them."""
+        """Return a sheet of 100 samples."""
         return image_grid(samples[:100], 10)
 
     def identity(self) -> dict[str, Any]:
-        """The images, the judge, and the version of the figures."""
-        known = {"data": self._shown.name, "fingerprint": self._shown.fingerprint, "judge": load_judge().hash}
-        return known | {"version": VERSION}
+        """The images, the judge, and the version of the metrics."""
+        identity = {
+            "data": self._training_images.name,
+            "fingerprint": self._training_images.fingerprint,
+            "judge": load_judge().hash,
+        }
+        return identity | {"version": VERSION}
 
 
 @dataclass(frozen=True)
 class AblationSetup:
-    """A data set with the base.
+    """A data set with its base recipe.
 
     Attributes:
-        data: what the command line calls it.
-        protocol: problem, the base's recipe and length, the number of samples.
-        changes: to that recipe, to make it the base.
-        better: where each figure should be (``Kind.better``), in the order of the columns; by the first one it is
-            decided whether a technique helps.
+        data: its name on the command line.
+        protocol: problem, recipe and length of the base, number of samples.
+        changes: ``field=value`` changes that turn the recipe into the base.
+        better: the direction of each metric (`MetricSpec.better`), in the order of the columns; the first metric
+            decides whether a technique helps.
     """
 
     data: str
@@ -147,7 +151,7 @@ class AblationSetup:
 
     @property
     def primary_metric(self) -> str:
-        """The figure that decides: one, told beforehand, for with many figures something always helps."""
+        """The metric that decides: a single one, fixed in advance, to avoid multiple comparisons."""
         return next(iter(self.better))
 
 
@@ -164,14 +168,14 @@ SEEDS = 3
 
 
 class Base(NamedTuple):
-    """What all changes are made to."""
+    """The base recipe of all rows, its changes and its length."""
 
     recipe: str
     changes: tuple[str, ...]
     steps: int
 
 
-def _arena(
+def _setup(
     data: str, about: str, problem: Problem, base: Base, samples: int, better: Mapping[str, str]
 ) -> AblationSetup:
     quick = max(1, base.steps // 20)
@@ -180,7 +184,7 @@ def _arena(
     return AblationSetup(data, protocol, base.changes, better)
 
 
-# Small nets, so that hundreds of runs take hours and not weeks, at lengths that take them near to where they will come.
+# Small networks, so that hundreds of runs take hours rather than weeks; the lengths bring them close to convergence.
 ON_POINTS = Base(
     "gan-2d",
     (
@@ -211,11 +215,11 @@ ON_PICTURES = Base(
 )
 
 ABLATION_SETUPS = {
-    arena.data: arena
-    for arena in (
-        _arena("ring", "8 normal distributions on a circle", Ring(ring()), ON_POINTS, 10_000, POINTS),
-        _arena("mnist", "MNIST's 55,000 training images", Digits(), ON_PICTURES, 5_000, PICTURES),
-        _arena("mnist-500", "500 of MNIST's training images", Digits(500), ON_PICTURES, 5_000, {**PICTURES, **COPIES}),
+    setup.data: setup
+    for setup in (
+        _setup("ring", "8 normal distributions on a circle", Ring(ring()), ON_POINTS, 10_000, POINTS),
+        _setup("mnist", "MNIST's 55,000 training images", Digits(), ON_PICTURES, 5_000, PICTURES),
+        _setup("mnist-500", "500 of MNIST's training images", Digits(500), ON_PICTURES, 5_000, {**PICTURES, **COPIES}),
     )
 }
-"""The data sets by name."""
+"""The setups by name of the data set."""

@@ -1,4 +1,4 @@
-"""The verbs that train: what ``ganforge train`` and ``ganforge resume`` do, as functions."""
+"""The public functions `train` and `resume`, behind the commands of the same names."""
 
 import math
 import os
@@ -53,36 +53,37 @@ def train(
     colour: bool = False,
     watcher: ProgressListener | None = None,
 ) -> Run:
-    """Train a GAN, leave a run folder behind, and say whether it worked.
+    """Train a GAN into a run folder, and judge the result.
 
     Args:
-        recipe: a built-in name, the path of a TOML file, or a Recipe; ``default`` is chosen by the data.
+        recipe: a built-in name, the path of a TOML file, or a Recipe; ``default`` depends on the data.
         data: a name, a path (also of a folder or zip of pictures), an array or tensor of images, (images, labels), or a
             torch Dataset.
         out: the run's folder, ``runs/<recipe>-<data>-<k>`` unless given.
-        steps: train so many steps; or ``epochs``, or ``minutes``; the recipe's epochs unless one is given.
+        steps: number of steps; or give ``epochs``, or ``minutes``. The recipe's epochs unless one of them is given.
         epochs: see ``steps``.
         minutes: see ``steps``.
-        seed: all chance in this run follows from it.
+        seed: the seed of all randomness in this run.
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
-        evaluate_every: measure on the validation split every so many steps, keep the best generator, draw the curve.
-        start_from: a run (its folder, or a `Run`) whose weights to start with, instead of drawn ones; its networks,
+        evaluate_every: steps between measurements on the validation split, which also select the best generator and
+            make the curve.
+        start_from: a run (its folder, or a `Run`) whose weights replace the random initial weights; its networks,
             image shape and classes must be the same.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
         skip_bad: leave out pictures that cannot be read.
-        levels: the pixel levels that are black and white, where their range does not tell: (0, 4095).
-        colour: keep three channels where all pictures are grey.
-        watcher: is told what happens.
+        levels: the pixel levels of black and white, where they cannot be detected: (0, 4095).
+        colour: keep three channels even if all pictures are grey.
+        watcher: receives progress and messages.
 
     Raises:
         UserError: the input cannot be used; nothing was written.
-        RunFailed: the run diverged or the disk is full; what was saved is safe.
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the state was saved first.
+        RunFailed: the run diverged or the disk is full; everything saved so far is safe.
+        Interrupted: SIGINT, SIGTERM or SIGHUP arrived; the state was saved first.
     """
     seed = as_whole("--seed", seed)
     folder = RunFolder(as_path("--out", out)) if out is not None else None
-    order = prepare(
+    plan = prepare(
         recipe,
         data=data,
         steps=steps,
@@ -98,7 +99,7 @@ def train(
         colour=colour,
         watcher=watcher,
     )
-    return order.start(seed, folder)
+    return plan.start(seed, folder)
 
 
 @plain_state()
@@ -111,23 +112,23 @@ def resume(
     data: Any = None,
     watcher: ProgressListener | None = None,
 ) -> Run:
-    """Go on where a run stopped, or beyond its end: the weights are those of a run that never stopped.
+    """Continue a run where it stopped, or beyond its end: the weights equal those of an uninterrupted run.
 
     Args:
         run: the run's folder, or the `Run`.
-        steps: go on up to this step, counted from the run's start; or ``epochs`` likewise; or ``minutes`` longer.
+        steps: the last step, counted from the run's start; or give ``epochs`` likewise, or further ``minutes``.
         epochs: see ``steps``.
         minutes: see ``steps``.
-        data: the same data again, where they came from Python, or the path to which they were moved since.
-        watcher: is told what happens.
+        data: the same data again if they came from Python, or their new path if they were moved.
+        watcher: receives progress and messages.
 
     Raises:
-        UserError: no run, its data changed or are gone, nothing left to do.
-        RunFailed: as ``train``.
-        Interrupted: as ``train``.
+        UserError: the folder is not a run, its data changed or are gone, or the run is complete.
+        RunFailed: as in `train`.
+        Interrupted: as in `train`.
     """
     watcher = watcher or ProgressListener()
-    given = read_length(steps, epochs, minutes)
+    requested_length = read_length(steps, epochs, minutes)
     folder = RunFolder(as_path("resume", run))
     data = Path(data) if isinstance(data, os.PathLike) else data
     saved = folder.read_run()
@@ -140,71 +141,77 @@ def resume(
             raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
         splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
         if splits.fingerprint != saved["fingerprint"]:
-            raise UserError(f"{source} is not what {folder.path} was trained on: its images or labels have changed")
+            raise UserError(
+                f"{source} is not the data of {folder.path}: its images or labels have changed; give these data"
+            )
         if isinstance(data, str | Path):
             folder.update_run(data=saved["data"] | {"source": source_of(data, saved["data"]["name"])})
         experiment = Experiment(recipe, splits, folder, saved["seed"])
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
         _load_newest(experiment, state, watcher)
-        length = given_length(experiment, **given)
-        done = float(saved.get("seconds", 0.0))
-        if not given:
+        length = given_length(experiment, **requested_length)
+        seconds_trained = float(saved.get("seconds", 0.0))
+        if not requested_length:
             length = StopCondition(saved.get("target_step"), saved.get("target_seconds") or math.inf)
-            length = StopCondition(length.step, length.seconds - done)
+            length = StopCondition(length.step, length.seconds - seconds_trained)
         finished = state.step >= (length.step or math.inf) or length.seconds <= 0
-        if finished and not given and not (saved.get("judged") and kept_verdict(folder)):
-            judged = judge_run_and_finish(experiment, state, done, watcher)
+        if finished and not requested_length and not (saved.get("judged") and kept_verdict(folder)):
+            judged = judge_run_and_finish(experiment, state, seconds_trained, watcher)
             if judged.verdict:
                 return judged
         if finished:
-            at = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
-            raise UserError(f"{folder.path} is already at {at}: give --epochs, --steps beyond that, or --minutes")
-        folder.create()  # who copies a run may leave its pictures behind
+            place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
+            raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")
+        folder.create()  # a copy of a run may lack its sample folder
         if state.step:
-            watcher.say(f"going on at step {state.step}")
+            watcher.say(f"resuming at step {state.step}")
         for file in (folder.log, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
-        return run_training(experiment, state, length, done, watcher)
+        return run_training(experiment, state, length, seconds_trained, watcher)
 
 
-def continue_run(order: TrainingPlan, folder: RunFolder) -> Run:
-    """Go on with a run of this order that was begun before; leave it alone if it is complete."""
-    if not order.is_complete(folder):
-        return resume(folder.path, steps=steps_left(order, folder), data=order.splits, watcher=order.watcher)
-    order.watcher.say(f"{folder.path} is complete")
+def continue_run(plan: TrainingPlan, folder: RunFolder) -> Run:
+    """Resume an existing run of this plan; a complete run is left alone."""
+    if not plan.is_complete(folder):
+        return resume(folder.path, steps=steps_left(plan, folder), data=plan.splits, watcher=plan.watcher)
+    plan.watcher.say(f"{folder.path} is complete")
     return complete_run(folder)
 
 
-def steps_left(order: TrainingPlan, folder: RunFolder) -> int | None:
-    """Return the step up to which to resume a run of this order; None where it is there and wants its verdict only."""
-    return order.steps if folder.read_run().get("step", 0) != order.steps else None
+def steps_left(plan: TrainingPlan, folder: RunFolder) -> int | None:
+    """Return the last step for the resumption of a run of this plan; None if only its verdict is missing."""
+    return plan.steps if folder.read_run().get("step", 0) != plan.steps else None
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
-    """Load the newest whole checkpoint."""
+    """Load the newest undamaged checkpoint."""
     folder = experiment.folder
     try:
-        tensors, note, complaints = newest_checkpoint(folder.checkpoints)
+        tensors, note, messages = newest_checkpoint(folder.checkpoints)
         state.load(tensors, note["step"], note["images_seen"])
     except Damaged as damage:
-        raise UserError(f"{folder.path} cannot go on: {damage}; no whole checkpoint is left") from None
+        raise UserError(f"{folder.path} cannot be resumed: {damage}; restore a checkpoint, or train again") from None
     except ValueError as error:
-        raise UserError(f"{folder.path} cannot go on: {error}") from None
+        raise UserError(f"{folder.path} cannot be resumed: {error}; restore it, or train again") from None
     except KeyError as missing:
-        raise UserError(f"{folder.path} cannot go on: its checkpoint says nothing of {missing}") from None
-    for complaint in complaints:
-        watcher.say(f"{complaint}; going back to the one before, of step {note['step']}")
+        raise UserError(
+            f"{folder.path} cannot be resumed: its checkpoint lacks {missing}; restore it, or train again"
+        ) from None
+    for message in messages:
+        watcher.say(f"{message}; using the previous one, of step {note['step']}")
 
 
 def _warn_of_changes(saved: dict[str, Any], watcher: ProgressListener) -> None:
-    now = {**versions(), "threads": torch.get_num_threads()}
-    before = {**saved.get("versions", {}), "threads": saved.get("threads")}
+    current = {**versions(), "threads": torch.get_num_threads()}
+    previous = {**saved.get("versions", {}), "threads": saved.get("threads")}
     changed = [
-        f"{name} {before.get(name, '?')} -> {now[name]}"
+        f"{name} {previous.get(name, '?')} -> {current[name]}"
         for name in ("torch", "threads")
-        if before.get(name) != now[name]
+        if previous.get(name) != current[name]
     ]
     if changed:
-        watcher.say(f"note: {', '.join(changed)}: the result may differ in the last bits from an unbroken run")
+        watcher.say(
+            f"note: {', '.join(changed)}: the last bits of the result may differ from those of an uninterrupted run"
+        )

@@ -1,6 +1,7 @@
-"""``benchmark clusters``: handwritten digits sorted without labels, by a code read from each picture.
+"""``benchmark clusters``: unsupervised clustering of handwritten digits by a categorical code.
 
-The runs see no label. The categorical code read from each test image is its cluster; labels only name the clusters.
+Training uses no labels. The categorical code that the discriminator reads from a test image is its cluster; labels only
+match clusters to classes.
 """
 
 import statistics
@@ -39,7 +40,7 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class Clustering:
-    """What one seed found; ``accuracy`` as a part of 1."""
+    """The result of one seed; ``accuracy`` is in [0, 1]."""
 
     seed: int
     step: int
@@ -48,7 +49,7 @@ class Clustering:
 
 @dataclass(frozen=True)
 class ClustersReport:
-    """All seeds beside published rows."""
+    """The results of all seeds, with published rows."""
 
     recipe: str
     folder: Path
@@ -57,21 +58,21 @@ class ClustersReport:
 
     @property
     def terms(self) -> str:
-        """How ours was done."""
+        """Seeds, steps and data of our row on one line."""
         count = len(self.results)
-        how = f"{count} seed{'s' * (count != 1)}, {self.results[0].step:,} steps, test images, no choice by labels"
-        return f"{'--quick: ' if self.quick else ''}{how}"
+        terms = f"{count} seed{'s' * (count != 1)}, {self.results[0].step:,} steps, test images, no selection by labels"
+        return f"{'--quick: ' if self.quick else ''}{terms}"
 
     def table(self) -> list[tuple[str, ...]]:
-        """Rows: method, accuracy, how."""
-        found = [result.accuracy for result in self.results]
-        shown = f"{statistics.fmean(found):.2%}"
-        if len(found) > 1:
-            shown += f" ± {100 * statistics.stdev(found):.2f} (worst {min(found):.2%})"
-        return [*PUBLISHED, (f"ours: {self.recipe}", shown, self.terms)]
+        """Return the rows: method, accuracy, how."""
+        accuracies = [result.accuracy for result in self.results]
+        cell = f"{statistics.fmean(accuracies):.2%}"
+        if len(accuracies) > 1:
+            cell += f" ± {100 * statistics.stdev(accuracies):.2f} (worst {min(accuracies):.2%})"
+        return [*PUBLISHED, (f"ours: {self.recipe}", cell, self.terms)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return everything as plain values for JSON."""
         return {
             "benchmark": "clusters",
             "recipe": self.recipe,
@@ -91,20 +92,22 @@ def clusters(
     out: str | Path | None = None,
     watcher: ProgressListener | None = None,
 ) -> ClustersReport:
-    """Train seeds 0, 1, ... on MNIST without labels, and compare the code that is read from test digits with classes.
+    """Train seeds 0, 1, ... on MNIST without labels, and measure the clustering accuracy on test digits.
 
-    Runs that are complete in the folder are not trained again.
+    Complete runs in the folder are not trained again.
 
     Raises:
-        UserError: a recipe without a categorical code, or as `ganforge.train_seeds`.
+        UserError: the recipe has no categorical code, or as in `ganforge.train_seeds`.
     """
     watcher = watcher or ProgressListener()
     checked = load_recipe(recipe or METHOD)
     if not checked.codes.categorical:
         raise UserError(f"clusters needs a recipe with a categorical code, such as {METHOD}; {checked.name} has none")
     if checked.conditional or not checked.terms.mutual_information:
-        why = "is told the classes" if checked.conditional else "reads no code: add terms.mutual_information"
-        raise UserError(f"clusters needs codes that are read from pictures without a label; {checked.name} {why}")
+        reason = "is conditional" if checked.conditional else "reads no code: add terms.mutual_information"
+        raise UserError(
+            f"clusters needs an unconditional recipe that reads codes from pictures; {checked.name} {reason}"
+        )
     length = QUICK_STEPS if quick and steps is None else steps
     folder = user_path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
     runs = train_seeds(recipe or METHOD, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
@@ -113,25 +116,25 @@ def clusters(
 
 
 def _accuracy(run: Run, seed: int) -> float:
-    kept = run.folder / f"clusters-{run.step}.json"
-    if not kept.exists():
+    file = run.folder / f"clusters-{run.step}.json"
+    if not file.exists():
         write_atomically(run.folder / "codes.png", png(traversal_grid(ganforge.load(run.folder), seed=seed)))
-        found = read_codes(run.folder, seed)
-        write_atomically(kept, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), found)).encode())
-    return float(read_kept(kept, float))
+        clusters = read_codes(run.folder, seed)
+        write_atomically(file, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), clusters)).encode())
+    return float(read_kept(file, float))
 
 
 @torch.no_grad()
 def read_codes(place: Path, seed: int) -> Any:
-    """Return which value of its first categorical code a run's discriminator reads from each test digit, int64 [N]."""
+    """Return the first categorical code that a run's discriminator reads from each test digit, int64 [N]."""
     recipe, splits = load_recipe(str(RunFolder(place).recipe)), load("mnist")
     experiment = Experiment(recipe, splits, RunFolder(place), seed)
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(RunFolder(place).checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    net = state.discriminator.published.eval()
-    read = []
+    discriminator = state.discriminator.published.eval()
+    blocks = []
     for pixels in splits.test.images.split(BLOCK):
-        codes = net(scale(pixels, recipe.pixel_range), None).codes
-        read.append(recipe.codes.split(codes)[0][0].argmax(1))
-    return torch.cat(read).numpy()
+        codes = discriminator(scale(pixels, recipe.pixel_range), None).codes
+        blocks.append(recipe.codes.split(codes)[0][0].argmax(1))
+    return torch.cat(blocks).numpy()

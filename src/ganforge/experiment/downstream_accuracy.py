@@ -1,6 +1,6 @@
-"""Benchmarks of what others learn from a generator's digits: ``one-nn`` and ``train-on-generated``.
+"""Downstream benchmarks: accuracy of classifiers trained on generated digits, ``one-nn`` and ``train-on-generated``.
 
-Unlike those of ``benchmarks``, they begin with whole runs on MNIST, folder and verdict included.
+Unlike the benchmarks of ``ganforge.benchmarks``, they start with full runs on MNIST, with folder and verdict.
 """
 
 import statistics
@@ -30,12 +30,12 @@ QUICK_STEPS, QUICK_SAMPLES, QUICK_EPOCHS = 300, 5_000, 2
 
 @dataclass(frozen=True)
 class DownstreamTask:
-    """A protocol.
+    """The protocol of a downstream benchmark.
 
     Attributes:
-        samples: generated digits to learn from; each class as often as any other.
-        published: test errors in percent that others reached with as many samples, by method.
-        wrong: counts the test digits that the learner gets wrong: (learned from, tested on, epochs) -> errors.
+        samples: generated digits for training, equally many of each class.
+        published: published test errors in percent for this number of samples, by method.
+        wrong: counts the misclassified test digits: (training images, test images, epochs) -> errors.
     """
 
     about: str
@@ -44,12 +44,12 @@ class DownstreamTask:
     wrong: Callable[[ImageSet, ImageSet, int], int]
 
 
-def _nearest(images: ImageSet, tested: ImageSet, epochs: int) -> int:
-    return len(tested) - nearest_neighbour_hits(images, tested)
+def _nearest(images: ImageSet, test_images: ImageSet, epochs: int) -> int:
+    return len(test_images) - nearest_neighbour_hits(images, test_images)
 
 
-def _classifier(images: ImageSet, tested: ImageSet, epochs: int) -> int:
-    return len(tested) - count_correct(train_classifier(images, epochs), tested)
+def _classifier(images: ImageSet, test_images: ImageSet, epochs: int) -> int:
+    return len(test_images) - count_correct(train_classifier(images, epochs), test_images)
 
 
 DOWNSTREAM_TASKS = {
@@ -72,7 +72,7 @@ DOWNSTREAM_TASKS = {
 
 @dataclass(frozen=True)
 class Result:
-    """What one seed's digits taught: test error as a part of 1, its 95 % interval over the test digits."""
+    """The result of one seed: test error in [0, 1] and its 95 % interval over the test digits."""
 
     seed: int
     step: int
@@ -82,7 +82,7 @@ class Result:
 
 @dataclass(frozen=True)
 class DownstreamReport:
-    """Our seeds beside the published rows and real digits (``floor``: as many training images)."""
+    """Our seeds, the published rows and real digits (``floor``: the error with as many real training images)."""
 
     name: str
     recipe: str
@@ -94,41 +94,41 @@ class DownstreamReport:
     floor: float
 
     @property
-    def lesson(self) -> DownstreamTask:
-        """The protocol."""
+    def task(self) -> DownstreamTask:
+        """The protocol of this benchmark."""
         return DOWNSTREAM_TASKS[self.name]
 
     @property
     def terms(self) -> str:
-        """How ours was done, and what of it is not the protocol."""
+        """How our row was made, and how that differs from the protocol."""
         seeds = f"{len(self.results)} seed{'s' * (len(self.results) != 1)}"
         return f"{'--quick, no protocol: ' if self.quick else ''}{seeds}{self.shortened}"
 
     def table(self) -> list[tuple[str, ...]]:
-        """Rows: method, test error, number of samples, how."""
-        n = f"{self.lesson.samples:,}"
-        rows = [(method, f"{error:g} %", n, "published") for method, error in self.lesson.published]
+        """Return the rows: method, test error, number of samples, how."""
+        n = f"{self.task.samples:,}"
+        rows = [(method, f"{error:g} %", n, "published") for method, error in self.task.published]
         rows.append(("real digits (floor)", f"{self.floor:.2%}", f"{self.samples:,}", "MNIST's training digits"))
         errors = [result.error for result in self.results]
-        shown = f"{statistics.fmean(errors):.2%}"
+        cell = f"{statistics.fmean(errors):.2%}"
         if len(errors) > 1:
-            shown += f" ± {statistics.stdev(errors):.2%} ({max(errors):.2%})"
+            cell += f" ± {statistics.stdev(errors):.2%} ({max(errors):.2%})"
         else:
-            shown += f" ({self.results[0].interval.low:.2%} to {self.results[0].interval.high:.2%})"
-        return [*rows, (f"ours: {self.recipe}", shown, f"{self.samples:,}", self.terms)]
+            cell += f" ({self.results[0].interval.low:.2%} to {self.results[0].interval.high:.2%})"
+        return [*rows, (f"ours: {self.recipe}", cell, f"{self.samples:,}", self.terms)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return everything as plain values for JSON."""
         return {
             "benchmark": self.name,
-            "about": self.lesson.about,
+            "about": self.task.about,
             "recipe": self.recipe,
             "folder": str(self.folder),
             "samples": self.samples,
             "is_protocol": not self.quick and not self.shortened,
             "terms": self.terms,
             "floor": self.floor,
-            "published": [{"method": method, "error": error / 100} for method, error in self.lesson.published],
+            "published": [{"method": method, "error": error / 100} for method, error in self.task.published],
             "seeds": [{**asdict(result), "interval": list(result.interval)} for result in self.results],
         }
 
@@ -143,44 +143,48 @@ def run_downstream(
     out: str | Path | None = None,
     watcher: ProgressListener | None = None,
 ) -> DownstreamReport:
-    """Train a conditional recipe on MNIST with seeds 0, 1, ..., and let others learn from what each draws.
+    """Train a conditional recipe on MNIST with seeds 0, 1, ..., and a classifier on the digits of each.
 
-    Runs that are complete in the folder are not trained again, so both benchmarks can share one (``--out``).
+    Complete runs in the folder are not trained again, so both benchmarks can share a folder (``--out``).
 
     Raises:
-        UserError: a recipe that cannot be asked for a digit, or as `ganforge.train_seeds`.
+        UserError: the recipe is not conditional, or as in `ganforge.train_seeds`.
     """
     watcher = watcher or ProgressListener()
-    lesson, recipe = DOWNSTREAM_TASKS[name], recipe or DEFAULT_RECIPE
+    task, recipe = DOWNSTREAM_TASKS[name], recipe or DEFAULT_RECIPE
     checked = load_recipe(recipe)
     if not checked.conditional:
-        raise UserError(f"{name} needs labelled digits, and {checked.name} cannot be asked for one")
-    samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (lesson.samples, EPOCHS)
+        raise UserError(f"{name} needs a conditional recipe, and {checked.name} is not one; take {DEFAULT_RECIPE}")
+    samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (task.samples, EPOCHS)
     shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
     folder = user_path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
     length = QUICK_STEPS if quick and steps is None else steps
     runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
     mnist = load("mnist")
-    tested = mnist.test if not quick else random_subset(mnist.test, QUICK_SAMPLES, "lesson")
+    test_images = mnist.test if not quick else random_subset(mnist.test, QUICK_SAMPLES, "lesson")
     results = []
     for seed, run in enumerate(runs):
-        kept = run.folder / f"{name}-{run.step}-{samples}.json"
-        if not kept.exists():
-            watcher.say(f"learning from {samples:,} digits of seed {seed} ...")
-            wrong = lesson.wrong(generate_images(ganforge.load(run.folder), samples, seed=0), tested, epochs)
-            write_atomically(kept, to_json({"wrong": wrong}).encode())
-        wrong = read_kept(kept, dict[str, int])["wrong"]
-        results.append(Result(seed, run.step, wrong / len(tested), proportion_interval(wrong, len(tested))))
-    floor = _floor(name, samples, tested, mnist.train.concat(mnist.validation), epochs, watcher)
+        file = run.folder / f"{name}-{run.step}-{samples}.json"
+        if not file.exists():
+            watcher.say(f"training a classifier on {samples:,} digits of seed {seed} ...")
+            wrong = task.wrong(generate_images(ganforge.load(run.folder), samples, seed=0), test_images, epochs)
+            write_atomically(file, to_json({"wrong": wrong}).encode())
+        wrong = read_kept(file, dict[str, int])["wrong"]
+        results.append(Result(seed, run.step, wrong / len(test_images), proportion_interval(wrong, len(test_images))))
+    floor = _floor(name, samples, test_images, mnist.train.concat(mnist.validation), epochs, watcher)
     return DownstreamReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
 
 
-def _floor(name: str, samples: int, tested: ImageSet, real: ImageSet, epochs: int, watcher: ProgressListener) -> float:
-    """What as many real digits teach: taken once, then kept in the cache folder."""
-    file = cache_folder() / "evaluation" / f"{name}-{samples}-{tested.fingerprint[:12]}-{real.fingerprint[:12]}.json"
+def _floor(
+    name: str, samples: int, test_images: ImageSet, real: ImageSet, epochs: int, watcher: ProgressListener
+) -> float:
+    """Return the test error after training on as many real digits; it is measured once and cached."""
+    file = (
+        cache_folder() / "evaluation" / f"{name}-{samples}-{test_images.fingerprint[:12]}-{real.fingerprint[:12]}.json"
+    )
     if not file.exists():
-        watcher.say(f"learning from {samples:,} real digits (kept for the next time) ...")
+        watcher.say(f"training a classifier on {samples:,} real digits (cached for later calls) ...")
         file.parent.mkdir(parents=True, exist_ok=True)
-        wrong = DOWNSTREAM_TASKS[name].wrong(random_subset(real, samples, "lesson"), tested, epochs)
-        write_atomically(file, to_json(wrong / len(tested)).encode())
+        wrong = DOWNSTREAM_TASKS[name].wrong(random_subset(real, samples, "lesson"), test_images, epochs)
+        write_atomically(file, to_json(wrong / len(test_images)).encode())
     return float(read_kept(file, float))

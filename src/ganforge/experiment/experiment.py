@@ -1,4 +1,4 @@
-"""The fixed parts of a run, put together and checked: recipe, data, folder, seed, length."""
+"""The fixed parts of a run, combined and checked: recipe, data, folder, seed, length."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from ganforge.training.stats import Stats
 
 @dataclass(frozen=True)
 class StopCondition:
-    """When to stop: at a step, or after a number of seconds of training, whichever comes first."""
+    """The end of a training: a step, or a number of seconds of training, whichever comes first."""
 
     step: int | None = None
     seconds: float = math.inf
@@ -34,7 +34,7 @@ class StopCondition:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run's fixed parts: everything that, with the length, decides the outcome."""
+    """The fixed parts of a run: together with the length, they determine the result."""
 
     recipe: Recipe
     splits: Splits
@@ -43,12 +43,12 @@ class Experiment:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in an epoch, rounded down as the tutorials do; a remainder goes into the next epoch's first batch."""
+        """Steps of an epoch, rounded down as in the tutorials; remaining images begin the next epoch's first batch."""
         return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
 
     @property
     def usual_steps(self) -> int:
-        """How long this recipe trains when nobody says how long."""
+        """The recipe's own length in steps."""
         recipe = self.recipe
         if recipe.kimg:
             return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
@@ -56,12 +56,12 @@ class Experiment:
 
     @property
     def device(self) -> torch.device:
-        """Where the game is played."""
+        """The device of the training."""
         return torch.device(self.recipe.device)
 
     @property
     def note(self) -> dict[str, Any]:
-        """What a generator file says of its origin: nothing that differs between two equal runs."""
+        """The metadata of a generator file: equal runs have equal metadata."""
         train = self.splits.train
         return {
             "format": 1,
@@ -73,10 +73,10 @@ class Experiment:
         }
 
     def new_state(self, watcher: "ProgressListener | None" = None) -> State:
-        """The players before their first step."""
+        """Return the networks before their first step."""
         if watcher and self.recipe.data.clusters:
-            watcher.say(f"looking for {self.recipe.data.clusters} clusters of images that look alike ...")
-        train = self._shown
+            watcher.say(f"clustering the images into {self.recipe.data.clusters} clusters ...")
+        train = self._training_images
         state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
         if isinstance(generator := state.generator.module, LatentClassGenerator):
             generator.shares.copy_(class_frequencies(train.labels, len(train.class_names)))
@@ -84,22 +84,22 @@ class Experiment:
         return state
 
     def draws(self) -> NoiseSource:
-        """This run's chance."""
+        """Return the noise source of this run."""
         return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
 
     def streams(self) -> Streams:
-        """This run's streams of real images: all of them, and those that terms ask for."""
+        """Return the streams of real images of this run: the main stream, and those that loss terms need."""
         train, recipe = self.splits.train, self.recipe
         real = self._real
         streams: dict[str, Stream] = {"real": real}
         if LABELLED in recipe.terms.streams:
-            known = labelled_subset(train, recipe.data.labels, recipe.data.draw)
-            streams[LABELLED] = self._stream(LABELLED, repeat_to(known, recipe.batch_size), True)
-        if alike := recipe.terms.invariant_information:
-            far = alike.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
-            streams[MOVED] = AugmentedBatches(real, self.seed, **far)
+            subset = labelled_subset(train, recipe.data.labels, recipe.data.draw)
+            streams[LABELLED] = self._stream(LABELLED, repeat_to(subset, recipe.batch_size), True)
+        if term := recipe.terms.invariant_information:
+            ranges = term.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
+            streams[MOVED] = AugmentedBatches(real, self.seed, **ranges)
             if LABELLED in streams:
-                streams[LABELLED] = AugmentedBatches(streams[LABELLED], self.seed, "moved labelled", **far)
+                streams[LABELLED] = AugmentedBatches(streams[LABELLED], self.seed, "moved labelled", **ranges)
         return streams
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
@@ -111,83 +111,85 @@ class Experiment:
         )
 
     def freeze_for_sampling(self, state: State, *, batches: int = 20) -> Generator:
-        """The generator as it is now, ready to draw; ``batches`` is the care taken with its batch statistics."""
+        """Return the current generator for sampling; its batch statistics are measured on ``batches`` batches."""
         latents = None
         if "encoder" in state.others:
             latents = self.publish_encoder(state, batches=batches).as_met(self._real, self.draws())
         return freeze_for_sampling(state, self.recipe, self.draws(), self.note, batches=batches, latents=latents)
 
     def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
-        """The encoder as it is now, in a game that has one."""
+        """Return the current encoder, in a training that has one."""
         return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
 
     def with_folder(self, folder: RunFolder) -> "Experiment":
-        """The same in another folder; clusters that were found are not looked for again."""
+        """Return the same experiment with another folder; clusters are not computed again."""
         other = replace(self, folder=folder)
-        if "_shown" in vars(self):
-            vars(other)["_shown"] = self._shown
+        if "_training_images" in vars(self):
+            vars(other)["_training_images"] = self._training_images
         return other
 
     @cached_property
     def _real(self) -> Batches:
-        return self._stream("real", self._shown, self.recipe.uses_classes)
+        return self._stream("real", self._training_images, self.recipe.uses_classes)
 
     @cached_property
-    def _shown(self) -> ImageSet:
-        """The training images, with clusters for labels where the recipe asks for them."""
+    def _training_images(self) -> ImageSet:
+        """The training images, with clusters as labels if the recipe sets ``data.clusters``."""
         train, clusters = self.splits.train, self.recipe.data.clusters
         return with_kmeans_labels(train, clusters) if clusters else train
 
 
 class ProgressListener:
-    """Told what happens while a run goes on; this one keeps quiet. The command line shows it."""
+    """Receives the progress of a run and ignores it; subclasses, such as the command line's, display it."""
 
     def say(self, text: str) -> None:
-        """Take one sentence for the user."""
+        """Receive a message for the user."""
 
     def downloading(self, file: str, done: int, total: int | None) -> None:
-        """Take a download's progress in bytes."""
+        """Receive the progress of a download, in bytes."""
 
     def reading(self, doing: str, done: int, total: int | None) -> None:
-        """Take the progress in reading a user's pictures, in pictures."""
+        """Receive the progress of reading pictures, in pictures."""
 
     def judging(self, done: int, total: int) -> None:
-        """Take the judge's progress in images."""
+        """Receive the progress of the judge, in images."""
 
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
-        """Learn that training starts."""
+        """Called when training starts."""
 
     def look(self, state: State, stats: Stats) -> None:
-        """Look at a step that was just played."""
+        """Receive state and statistics after a step."""
 
-    def hear(self, name: str, line: str) -> None:
-        """Take a line that one of several runs, side by side, says of itself."""
+    def on_line(self, name: str, line: str) -> None:
+        """Receive an output line of one of several parallel runs."""
 
     def end(self) -> None:
-        """Learn that loading or training ended, for whatever reason."""
+        """Called at the end of loading or training, also after an error."""
 
 
 def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
-    """Refuse a recipe that cannot be played with these data.
+    """Refuse a recipe that cannot be trained on these data.
 
     Raises:
-        UserError: it draws no pictures, labels are missing, there is one class only, or the batch is larger than the
-            data.
+        UserError: the recipe draws points instead of pictures, labels are missing, there is one class only, or the
+            batch is larger than the data.
     """
     train = splits.train
     if recipe.generator.output == "linear":
         raise UserError(
-            f'{recipe.name} draws points of a plane, not pictures (generator.output = "linear"): '
+            f'{recipe.name} draws points in the plane, not pictures (generator.output = "linear"): '
             "'ganforge benchmark ring' trains it"
         )
     if recipe.conditional and not train.labelled:
         raise UserError(
-            f"{recipe.name} asks for labels and {train.name} has none (for every image); take an unconditional recipe"
+            f"{recipe.name} needs labels and {train.name} has none (for every image); take an unconditional recipe"
         )
     if LABELLED in recipe.terms.streams:
         labelled_subset(train, recipe.data.labels, recipe.data.draw)
     if recipe.conditional and len(train.labels.unique()) < 2:
-        raise UserError(f"{recipe.name} needs at least two classes and {train.name} has one; take vanilla, say")
+        raise UserError(
+            f"{recipe.name} needs at least two classes, and {train.name} has one; take vanilla, for example"
+        )
     if recipe.data.clusters > len(train) // 2:
         raise UserError(
             f"data.clusters = {recipe.data.clusters}: {train.name} has {len(train)} training images only; "

@@ -1,7 +1,7 @@
-"""``benchmark few-labels``: handwritten digits told apart after a few labels, with a GAN and without.
+"""``benchmark few-labels``: semi-supervised classification of handwritten digits, with a GAN and without.
 
 Permutation-invariant MNIST as in Salimans et al. 2016, section 6.1: 60,000 training images without labels, a few with.
-One draw of these labels a call; what was done before is kept, and the report is on all draws in the folder.
+A call uses one random subset of labels (a draw); earlier draws are kept, and the report covers all in the folder.
 """
 
 import statistics
@@ -60,14 +60,14 @@ PUBLISHED: dict[int, tuple[tuple[str, float, float | None], ...]] = {
 
 @dataclass(frozen=True)
 class Draw:
-    """What one draw of the labels came to: errors on the test images, as parts of 1.
+    """The result of one draw of the labels: errors on the test images, in [0, 1].
 
     Attributes:
-        draw: number of the lot.
+        draw: number of the label subset.
         error: of the averaged discriminator at the end of its run.
-        supervised: of the same net that learned from the labelled images alone.
-        step: of the run.
-        seconds: the run took.
+        supervised: of the same network trained on the labelled images alone.
+        step: last step of the run.
+        seconds: training time of the run.
     """
 
     draw: int
@@ -79,10 +79,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class FewLabelsReport:
-    """All draws of a folder beside published rows.
+    """All draws of a folder, with published rows.
 
-    ``knows_pictures``: the recipe is told which pixels are neighbours, or that a picture moved a little shows the same;
-    the published methods are not.
+    ``knows_pictures``: the recipe uses the arrangement of pixels (convolutions) or invariance to small shifts, unlike
+    the published methods.
     """
 
     labels: int
@@ -95,15 +95,15 @@ class FewLabelsReport:
 
     @property
     def terms(self) -> str:
-        """How ours was done, and what of it is not the protocol."""
+        """How our rows were made, and how that differs from the protocol."""
         count = len(self.draws)
         shortened = "" if self._is_whole else f", {self.draws[0].step:,} of {self.protocol_steps:,} steps"
-        more = ", knows what pictures are" if self.knows_pictures else ""
+        more = ", not permutation-invariant" if self.knows_pictures else ""
         return f"{'--quick, no protocol: ' if self.quick else ''}{count} draw{'s' * (count != 1)}{shortened}{more}"
 
     @property
     def is_protocol(self) -> bool:
-        """Whether every draw was trained as long as the recipe asks for, and knew no more than the paper's."""
+        """Whether every draw has the recipe's full length, and the recipe is permutation-invariant as in the paper."""
         return self._is_whole and not self.knows_pictures
 
     @property
@@ -111,20 +111,20 @@ class FewLabelsReport:
         return not self.quick and all(draw.step >= self.protocol_steps for draw in self.draws)
 
     def table(self) -> list[tuple[str, ...]]:
-        """Rows: method, test error in percent, how."""
+        """Return the rows: method, test error in percent, how."""
         rows: list[tuple[str, ...]] = [
             (method, f"{mean:g} %" + (f" ± {sd:g}" if sd else ""), "published, 10 draws")
             for method, mean, sd in PUBLISHED[self.labels]
         ]
-        for what, errors in (
-            ("ours, the labelled images alone", [draw.supervised for draw in self.draws]),
+        for method, errors in (
+            ("ours, labelled images alone", [draw.supervised for draw in self.draws]),
             (f"ours: {self.recipe}", [draw.error for draw in self.draws]),
         ):
-            rows.append((what, shown(errors), self.terms))
+            rows.append((method, format_errors(errors), self.terms))
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as plain values for JSON."""
+        """Return everything as plain values for JSON."""
         return {
             "benchmark": "few-labels",
             "labels": self.labels,
@@ -141,8 +141,8 @@ class FewLabelsReport:
         }
 
 
-def shown(errors: list[float]) -> str:
-    """Mean ± standard deviation in percent; one value alone as it is."""
+def format_errors(errors: list[float]) -> str:
+    """Return mean ± standard deviation in percent; a single value without deviation."""
     mean = f"{100 * statistics.fmean(errors):.2f} %"
     return f"{mean} ± {100 * statistics.stdev(errors):.2f}" if len(errors) > 1 else mean
 
@@ -157,86 +157,86 @@ def few_labels(
     out: str | Path | None = None,
     watcher: ProgressListener | None = None,
 ) -> FewLabelsReport:
-    """Train on one draw of the labels and measure on the test images, which choose nothing.
+    """Train on one draw of the labels and measure on the test images, which select nothing.
 
-    The figure is that of the last step: no label of the validation images is looked at. A call that was
-    stopped goes on.
+    The error is that of the last step, so that no validation labels are used. An interrupted call can be repeated to
+    resume.
 
     Raises:
-        UserError: a number of labels that nobody published, or a recipe that learns from none of them.
+        UserError: there are no published results for this number of labels, or the recipe does not use labels.
     """
     watcher = watcher or ProgressListener()
     if labels not in PUBLISHED:
-        raise UserError(f"--labels {labels}: published are {', '.join(map(str, PUBLISHED))}")
+        raise UserError(f"--labels {labels}: give one of {', '.join(map(str, PUBLISHED))}, the published numbers")
     if draw < 0:
         raise UserError(f"--draw {draw}: must be 0 or more")
     if load_recipe(recipe or METHOD).terms.supervised is None:
-        raise UserError(f"{recipe} learns from no labels: take a recipe with terms.supervised, as {METHOD} has")
+        raise UserError(f"{recipe} does not use labels: take a recipe with terms.supervised, such as {METHOD}")
     changes = [f"data.labels={labels}", f"data.draw={draw}", "data.images=all"]
     checked = load_recipe(recipe or METHOD, changes)
     if quick:
         steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
-    order = prepare(checked, data="mnist", steps=steps, watcher=watcher)
+    plan = prepare(checked, data="mnist", steps=steps, watcher=watcher)
     folder = (
         user_path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
     )
-    place = RunFolder(folder / f"draw-{draw}")
-    experiment = Experiment(order.recipe, order.splits, place, draw)
-    wanted = experiment.usual_steps if steps is None else steps
-    kept = folder / f"draw-{draw}-{wanted}.json"
-    if not kept.exists():
-        found = _measure(experiment, order, quick, watcher)
-        write_atomically(kept, to_json(asdict(found)).encode())
-    draws = [read_kept(file, Draw) for file in sorted(folder.glob(f"draw-*-{wanted}.json"))]
-    draws.sort(key=lambda found: found.draw)
-    knows = knows_pictures(checked)
-    return FewLabelsReport(labels, checked.name, knows, folder, quick, experiment.usual_steps, tuple(draws))
+    run_folder = RunFolder(folder / f"draw-{draw}")
+    experiment = Experiment(plan.recipe, plan.splits, run_folder, draw)
+    length = experiment.usual_steps if steps is None else steps
+    file = folder / f"draw-{draw}-{length}.json"
+    if not file.exists():
+        write_atomically(file, to_json(asdict(_measure(experiment, plan, quick, watcher))).encode())
+    draws = [read_kept(file, Draw) for file in sorted(folder.glob(f"draw-*-{length}.json"))]
+    draws.sort(key=lambda result: result.draw)
+    return FewLabelsReport(
+        labels, checked.name, knows_pictures(checked), folder, quick, experiment.usual_steps, tuple(draws)
+    )
 
 
 def knows_pictures(recipe: Recipe) -> bool:
-    """Return whether a recipe is told more of images than their pixels in no order (permutation-invariant MNIST)."""
+    """Return whether a recipe uses more than the pixels in arbitrary order (permutation-invariant MNIST)."""
     assert recipe.discriminator is not None
     return recipe.discriminator.family != "mlp" or recipe.terms.invariant_information is not None
 
 
-def _measure(experiment: Experiment, order: TrainingPlan, quick: bool, watcher: ProgressListener) -> Draw:
-    place, draw = experiment.folder, experiment.seed
-    watcher.say(f"draw {draw}: {experiment.recipe.data.labels} labels of {len(order.splits.train):,} images")
-    run = continue_run(order, place) if place.exists else order.start(draw, place)
+def _measure(experiment: Experiment, plan: TrainingPlan, quick: bool, watcher: ProgressListener) -> Draw:
+    run_folder, draw = experiment.folder, experiment.seed
+    watcher.say(f"draw {draw}: {experiment.recipe.data.labels} labels of {len(plan.splits.train):,} images")
+    run = continue_run(plan, run_folder) if run_folder.exists else plan.start(draw, run_folder)
     state = experiment.new_state()
-    tensors, note, _ = newest_checkpoint(place.checkpoints)
+    tensors, note, _ = newest_checkpoint(run_folder.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    test, pixels = order.splits.test, experiment.recipe.pixel_range
+    test, pixels = plan.splits.test, experiment.recipe.pixel_range
     error = error_of(state.discriminator.published, test, pixels)
-    watcher.say("the same net from the labelled images alone ...")
-    alone = learn_from_labels(experiment, QUICK_STEPS if quick else SUPERVISED_STEPS)
-    supervised = error_of(alone.discriminator.published, test, pixels)
+    watcher.say("training the same network on the labelled images alone ...")
+    baseline = learn_from_labels(experiment, QUICK_STEPS if quick else SUPERVISED_STEPS)
+    supervised = error_of(baseline.discriminator.published, test, pixels)
     return Draw(draw, error, supervised, run.step, round(run.seconds, 1))
 
 
 def learn_from_labels(experiment: Experiment, steps: int) -> State:
-    """Return players whose discriminator learned from the labelled batches alone, by the recipe's rates."""
+    """Return networks whose discriminator is trained on the labelled batches alone, at the recipe's learning rates."""
     recipe, state, streams, draws = experiment.recipe, experiment.new_state(), experiment.streams(), experiment.draws()
-    player, term = state.discriminator, recipe.terms.supervised
+    discriminator, term = state.discriminator, recipe.terms.supervised
     assert term is not None
     for step in range(steps):
-        player.reseed(draws.seed("supervised", step))
-        images, known = streams[LABELLED][step]
-        side = Samples(images, player(images), known)
-        loss = term.weight * term(LossContext("discriminator", side, None, {LABELLED: side}))
-        update(player, loss, learning_rates(recipe, step * recipe.batch_size)[1])
-        average(player, ema_decay(recipe, (step + 1) * recipe.batch_size))
+        discriminator.reseed(draws.seed("supervised", step))
+        images, labels = streams[LABELLED][step]
+        samples = Samples(images, discriminator(images), labels)
+        loss = term.weight * term(LossContext("discriminator", samples, None, {LABELLED: samples}))
+        update(discriminator, loss, learning_rates(recipe, step * recipe.batch_size)[1])
+        average(discriminator, ema_decay(recipe, (step + 1) * recipe.batch_size))
     return state
 
 
 @torch.no_grad()
 def error_of(discriminator: nn.Module, images: ImageSet, pixel_range: str) -> float:
-    """Return the share of images whose class a discriminator names wrongly."""
-    was = discriminator.training
+    """Return the share of images that a discriminator misclassifies."""
+    was_training = discriminator.training
     discriminator.eval()
     wrong = 0
-    for pixels, known in zip(images.images.split(BLOCK), images.labels.split(BLOCK), strict=True):
-        said = discriminator(scale(pixels, pixel_range), None).class_logits
-        wrong += int((said.argmax(1) != known).sum())
-    discriminator.train(was)
+    for pixels, labels in zip(images.images.split(BLOCK), images.labels.split(BLOCK), strict=True):
+        logits = discriminator(scale(pixels, pixel_range), None).class_logits
+        wrong += int((logits.argmax(1) != labels).sum())
+    discriminator.train(was_training)
     return wrong / len(images)

@@ -1,4 +1,4 @@
-"""Writing with a generator: what the judge of digits cannot read as what was asked is drawn again."""
+"""Writing digits with a generator: digits that the judge misreads are drawn again."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from ganforge.sampling import Generator
 
 TRIES = 5
 SURE = 0.8
-"""Confidence below which the judge's reading does not count."""
+"""Lowest confidence of the judge at which its reading counts."""
 
 
 class Written(NamedTuple):
-    """Images uint8 [len(text), C, H, W], how many of them are later tries, and how many are still not read as asked."""
+    """Images uint8 [len(text), C, H, W], the number drawn again, and the number still not read as requested."""
 
     images: Tensor
     redrawn: int
@@ -23,13 +23,13 @@ class Written(NamedTuple):
 
 
 def write(generator: Generator, text: str, *, seed: int = 0) -> Written:
-    """Draw one picture for each character, and draw those anew that the judge does not surely read as asked.
+    """Draw one picture for each character; pictures that the judge misreads, or is unsure of, are drawn again.
 
-    A generator slips now and then (its card says how often); whoever asks for a number wants that number. Only the
-    judge of digits that ships has a say, for generators of digits like those it knows; others are not proofread.
+    A generator draws a wrong digit now and then (its card says how often). Only the shipped judge of digits checks, and
+    only generators with its image shape and classes; the pictures of other generators are not checked.
 
     Raises:
-        UserError: as `Generator.write`.
+        UserError: as in `Generator.write`.
     """
     images = generator.write(text, seed=seed)
     judge = _proofreader(generator)
@@ -40,19 +40,19 @@ def write(generator: Generator, text: str, *, seed: int = 0) -> Written:
     for attempt in range(1, TRIES):
         if not len(wrong):
             break
-        images[wrong] = generator.write("".join(text[place] for place in wrong), seed=seed, attempt=attempt)
-        wrong = wrong[_misread(judge, images[wrong], "".join(text[place] for place in wrong))]
+        images[wrong] = generator.write("".join(text[index] for index in wrong), seed=seed, attempt=attempt)
+        wrong = wrong[_misread(judge, images[wrong], "".join(text[index] for index in wrong))]
     return Written(images, redrawn, len(wrong))
 
 
 def _proofreader(generator: Generator) -> Judge | None:
     judge = load_judge()
-    reads = tuple(generator.note["shape"]) == judge.card.shape and {*generator.class_names} <= {*judge.class_names}
-    return judge if reads else None
+    fits = tuple(generator.note["shape"]) == judge.card.shape and {*generator.class_names} <= {*judge.class_names}
+    return judge if fits else None
 
 
 def _misread(judge: Judge, images: Tensor, text: str) -> Tensor:
-    """Places [M] of the pictures that are not surely read as they should."""
-    seen = judge.look(images)
-    asked = torch.tensor([judge.class_names.index(character) for character in text])
-    return torch.nonzero((seen.classes != asked) | (seen.confidence < SURE)).flatten()
+    """Return the indices [M] of the pictures that the judge misreads or is unsure of."""
+    predictions = judge.look(images)
+    requested = torch.tensor([judge.class_names.index(character) for character in text])
+    return torch.nonzero((predictions.classes != requested) | (predictions.confidence < SURE)).flatten()

@@ -1,4 +1,4 @@
-"""What looks at a run while it goes on, and writes down what it sees. Nothing here changes the state."""
+"""Hooks of the training loop: log, sample sheets, evolution frames, checkpoints. No hook changes the state."""
 
 import math
 import time
@@ -20,23 +20,23 @@ from ganforge.training.stats import Stats
 
 EVOLUTION_COLUMNS = 6
 MOST_ROWS = 26
-"""Classes that a sheet shows, one in each row."""
+"""Largest number of classes on a sheet, one in each row."""
 
 
 def read(stats: Stats) -> dict[str, float]:
-    """Bring the statistics of a step from the device, in one transfer."""
+    """Copy the statistics of a step from the device, in one transfer."""
     values = torch.stack([value.float() for value in stats.values()]).tolist()
     return dict(zip(stats, values, strict=True))
 
 
 class LogHook:
-    """Writes a line of statistics every ``log_every`` steps, and more often at first; notices when they break."""
+    """Logs statistics every ``log_every`` steps, and more often at first; raises `Diverged` if one is not finite."""
 
     def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
         self._experiment, self._seconds = experiment, seconds
 
     def __call__(self, state: State, stats: Stats) -> None:
-        """Log this step, if it is one to log."""
+        """Log the step, if it is due."""
         if state.step % self._experiment.recipe.log_every and not is_mark(state.step):
             return
         values = read(stats)
@@ -52,25 +52,25 @@ class LogHook:
 
 
 class SheetHook:
-    """Draws a sheet from fresh noise after the epochs at which the tutorials do."""
+    """Draws a sheet from fresh noise after the same epochs as the tutorials."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
 
     def __call__(self, state: State, stats: Stats) -> None:
-        """Draw, if an epoch to draw after has just ended."""
+        """Draw a sheet at the end of an epoch that has one."""
         epochs, rest = divmod(state.step, self._experiment.steps_per_epoch)
         if rest == 0 and is_sheet_epoch(epochs - 1):
             self._draw(state, f"epoch-{epochs - 1:03d}.png")
 
     def final(self, state: State) -> None:
-        """Draw the last sheet, unless the run ended with an epoch that has one."""
+        """Draw the last sheet, unless the run ended with one."""
         epochs, rest = divmod(state.step, self._experiment.steps_per_epoch)
         if rest or not is_sheet_epoch(epochs - 1):
             self._draw(state, f"step-{state.step:06d}.png")
 
     def _draw(self, state: State, file: str) -> None:
-        """One row of fakes, a row for each class where there are any, or as the tutorial has it, beside real ones."""
+        """Write a sheet: one row of fakes, or a row for each class, or fakes below real images as in the tutorial."""
         experiment = self._experiment
         recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
         generator = experiment.freeze_for_sampling(state)
@@ -85,7 +85,7 @@ class SheetHook:
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
-            picture = image_grid(images, len(real), caption=f"above: real, below: asked for the same · {caption}")
+            picture = image_grid(images, len(real), caption=f"above: real, below: the same labels · {caption}")
         elif recipe.codes.width:
             picture = traversal_grid(generator, columns=columns, seed=experiment.seed)
         else:
@@ -94,10 +94,10 @@ class SheetHook:
 
 
 class EvolutionHook:
-    """Keeps a frame of one fixed noise at every mark of the time scale; together they are ``evolution.webp``.
+    """Saves a frame from fixed noise at every mark of the log schedule; the frames make up ``evolution.webp``.
 
-    Frames follow closely at first, so they are drafts: measured batch statistics would cost a step each, and packing
-    the noise of the first frames well as much again.
+    The first frames follow closely, so they are previews with light compression: measured batch statistics would cost
+    about a step each, and strong compression of the first, noisy frames as much again.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -118,7 +118,7 @@ class EvolutionHook:
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
     def finish(self, state: State) -> None:
-        """Join the frames up to now to one animation."""
+        """Write the animation of all frames so far."""
         folder = self._experiment.folder
         files = sorted(folder.samples.glob("evolution-*.png"))
         files = [file for file in files if int(file.stem.split("-")[1]) <= state.step]
@@ -134,7 +134,7 @@ def save_state(experiment: Experiment, state: State) -> None:
 
     Raises:
         Diverged: a weight is not finite; nothing was written.
-        RunFailed: the disk does not take it; older checkpoints are untouched.
+        RunFailed: the disk is full or cannot be written to; older checkpoints are unchanged.
     """
     if not all_finite(state.tensors()):
         raise Diverged
@@ -143,19 +143,19 @@ def save_state(experiment: Experiment, state: State) -> None:
 
 
 class CheckpointHook:
-    """Writes a checkpoint, and the generator as it is (and its encoder), every ``checkpoint_seconds``."""
+    """Writes a checkpoint and the current generator (and encoder, if any) every ``checkpoint_seconds``."""
 
     def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
         self._experiment, self._seconds = experiment, seconds
         self._saved_at = time.perf_counter()
 
     def __call__(self, state: State, stats: Stats) -> None:
-        """Save, if it is time."""
+        """Save, if a checkpoint is due."""
         if time.perf_counter() - self._saved_at >= self._experiment.recipe.checkpoint_seconds:
             self.save(state)
 
     def save(self, state: State) -> None:
-        """Save now; raises as ``save_state`` does."""
+        """Save now; raises the errors of `save_state`."""
         folder = self._experiment.folder
         save_state(self._experiment, state)
         self._experiment.freeze_for_sampling(state).save(folder.generator)

@@ -1,4 +1,4 @@
-"""One method with several seeds: one run after the other, or side by side."""
+"""Training a recipe with several seeds, one after another or in parallel."""
 
 import os
 from pathlib import Path
@@ -26,97 +26,97 @@ def train_seeds(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     at_once: int | None = None,
-    **wishes: Any,
+    **options: Any,
 ) -> list[Run]:
-    """Train a method ``seeds`` times, with ``seed``, ``seed`` + 1, ..., all in one folder.
+    """Train a recipe with ``seeds`` seeds: ``seed``, ``seed`` + 1, ..., all in one folder.
 
     Args:
-        recipe: as `train`.
-        seeds: how many.
-        seed: the first one.
-        out: the folder, in which each run is ``seed-0``, ``seed-1``, ...; ``runs/<recipe>-<data>-<k>`` unless given.
-            In a folder that was begun before, what is finished is left alone and what was interrupted goes on.
-        at_once: how many to play side by side, in processes that share the cores; 1: one after the other, each with
-            all cores. Unless given, what is faster here is found out (`runs_at_once`). With ``minutes``, and with data
-            from Python, each run has the machine for itself.
-        wishes: all else that `train` takes.
+        recipe: as in `train`.
+        seeds: the number of seeds.
+        seed: the first seed.
+        out: the folder of the runs ``seed-0``, ``seed-1``, ...; ``runs/<recipe>-<data>-<k>`` unless given. In an
+            existing folder, finished runs are left alone and interrupted ones are resumed.
+        at_once: the number of runs in parallel, in processes that share the cores; 1: one after another, each with all
+            cores. Unless given, the faster way is measured (`runs_at_once`). With ``minutes``, or data from Python,
+            runs never share the machine.
+        options: the other arguments of `train`.
 
     Raises:
-        UserError: as `train`.
-        RunFailed: as `train`; the runs before are complete, those beside are saved.
-        Interrupted: as `train`; the same call goes on.
+        UserError: as in `train`.
+        RunFailed: as in `train`; earlier runs are complete, parallel ones are saved.
+        Interrupted: as in `train`; the same call resumes.
     """
     seed, seeds = as_whole("--seed", seed), as_whole("--seeds", seeds)
     at_once = None if at_once is None else as_whole("--at-once", at_once)
-    place = None if out is None else user_path(as_path("--out", out))
+    parent = None if out is None else user_path(as_path("--out", out))
     for flag, value in (("seeds", seeds), ("at-once", at_once)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: must be 1 or more")
-    order = prepare(recipe, **wishes)
-    why_alone = "--minutes" if "minutes" in order.length else "data from Python" if not order.data["source"] else ""
-    if why_alone and (at_once or 1) > 1:
-        raise UserError(f"--at-once {at_once}: runs cannot share the machine with {why_alone}")
-    if place is not None:
-        if RunFolder(place).exists:
-            raise UserError(f"{place} is one run, and --seeds makes a folder of several: choose another --out")
-        if not any(place.glob("seed-*/run.json")):
-            refuse_strangers(place, lambda name: name.startswith("seed-"))
+    plan = prepare(recipe, **options)
+    obstacle = "--minutes" if "minutes" in plan.length else "data from Python" if not plan.data["source"] else ""
+    if obstacle and (at_once or 1) > 1:
+        raise UserError(f"--at-once {at_once}: runs with {obstacle} cannot share the machine; take --at-once 1")
+    if parent is not None:
+        if RunFolder(parent).exists:
+            raise UserError(f"{parent} is a single run, and --seeds needs a folder of runs: choose another --out")
+        if not any(parent.glob("seed-*/run.json")):
+            refuse_strangers(parent, lambda name: name.startswith("seed-"))
     else:
-        order.check_start()
-        place = claim_folder(RUNS, f"{order.recipe.name}-{order.splits.train.name}").path
-    folders = {each: RunFolder(place / f"seed-{each}") for each in range(seed, seed + seeds)}
-    with RunFolder(place).locked():
-        left = [each for each, folder in folders.items() if not order.is_complete(folder)]
+        plan.check_start()
+        parent = claim_folder(RUNS, f"{plan.recipe.name}-{plan.splits.train.name}").path
+    folders = {number: RunFolder(parent / f"seed-{number}") for number in range(seed, seed + seeds)}
+    with RunFolder(parent).locked():
+        left = [number for number, folder in folders.items() if not plan.is_complete(folder)]
         if at_once is None:
-            at_once = 1 if why_alone else _faster(order, len(left))
+            at_once = 1 if obstacle else _fastest_parallelism(plan, len(left))
         try:
             if at_once > 1 and len(left) > 1:
-                return _side_by_side(order, folders, left, min(at_once, len(left)))
-            return _one_by_one(order, folders)
+                return _side_by_side(plan, folders, left, min(at_once, len(left)))
+            return _one_by_one(plan, folders)
         except Interrupted:
-            raise Interrupted(f"stopped, everything is saved; the same command with --out {place} goes on") from None
+            raise Interrupted(f"stopped, everything is saved; the same command with --out {parent} resumes") from None
 
 
-def _faster(order: TrainingPlan, runs: int) -> int:
-    """Return how many runs to play at once so that all are done soonest."""
-    train = order.splits.train
-    assert order.steps is not None
-    return runs_at_once(order.recipe, train.shape, len(train.class_names), runs, order.steps)
+def _fastest_parallelism(plan: TrainingPlan, runs: int) -> int:
+    """Return the number of parallel runs with which all runs finish soonest."""
+    train = plan.splits.train
+    assert plan.steps is not None
+    return runs_at_once(plan.recipe, train.shape, len(train.class_names), runs, plan.steps)
 
 
-def _one_by_one(order: TrainingPlan, folders: dict[int, RunFolder]) -> list[Run]:
+def _one_by_one(plan: TrainingPlan, folders: dict[int, RunFolder]) -> list[Run]:
     runs = []
-    for count, (each, folder) in enumerate(folders.items(), 1):
-        order.watcher.say(f"seed {each} ({count} of {len(folders)})")
-        runs.append(continue_run(order, folder) if folder.exists else order.start(each, folder))
+    for count, (seed, folder) in enumerate(folders.items(), 1):
+        plan.watcher.say(f"seed {seed} ({count} of {len(folders)})")
+        runs.append(continue_run(plan, folder) if folder.exists else plan.start(seed, folder))
     return runs
 
 
-def _side_by_side(order: TrainingPlan, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:
-    """Lay every run out as far as its first step, and let processes resume them."""
-    watcher, threads = order.watcher, threads_each(at_once)
-    for each in left:
-        if not folders[each].exists:
-            order.write_initial_checkpoint(each, folders[each], threads)
-    jobs = [_job(order, each, folders[each]) for each in left]
+def _side_by_side(plan: TrainingPlan, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:
+    """Write the initial checkpoint of every new run, and resume all runs in worker processes."""
+    watcher, threads = plan.watcher, threads_each(at_once)
+    for seed in left:
+        if not folders[seed].exists:
+            plan.write_initial_checkpoint(seed, folders[seed], threads)
+    jobs = [_job(plan, seed, folders[seed]) for seed in left]
     watcher.say(
-        f"{len(left)} seeds, {at_once} at a time in processes of their own, threads for each: {threads}"
-        " (--at-once 1: one after the other)"
+        f"{len(left)} seeds, {at_once} in parallel in separate processes, threads for each: {threads}"
+        " (--at-once 1: one after another)"
     )
     try:
-        results = side_by_side(jobs, at_once, threads, watcher.hear)
+        results = side_by_side(jobs, at_once, threads, watcher.on_line)
     finally:
         watcher.end()
-    told = dict(zip(left, results, strict=True))
-    return [_told(told[each]) if each in told else complete_run(folder) for each, folder in folders.items()]
+    finished = dict(zip(left, results, strict=True))
+    return [_run_from(finished[seed]) if seed in finished else complete_run(folder) for seed, folder in folders.items()]
 
 
-def _job(order: TrainingPlan, seed: int, folder: RunFolder) -> Job:
-    steps = steps_left(order, folder)
+def _job(plan: TrainingPlan, seed: int, folder: RunFolder) -> Job:
+    steps = steps_left(plan, folder)
     return Job(f"seed {seed}", ("resume", str(folder.path), "--json", *(("--steps", str(steps)) if steps else ())))
 
 
-def _told(result: dict[str, Any]) -> Run:
-    """Return the run that ``ganforge resume --json`` told of."""
+def _run_from(result: dict[str, Any]) -> Run:
+    """Return the run that ``ganforge resume --json`` reported."""
     verdict = Verdict.from_dict(result["verdict"] or {})
     return Run(Path(result["run"]), result["step"], result["epoch"], result["seconds"], verdict)

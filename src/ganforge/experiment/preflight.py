@@ -1,4 +1,4 @@
-"""A training that is checked and ready to begin, and what it is checked by."""
+"""Checks before a training: recipe, data, device, length and folder; the result is a `TrainingPlan`."""
 
 import math
 import os
@@ -33,17 +33,17 @@ from ganforge.training.precision import choose_precision
 from ganforge.training.state import State
 
 RUNS = Path("runs")
-"""Where runs go when no folder is named."""
+"""The default parent folder of runs."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A training that is checked and ready to begin: all of it but the seed and the folder.
+    """A training that is checked and ready to start, without seed and folder.
 
     Attributes:
-        recipe: fitted to the data, settled for this machine.
-        data: where the data came from, as ``run.json`` keeps it.
-        length: ``steps``, ``epochs`` or ``minutes``, by name, as they were asked for.
+        recipe: resolved for the data and this machine.
+        data: the source of the data, as in ``run.json``.
+        length: the requested ``steps``, ``epochs`` or ``minutes``, by name.
         evaluate_every: see `train`.
         start_from: see `train`.
     """
@@ -57,7 +57,7 @@ class TrainingPlan:
     watcher: ProgressListener
 
     def start(self, seed: int, folder: RunFolder | None) -> Run:
-        """Train with this seed; without a folder in the first free one."""
+        """Train with this seed, in ``folder`` or else in the first free folder."""
         experiment, state = self._ready(seed, folder)
         self.watcher.say(f"data: {self.splits.train.name}, {self.splits.origin}")
         with experiment.folder.locked():
@@ -65,58 +65,60 @@ class TrainingPlan:
             return run_training(experiment, state, self.length_of(experiment), 0.0, self.watcher)
 
     def check_start(self) -> None:
-        """Refuse weights to start with that do not fit, before there is a folder.
+        """Check the initial weights of ``start_from`` before a folder is made.
 
         Raises:
-            UserError: they do not.
+            UserError: the weights do not fit.
         """
         if self.start_from is not None:
             self._first_state(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0))
 
     def write_initial_checkpoint(self, seed: int, folder: RunFolder, threads: int) -> None:
-        """Write down a run of this seed as far as its first step, for `resume` to play with so many threads."""
+        """Write a run of this seed at step 0, which `resume` then trains with ``threads`` threads."""
         experiment, state = self._ready(seed, folder)
         with folder.locked():
             self._write(experiment, state, threads)
 
     @property
     def steps(self) -> int | None:
-        """How many steps each of its runs takes; None where the clock decides."""
+        """The number of steps of each run; None if the length is a time."""
         return self.length_of(Experiment(self.recipe, self.splits, RunFolder(RUNS), 0)).step
 
     def is_complete(self, folder: RunFolder) -> bool:
-        """Whether a run of this order is there, at its end and judged; False also where nothing is there.
+        """Whether the folder holds a complete and judged run of this plan; False for an empty folder.
 
-        A verdict that this version cannot read is none.
+        A verdict that this version cannot read does not count.
 
         Raises:
-            UserError: a run of another recipe is there, or one that is beyond this order's end.
+            UserError: the folder holds a run of another recipe, or one beyond the end of this plan.
         """
         if not folder.exists:
             return False
         if folder.recipe.exists() and saved_recipe(folder) != self.recipe:
             raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
         saved = folder.read_run()
-        done, wanted = saved.get("step", 0), self.steps
-        if wanted is not None and done > wanted:
+        step, target = saved.get("step", 0), self.steps
+        if target is not None and step > target:
             raise UserError(
-                f"{folder.path} is at step {done:,} already: ask for at least as many, or choose another --out"
+                f"{folder.path} is at step {step:,} already: give at least as many --steps, or choose another --out"
             )
-        at_its_end = saved.get("status") == "finished" and (wanted is None or done == wanted)
-        return at_its_end and bool(saved.get("no_judge") or (saved.get("judged") and kept_verdict(folder)))
+        finished = saved.get("status") == "finished" and (target is None or step == target)
+        return finished and bool(saved.get("no_judge") or (saved.get("judged") and kept_verdict(folder)))
 
     def length_of(self, experiment: Experiment) -> StopCondition:
-        """When its runs are at their end."""
+        """Return the stop condition of the runs."""
         if not self.length:
             return StopCondition(experiment.usual_steps)
         return given_length(experiment, **self.length)
 
     def _ready(self, seed: int, folder: RunFolder | None) -> tuple[Experiment, State]:
-        """Make players and folder: everything is checked before anything is written."""
+        """Make the networks, then the folder: everything is checked before anything is written."""
         recipe, splits = self.recipe, self.splits
         if folder is not None:
             _refuse_used(folder, recipe)
-        experiment = Experiment(recipe, splits, folder or RunFolder(RUNS), seed)  # without one it is claimed below
+        experiment = Experiment(
+            recipe, splits, folder or RunFolder(RUNS), seed
+        )  # without a folder, one is claimed below
         state = self._first_state(experiment)
         folder = folder or claim_folder(RUNS, f"{recipe.name}-{splits.train.name}")
         folder.create()
@@ -129,12 +131,12 @@ class TrainingPlan:
         return state
 
     def _write(self, experiment: Experiment, state: State, threads: int) -> None:
-        """Write down what makes a folder a run."""
+        """Write the files that make a folder a run."""
         folder, splits = experiment.folder, self.splits
         _refuse_used(folder, self.recipe)
         folder.clear()
         write_atomically(folder.recipe, self.recipe.to_toml().encode())
-        save_state(experiment, state)  # before run.json: whatever is a run can go on
+        save_state(experiment, state)  # before run.json: every run can be resumed
         folder.update_run(
             recipe=self.recipe.name,
             seed=experiment.seed,
@@ -165,13 +167,13 @@ def prepare(
     colour: bool = False,
     watcher: ProgressListener | None = None,
 ) -> TrainingPlan:
-    """Check everything that a training needs but its seed and its folder; the arguments are those of `train`.
+    """Check everything that a training needs except seed and folder; the arguments are those of `train`.
 
     Raises:
-        UserError: something cannot be used.
+        UserError: an argument cannot be used.
     """
     watcher = watcher or ProgressListener()
-    checked = _before_the_data(recipe, changes)
+    checked = _provisional_recipe(recipe, changes)
     chosen_device = choose_device(str(device), checked)
     length = read_length(steps, epochs, minutes)
     if evaluate_every is not None:
@@ -180,10 +182,10 @@ def prepare(
             raise UserError(f"--evaluate-every {evaluate_every}: must be 1 step or more")
     if evaluate_every is not None and checked.data.images == "all":
         raise UserError(
-            f"--evaluate-every {evaluate_every}: {checked.name} trains on the validation images too; "
+            f"--evaluate-every {evaluate_every}: {checked.name} also trains on the validation images; "
             "--set data.images=train leaves them out"
         )
-    before = RunFolder(as_path("--from", start_from)) if start_from is not None else None
+    start_folder = RunFolder(as_path("--from", start_from)) if start_from is not None else None
     data = Path(data) if isinstance(data, os.PathLike) else data
     size = resize if resize is None or isinstance(resize, int | str) else str(resize)
     rules = ReadingRules.chosen(resize=size, skip_bad=bool(skip_bad), levels=levels, colour=bool(colour))
@@ -194,7 +196,7 @@ def prepare(
     check_recipe_fits_data(checked, splits)
     if evaluate_every is not None:
         judge_for_validation(splits)
-    checked = _settle(checked.model_copy(update={"device": chosen_device}), splits, watcher)
+    checked = _resolve_precision(checked.model_copy(update={"device": chosen_device}), splits, watcher)
     name = splits.train.name
     return TrainingPlan(
         checked,
@@ -202,13 +204,13 @@ def prepare(
         {"source": source_of(data, name), "name": name, **rules.for_run()},
         length,
         evaluate_every,
-        before,
+        start_folder,
         watcher,
     )
 
 
-def _before_the_data(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[str]) -> Recipe:
-    """Load a recipe; of the default ones any that the changes fit, as only the data will say which it is."""
+def _provisional_recipe(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[str]) -> Recipe:
+    """Load a recipe; for "default", any default recipe that the changes fit, because the choice needs the data."""
     try:
         return load_recipe(recipe, changes)
     except UserError:
@@ -219,34 +221,36 @@ def _before_the_data(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[
 
 
 def _default_recipe(splits: Splits, changes: Sequence[str], watcher: ProgressListener) -> Recipe:
-    """Choose by the data: with classes to ask for, or without."""
+    """Choose the default recipe by the labels and the number of images."""
     classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
-    few = len(splits.train)
+    count = len(splits.train)
     if classes > 1:
-        name, why = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
-    elif few >= FEW:
-        name, why = DEFAULT_WITHOUT_LABELS, "the images have no labels to ask for"
+        name, reason = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
+    elif count >= FEW:
+        name, reason = DEFAULT_WITHOUT_LABELS, "the images have no labels, or a single class"
     else:
-        name, why = DEFAULT_FOR_FEW, f"the images have no labels to ask for, and are {few} only"
-    watcher.say(f"recipe: {name}, because {why}; 'ganforge recipes' lists others")
+        name, reason = DEFAULT_FOR_FEW, f"the images have no labels, or a single class, and there are only {count}"
+    watcher.say(f"recipe: {name}, because {reason}; 'ganforge recipes' lists others")
     recipe = load_recipe(name, changes)
-    if recipe.batch_size > few:
-        size = max(2, few // 2)
-        watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are {few} training images only")
+    if recipe.batch_size > count:
+        size = max(2, count // 2)
+        watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are only {count} training images")
         recipe = recipe.model_copy(update={"batch_size": size})
     return recipe
 
 
-def _settle(recipe: Recipe, splits: Splits, watcher: ProgressListener) -> Recipe:
-    """Settle what depends on this machine: the resolved recipe has no ``auto`` left."""
-    settled = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
-    if settled != recipe:
-        watcher.say(f"precision: {settled.precision}, the faster one here (--set precision=... takes another)")
-    return settled
+def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener) -> Recipe:
+    """Choose the faster precision on this machine where the recipe says ``auto``."""
+    resolved = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
+    if resolved != recipe:
+        watcher.say(
+            f"precision: {resolved.precision}, the faster one on this machine (--set precision=... takes another)"
+        )
+    return resolved
 
 
 def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: ProgressListener) -> Splits:
-    """Load the data, unless they are, by the rules that a run keeps."""
+    """Load the data by the reading rules; loaded `Splits` are returned as they are."""
     if isinstance(data, Splits):
         return data
     try:
@@ -262,48 +266,48 @@ def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: ProgressListen
 
 
 def warn_of(data: Any, splits: Splits, watcher: ProgressListener) -> None:
-    """Say how a user's own data were read, and what training or measuring on them would suffer from."""
+    """Report how a user's own data were read, and warn about problems for training and measuring."""
     if not (isinstance(data, str) and data in ("auto", *ENTRIES)):
         for line in lines_before_work(splits):
             watcher.say(line)
 
 
 def source_of(data: Any, name: str) -> str | None:
-    """What to load again on resume: a catalogue name, an absolute path, or nothing for data from Python."""
+    """Return the source to load again on resume: a registry name, an absolute path, or None for data from Python."""
     if not isinstance(data, str | Path):
         return None
     return name if data == "auto" else data if data in ENTRIES else str(Path(data).expanduser().resolve())
 
 
 def versions() -> dict[str, str]:
-    """What a run's exact result depends on besides recipe, data and seed."""
+    """Return the versions on which a run's exact result depends, besides recipe, data and seed."""
     return {"ganforge": ganforge.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 def choose_device(device: str, recipe: Recipe) -> str:
-    """Return where to train: as asked, else as the recipe says, else a GPU where there is one.
+    """Return the device for training: the requested one, else the recipe's, else a GPU if there is one.
 
     Raises:
-        UserError: this machine does not have it.
+        UserError: this machine does not have the device.
     """
-    wanted = device if device != "auto" else recipe.device
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return "cuda" if there["cuda"] else "cpu"
-    if wanted not in there:
-        raise UserError(f"device {wanted!r} is not known: auto, cpu, cuda or mps")
-    if not there[wanted]:
+    chosen = device if device != "auto" else recipe.device
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if chosen == "auto":
+        return "cuda" if available["cuda"] else "cpu"
+    if chosen not in available:
+        raise UserError(f"device {chosen!r} is not known: give auto, cpu, cuda or mps")
+    if not available[chosen]:
         raise UserError(
-            f"this machine has no {wanted} device that torch {torch.__version__} can use; try --device auto"
+            f"this machine has no {chosen} device that torch {torch.__version__} can use; try --device auto"
         )
-    return wanted
+    return chosen
 
 
 def read_length(steps: Any, epochs: Any, minutes: Any) -> dict[str, Any]:
-    """Return the length that was given, by name: ``steps``, ``epochs`` or ``minutes``, or nothing.
+    """Return the given length by name: ``steps``, ``epochs`` or ``minutes``; an empty dict without one.
 
     Raises:
-        UserError: there are two, or it is none.
+        UserError: two lengths are given, or one is not a positive number.
     """
     flags = {"steps": (as_whole, steps), "epochs": (as_number, epochs), "minutes": (as_number, minutes)}
     given = {name: read(f"--{name}", value) for name, (read, value) in flags.items() if value is not None}
@@ -318,7 +322,7 @@ def read_length(steps: Any, epochs: Any, minutes: Any) -> dict[str, Any]:
 def given_length(
     experiment: Experiment, steps: int | None = None, epochs: float | None = None, minutes: float | None = None
 ) -> StopCondition:
-    """Return a length as the loop knows it."""
+    """Return a length as a stop condition."""
     if epochs is not None:
         steps = max(1, round(epochs * experiment.steps_per_epoch))
     return StopCondition(steps, minutes * 60 if minutes is not None else math.inf)
@@ -330,20 +334,20 @@ def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
     if folder.recipe.exists() and saved_recipe(folder) != recipe:
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
     raise UserError(
-        f"{folder.path} holds this run already: 'ganforge resume {folder.path}' goes on, or choose another --out"
+        f"{folder.path} already holds this run: continue with 'ganforge resume {folder.path}', or choose another --out"
     )
 
 
 def saved_recipe(folder: RunFolder) -> Recipe:
-    """Return the recipe that a run was begun with.
+    """Return the recipe of a run.
 
     Raises:
-        UserError: its file is missing or damaged.
+        UserError: the recipe file is missing or damaged.
     """
     try:
         values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
     except (OSError, ValueError, UserError):
         raise UserError(
-            f"{folder.recipe} is missing or damaged; restore it, or train anew into another folder"
+            f"{folder.recipe} is missing or damaged; restore it, or train again into another folder"
         ) from None
     return parse(values, str(folder.recipe))

@@ -1,4 +1,4 @@
-"""Real test images given back by a run's encoder and generator, and the way from one to the next by their codes."""
+"""Reconstructions of test images by a run's encoder and generator, and interpolations between their codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from ganforge.experiment.experiment import ProgressListener
 from ganforge.runs.folder import RunFolder
 from ganforge.sampling import Generator, load_generator
 
-USUAL = 20
+DEFAULT_COUNT = 20
 STOPS = 5
-"""Images that a way leads past."""
+"""Images on the path of an interpolation."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Reconstructor:
     splits: Splits
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Give uint8 images [N, C, H, W] back, as uint8."""
+        """Return the reconstructions of uint8 images [N, C, H, W], as uint8."""
         return self.generator.draw(self.encoder.encode(images))
 
     def interpolate(self, images: Tensor, frames: int) -> Tensor:
-        """Return uint8 images [frames, C, H, W] on straight lines between the codes of one image and the next.
+        """Return uint8 images [frames, C, H, W] from codes on straight lines between those of successive images.
 
         Raises:
             UserError: fewer than two images or frames.
@@ -42,17 +42,17 @@ class Reconstructor:
         if len(images) < 2 or frames < 2:
             raise UserError("a morph needs at least two images, and at least two frames")
         codes = self.encoder.encode(images)
-        at = torch.linspace(0, len(codes) - 1, frames, dtype=torch.float64)
-        first = at.floor().clamp(max=len(codes) - 2).long()
-        share = (at - first).to(codes.dtype)[:, None].to(codes.device)
-        return self.generator.draw(torch.lerp(codes[first], codes[first + 1], share))
+        positions = torch.linspace(0, len(codes) - 1, frames, dtype=torch.float64)
+        first = positions.floor().clamp(max=len(codes) - 2).long()
+        weight = (positions - first).to(codes.dtype)[:, None].to(codes.device)
+        return self.generator.draw(torch.lerp(codes[first], codes[first + 1], weight))
 
 
 def load_reconstructor(run: Path, watcher: ProgressListener | None = None) -> Reconstructor:
-    """Read what a run learned, and its data.
+    """Load a run's encoder, generator and data.
 
     Raises:
-        UserError: it is no run, it has no encoder, or its data are gone or have changed.
+        UserError: the folder is not a run, it has no encoder, or its data are gone or have changed.
     """
     watcher = watcher or ProgressListener()
     folder = RunFolder(run)
@@ -65,22 +65,22 @@ def load_reconstructor(run: Path, watcher: ProgressListener | None = None) -> Re
 
 
 def random_test_images(splits: Splits, count: int | None, seed: int) -> ImageSet:
-    """Return test images by lot, the same for the same seed; 20 or as many as there are unless a number is given.
+    """Return a random subset of the test images, fixed by the seed; 20 of them, or all if fewer, without a count.
 
     Raises:
-        UserError: there are not so many.
+        UserError: there are fewer test images than ``count``.
     """
     if count is None:
-        count = min(USUAL, len(splits.test))
+        count = min(DEFAULT_COUNT, len(splits.test))
     if not 1 <= count <= len(splits.test):
-        raise UserError(f"--n {count}: there are {len(splits.test):,} test images")
+        raise UserError(f"--n {count}: give 1 to {len(splits.test):,}, the number of test images")
     return random_subset(splits.test, count, f"reconstruct {seed}")
 
 
 def interleave_rows(above: Tensor, below: Tensor, columns: int) -> tuple[Tensor, Sequence[str]]:
-    """Lay two lists of images out in turn, a row of the one above a row of the other, and name the rows.
+    """Arrange two lists of images in alternating rows, and return the images and the names of the rows.
 
-    A last row that is not full is left out, unless it is the only one.
+    An incomplete last row is left out, unless it is the only one.
     """
     columns = min(columns, len(above))
     rows = len(above) // columns

@@ -1,4 +1,4 @@
-"""One run from its first step to its verdict: the loop, the hooks, saving, stopping, and what to do when it breaks."""
+"""A run from its first step to its verdict: training loop, hooks, saving, stopping and divergence."""
 
 import math
 import time
@@ -26,9 +26,9 @@ from ganforge.worker_pool import stop_signals
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was trained: where it is, how far it came and what was found.
+    """A trained run: its folder, its last step and its verdict.
 
-    It stands for its folder wherever a path can be given. ``verdict`` is None where no judge knows the data.
+    A run can be given wherever a path to its folder can. ``verdict`` is None if no judge fits the data.
     """
 
     folder: Path
@@ -46,15 +46,15 @@ class Run:
 
 
 def run_training(
-    experiment: Experiment, state: State, length: StopCondition, done: float, watcher: ProgressListener
+    experiment: Experiment, state: State, length: StopCondition, seconds_before: float, watcher: ProgressListener
 ) -> Run:
-    """Play until the length is reached or somebody says stop; save; judge."""
+    """Train until the length is reached or a stop signal arrives, save the state, and judge the generator."""
     keep_freed_memory()
     folder, started = experiment.folder, time.perf_counter()
-    streams, draws = experiment.streams(), experiment.draws()
+    streams, noise = experiment.streams(), experiment.draws()
 
     def seconds() -> float:
-        return done + time.perf_counter() - started
+        return seconds_before + time.perf_counter() - started
 
     sheets, evolution, checkpoints = (
         SheetHook(experiment),
@@ -62,13 +62,13 @@ def run_training(
         CheckpointHook(experiment, seconds),
     )
     hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
-    quality = None
-    if every := folder.read_run().get("evaluate_every"):
-        quality = ValidationHook(experiment, every, seconds)
-        hooks.insert(-1, quality)
+    validation = None
+    if interval := folder.read_run().get("evaluate_every"):
+        validation = ValidationHook(experiment, interval, seconds)
+        hooks.insert(-1, validation)
     deadline = time.perf_counter() + length.seconds
     target = length.step if length.step is not None else math.inf
-    folder.update_run(**unfinished("running", length, done))
+    folder.update_run(**unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
         try:
             watcher.begin(experiment, length)
@@ -80,17 +80,17 @@ def run_training(
                 rule_of(experiment.recipe),
                 experiment.recipe,
                 streams,
-                draws,
+                noise,
                 stop=lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline,
                 hooks=hooks,
             )
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
-            curve = quality.finish(state) if quality else ""
+            curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")
-            raise RunFailed(_explain(experiment, state.step, streams, draws)) from None
+            raise RunFailed(_explain_divergence(experiment, state.step, streams, noise)) from None
         finally:
             watcher.end()
     if stopped.is_set() and state.step < target:
@@ -98,52 +98,52 @@ def run_training(
         epoch = state.step / experiment.steps_per_epoch
         raise Interrupted(
             f"stopped at step {state.step} (epoch {epoch:.1f}), everything is saved; "
-            f"'ganforge resume {folder.path}' goes on"
+            f"'ganforge resume {folder.path}' continues"
         )
     folder.update_run(status="finished")
-    if curve:
-        watcher.say(curve)
+    if curve_message:
+        watcher.say(curve_message)
     give_back_freed_memory()
     return judge_run_and_finish(experiment, state, seconds(), watcher)
 
 
 def complete_run(folder: RunFolder) -> Run:
-    """Return what is known of a run that was trained before."""
+    """Return a finished run, as saved in its folder."""
     saved = folder.read_run()
     step, seconds = saved.get("step", 0), saved.get("seconds", 0.0)
     return Run(folder.path, step, step / saved["steps_per_epoch"], seconds, kept_verdict(folder))
 
 
-def unfinished(status: str, length: StopCondition, done: float = 0.0) -> dict[str, Any]:
-    """Return what ``run.json`` says of a run that is not at its end, and where that is, for whoever goes on with it."""
-    seconds = None if math.isinf(length.seconds) else done + length.seconds
+def unfinished(status: str, length: StopCondition, seconds_before: float = 0.0) -> dict[str, Any]:
+    """Return the entries of ``run.json`` for an unfinished run: its status, and its end for a later resumption."""
+    seconds = None if math.isinf(length.seconds) else seconds_before + length.seconds
     return {"status": status, "judged": False, "target_step": length.step, "target_seconds": seconds}
 
 
 def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, watcher: ProgressListener) -> Run:
-    """Judge a run that has come to its end; where no judge knows its data, ``resume`` asks again.
+    """Judge a run at its end; if no judge fits its data, a later ``resume`` tries again.
 
     Raises:
-        Interrupted: the user had no patience; the run itself is complete, and ``resume`` judges it.
+        Interrupted: the user interrupted the judge; the run itself is complete, and ``resume`` judges it.
     """
     folder = experiment.folder
     try:
         verdict = judge_run(experiment.freeze_for_sampling(state), experiment.splits, folder, watcher)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"training is complete and saved, the verdict was left out; 'ganforge resume {folder.path}' gives it"
+            f"training is complete and saved, without a verdict; 'ganforge resume {folder.path}' adds it"
         ) from None
     folder.update_run(judged=verdict is not None, no_judge=verdict is None)
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 
-def _explain(experiment: Experiment, last: int, streams: Streams, draws: NoiseSource) -> str:
-    """Replay from the last good checkpoint to name what broke."""
+def _explain_divergence(experiment: Experiment, last: int, streams: Streams, noise: NoiseSource) -> str:
+    """Replay the training from the last good checkpoint and return a message on where it diverged."""
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    where = trace(state, rule_of(experiment.recipe), experiment.recipe, streams, draws, last)
+    place = trace(state, rule_of(experiment.recipe), experiment.recipe, streams, noise, last)
     return (
-        f"diverged at {where}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
+        f"diverged at {place}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in experiment.recipe.rates)}"
     )

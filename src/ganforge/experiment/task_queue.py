@@ -1,4 +1,4 @@
-"""Work that several processes on one machine do together: each task once, whoever comes first."""
+"""A queue of tasks that several processes on one machine share: each task is done once."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,56 +12,56 @@ from filelock import FileLock, Timeout
 from ganforge.errors import UserError
 
 WAIT = 1.0
-"""Seconds between two looks at what other processes are still at."""
+"""Seconds between two checks of tasks in other processes."""
 
-Tell = Callable[[float, int, str], None]
-"""Told now and then how many of how many tasks are done, by whom ever, and what is done at the moment."""
-Share = Callable[[float], None]
-"""Told by a task which part of itself, 0 to 1, is done."""
+OnProgress = Callable[[float, int, str], None]
+"""Called now and then with (tasks done by all processes, tasks in all, current task)."""
+OnFraction = Callable[[float], None]
+"""Called by a task with the fraction of it, 0 to 1, that is done."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something that is done once its file exists; ``do`` writes that file whole or not at all."""
+    """A task is done once its result file exists; ``run`` writes that file atomically."""
 
-    what: str
+    title: str
     result: Path
-    do: Callable[[Share], None]
+    run: Callable[[OnFraction], None]
 
     @property
     def done(self) -> bool:
-        """Whether anybody has done it."""
+        """Whether any process has finished the task."""
         return self.result.exists()
 
 
-def run_tasks(tasks: Sequence[Task], tell: Tell) -> None:
-    """Do all that is not done, but leave to other processes what they are at; come back when all is done.
+def run_tasks(tasks: Sequence[Task], on_progress: OnProgress) -> None:
+    """Run all open tasks except those in progress in other processes; return when all tasks are done.
 
-    What a process was at when it ended, however it ended, is done by the others: locks die with their process.
+    A lock ends with its process, so that the other processes take over the task of a process that ended.
     """
 
-    def progress(task: Task, part: float) -> None:
-        tell(sum(other.done for other in tasks) + part, len(tasks), task.what)
+    def report(task: Task, fraction: float) -> None:
+        on_progress(sum(other.done for other in tasks) + fraction, len(tasks), task.title)
 
     while left := [task for task in tasks if not task.done]:
         idle = True
         for task in left:
-            with locked(task.result.parent, wait=False) as mine:
-                idle = idle and not mine
-                if mine and not task.done:
-                    progress(task, 0.0)
-                    task.do(partial(progress, task))
+            with locked(task.result.parent, wait=False) as acquired:
+                idle = idle and not acquired
+                if acquired and not task.done:
+                    report(task, 0.0)
+                    task.run(partial(report, task))
         if idle:
-            tell(len(tasks) - len(left), len(tasks), f"{left[0].what} · waiting for another process")
+            on_progress(len(tasks) - len(left), len(tasks), f"{left[0].title} · waiting for another process")
             time.sleep(WAIT)
 
 
 @contextmanager
 def locked(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Make a folder and keep other processes out of it; say whether that succeeded, or ``wait`` until it does.
+    """Make a folder and lock it; yield whether the lock was acquired, or ``wait`` for it.
 
     Raises:
-        UserError: nothing can be written there.
+        UserError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``--evaluate-every``: figures on the validation split while a run goes on, the best generator kept, and the curve."""
+"""``--evaluate-every``: metrics on the validation split during training, the best generator, and the curve."""
 
 import math
 import time
@@ -25,126 +25,126 @@ from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
 MOST = 5000
-LEVELS = (10.0, 5.0, 3.0, 2.0)
-"""Multiples of the floor whose times are told at the end."""
-MEASURE = "frechet_distance"
-"""By which the best generator is chosen."""
+FLOOR_MULTIPLES = (10.0, 5.0, 3.0, 2.0)
+"""Multiples of the floor; the time to reach each is reported at the end."""
+METRIC = "frechet_distance"
+"""The metric that selects the best generator."""
 
 
-def _with_the_measure(quality: dict[str, float]) -> dict[str, float]:
-    if MEASURE not in quality:
-        raise ValueError(f"no {MEASURE}")
+def _require_metric(quality: dict[str, float]) -> dict[str, float]:
+    if METRIC not in quality:
+        raise ValueError(f"no {METRIC}")
     return quality
 
 
 @dataclass(frozen=True)
-class Look:
-    """What must stand in a line of ``metrics.jsonl`` to go on with its curve."""
+class SavedPoint:
+    """The required entries of a line of ``metrics.jsonl`` that is a point of the curve."""
 
     step: int
     seconds: float
     measuring: float
-    quality: Annotated[dict[str, float], AfterValidator(_with_the_measure)]
+    quality: Annotated[dict[str, float], AfterValidator(_require_metric)]
 
 
 class ValidationHook:
-    """Measures the averaged generator on the validation split every so many steps.
+    """Measures the averaged generator on the validation split every ``every`` steps.
 
-    Each time is a line of ``metrics.jsonl``: the figures under ``quality``, ``seconds`` of training without those
-    spent measuring, which are ``measuring``. The one with the lowest Fréchet distance yet is ``best.safetensors``.
+    Each measurement is a line of ``metrics.jsonl``: the metrics under ``quality``, ``seconds`` of training without the
+    time of measuring, which is ``measuring``. The generator with the lowest Fréchet distance is ``best.safetensors``.
     """
 
     def __init__(self, experiment: Experiment, every: int, seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._experiment, self._every, self._seconds = experiment, every, seconds
-        began = time.perf_counter()
+        started = time.perf_counter()
         splits = experiment.splits
         judge = judge_for_validation(splits)
-        self._eye, self._n = FeatureExtractor(judge), min(MOST, len(splits.validation), len(splits.train))
-        reals, others = (
+        self._extractor, self._n = FeatureExtractor(judge), min(MOST, len(splits.validation), len(splits.train))
+        reals, other_reals = (
             random_subset(splits.validation, self._n, "reals"),
             random_subset(splits.train, self._n, "floor"),
         )
-        self._real = self._look(reals)
-        self._floor = compute_metrics(self._real, self._look(others), len(judge.class_names))
+        self._real = self._features_of(reals)
+        self._floor = compute_metrics(self._real, self._features_of(other_reals), len(judge.class_names))
         self._protocol = Protocol(
             judge.version, judge.hash, splits.train.name, reals.fingerprint, "validation", self._n
         )
-        self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(Look, line)]
-        self._spent = self._lines[-1]["measuring"] if self._lines else 0.0
-        self._spent += time.perf_counter() - began
+        self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(SavedPoint, line)]
+        self._measuring_seconds = self._lines[-1]["measuring"] if self._lines else 0.0
+        self._measuring_seconds += time.perf_counter() - started
 
     def __call__(self, state: State, stats: Stats) -> None:
-        """Measure, if it is time."""
+        """Measure, if the step is due."""
         if state.step % self._every == 0:
             self._measure(state)
 
     def finish(self, state: State) -> str:
-        """Measure the last step too, draw the curve, and say in words what it shows."""
+        """Measure the last step too, draw the curve, and return a message with the best value."""
         if state.step and not any(line["step"] == state.step for line in self._lines):
             self._measure(state)
         if not self._lines:
             return ""
-        floor, points = self._floor[MEASURE], self._points()
+        floor, points = self._floor[METRIC], self._points()
         name = f"{self._experiment.recipe.name}, seed {self._experiment.seed}"
         title = f"quality on {self._n:,} validation images of {self._protocol.data}"
         write_atomically(self._experiment.folder.quality, quality_curve({name: points}, floor, title=title))
-        best = min(self._lines, key=lambda line: float(line["quality"][MEASURE]))
-        times = [(level, seconds_to(points, level * floor)) for level in LEVELS]
+        best = min(self._lines, key=lambda line: float(line["quality"][METRIC]))
+        times = [(level, seconds_to(points, level * floor)) for level in FLOOR_MULTIPLES]
         reached = ", ".join(f"{level:g} times that after {seconds:,.0f} s" for level, seconds in times if seconds)
         return (
-            f"best on {self._n:,} validation images: Fréchet distance {best['quality'][MEASURE]:.2f} at step "
+            f"best on {self._n:,} validation images: Fréchet distance {best['quality'][METRIC]:.2f} at step "
             f"{best['step']:,} -> {self._experiment.folder.best}; other real images have {floor:.2f}"
             f"{f', and the run was at {reached}' if reached else ''}"
         )
 
     def _measure(self, state: State) -> None:
-        began = time.perf_counter()
+        started = time.perf_counter()
         generator = self._experiment.freeze_for_sampling(state)
-        fake = self._look(generate_images(generator, self._n, seed=0))
-        values = compute_metrics(self._real, fake, len(self._eye.class_names))
+        fake = self._features_of(generate_images(generator, self._n, seed=0))
+        values = compute_metrics(self._real, fake, len(self._extractor.class_names))
         values = {name: value for name, value in values.items() if math.isfinite(value)}
-        before = [float(line["quality"][MEASURE]) for line in self._lines]
-        if all(values[MEASURE] < value for value in before):
+        earlier_values = [float(line["quality"][METRIC]) for line in self._lines]
+        if all(values[METRIC] < value for value in earlier_values):
             generator.save(self._experiment.folder.best)
-        trained = self._seconds() - self._spent
-        self._spent += time.perf_counter() - began
+        trained = self._seconds() - self._measuring_seconds
+        self._measuring_seconds += time.perf_counter() - started
         line = {
             "step": state.step,
             "images_seen": state.images_seen,
             "seconds": round(trained, 2),
-            "measuring": round(self._spent, 2),
+            "measuring": round(self._measuring_seconds, 2),
             "protocol": self._protocol.to_dict(),
             "quality": values,
-            "floor": {MEASURE: self._floor[MEASURE]},
+            "floor": {METRIC: self._floor[METRIC]},
         }
         append_line(self._experiment.folder.metrics, line)
         self._lines.append(line)
 
     def _points(self) -> list[tuple[float, float]]:
-        return [(max(line["seconds"], 0.01), float(line["quality"][MEASURE])) for line in self._lines]
+        return [(max(line["seconds"], 0.01), float(line["quality"][METRIC])) for line in self._lines]
 
-    def _look(self, images: ImageSet) -> Features:
-        return self._eye.look(images.images, self._eye.numbered(images) if images.labelled else None)
+    def _features_of(self, images: ImageSet) -> Features:
+        return self._extractor.look(images.images, self._extractor.numbered(images) if images.labelled else None)
 
 
 def judge_for_validation(splits: Splits) -> Judge:
-    """Return the judge that measures a run while it goes on.
+    """Return the judge that measures a run during training.
 
     Raises:
-        UserError: no judge reads these images, or too few of them are for validation.
+        UserError: no judge fits these images, or there are too few validation images.
     """
-    judge, why = choose_judge(splits)
+    judge, reason = choose_judge(splits)
     if judge is None:
-        raise UserError(f"--evaluate-every needs a judge: {why}; 'ganforge judge train DATA' makes one")
+        raise UserError(f"--evaluate-every needs a judge: {reason}; train one with 'ganforge judge train DATA'")
     if len(splits.validation) < FEWEST:
         raise UserError(
-            f"--evaluate-every: {len(splits.validation)} validation images are too few, {FEWEST} or more would do"
+            f"--evaluate-every: {len(splits.validation)} validation images are too few; at least {FEWEST} are needed"
         )
     return judge
 
 
 def seconds_to(points: Sequence[tuple[float, float]], level: float) -> float | None:
-    """Return the seconds after which a figure was reached: the first of two measurements in a row at or below it."""
+    """Return the seconds to reach a level: of the first of two successive measurements at or below it."""
     for (seconds, value), (_, following) in pairwise(points):
         if value <= level and following <= level:
             return seconds

@@ -1,4 +1,4 @@
-"""The two lines at the end of a run: what the judge measured, and what that means."""
+"""The verdict at the end of a run: one line with the judge's metrics, one line with the findings."""
 
 import dataclasses
 import shlex
@@ -26,26 +26,26 @@ from ganforge.training.thread_spinning import considerate_spinning
 
 FAKES = 10_000
 READABLE = 0.8
-"""Share of the real images with labels that the judge of digits must read rightly to have a say."""
+"""Lowest accuracy on labelled real images at which the judge of digits is used."""
 SURE = 0.6
-"""Share of the real images without labels that it must be sure of; of whole alphabets it is sure of so many too."""
+"""Lowest share of confident predictions on unlabelled real images; not sufficient, as alphabets reach it too."""
 ENOUGH = 1000
-"""Real images that decide which judge looks: of a few dozens a share says little."""
-PLAIN = 0.95
-"""A judge that reads less than this of the real images has its share put beside that of the pictures."""
+"""Real images for the choice of the judge: a share of a few dozen is unreliable."""
+GOOD_ACCURACY = 0.95
+"""If the judge's accuracy on real images is lower, the verdict quotes it."""
 PLURALS = {"digit": "digits", "class": "classes"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge measured on a trained generator, and the findings, the gravest first."""
+    """The judge's metrics of a trained generator, and the findings, most serious first."""
 
     measured: Measurement
     findings: tuple[Finding, ...]
 
     @property
     def figures(self) -> str:
-        """The first line: the figures."""
+        """The first line: the metrics."""
         m = self.measured
         parts = [f"{m.classes_present} of {len(m.class_shares)} {PLURALS[m.noun]} appear"]
         if m.within_class_spread is not None:
@@ -53,9 +53,9 @@ class Verdict:
         else:
             parts.append(f"spread {m.total_spread or 0:.2f} of real")
         if m.label_agreement is not None:
-            reads = m.agreement_on_real if m.agreement_on_real is not None else 1.0
-            beside = f" (the judge reads {reads:.0%} of real ones)" if reads < PLAIN else ""
-            parts.append(f"the {m.noun} asked for in {m.label_agreement:.1%}{beside}")
+            accuracy_on_real = m.agreement_on_real if m.agreement_on_real is not None else 1.0
+            reference = f" (the judge: {accuracy_on_real:.0%} of real ones)" if accuracy_on_real < GOOD_ACCURACY else ""
+            parts.append(f"the requested {m.noun} in {m.label_agreement:.1%}{reference}")
         if m.frechet_distance is not None and m.frechet_floor is not None:
             parts.append(f"Fréchet distance {m.frechet_distance:.2f} (real against real {m.frechet_floor:.2f})")
         else:
@@ -64,12 +64,12 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The second line: the findings, and what to try against the gravest."""
+        """The second line: the findings, and a remedy for the most serious one."""
         remedy = self.findings[0].remedy
         return "; ".join(finding.text for finding in self.findings) + (f". Try: {remedy}" if remedy else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "measured": dataclasses.asdict(self.measured),
             "findings": [dataclasses.asdict(finding) for finding in self.findings],
@@ -77,13 +77,13 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Verdict | None":
-        """Return what `to_dict` was made of, also by another version; None where too much of it is missing."""
+        """Return the verdict of a `to_dict`, also of another version; None if too much is missing."""
         verdict = fitting(cls, values)
         return verdict if verdict and verdict.findings else None
 
 
 def kept_verdict(folder: RunFolder) -> Verdict | None:
-    """Return the last verdict on a run's last step; None where there is none that this version can read."""
+    """Return the latest verdict on a run's last step; None if this version can read none."""
     step = folder.read_run().get("step", 0)
     lines = [line for line in read_lines(folder.metrics) if "findings" in line and line["step"] == step]
     return Verdict.from_dict(lines[-1]) if lines else None
@@ -93,25 +93,25 @@ def kept_verdict(folder: RunFolder) -> Verdict | None:
 def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: ProgressListener) -> Verdict | None:
     """Measure a generator, write a line of ``metrics.jsonl`` and return the verdict.
 
-    Returns None where no judge reads the data, and tells the watcher why.
+    Returns None if no judge fits the data, and reports the reason to the watcher.
     """
-    looked = 0
+    done = 0
 
     def report(count: int) -> None:
-        nonlocal looked
-        looked += count
-        watcher.judging(looked, max(looked, len(splits.test) + FAKES + min(FAKES, len(splits.train))))
+        nonlocal done
+        done += count
+        watcher.judging(done, max(done, len(splits.test) + FAKES + min(FAKES, len(splits.train))))
 
     try:
-        judge, why_none = choose_judge(splits, report)
+        judge, reason = choose_judge(splits, report)
         if judge is None:
-            watcher.say(f"no verdict: {why_none}{_make_one(splits, folder)}")
+            watcher.say(f"no verdict: {reason}{_how_to_get_a_judge(splits, folder)}")
             return None
         watcher.say(f"judging {FAKES:,} pictures ...")
-        asked = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
-        fakes = generator.sample_classes(FAKES, asked, seed=0)
-        numbers = judge.numbered(asked, generator.class_names) if asked is not None else None
-        measured = measure(judge, splits.test, fakes, numbers, splits.train, report)
+        requested = torch.arange(FAKES) % len(generator.class_names) if generator.class_names else None
+        fakes = generator.sample_classes(FAKES, requested, seed=0)
+        labels = judge.numbered(requested, generator.class_names) if requested is not None else None
+        measured = measure(judge, splits.test, fakes, labels, splits.train, report)
     finally:
         watcher.end()
     findings = find(dataclasses.asdict(measured), read_log(folder.log))
@@ -121,59 +121,59 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
 
 
 def choose_judge(splits: Splits, report: Report | None = None) -> tuple[Judge | None, str]:
-    """Return the judge of digits where the images are handwritten digits, else the one kept for them; or None, and why.
+    """Return the judge of digits for handwritten digits, else the user's judge of these data; or None and the reason.
 
-    That a judge is sure of images says nothing: they must be of the kind that it was made for (`why_no_digits`). A
-    judge that the user trained is kept under the fingerprint of its images, and so looks at no others.
+    The confidence of a judge is not sufficient: the images must be of its kind (`why_no_digits`). A judge that the user
+    trained is stored under the fingerprint of its images and is used for no others.
     """
     if len(splits.test) < 2:
-        return None, "one test image is too little to compare with"
-    why = why_no_digits(splits, report) if splits.test.shape == IMAGE_SHAPE else ""
-    if splits.test.shape == IMAGE_SHAPE and not why:
+        return None, "a single test image is not enough for a comparison"
+    reason = why_no_digits(splits, report) if splits.test.shape == IMAGE_SHAPE else ""
+    if splits.test.shape == IMAGE_SHAPE and not reason:
         return load_judge(), ""
     try:
-        kept = kept_judge(splits)
+        user_judge = kept_judge(splits)
     except UserError as error:
         return None, str(error)
-    if kept is None:
-        return None, f"no judge reads these images{why and f': {why}'}"
-    if (share := _reads(kept, splits.test, report)) < USABLE:
-        return None, f"{kept.version} reads {share:.0%} of the real images only"
-    return kept, ""
+    if user_judge is None:
+        return None, f"no judge fits these images{reason and f': {reason}'}"
+    if (share := _share_read(user_judge, splits.test, report)) < USABLE:
+        return None, f"{user_judge.version} classifies only {share:.0%} of the real images correctly"
+    return user_judge, ""
 
 
 def why_no_digits(splits: Splits, report: Report | None = None) -> str:
-    """Say why real images are none for the judge of digits; nothing where they are handwritten digits.
+    """Return why the judge of digits does not fit real images; empty if they are handwritten digits.
 
-    Where they have labels, these tell: the judge must read the digit that the name of the class says. Where they have
-    none, the judge must be sure of most, and its features must be those of digits (`ganforge.judge.domain`).
+    Labels decide if there are any: the judge must agree with the names of the classes. Without labels, the judge must
+    be confident on most images, and their features must be those of digits (`ganforge.judge.domain`).
     """
     judge, images = load_judge(), _evidence(splits)
     if images.labelled:
-        if others := [name for name in images.class_names if name not in judge.class_names]:
-            return f"the judge of digits knows the classes 0 to 9, and no class {others[0]}"
-        reads = _reads(judge, images, report)
-        return "" if reads >= READABLE else f"the judge of digits reads {reads:.0%} of them as their labels say"
-    seen = judge.look_at_set(images, report)
-    sure = float((seen.confidence >= CONFIDENT).double().mean())
-    if sure < SURE:
-        return f"the judge of digits is sure of {sure:.0%} of them only"
-    if digit_domain().likeness(seen) < ALIKE:
+        if unknown := [name for name in images.class_names if name not in judge.class_names]:
+            return f"the judge of digits knows the classes 0 to 9, and no class {unknown[0]}"
+        accuracy = _share_read(judge, images, report)
+        return "" if accuracy >= READABLE else f"the judge of digits agrees with the labels of {accuracy:.0%} of them"
+    predictions = judge.look_at_set(images, report)
+    confident = float((predictions.confidence >= CONFIDENT).double().mean())
+    if confident < SURE:
+        return f"the judge of digits is confident on only {confident:.0%} of them"
+    if digit_domain().likeness(predictions) < ALIKE:
         return "to the judge of digits they look like letters or other shapes, not like handwritten digits"
     return ""
 
 
 def why_foreign(judge: Judge, splits: Splits) -> str:
-    """Say why real images are none for a judge that the user named; nothing where they are, or nothing is known."""
+    """Return why a judge that the user named does not fit real images; empty if it does."""
     if judge.hash == load_judge().hash:
         return why_no_digits(splits)
-    reads = _reads(judge, splits.test, None)
-    how = "rightly" if splits.test.labelled else "surely"
-    return "" if reads >= USABLE else f"{judge.version} reads {reads:.0%} of the real images {how}"
+    share = _share_read(judge, splits.test, None)
+    manner = "correctly" if splits.test.labelled else "with confidence"
+    return "" if share >= USABLE else f"{judge.version} classifies {share:.0%} of the real images {manner}"
 
 
 def _evidence(splits: Splits) -> ImageSet:
-    """Return the test images, or as many of all as say reliably what they are where these are few."""
+    """Return the test images; if there are fewer than `ENOUGH`, validation and training images are added."""
     images = splits.test
     for more in (splits.validation, splits.train):
         if len(images) < ENOUGH:
@@ -181,28 +181,28 @@ def _evidence(splits: Splits) -> ImageSet:
     return images
 
 
-def _reads(judge: Judge, images: ImageSet, report: Report | None) -> float:
-    """Share of the real images that a judge reads rightly, or, without labels, surely."""
-    seen = judge.look_at_set(images, report)
+def _share_read(judge: Judge, images: ImageSet, report: Report | None) -> float:
+    """Return the share of real images that a judge classifies correctly, or, without labels, with confidence."""
+    predictions = judge.look_at_set(images, report)
     if images.labelled:
-        return float((seen.classes == judge.numbered(images.labels, images.class_names)).double().mean())
-    return float((seen.confidence >= CONFIDENT).double().mean())
+        return float((predictions.classes == judge.numbered(images.labels, images.class_names)).double().mean())
+    return float((predictions.confidence >= CONFIDENT).double().mean())
 
 
-def _make_one(splits: Splits, folder: RunFolder) -> str:
-    """Say how a judge of these data is made, or why none can be."""
+def _how_to_get_a_judge(splits: Splits, folder: RunFolder) -> str:
+    """Return the end of a message: how to train a judge of these data, or why none can be trained."""
     if not splits.test.labelled:
-        return ", and without labels none can be trained; look at the samples"
+        return ", and none can be trained without labels; look at the samples"
     try:
         refuse_what_cannot_be_judged(splits)
-    except UserError as why:
-        return f", and none can be trained: {why}; look at the samples"
+    except UserError as error:
+        return f", and none can be trained: {error}; look at the samples"
     if len(splits.test) < 2:
-        return "; set more apart for testing"
+        return "; reserve more test images"
     data = folder.read_run()["data"]
     if not data.get("source"):
-        return "; 'ganforge judge train FILE' would make one"
+        return "; train one with 'ganforge judge train FILE'"
     resize = f" --resize {data['resize']}" if data.get("resize") else ""
     skip = " --skip-bad" if data.get("skip_bad") else ""
     command = f"ganforge judge train {shlex.quote(data['source'])}{resize}{skip}"
-    return f"; '{command}' would make one, and then 'ganforge resume {folder.path}' gives the verdict"
+    return f"; train one with '{command}', and 'ganforge resume {folder.path}' then adds the verdict"

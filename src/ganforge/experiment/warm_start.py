@@ -1,4 +1,4 @@
-"""``train --from``: a new run starts with the weights of another one, or is told what does not fit."""
+"""``train --from``: a new run starts with the weights of another run, or the message says what does not fit."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,54 +11,54 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training.state import State
 
 WEIGHTLESS = ("activation", "slope", "output", "init", "deep_without_batch_norm")
-"""Fields of a network on which neither names nor shapes of its weights depend."""
+"""Fields of a network that change neither names nor shapes of its weights."""
 
 
 def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFolder) -> None:
-    """Give the players the weights of the newest checkpoint of a run; optimisers and steps start afresh.
+    """Load the weights of a run's newest checkpoint; optimisers and steps start anew.
 
     Raises:
-        UserError: this is no run, it has no whole checkpoint, or its networks, image shape or classes are others.
+        UserError: the folder is not a run, it has no whole checkpoint, or networks, image shape or classes differ.
     """
     folder.read_run()
     try:
         tensors, _, _ = newest_checkpoint(folder.checkpoints)
     except Damaged as damage:
-        raise UserError(f"--from {folder.path}: its weights cannot be used: {damage}") from None
+        raise UserError(f"--from {folder.path}: its weights cannot be used: {damage}; name another run") from None
     try:
-        taken = {name: value for name, value in tensors.items() if not _of_the_past(name)}
-        own = {name: value for name, value in state.tensors().items() if _of_this_run(name)}
-        state.load(taken | own, 0, 0)
+        weights = {name: value for name, value in tensors.items() if not _is_not_taken(name)}
+        initial = {name: value for name, value in state.tensors().items() if _stays_initial(name)}
+        state.load(weights | initial, 0, 0)
         state.begin_averages()
     except ValueError:
-        why = _what_differs(folder, recipe, images)
-        raise UserError(f"--from {folder.path}: its weights cannot be used here: {why}") from None
+        reason = _what_differs(folder, recipe, images)
+        raise UserError(f"--from {folder.path}: its weights cannot be used here: {reason}") from None
 
 
-def _of_the_past(name: str) -> bool:
+def _is_not_taken(name: str) -> bool:
     return ".optimizer." in name or ".average." in name
 
 
-def _of_this_run(name: str) -> bool:
-    """Averages over all steps begin anew, and how often which cluster is drawn is said by the images."""
+def _stays_initial(name: str) -> bool:
+    """Whether a tensor keeps its initial value: running averages, and class frequencies, which come from the images."""
     return ".average." in name or name.endswith(".shares")
 
 
 def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:
-    """Say in which fields a run is other than the one that is to start with its weights, and what to do."""
+    """Return how a run differs from the one that shall start with its weights, and what to do."""
     try:
         _, note = read_tensors(folder.generator)
-        of_data = list(_other_data(note, recipe, images))
-        of_recipe = list(_other_fields(note["recipe"], recipe.to_dict()))
+        data_differences = list(_data_differences(note, recipe, images))
+        field_differences = list(_field_differences(note["recipe"], recipe.to_dict()))
     except (Damaged, KeyError, TypeError, ValueError, AttributeError):
-        of_data, of_recipe = [], []
-    if of_data:
-        return f"{'; '.join(of_data)}; name a run that was trained on images like these"
-    found = "; ".join(of_recipe[:3]) or "its networks are others"
-    return f"{found}; take its recipe, {folder.recipe}, which has the same networks"
+        data_differences, field_differences = [], []
+    if data_differences:
+        return f"{'; '.join(data_differences)}; name a run that was trained on images like these"
+    differences = "; ".join(field_differences[:3]) or "its networks differ"
+    return f"{differences}; take its recipe, {folder.recipe}, which has the same networks"
 
 
-def _other_data(note: dict[str, Any], recipe: Recipe, images: ImageSet) -> Iterator[str]:
+def _data_differences(note: dict[str, Any], recipe: Recipe, images: ImageSet) -> Iterator[str]:
     there, here = _shape(note["shape"]), _shape(images.shape)
     if there != here:
         yield f"it draws images of {there}, these are {here}"
@@ -67,31 +67,31 @@ def _other_data(note: dict[str, Any], recipe: Recipe, images: ImageSet) -> Itera
         yield f"it draws {classes[0]} classes, these data have {classes[1]}"
 
 
-def _other_fields(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    places = [("", "conditional"), ("latent", "dim")]
-    for player in ("generator", "discriminator", "encoder"):
-        if player in there and player not in here:
-            yield f"its {player} has no place here"
-        if player in here and player not in there:
-            yield f"the {player} that is needed here is not there"
-        if player not in there or player not in here:
+def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
+    compared_fields = [("", "conditional"), ("latent", "dim")]
+    for network in ("generator", "discriminator", "encoder"):
+        if network in there and network not in here:
+            yield f"its {network} is not part of this recipe"
+        if network in here and network not in there:
+            yield f"it lacks the {network} of this recipe"
+        if network not in there or network not in here:
             continue
-        same_family = there[player]["family"] == here[player]["family"]
-        fields = there[player] | here[player] if same_family else ("family",)
-        places += [(player, field) for field in fields if field not in WEIGHTLESS]
+        same_family = there[network]["family"] == here[network]["family"]
+        fields = there[network] | here[network] if same_family else ("family",)
+        compared_fields += [(network, field) for field in fields if field not in WEIGHTLESS]
     if there["data"].get("clusters") or here["data"]["clusters"]:
-        places.append(("data", "clusters"))
-    for table, field in places:
-        before, now = ((values[table] if table else values).get(field) for values in (there, here))
-        # how a player is told the class does not matter where it is told none
-        if before != now and (field != "label" or here["conditional"] or here["data"]["clusters"]):
-            yield f"{f'{table}.' if table else ''}{field} is {_plain(before)} there and {_plain(now)} here"
+        compared_fields.append(("data", "clusters"))
+    for section, field in compared_fields:
+        old, new = ((values[section] if section else values).get(field) for values in (there, here))
+        # the kind of conditioning does not matter without classes
+        if old != new and (field != "label" or here["conditional"] or here["data"]["clusters"]):
+            yield f"{f'{section}.' if section else ''}{field} is {_plain(old)} there and {_plain(new)} here"
     if here["ema_half_life"] and not there["ema_half_life"]:
         yield f"it keeps no average of its weights (ema_half_life is 0 there and {here['ema_half_life']:g} here)"
 
 
 def _plain(value: object) -> str:
-    """Show a value as a recipe file has it."""
+    """Return a value as in a recipe file."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,1 +1,1 @@
-"""What a run leaves behind: its folder, its checkpoints, its log."""
+"""The files of a run: its folder, its checkpoints, its log."""

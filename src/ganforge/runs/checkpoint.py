@@ -1,4 +1,4 @@
-"""Tensors on disk as safetensors with one JSON note: written whole or not at all, checked when read, never a pickle."""
+"""Tensors as safetensors files with JSON metadata: written atomically, verified when read, never pickled."""
 
 import hashlib
 from pathlib import Path
@@ -14,31 +14,31 @@ from torch import Tensor
 from ganforge.files import write_atomically
 from ganforge.json_text import parse_json, to_json
 
-# safetensors writes several metadata keys in arbitrary order; under a single key the same content is the same bytes.
+# safetensors writes several metadata keys in arbitrary order; with a single key, equal content gives equal bytes.
 _KEY = "ganforge"
 KEPT = 2
 
 
 class Damaged(Exception):
-    """A file that cannot be what it should be; the message is a phrase that says what is wrong with it."""
+    """The file is damaged or of another format; the message is a phrase with the reason."""
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
-    """Write tensors and a JSON note; the same content gives the same bytes.
+    """Write tensors and JSON metadata; equal content gives equal bytes.
 
     Raises:
-        RunFailed: the disk is full or cannot be written to; an older file of that name is untouched.
+        RunFailed: the disk is full or cannot be written to; an older file of that name is unchanged.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    text = to_json({**note, "digest": _digest(plain)}, sort_keys=True)
-    write_atomically(path, to_safetensors(plain, {_KEY: text}))
+    cpu_tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    text = to_json({**note, "digest": _digest(cpu_tensors)}, sort_keys=True)
+    write_atomically(path, to_safetensors(cpu_tensors, {_KEY: text}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and note, on the CPU, and check their digest.
+    """Read tensors, on the CPU, and metadata, and verify the digest of the tensors.
 
     Raises:
-        Damaged: the file is not one of ours, or a single bit of its tensors has changed.
+        Damaged: the file was not written by ganforge, or its tensors have changed.
     """
     try:
         content = path.read_bytes()
@@ -71,18 +71,18 @@ def _digest(tensors: dict[str, Tensor]) -> str:
 
 
 def all_finite(tensors: dict[str, Tensor]) -> bool:
-    """Whether no tensor holds a NaN or an infinity; one answer for all, so the device is waited for once."""
+    """Whether no tensor holds a NaN or an infinity; checked with a single synchronisation of the device."""
     flags = [tensor.isfinite().all() for tensor in tensors.values() if tensor.is_floating_point()]
     return bool(torch.stack(flags).all()) if flags else True
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of ``step`` lies."""
+    """Return the path of the checkpoint of ``step``."""
     return folder / f"step-{step:09d}.safetensors"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in ``folder``, newest first."""
+    """Return the checkpoints in ``folder``, newest first."""
     return sorted(folder.glob("step-*.safetensors"), reverse=True)
 
 
@@ -95,26 +95,26 @@ def write_checkpoint(folder: Path, tensors: dict[str, Tensor], note: dict[str, A
 
 
 def _check_counts(note: dict[str, Any]) -> None:
-    """Refuse a note that does not say how far the run was, which the digest of the tensors does not cover."""
+    """Refuse metadata without valid counters: the digest covers the tensors only."""
     for name, value in {"step": None, **note}.items():
-        kinds = (int,) if name in ("step", "images_seen") else (int, float)
-        if name in ("step", "images_seen", "seconds") and not (type(value) in kinds and value >= 0):
-            raise Damaged(f"its {name} is no number")
+        types = (int,) if name in ("step", "images_seen") else (int, float)
+        if name in ("step", "images_seen", "seconds") and not (type(value) in types and value >= 0):
+            raise Damaged(f"its {name} is not a number")
 
 
 def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
-    """Read the newest checkpoint that is whole; also says in words which newer ones were damaged.
+    """Return tensors and metadata of the newest whole checkpoint, and messages on newer ones that are damaged.
 
     Raises:
-        Damaged: there is none.
+        Damaged: no whole checkpoint is left.
     """
-    found = checkpoints(folder)
-    complaints: list[str] = []
-    for path in found:
+    paths = checkpoints(folder)
+    messages: list[str] = []
+    for path in paths:
         try:
             tensors, note = read_tensors(path)
             _check_counts(note)
-            return tensors, note, complaints
+            return tensors, note, messages
         except Damaged as damage:
-            complaints.append(f"checkpoint {path.name} is damaged ({damage})")
-    raise Damaged("; ".join(complaints) if found else "it has no checkpoint")
+            messages.append(f"checkpoint {path.name} is damaged ({damage})")
+    raise Damaged("; ".join(messages) if paths else "it has no checkpoint")

@@ -1,4 +1,4 @@
-"""A run's folder: where its files are, and that only one trainer writes to it."""
+"""A run's folder: the paths of its files, and the lock that admits a single trainer."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from ganforge.errors import UserError
 from ganforge.files import is_temporary, user_path, write_atomically
 from ganforge.json_text import NoJson, parse_json, to_json
 
-REMEDY = "restore it, or train anew into another folder"
+REMEDY = "restore it, or train again into another folder"
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class DataOrigin(BaseModel):
-    """Where a run's data came from; a newer version may say more."""
+    """The source of a run's data; newer versions may add fields."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -32,9 +32,9 @@ class DataOrigin(BaseModel):
 
 
 class RunFile(BaseModel):
-    """What ``run.json`` says: its first five entries since the run was made, the others as it goes on.
+    """The content of ``run.json``: the first five entries are written at creation, the others during training.
 
-    A newer version may say more, which is kept as it is.
+    Unknown fields of newer versions are kept.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -57,7 +57,7 @@ class RunFile(BaseModel):
 
 
 class RunFolder:
-    """The files of one run. Their names are a contract (docs/run-folder.md)."""
+    """The files of one run. Their names are stable (docs/run-folder.md)."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = user_path(path)
@@ -82,7 +82,7 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            UserError: it cannot be made or written to, or it holds files that are not a run's.
+            UserError: the folder cannot be made or written to, or it holds other files than those of a run.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -95,10 +95,10 @@ class RunFolder:
             raise UserError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from None
 
     def clear(self) -> None:
-        """Remove what a run left that was killed before its first step, and what would count as the new run's.
+        """Remove the files of a run that was killed before its first step, and logs that would mix with the new run's.
 
         Raises:
-            UserError: there are weights, which are not thrown away; only ``run.json`` is gone.
+            UserError: the folder holds weights but no ``run.json``; weights are never deleted.
         """
         beyond_step_0 = "step-*[1-9]*.safetensors"
         trained = [*self.path.glob("*.safetensors"), *self.checkpoints.glob(beyond_step_0)]
@@ -113,7 +113,7 @@ class RunFolder:
         """Return ``run.json``.
 
         Raises:
-            UserError: this is not a run, or the file is damaged or another program's.
+            UserError: the folder is not a run, or the file is damaged or of another program.
         """
         try:
             saved = parse_json(self.run.read_bytes())
@@ -125,17 +125,17 @@ class RunFolder:
         except NoJson as error:
             raise UserError(f"{self.run} is damaged: {error}; {REMEDY}") from None
         except ValidationError as error:
-            raise UserError(f"{self.run} {_what_is_wrong(error)}") from None
+            raise UserError(f"{self.run} {_describe_error(error)}") from None
         return dict(saved)
 
     def update_run(self, **values: Any) -> None:
         """Change or add entries of ``run.json``."""
-        known = self.read_run() if self.exists else {}
-        text = to_json(known | values, indent=2, sort_keys=True) + "\n"
+        saved = self.read_run() if self.exists else {}
+        text = to_json(saved | values, indent=2, sort_keys=True) + "\n"
         write_atomically(self.run, text.encode())
 
     def has_trainer(self) -> bool:
-        """Whether a living process trains here."""
+        """Whether a process is training this run."""
         try:
             with self.locked(patience=0.0):
                 return False
@@ -144,12 +144,12 @@ class RunFolder:
 
     @contextmanager
     def locked(self, patience: float = 0.3) -> Iterator[None]:
-        """Keep every other trainer out; the lock dies with its process, however that ends.
+        """Lock the folder against other trainers; the lock ends with its process.
 
-        It waits so many seconds, longer than `has_trainer` takes in another process.
+        ``patience`` is the time to wait in seconds, longer than `has_trainer` in another process takes.
 
         Raises:
-            UserError: another trainer is at work here.
+            UserError: another process is training this run.
         """
         try:
             lock = FileLock(self.path / ".lock")
@@ -164,37 +164,37 @@ class RunFolder:
             lock.release()
 
 
-def _what_is_wrong(invalid: ValidationError) -> str:
-    """Say which entry of ``run.json`` is none, and what to do; where one is missing, another program wrote it."""
+def _describe_error(invalid: ValidationError) -> str:
+    """Return which entry of ``run.json`` is invalid and what to do; a missing entry means another program's file."""
     error = min(invalid.errors(), key=lambda error: error["type"] != "missing")
     entry = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
-        return f"was not written by ganforge (it says nothing of {entry}); name a folder that 'ganforge train' made"
-    words = error["msg"].replace("Input should be", "must be").replace("valid integer", "whole number")
-    words = re.sub("a valid dictionary or instance.*", "an object of entries", words)
-    return f"is damaged: {entry or 'its content'} {words}; {REMEDY}"
+        return f"was not written by ganforge (it has no entry {entry}); name a folder that 'ganforge train' made"
+    message = error["msg"].replace("Input should be", "must be").replace("valid integer", "whole number")
+    message = re.sub("a valid dictionary or instance.*", "an object of entries", message)
+    return f"is damaged: {entry or 'its content'} {message}; {REMEDY}"
 
 
 def refuse_strangers(folder: Path, ours: Callable[[str], bool]) -> None:
-    """Refuse a folder with files of other names than ``ours``; what killed processes of ours left counts as none.
+    """Refuse a folder with files other than ``ours``; temporary files of killed processes are ignored.
 
     Raises:
-        UserError: there is one, or the folder cannot be read.
+        UserError: the folder holds another file, or cannot be read.
     """
     try:
         names = {file.name for file in folder.iterdir()} if folder.exists() else set()
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    strangers = sorted(name for name in names - {".lock"} if not (ours(name) or is_temporary(name)))
-    if strangers:
-        raise UserError(f"{folder} holds other files ({strangers[0]}, ...): choose another --out")
+    foreign = sorted(name for name in names - {".lock"} if not (ours(name) or is_temporary(name)))
+    if foreign:
+        raise UserError(f"{folder} holds other files ({foreign[0]}, ...): choose another --out")
 
 
 def claim_folder(root: Path, stem: str) -> RunFolder:
-    """Make the first of ``root/stem-1``, ``root/stem-2``, ... that does not exist yet; two trainers never get the same.
+    """Make the first free folder of ``root/stem-1``, ``root/stem-2``, ...; two trainers never get the same one.
 
     Raises:
-        UserError: nothing can be written there.
+        UserError: the folder cannot be written.
     """
     number = 1
     while True:
@@ -209,7 +209,7 @@ def claim_folder(root: Path, stem: str) -> RunFolder:
 
 
 def find_runs(root: Path) -> list[RunFolder]:
-    """Every run below ``root``, also those of several seeds in one folder; the one trained last first."""
-    kept = [*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")]
-    found = sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)
-    return [RunFolder(path.parent) for path in found]
+    """Return every run in ``root``, including those in folders of several seeds, by time of training, newest first."""
+    files = [*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")]
+    newest_first = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+    return [RunFolder(path.parent) for path in newest_first]

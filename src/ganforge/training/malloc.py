@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Keep freed memory in the process instead of returning it to the system after every step.
 
     Every training step allocates the same feature maps of some megabytes. If they are returned to the system, each
-    comes back page by page, filled with zeros: some 2,000 page faults per step of forge-1 (docs/lab/performance.md). Return
-    whether the C library took the settings: glibc does; with any other nothing happens.
+    comes back page by page, filled with zeros: some 2,000 page faults per step of forge-1 (docs/lab/performance.md).
+    Return whether the C library took the settings: glibc does; with any other nothing happens.
     """
     mallopt = _from_glibc("mallopt")
     settings = ((M_MMAP_THRESHOLD, 32), (M_TRIM_THRESHOLD, 1024), (M_TOP_PAD, 64))
