@@ -20,6 +20,8 @@ ABANDONED_SECONDS = 24 * 60 * 60
 """Age in seconds after which a temporary file counts as abandoned where its process cannot be checked."""
 RENAME_PAUSES = (0.01, 0.05, 0.1, 0.5) if os.name == "nt" else ()
 """Seconds between attempts to rename a file."""
+CACHE_TAG, CACHE_SIGNATURE = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55"
+"""The file that marks a folder as a cache, and its first line: the Cache Directory Tagging Specification."""
 LONGEST_QUOTED = 100
 """Characters of a path that an error message quotes."""
 
@@ -133,7 +135,7 @@ def _tag_cache(folder: Path) -> None:
     with suppress(OSError, UserError):
         caches = cache_folder().absolute()
         if folder.is_relative_to(caches) and not (caches / CACHE_TAG).exists():
-            (caches / CACHE_TAG).write_text(f"{CACHE_SIGNATURE}\n# A cache of ganforge; it may be deleted.\n")
+            (caches / CACHE_TAG).write_text(f"{CACHE_SIGNATURE}\n# A cache of ganforge. It may be deleted.\n")
 
 
 def is_temporary(name: str) -> bool:

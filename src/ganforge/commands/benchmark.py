@@ -276,9 +276,7 @@ def _ablations(options: BenchmarkOptions) -> None:
     say("")
     say("metrics: mean ± standard deviation over seeds; cost: of a step, relative to the base; s: seconds of training")
     say("gain: share of the distance from the base to real data; 100 %: as real data, below 0: worse than the base")
-    say(
-        "verdict: by that metric, at the 5 % level over a table (Welch's test, Holm's correction); docs/lab/techniques.md"
-    )
+    say("verdict: by that metric, at the 5 % level over a table (Welch's test, Holm's correction): docs/lab")
     say(f"samples and metrics of every seed: {report.folder}")
 
 
