@@ -34,7 +34,7 @@ def test_a_table_with_intervals_floors_and_ceilings(run_command, fakes):
         "label agreement",
         "copying",
         "other reals",
-        "hopeless fakes",
+        "worst case",
         "noise",
     ):
         assert words in out
@@ -78,7 +78,7 @@ def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_comma
     out = run_command("compare", "vanilla/seed-0", "udacity/seed-0")[1]
     assert "vanilla/seed-0 (1)" in out and "udacity/seed-0 (1)" in out  # both are called seed-0
     code, _, err = run_command("evaluate", "vanilla", "--nearest", "n.png")
-    assert code == 2 and "holds 2 runs: name one" in err
+    assert code == 2 and "a single run and vanilla holds 2; name one" in err
 
 
 def test_the_fakes_nearest_to_training_images_are_drawn(run_command, fakes, tmp_path):
@@ -186,4 +186,4 @@ def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run
     code, _, err = run_command("evaluate", "run", "--n", 100, "--split", "validation")
     assert code == 2 and "trained on the validation images too" in err and err.count("\n") == 1
     code, _, err = run_command("evaluate", "run", "--resize", "28")
-    assert code == 2 and "--resize 28: run's own pictures are read as it was trained" in err and err.count("\n") == 1
+    assert code == 2 and "--resize 28: the pictures of run are read as in its training" in err and err.count("\n") == 1

@@ -76,7 +76,7 @@ def test_data_without_a_judge_get_none_until_one_is_trained():
     verdict = ganforge.train(
         "cgan-tutorial", data=data, steps=2, out="with", watcher=listener, changes=["batch_size=8"]
     ).verdict
-    assert "of 4 classes appear" in verdict.figures and "the class asked for in" in verdict.figures
+    assert "of 4 classes appear" in verdict.figures and "the requested class in" in verdict.figures
     assert "digit" not in verdict.figures + verdict.words
     assert verdict.measured.class_names == ["0", "1", "2", "3"]
     assert verdict.measured.judge == version_of(splits)
