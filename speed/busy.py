@@ -21,11 +21,11 @@ SLOWER = {0: 1, 1: 10}
 CODE = """
 import sys, tempfile, time
 import ganforge
-from ganforge.experiment.experiment import Watcher
+from ganforge.experiment.experiment import ProgressListener
 
 name, steps = sys.argv[1], int(sys.argv[2])
 
-class Clock(Watcher):
+class Clock(ProgressListener):
     def look(self, state, stats):
         if state.step == 1:
             self.began = time.perf_counter()

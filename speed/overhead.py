@@ -32,8 +32,8 @@ FRESH = """
 import time; began = time.perf_counter()
 import torch; imported = time.perf_counter()
 import resource, ganforge
-from ganforge.experiment.experiment import Watcher
-class First(Watcher):
+from ganforge.experiment.experiment import ProgressListener
+class First(ProgressListener):
     def look(self, state, stats):
         if state.step == 1:
             print(f"first step {time.perf_counter() - imported:.2f} s after torch was there ({imported - began:.2f} s)")
