@@ -159,7 +159,7 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("a.json",), "needs two runs or more"),
+        (("a.json",), "needs at least two runs"),
         (("a.json", "nothing"), "is not a run"),
         (("a.json", "run"), "has no evaluation yet"),
         (("a.json", "broken.json"), "is not JSON"),

@@ -45,7 +45,7 @@ def test_they_are_the_same_runs_byte_by_byte(bars_file):
         assert weights(run.folder) == weights(other.folder)
         assert RunFolder(run.folder).evolution.read_bytes() == RunFolder(other.folder).evolution.read_bytes()
         assert RunFolder(run.folder).read_run()["status"] == "finished"
-    assert any("2 at a time" in text for text in listener.said)
+    assert any("2 in parallel" in text for text in listener.said)
     assert any(line.startswith("seed 1: training udacity") for line in listener.heard)
 
 
@@ -77,7 +77,7 @@ def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=stop, daemon=True).start()
     try:
-        with pytest.raises(Interrupted, match="the same command with --out both goes on"):
+        with pytest.raises(Interrupted, match="the same command with --out both resumes"):
             seeds(data=bars_file, steps=10**7, at_once=2)
     finally:
         signal.signal(signal.SIGINT, before)
