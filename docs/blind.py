@@ -13,8 +13,8 @@ import torch
 
 from ganforge import load
 from ganforge.data.load import load as load_data
+from ganforge.generation.grids import image_grid, png
 from ganforge.randomness import random_generator
-from ganforge.sampling import image_grid, png
 
 HERE = Path(__file__).parent
 ROWS = "ABCDEFGHIJ"

@@ -18,7 +18,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.evaluation.evaluator import Evaluator, generate_images
 from ganforge.evaluation.features import FeatureExtractor
-from ganforge.evaluation.report import Evaluation, shown
+from ganforge.evaluation.result import Evaluation, shown
 from ganforge.judge.shipped import load_judge
 
 N = 5000

@@ -18,7 +18,7 @@ import torch
 
 import ganforge
 from ganforge.evaluation.compare import Group, distance_to_ideal
-from ganforge.evaluation.report import shown
+from ganforge.evaluation.result import shown
 from ganforge.experiment.evaluate import read_group
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines

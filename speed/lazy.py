@@ -21,8 +21,8 @@ import torch
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.pixel_cache import Header, Key, cached
 from ganforge.data.splits import split_dataset
+from ganforge.data.storage.pixel_cache import Header, Key, cached
 from ganforge.data.summary import summarise
 
 SHAPE, BATCH, PIECE = (3, 32, 32), 100, 10_000

@@ -20,11 +20,11 @@ from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
 from ganforge.runs.folder import RunFolder
-from ganforge.training.malloc import keep_freed_memory
-from ganforge.training.precision import choose_precision
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
+from ganforge.training.tuning.malloc import keep_freed_memory
+from ganforge.training.tuning.precision import choose_precision
 
 ROUNDS = 3
 

@@ -19,9 +19,9 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.malloc import keep_freed_memory
-from ganforge.training.precision import choose_precision
 from ganforge.training.step import adversarial
+from ganforge.training.tuning.malloc import keep_freed_memory
+from ganforge.training.tuning.precision import choose_precision
 
 WARM_UP, STEPS, ROUNDS, PROFILED, SHOWN = 10, 30, 3, 20, 25
 

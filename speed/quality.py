@@ -17,11 +17,11 @@ from ganforge.experiment.experiment import Experiment  # noqa: E402
 from ganforge.recipes.reading import load_recipe  # noqa: E402
 from ganforge.runs.folder import RunFolder  # noqa: E402
 from ganforge.training import loop  # noqa: E402
-from ganforge.training.malloc import keep_freed_memory  # noqa: E402
-from ganforge.training.precision import choose_precision  # noqa: E402
 from ganforge.training.rules import rule_of  # noqa: E402
 from ganforge.training.state import State  # noqa: E402
 from ganforge.training.stats import Stats  # noqa: E402
+from ganforge.training.tuning.malloc import keep_freed_memory  # noqa: E402
+from ganforge.training.tuning.precision import choose_precision  # noqa: E402
 
 N, S1, FLOOR = 10_000, 18.2, 0.197
 MARKS = (4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)

@@ -25,9 +25,9 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.malloc import keep_freed_memory
-from ganforge.training.precision import choose_precision
 from ganforge.training.rules import rule_of
+from ganforge.training.tuning.malloc import keep_freed_memory
+from ganforge.training.tuning.precision import choose_precision
 
 RECIPES = ("vanilla", "cgan", "udacity-deep", "dcgan", "acgan", "wgan-gp", "vae", "forge-1", "forge-2")
 WARM_UP, STEPS = 3, 10

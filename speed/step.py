@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.malloc import keep_freed_memory
 from ganforge.training.noise import NoiseSource
-from ganforge.training.precision import choose_precision
 from ganforge.training.state import DTYPES, new_state
 from ganforge.training.step import adversarial
+from ganforge.training.tuning.malloc import keep_freed_memory
+from ganforge.training.tuning.precision import choose_precision
 
 IMAGES, SHAPE = 55_000, (1, 28, 28)
 Play = Callable[[], None]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ganforge.data.dataset_formats import CIFAR10, CIFAR10_MEMBERS, FASHION, LETTERS, LETTERS_MEMBERS
+from ganforge.data.sources.dataset_formats import CIFAR10, CIFAR10_MEMBERS, FASHION, LETTERS, LETTERS_MEMBERS
 
 SMALL_FASHION = replace(FASHION, counts=(30, 10))
 SMALL_LETTERS = replace(LETTERS, counts=(52, 26))

@@ -13,8 +13,8 @@ import torch
 import ganforge
 from conftest import small_images
 from ganforge.ambient import plain_state
-from ganforge.encoding import load_encoder
 from ganforge.errors import UserError
+from ganforge.generation.encoder import load_encoder
 from ganforge.judge.shipped import load_judge
 
 SMALL = ["generator.filters=4", "discriminator.filters=4", "batch_size=8"]

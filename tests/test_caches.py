@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ganforge.data.images import ImageSet
-from ganforge.data.pixel_cache import Header, Key, cached
+from ganforge.data.storage.pixel_cache import Header, Key, cached
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
 from ganforge.files import cache_folder, ensure_writable
 from ganforge.judge.files import Card, read_judge, save_judge
 from ganforge.judge.network import JudgeNetwork
-from ganforge.training.step_timer import read, write
+from ganforge.training.tuning.step_timer import read, write
 from processes import end_of, forked, forked_at_once, left_in, needs_fork
 
 
@@ -46,7 +46,7 @@ def filler(value):
 def test_sets_of_pictures(tmp_path, monkeypatch, locks):
     """A process with a newer state of a source removes cached sets of older ones, one process at a time."""
     if not locks:
-        monkeypatch.setattr("ganforge.data.pixel_cache.FileLock", NoLock)
+        monkeypatch.setattr("ganforge.data.storage.pixel_cache.FileLock", NoLock)
 
     def fill_and_read():
         for k in ((os.getpid() + place) % 12 for place in range(12)):
@@ -66,11 +66,11 @@ def test_a_set_of_a_later_state_waits_until_the_earlier_one_is_opened(monkeypatc
 
     def rename_and_be_disturbed(beside, folder):
         rename(beside, folder)
-        monkeypatch.setattr("ganforge.data.pixel_cache.os.rename", rename)
+        monkeypatch.setattr("ganforge.data.storage.pixel_cache.os.rename", rename)
         later.append(forked(lambda: cached(Key.of(["source"], ["later"]), "set", filler(2))))
         time.sleep(0.3)
 
-    monkeypatch.setattr("ganforge.data.pixel_cache.os.rename", rename_and_be_disturbed)
+    monkeypatch.setattr("ganforge.data.storage.pixel_cache.os.rename", rename_and_be_disturbed)
     assert cached(Key.of(["source"], ["earlier"]), "set", filler(1))[1] == "1"
     assert end_of(later[0]) == 0
 

@@ -9,14 +9,17 @@ ROOT = Path(ganforge.__file__).parent
 FLOORS = {
     "errors": 0, "forks": 0.1, "arguments": 0.1, "ambient": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
     "files": 0.5, "worker_pool": 0.5,
-    "data": 1, "networks": 1, "objectives": 1, "metrics": 1, "runs": 1,
-    "recipes": 2,
-    "training": 3,
-    "sampling": 4, "judge": 4, "diagnosis": 4,
-    "encoding": 4.5,
-    "evaluation": 5, "benchmarks": 5, "reports": 5,
-    "experiment": 6,
-    "commands": 7,
+    "networks": 2, "objectives": 2, "metrics": 2,
+    "data": 3, "runs": 3, "recipes": 3,
+    "training": 4,
+    "judge": 4.5,
+    "generation": 5, "diagnosis": 5,
+    "evaluation": 6,
+    "reports": 6.5,
+    "experiment": 7,
+    "applications": 8,
+    "benchmarks": 8.5,
+    "commands": 9,
 }  # fmt: skip
 TOP = {"__init__", "__main__"}
 

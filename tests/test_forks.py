@@ -14,7 +14,7 @@ import os
 
 import torch
 
-import ganforge.sampling
+import ganforge.generation.generator
 from ganforge import forks
 
 def child(name, threads=2):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ganforge.experiment.api import resume, train
     from ganforge.experiment.evaluate import evaluate
     from ganforge.experiment.multi_seed import train_seeds
+    from ganforge.generation.generator import load_generator as load
     from ganforge.recipes.reading import load_recipe
-    from ganforge.sampling import load_generator as load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,7 +37,7 @@ _LOCATIONS = {
     "RunFailed": ("ganforge.errors", "RunFailed"),
     "UserError": ("ganforge.errors", "UserError"),
     "evaluate": ("ganforge.experiment.evaluate", "evaluate"),
-    "load": ("ganforge.sampling", "load_generator"),
+    "load": ("ganforge.generation.generator", "load_generator"),
     "load_recipe": ("ganforge.recipes.reading", "load_recipe"),
     "resume": ("ganforge.experiment.api", "resume"),
     "train": ("ganforge.experiment.api", "train"),

@@ -82,7 +82,7 @@ def test_quick_calls_itself_no_protocol(run_command, small):
 
 
 def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
-    import ganforge.experiment.ablations as room
+    import ganforge.benchmarks.ablations as room
 
     for name, setup in list(room.ABLATION_SETUPS.items()):
         changes = (*setup.changes, "generator.hidden=[8, 8]", "discriminator.hidden=[6]")

@@ -1,6 +1,6 @@
 """What people bring, from public bug reports of this field, and what they expect; each was met with something else once.
 
-Consoles, signals and full disks: ``test_consoles.py``. Data objects from Python: ``tests/data/test_objects.py``. Own
+Consoles, signals and full disks: ``test_consoles.py``. Data objects from Python: ``tests/data/sources/test_objects.py``. Own
 traces and equal names: ``test_traces.py``. Runs whose data were moved: ``tests/experiment/test_older_runs.py``.
 """
 

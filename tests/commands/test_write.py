@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from ganforge.applications.handwriting import write
 from ganforge.errors import UserError
-from ganforge.experiment.handwriting import write
+from ganforge.generation.generator import SHIPPED, load_generator
+from ganforge.generation.grids import image_row
 from ganforge.judge.shipped import load_judge
-from ganforge.sampling import SHIPPED, image_row, load_generator
 
 
 def pixels_of(file):

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.data import fetch as downloads
-from ganforge.data.dataset_formats import read_cifar10, read_letters
 from ganforge.data.images import ImageSet
 from ganforge.data.load import ENTRIES, Entry, StoredFile, fetch, find, load, names
-from ganforge.data.readers import find_spelling, read_path
+from ganforge.data.sources import fetch as downloads
+from ganforge.data.sources.dataset_formats import read_cifar10, read_letters
+from ganforge.data.sources.readers import find_spelling, read_path
 from ganforge.errors import UserError
 from made_up import SMALL_CIFAR10, SMALL_LETTERS, cifar10_members, letter_members, tarred, zipped
 

@@ -6,7 +6,7 @@ from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group, compare, comparison_rows, distance_to_ideal
 from ganforge.evaluation.metric_table import METRICS, Figure
 from ganforge.evaluation.protocol import Protocol
-from ganforge.evaluation.report import Evaluation
+from ganforge.evaluation.result import Evaluation
 from ganforge.metrics.intervals import Interval
 
 PROTOCOL = Protocol("digits-1", "a" * 64, "mnist", "b" * 64, "test", 1000)

@@ -15,7 +15,7 @@ from ganforge.data.load import load
 from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import copying_figures
-from ganforge.evaluation.report import Evaluation, parse_evaluation
+from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.judge.shipped import load_judge
 
 pytestmark = needs_mnist

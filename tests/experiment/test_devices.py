@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganforge
-from ganforge.benchmarks.run import benchmark
+from ganforge.benchmarks.mode_coverage import benchmark
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder

@@ -13,19 +13,19 @@ from ganforge.errors import UserError
 from ganforge.evaluation.compare import compare, comparison_rows
 from ganforge.evaluation.metric_table import ClassRow, Figure
 from ganforge.evaluation.protocol import Protocol
-from ganforge.evaluation.report import Evaluation
+from ganforge.evaluation.result import Evaluation
 from ganforge.experiment.api import resume
 from ganforge.experiment.evaluate import read_group
 from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.run import complete_run
 from ganforge.experiment.verdict import Verdict, kept_verdict
+from ganforge.generation.generator import load_generator
 from ganforge.judge.measure import Measurement
 from ganforge.metrics.intervals import Interval
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors, write_tensors
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import cut_back, read_lines, read_log
-from ganforge.sampling import load_generator
 
 VALUES = [None, True, -1, 10**30, 1.5, "", "x\ny\0", [], ["a", 1], {}, {"a": None}, float("nan"), float("inf")]
 HEADS = [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"[" * 50_000, b"9" * 5000, b"{", b"#"]

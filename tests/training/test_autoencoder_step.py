@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganforge.data.batches import Batches
-from ganforge.encoding import publish_encoder
 from ganforge.errors import UserError
+from ganforge.generation.encoder import publish_encoder
 from ganforge.networks.blocks import Init
 from ganforge.networks.dcgan import DcganEncoderSettings
 from ganforge.networks.encoder_head import Encoding

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ganforge.benchmarks.mode_coverage import Trial
 from ganforge.benchmarks.protocols import Plan
-from ganforge.benchmarks.run import Trial
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.stats import Stats
 

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ganforge.benchmarks.mode_coverage import read_kept
 from ganforge.benchmarks.problems import FULL
-from ganforge.benchmarks.run import read_kept
 from ganforge.errors import UserError
 from ganforge.runs.log import read_lines
 

@@ -15,10 +15,10 @@ from ganforge.data.batches import Batches, Order, Source
 from ganforge.data.load import load
 from ganforge.data.synthetic import Mixture, Stacks, mode_number
 from ganforge.errors import UserError
+from ganforge.generation.grids import image_grid
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.modes import mode_coverage
 from ganforge.recipes.recipe import Recipe
-from ganforge.sampling import image_grid
 from ganforge.training.state import DTYPES
 
 Figures = dict[str, float | None]

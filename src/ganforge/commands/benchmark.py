@@ -13,7 +13,7 @@ from ganforge.json_text import to_json
 
 if TYPE_CHECKING:
     from ganforge.benchmarks.curve_io import Curve
-    from ganforge.benchmarks.report import Report
+    from ganforge.benchmarks.mode_report import Report
 
 EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.5, 10.0
 FEW_LABELS, CLUSTERS, TECHNIQUES, AUTOENCODERS = "few-labels", "clusters", "techniques", "autoencoders"
@@ -118,9 +118,9 @@ def _command_of(name: str) -> Callable[[BenchmarkOptions], None]:
     Raises:
         UserError: no benchmark has this name.
     """
+    from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS
     from ganforge.benchmarks.protocols import PROTOCOLS
     from ganforge.errors import UserError, suggest_names
-    from ganforge.experiment.downstream_accuracy import DOWNSTREAM_TASKS
 
     commands: dict[str, Callable[[BenchmarkOptions], None]] = {
         **dict.fromkeys(PROTOCOLS, _mode_coverage),
@@ -137,7 +137,7 @@ def _command_of(name: str) -> Callable[[BenchmarkOptions], None]:
 
 def _mode_coverage(options: BenchmarkOptions) -> None:
     from ganforge.benchmarks.curve_io import curves_of
-    from ganforge.benchmarks.run import benchmark as run_benchmark
+    from ganforge.benchmarks.mode_coverage import benchmark as run_benchmark
 
     others: dict[str, Curve] = {}
     for folder in options.reference.split(",") if options.reference else ():
@@ -194,7 +194,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
 
     ``--json`` decides how errors are printed (`commands.main`).
     """
-    from ganforge.benchmarks.run import play_seed as run_seed
+    from ganforge.benchmarks.mode_coverage import play_seed as run_seed
 
     printed_at = 0.0
 
@@ -208,7 +208,7 @@ def play_seed(folder: Path, seed: int, steps: int, as_json: JsonFlag = False) ->
 
 
 def _downstream(options: BenchmarkOptions) -> None:
-    from ganforge.experiment.downstream_accuracy import run_downstream
+    from ganforge.benchmarks.downstream_accuracy import run_downstream
 
     report = run_downstream(options.name, seeds=_seeds(options), **options.training)
     if options.as_json:
@@ -220,7 +220,7 @@ def _downstream(options: BenchmarkOptions) -> None:
 
 
 def _few_labels(options: BenchmarkOptions) -> None:
-    from ganforge.experiment.few_labels import few_labels
+    from ganforge.benchmarks.few_labels import few_labels
 
     labels = 100 if options.labels is None else options.labels
     report = few_labels(labels, options.draw or 0, **options.training)
@@ -233,7 +233,7 @@ def _few_labels(options: BenchmarkOptions) -> None:
 
 
 def _clusters(options: BenchmarkOptions) -> None:
-    from ganforge.experiment.clustering import clusters
+    from ganforge.benchmarks.clustering import clusters
 
     report = clusters(seeds=_seeds(options), **options.training)
     if options.as_json:
@@ -245,7 +245,7 @@ def _clusters(options: BenchmarkOptions) -> None:
 
 
 def _autoencoders(options: BenchmarkOptions) -> None:
-    from ganforge.experiment.autoencoders import autoencoders
+    from ganforge.benchmarks.autoencoders import autoencoders
 
     report = autoencoders(seeds=_seeds(options), **options.training)
     if options.as_json:
@@ -258,8 +258,8 @@ def _autoencoders(options: BenchmarkOptions) -> None:
 
 
 def _ablations(options: BenchmarkOptions) -> None:
-    from ganforge.experiment.ablation_setups import SEEDS
-    from ganforge.experiment.ablations import techniques
+    from ganforge.benchmarks.ablation_setups import SEEDS
+    from ganforge.benchmarks.ablations import techniques
 
     names = [[name.strip() for name in given.split(",")] if given else () for given in (options.data, options.only)]
     seeds = (1 if options.quick else SEEDS) if options.seeds is None else options.seeds

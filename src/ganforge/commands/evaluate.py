@@ -9,7 +9,7 @@ import typer
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, path, print_json, say, table
 
 if TYPE_CHECKING:
-    from ganforge.evaluation.report import Evaluation
+    from ganforge.evaluation.result import Evaluation
 
 
 def evaluate(

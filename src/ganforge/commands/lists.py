@@ -117,7 +117,7 @@ def data_show(
     from ganforge.data.summary import summarise
     from ganforge.errors import UserError
     from ganforge.files import ensure_writable, write_atomically
-    from ganforge.sampling import image_grid, png
+    from ganforge.generation.grids import image_grid, png
 
     if out and _is_inside(out, source):
         raise UserError(f"--out {out}: lies in {source}, and would be read as data next time; name a file outside")
@@ -148,7 +148,7 @@ def data_show(
 
 def contact_sheet(source: str, name: str) -> Path:
     """Return the path of a contact sheet: in the working directory, but never inside the folder that is read."""
-    from ganforge.data.containers import SHEET_ENDING
+    from ganforge.data.sources.containers import SHEET_ENDING
     from ganforge.files import cache_folder
 
     here = Path(f"{name}{SHEET_ENDING}")

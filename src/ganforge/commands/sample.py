@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from ganforge.sampling import Generator
+    from ganforge.generation.generator import Generator
 
 
 LARGEST_SHEET, LARGEST_FILE = 10_000, 1_000_000
@@ -71,7 +71,7 @@ def sample(
 
     Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
     """
-    from ganforge.sampling import load_generator
+    from ganforge.generation.generator import load_generator
 
     if (run is None) == (model is None):
         alternative = "not both" if run else "for the generator that ships with ganforge"
@@ -131,7 +131,7 @@ def _write_and_report(
     import torch
 
     from ganforge.data.class_names import labels_of
-    from ganforge.sampling import class_sheet, image_grid
+    from ganforge.generation.grids import class_sheet, image_grid
 
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
 
@@ -150,7 +150,7 @@ def _write_and_report(
 def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) -> None:
     import torch
 
-    from ganforge.sampling import traversal_grid
+    from ganforge.generation.grids import traversal_grid
 
     _check_target(target)
     picture = traversal_grid(generator, seed=seed)
@@ -161,9 +161,9 @@ def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) 
 
 
 def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:
+    from ganforge.applications.reconstruction import STOPS, interleave_rows, load_reconstructor, random_test_images
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.experiment.reconstruction import STOPS, interleave_rows, load_reconstructor, random_test_images
-    from ganforge.sampling import image_grid
+    from ganforge.generation.grids import image_grid
 
     target = out or run / ("way.webp" if morph else "reconstructions.png")
     if target.suffix.lower() not in (".png", *((".webp", ".gif") if morph else ())):
@@ -203,8 +203,9 @@ def write(
 
     Example: ganforge write 20261122
     """
-    from ganforge.experiment.handwriting import write as write_text
-    from ganforge.sampling import image_row, load_generator
+    from ganforge.applications.handwriting import write as write_text
+    from ganforge.generation.generator import load_generator
+    from ganforge.generation.grids import image_row
 
     if len(text) > LONGEST_TEXT:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_TEXT:,} at most")
@@ -267,7 +268,7 @@ def _write(
 ) -> None:
     """Write a sheet, arrays, an animation, or a folder of single pictures, by the ending of the file."""
     from ganforge.files import write_atomically
-    from ganforge.sampling import animation, image_grid, png
+    from ganforge.generation.grids import animation, image_grid, png
 
     ending = target.suffix.lower()
     if not ending:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.data.memmap import MemmapSlice
+from ganforge.data.storage.memmap import MemmapSlice
 from ganforge.errors import UserError
 
 PIXEL_RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ganforge.data.dataset_formats import find_member
-from ganforge.data.fetch import PROBE, Report, StoredFile, checksum_matches, fetch_file, reachable_mirrors
-from ganforge.data.folder_layout import holds_pictures
-from ganforge.data.idx import find_spelling
-from ganforge.data.image_folder import read_pictures
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.large_npy import is_large, read_large
 from ganforge.data.normalize_arrays import RawSplits
-from ganforge.data.objects import read_object
 from ganforge.data.pixel_levels import check_levels
-from ganforge.data.readers import read_path
 from ganforge.data.reading_rules import USUAL, ReadingRules
-from ganforge.data.registry import ENTRIES, Entry
+from ganforge.data.sources.dataset_formats import find_member
+from ganforge.data.sources.fetch import PROBE, Report, StoredFile, checksum_matches, fetch_file, reachable_mirrors
+from ganforge.data.sources.folder_layout import holds_pictures
+from ganforge.data.sources.idx import find_spelling
+from ganforge.data.sources.image_folder import read_pictures
+from ganforge.data.sources.large_npy import is_large, read_large
+from ganforge.data.sources.objects import read_object
+from ganforge.data.sources.readers import read_path
+from ganforge.data.sources.registry import ENTRIES, Entry
+from ganforge.data.sources.unsupported_formats import unsupported_message
 from ganforge.data.splits import split_dataset
-from ganforge.data.unsupported_formats import unsupported_message
 from ganforge.errors import UserError, suggest_names
 from ganforge.files import cache_folder, user_path
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from ganforge.errors import UserError
 from ganforge.evaluation.metric_table import METRICS
-from ganforge.evaluation.report import Evaluation, shown
+from ganforge.evaluation.result import Evaluation, shown
 
 LEVEL = 0.05
 FEWEST_SEEDS = 3

@@ -20,14 +20,15 @@ from ganforge.evaluation.metric_table import (
     metrics_with_intervals,
 )
 from ganforge.evaluation.protocol import Protocol
-from ganforge.evaluation.report import Evaluation
+from ganforge.evaluation.result import Evaluation
 from ganforge.files import cache_folder, write_atomically
+from ganforge.generation.generator import Generator
+from ganforge.generation.grids import image_grid, png
 from ganforge.json_text import parse_json, to_json
 from ganforge.judge.judge import Report
 from ganforge.judge.measure import other_reals
 from ganforge.metrics.memorisation import nearest_distances
 from ganforge.randomness import random_generator
-from ganforge.sampling import Generator, image_grid, png
 
 NEAREST = 10
 """Number of fakes in the image of suspected copies."""

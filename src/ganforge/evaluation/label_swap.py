@@ -6,9 +6,9 @@ from torch import Tensor
 from ganforge.data.images import ImageSet
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import SPLITS, Estimates
+from ganforge.generation.generator import Generator
 from ganforge.judge.judge import Report
 from ganforge.metrics.intervals import interval_of_splits, proportion_interval
-from ganforge.sampling import Generator
 
 PAIRS = 2000
 

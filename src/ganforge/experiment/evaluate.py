@@ -10,23 +10,23 @@ from ganforge.arguments import as_path, as_whole
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load, load_whole
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.registry import ENTRIES
+from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
 from ganforge.evaluation.evaluator import Evaluator, generate_images, random_subset
 from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.metric_table import FEWEST
-from ganforge.evaluation.report import Evaluation, parse_evaluation
+from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.preflight import warn_of
 from ganforge.experiment.verdict import choose_judge, why_foreign
 from ganforge.files import ensure_writable, user_path, write_atomically
+from ganforge.generation.generator import SHIPPED, Generator, load_generator
 from ganforge.judge.shipped import load_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
-from ganforge.sampling import SHIPPED, Generator, load_generator
-from ganforge.training.thread_spinning import considerate_spinning
+from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 MOST = 10_000
 

@@ -12,13 +12,13 @@ from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
-from ganforge.encoding import Encoder, publish_encoder
 from ganforge.errors import UserError
+from ganforge.generation.encoder import Encoder, publish_encoder
+from ganforge.generation.generator import Generator, freeze_for_sampling
 from ganforge.networks.conditioning import LatentClassGenerator
 from ganforge.objectives.terms import LABELLED, MOVED
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import Generator, freeze_for_sampling
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats

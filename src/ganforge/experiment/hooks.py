@@ -10,9 +10,9 @@ from PIL import Image
 from ganforge.data.images import unscale
 from ganforge.experiment.experiment import Experiment
 from ganforge.files import write_atomically
+from ganforge.generation.grids import animation, image_grid, png, traversal_grid
 from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
-from ganforge.sampling import animation, image_grid, png, traversal_grid
 from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.nonfinite import Diverged
 from ganforge.training.state import State

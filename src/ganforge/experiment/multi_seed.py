@@ -14,7 +14,7 @@ from ganforge.experiment.verdict import Verdict
 from ganforge.files import user_path
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder, claim_folder, refuse_strangers
-from ganforge.training.parallelism import runs_at_once, threads_each
+from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.worker_pool import Job, side_by_side
 
 

@@ -16,7 +16,7 @@ from ganforge.arguments import as_number, as_path, as_whole
 from ganforge.data.images import Splits
 from ganforge.data.load import load as load_data
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.registry import ENTRIES
+from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition, check_recipe_fits_data
@@ -29,8 +29,8 @@ from ganforge.files import write_atomically
 from ganforge.recipes.reading import load_recipe, parse, parse_toml
 from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
 from ganforge.runs.folder import RunFolder, claim_folder
-from ganforge.training.precision import choose_precision
 from ganforge.training.state import State
+from ganforge.training.tuning.precision import choose_precision
 
 RUNS = Path("runs")
 """The default parent folder of runs."""

@@ -12,15 +12,15 @@ from ganforge.experiment.experiment import Experiment, ProgressListener, StopCon
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
+from ganforge.generation.generator import Generator, load_generator
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import Generator, load_generator
 from ganforge.training import loop
-from ganforge.training.malloc import give_back_freed_memory, keep_freed_memory
 from ganforge.training.noise import NoiseSource
 from ganforge.training.nonfinite import Diverged, trace
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
+from ganforge.training.tuning.malloc import give_back_freed_memory, keep_freed_memory
 from ganforge.worker_pool import stop_signals
 
 

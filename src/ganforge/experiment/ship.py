@@ -13,12 +13,12 @@ import torch
 import ganforge
 from ganforge.data.load import load
 from ganforge.files import write_atomically
+from ganforge.generation.generator import SHIPPED, TRUNCATION, Generator, load_generator
 from ganforge.json_text import to_json
 from ganforge.judge.measure import Measurement, measure
 from ganforge.judge.shipped import load_judge
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.runs.folder import RunFolder
-from ganforge.sampling import SHIPPED, TRUNCATION, Generator, load_generator
 
 FAKES, SEEDS = 10_000, 100
 

@@ -12,6 +12,7 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import ProgressListener
+from ganforge.generation.generator import Generator
 from ganforge.judge.domain import ALIKE, digit_domain
 from ganforge.judge.judge import Judge, Report
 from ganforge.judge.measure import CONFIDENT, Measurement, measure
@@ -21,8 +22,7 @@ from ganforge.judge.training import refuse_what_cannot_be_judged
 from ganforge.judge.user_judges import USABLE, kept_judge
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, fitting, read_lines, read_log
-from ganforge.sampling import Generator
-from ganforge.training.thread_spinning import considerate_spinning
+from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 FAKES = 10_000
 READABLE = 0.8

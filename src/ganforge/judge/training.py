@@ -19,7 +19,7 @@ from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and
 from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
 from ganforge.randomness import random_generator, seed_of
-from ganforge.training.thread_spinning import considerate_spinning
+from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 BATCH = 128
 NONSENSE = 16

@@ -8,7 +8,7 @@ from ganforge.training.noise import NoiseSource
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 from ganforge.training.step import StepFn
-from ganforge.training.thread_spinning import considerate_spinning
+from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 Hook = Callable[[State, Stats], None]
 """A function called after each step, which must not change the state. Reading a statistic waits for the device."""

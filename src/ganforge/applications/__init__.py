@@ -1,0 +1,1 @@
+"""Uses of a trained generator or encoder, one file for each task."""

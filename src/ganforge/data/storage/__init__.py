@@ -1,0 +1,1 @@
+"""Images that stay on disk: memory-mapped arrays, and the cache of decoded pictures."""

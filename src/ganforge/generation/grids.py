@@ -1,0 +1,137 @@
+"""Image grids, rows of writing, PNG files and animations."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ganforge.errors import UserError
+from ganforge.generation.generator import Generator
+
+GUTTER = 64
+"""Grey level between the images of a grid."""
+
+
+def image_grid(
+    images: Tensor, columns: int, *, caption: str = "", width: int = 640, row_names: Sequence[str] = ()
+) -> Image.Image:
+    """Arrange uint8 images [N, C, H, W] in rows with gutters, enlarged by a whole factor without interpolation.
+
+    ``row_names`` appear to the left of their rows.
+    """
+    n, channels, height, across = images.shape
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    factor = max(1, width // (columns * across))
+    gutter = max(2, factor)
+    cell_h, cell_w = height * factor + gutter, across * factor + gutter
+    canvas = np.full((rows * cell_h + gutter, columns * cell_w + gutter, channels), GUTTER, np.uint8)
+    enlarged = images.permute(0, 2, 3, 1).numpy().repeat(factor, 1).repeat(factor, 2)
+    for index, image in enumerate(enlarged):
+        top, left = (index // columns) * cell_h + gutter, (index % columns) * cell_w + gutter
+        canvas[top : top + height * factor, left : left + across * factor] = image
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    font = ImageFont.load_default(size=13)
+    margin = int(max((font.getlength(name) for name in row_names), default=-8)) + 8
+    band = 20 if caption else 0
+    if margin or band:
+        ground = GUTTER if picture.mode == "L" else (GUTTER,) * 3
+        white = 255 if picture.mode == "L" else (255,) * 3
+        across = max(picture.width + margin, math.ceil(font.getlength(caption)) + 8)
+        whole = Image.new(picture.mode, (across, picture.height + band), ground)
+        whole.paste(picture, (margin, 0))
+        text = ImageDraw.Draw(whole)
+        for row, name in enumerate(row_names):
+            text.text((4, row * cell_h + gutter + height * factor // 2), name, fill=white, font=font, anchor="lm")
+        text.text((4, picture.height + 1), caption, fill=white, font=font)
+        picture = whole
+    return picture
+
+
+REACH = 2.0
+"""Largest value of a uniform code in a traversal; training uses -1..1, and values beyond exaggerate its effect."""
+
+
+def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) -> Image.Image:
+    """Show the effect of each latent code (InfoGAN) in a block of rows where only that code changes.
+
+    A categorical code has one row per value and one noise vector per column. A uniform code rises from -2 at the left
+    to 2 at the right, in five rows; each has its own noise vector and category.
+
+    Raises:
+        UserError: the latent has no codes.
+    """
+    codes, latents, names = generator.recipe.codes, [], []
+    if not codes.width:
+        raise UserError(f"{generator.recipe.name} has no codes in its latent: give a run of 'infogan'")
+    if generator.class_names:
+        raise UserError(f"{generator.recipe.name} takes labels: a traversal of codes needs a recipe without labels")
+    noise = generator.latent(columns, seed=seed, name="codes")
+    start = noise.shape[1] - codes.width
+    for number, width in enumerate(codes.categorical):
+        for value in range(width):
+            rows = noise.clone()
+            rows[:, start : start + width] = 0
+            rows[:, start + value] = 1
+            latents.append(rows)
+            names.append(f"code {number + 1} = {value}")
+        start += width
+    for number in range(codes.uniform):
+        for row in noise[:5]:
+            rows = row.repeat(columns, 1)
+            rows[:, start + number] = torch.linspace(-REACH, REACH, columns)
+            latents.append(rows)
+            names.append(f"code {len(codes.categorical) + number + 1}: -2 to 2")
+    caption = f"{generator.recipe.name} · only the code named changes · seed {seed}"
+    return image_grid(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
+
+
+def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
+    """Arrange uint8 images [N, C, H, W] in one row per class, with its name to the left; rows may differ in length.
+
+    ``labels`` is int64 [N]; a class without images has no row.
+    """
+    present = labels.unique().tolist()
+    rows = [images[labels == label] for label in present]
+    columns = max(map(len, rows))
+    cells = images.new_full((len(rows), columns, *images.shape[1:]), GUTTER)
+    for cell, row in zip(cells, rows, strict=True):
+        cell[: len(row)] = row
+    names = [class_names[label] for label in present]
+    return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
+
+
+def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
+    """Join uint8 images [N, C, H, W] to one line of writing; grey images are inverted, dark ink on white paper."""
+    n, channels, side, across = images.shape
+    factor = max(1, height // side)
+    pixels = images.permute(2, 0, 3, 1).reshape(side, n * across, channels).numpy()
+    pixels = pixels.repeat(factor, 0).repeat(factor, 1)
+    return Image.fromarray(255 - pixels[..., 0] if channels == 1 else pixels)
+
+
+def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
+    """Encode an image as PNG; ``compress_level`` goes from 0 (fast, large) to 9 (slow, small)."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def animation(
+    frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
+) -> bytes:
+    """Encode images as a looping animation whose last frame stays for two seconds; ``kind`` is WEBP or GIF.
+
+    Equal consecutive images become one frame of the file, shown for the sum of their durations.
+    """
+    first, *others = list(frames)
+    durations = [int(seconds * 1000)] * len(others) + [2000]
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"quality": 70} if kind == "WEBP" else {}
+    first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Choices made by timing this machine: precision, number of parallel runs, memory allocator, thread spinning."""

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+
+import ganforge.benchmarks.downstream_accuracy as downstream
+from conftest import needs_mnist, small_images
+from ganforge.errors import UserError
+from ganforge.evaluation.downstream import count_correct, nearest_neighbour_hits, train_classifier
+
+
+def test_the_nearest_neighbour_is_scikit_learns():
+    stock, tested = small_images(150, seed=1), small_images(80, seed=2)
+    noisy = torch.randint(0, 256, tested.images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    tested = type(tested)(torch.where(noisy < 225, noisy, tested.images), tested.labels, tested.class_names)
+    judge = KNeighborsClassifier(1).fit(stock.images.flatten(1).numpy(), stock.labels.numpy())
+    right = int((judge.predict(tested.images.flatten(1).numpy()) == tested.labels.numpy()).sum())
+    assert nearest_neighbour_hits(stock, tested) == right
+    assert right < 80
+
+
+def test_the_classifier_learns_and_is_the_same_twice():
+    stock, tested = small_images(400, seed=1), small_images(80, seed=2)
+    one, other = (train_classifier(stock, epochs=6) for _ in range(2))
+    assert count_correct(one, tested) > 70
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.slow
+@needs_mnist
+def test_a_quick_lesson_of_real_and_generated_digits(monkeypatch, tmp_path):
+    monkeypatch.setattr(downstream, "QUICK_SAMPLES", 400)
+    report = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")
+    (result,) = report.results
+    assert result.error > 0.6  # three steps are not enough to learn from
+    assert 0.05 < report.floor < 0.4  # 400 real digits do
+    assert result.interval.low <= result.error <= result.interval.high
+    told = json.loads(json.dumps(report.to_dict()))
+    assert not told["is_protocol"] and told["terms"] == "--quick, no protocol: 1 seed, 3 steps"
+    methods = [row[0] for row in report.table()]
+    assert methods == ["real digits", "GAN", "DCGAN", "real digits (floor)", "ours: cgan"]
+    monkeypatch.setattr(downstream, "generate_images", None)
+    again = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")  # nothing is trained again
+    assert again.to_dict() == report.to_dict()
+
+
+def test_recipes_that_cannot_be_asked_are_refused(tmp_path):
+    with pytest.raises(UserError, match="vanilla is not one"):
+        downstream.run_downstream("train-on-generated", "vanilla", out="bench")
+    assert not (tmp_path / "bench").exists()
