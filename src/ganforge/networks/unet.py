@@ -1,0 +1,122 @@
+"""U-Net generators for image-to-image recipes (Ronneberger et al. 2015): a picture and a latent in, a picture out.
+
+No layer mixes the pictures of a batch, so a result never depends on its neighbours. The first layer works at half the
+picture's size (space to depth), which makes the network several times as fast on CPUs. Depth to space enlarges without
+the checkerboards of strided transposed convolutions (Odena et al. 2016).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from ganforge.networks.blocks import Init
+from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth, channels_last, to_float32
+from ganforge.settings import Settings
+
+NOISE_MAPS = 8
+"""Feature maps at the smallest size that come from the latent."""
+GROUPS = 8
+
+
+class UnetGeneratorSettings(Settings):
+    """A U-Net: ``filters`` at half the picture's size, twice as many at each of the ``halvings`` below.
+
+    ``depth`` is the number of residual blocks at each size, on the way down and on the way up.
+    """
+
+    family: Literal["unet"]
+    filters: Annotated[int, Field(ge=8, multiple_of=8)] = 24
+    halvings: Annotated[int, Field(ge=1, le=4)] = 1
+    depth: PositiveInt = 1
+    output: Literal["sigmoid"] = "sigmoid"
+    init: Init = Init()
+
+    @property
+    def virtual_batch_norm(self) -> int:
+        """U-Nets have no batch norm."""
+        return 0
+
+
+class ModulatedBlock(nn.Module):
+    """A residual block whose maps the latent scales and shifts: x + W₂ ρ(W₁ ρ(a(z)·norm(x) + b(z)))."""
+
+    def __init__(self, channels: int, latent_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.modulation = nn.Linear(latent_dim, 2 * channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        """Return maps [N, C, H, W] from maps of the same shape and latents [N, latent_dim]."""
+        scale, shift = self.modulation(latent)[:, :, None, None].chunk(2, 1)
+        h = F.relu(torch.addcmul(shift, self.norm(x), 1 + scale))
+        return x + self.second(F.relu(self.first(h)))
+
+
+class UnetGenerator(nn.Module):
+    """Latent [N, latent_dim] and condition [N, C', H, W] in 0..1 -> pictures [N, C, H, W] in 0..1.
+
+    Args:
+        shape: of the picture.
+        condition_channels: C'.
+        consistency: the projection of results to pictures that agree with the condition, where there is one.
+    """
+
+    def __init__(
+        self,
+        settings: UnetGeneratorSettings,
+        latent_dim: int,
+        shape: tuple[int, int, int],
+        condition_channels: int,
+        consistency: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.consistency = consistency
+        multiple = 2 ** (settings.halvings + 1)
+        self.pad = (0, -width % multiple, 0, -height % multiple)
+        self.size = height, width
+        self.smallest = (math.ceil(height / multiple), math.ceil(width / multiple))
+        widths = [settings.filters * 2**level for level in range(settings.halvings + 1)]
+        self.fold, self.unfold = SpaceToDepth(), DepthToSpace()
+
+        def blocks(width: int) -> nn.ModuleList:
+            return nn.ModuleList(ModulatedBlock(width, latent_dim) for _ in range(settings.depth))
+
+        self.first = nn.Conv2d(4 * condition_channels, widths[0], 3, padding=1)
+        self.down_blocks = nn.ModuleList(blocks(width) for width in widths)
+        self.down = nn.ModuleList(nn.Conv2d(4 * width, 2 * width, 1) for width in widths[:-1])
+        self.noise = nn.Linear(latent_dim, NOISE_MAPS * math.prod(self.smallest))
+        self.mix = nn.Conv2d(widths[-1] + NOISE_MAPS, widths[-1], 1)
+        self.middle = blocks(widths[-1])
+        self.up = nn.ModuleList(nn.Conv2d(2 * width, 4 * width, 1) for width in widths[:-1])
+        self.merge = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
+        self.up_blocks = nn.ModuleList(blocks(width) for width in widths[:-1])
+        self.last = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """Return one picture for each latent and condition."""
+        padded = F.pad(condition, self.pad, mode="replicate") if any(self.pad) else condition
+        x = self.first(self.fold(channels_last(2 * padded - 1)))
+        skipped = []
+        for level, blocks in enumerate(self.down_blocks):
+            for block in blocks:
+                x = block(x, latent)
+            if level < len(self.down):
+                skipped.append(x)
+                x = self.down[level](self.fold(x))
+        x = self.mix(torch.cat([x, self.noise(latent).view(len(x), NOISE_MAPS, *self.smallest)], 1))
+        for block in self.middle:
+            x = block(x, latent)
+        for level in reversed(range(len(self.up))):
+            x = self.merge[level](torch.cat([self.unfold(self.up[level](x)), skipped[level]], 1))
+            for block in self.up_blocks[level]:
+                x = block(x, latent)
+        pixels = to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]].sigmoid()
+        return self.consistency(pixels, condition) if self.consistency else pixels

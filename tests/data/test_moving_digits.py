@@ -1,0 +1,36 @@
+import torch
+
+from ganforge.data.moving_digits import moving_digits
+
+DOT = torch.full((1, 1, 2, 2), 200, dtype=torch.uint8)
+
+
+def positions(clips):
+    """Return the top left corner of the only digit in each frame, [clips, frames, 2]."""
+    rows, columns = (clips.amax(dim).argmax(2) for dim in (3, 2))
+    return torch.stack([rows, columns], 2)
+
+
+def test_digits_move_evenly_and_bounce():
+    clips = moving_digits(DOT, 50, 0, frames=30, side=42, per_clip=1)
+    assert clips.shape == (50, 30, 42, 42)
+    assert (clips.flatten(2).double().sum(2) == 4 * 200).all()  # whole in every frame
+    places = positions(clips).double()
+    steps = places.diff(dim=1)
+    lengths = steps.square().sum(2).sqrt()
+    away = ((places[:, :-1] > 4) & (places[:, :-1] < 36) & (places[:, 1:] > 4) & (places[:, 1:] < 36)).all(2)
+    assert (lengths[away] - 4).abs().max() < 1.5  # a tenth of 40 pixels, rounded
+    signs = steps.sign()
+    assert (signs[:, 1:] * signs[:, :-1] < 0).any(1).any(1).double().mean() > 0.9  # nearly every digit bounces
+
+
+def test_same_seed_same_clips():
+    assert torch.equal(moving_digits(DOT, 3, 1), moving_digits(DOT, 3, 1))
+    assert not torch.equal(moving_digits(DOT, 3, 1), moving_digits(DOT, 3, 2))
+
+
+def test_the_brighter_pixel_counts():
+    two = torch.stack([torch.full((1, 64, 64), 10), torch.full((1, 64, 64), 90)]).to(torch.uint8)
+    clips = moving_digits(two, 200, 0, frames=2)
+    assert set(clips.flatten(1).amax(1).tolist()) == {10, 90}
+    assert (clips.flatten(1).amin(1) == clips.flatten(1).amax(1)).all()

@@ -1,0 +1,76 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from ganforge.metrics.restoration import averaging_gain, colourfulness, posterior_gain, psnr, squared_error, ssim
+
+
+def pictures(n=6, channels=1, side=28, seed=0):
+    random = np.random.default_rng(seed)
+    smooth = random.random((n, channels, side // 4, side // 4)).repeat(4, 2).repeat(4, 3)
+    return (smooth * 255).astype(np.uint8)
+
+
+def test_psnr_by_hand():
+    real = np.zeros((2, 1, 4, 4), np.uint8)
+    fake = real.copy()
+    fake[1] = 51  # a fifth of the range
+    values = psnr(real, fake)
+    assert values[0] == math.inf
+    assert values[1] == pytest.approx(20 * math.log10(5))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_agrees_with_another_library(channels):
+    real, noise = pictures(channels=channels), np.random.default_rng(1).normal(0, 20, (6, channels, 28, 28))
+    fake = np.clip(real + noise, 0, 255)
+    ours = ssim(real, fake)
+    theirs = structural_similarity_index_measure(
+        torch.from_numpy(fake), torch.from_numpy(real).double(), data_range=255.0, reduction="none"
+    )
+    assert np.abs(ours - theirs.numpy()).max() < 0.05  # borders are handled in another way
+
+
+def test_ssim_of_small_pictures_is_a_similarity():
+    real = pictures(side=8)
+    assert ssim(real, real) == pytest.approx(np.ones(6))
+    assert (ssim(real, 255 - real) < 0.5).all()
+
+
+def test_gain_of_posterior_draws():
+    random = np.random.default_rng(0)
+    mean = random.normal(128, 30, (2000, 1, 4, 4))
+    real = mean + random.normal(0, 10, mean.shape)
+    draws = mean + random.normal(0, 10, (8, *mean.shape))
+    assert averaging_gain(real, draws) == pytest.approx(posterior_gain(8), abs=0.1)
+    assert posterior_gain(8) == pytest.approx(2.4988, abs=1e-4)
+    assert averaging_gain(real, np.stack([draws[0]] * 8)) == pytest.approx(0, abs=1e-9)
+    assert averaging_gain(real, mean + random.normal(0, 20, (8, *mean.shape))) > 3
+
+
+def test_colourfulness_by_hand():
+    assert colourfulness(np.full((2, 3, 4, 4), 90, np.uint8)) == 0
+    red = np.zeros((1, 3, 4, 4), np.uint8)
+    red[:, 0] = 200
+    assert colourfulness(red) == pytest.approx(0.3 * math.hypot(200, 100))
+    half = red.copy()
+    half[:, :, :2] = 0  # rg is 0 or 200, yb 0 or 100
+    assert colourfulness(half) == pytest.approx(math.hypot(100, 50) * 1.3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: psnr(np.zeros((2, 1, 4, 4)), np.zeros((3, 1, 4, 4))),
+        lambda: squared_error(np.zeros((2, 4)), np.zeros((2, 4))),
+        lambda: ssim(np.zeros((2, 1, 2, 4)), np.zeros((2, 1, 2, 4))),
+        lambda: averaging_gain(np.zeros((2, 1, 4, 4)), np.zeros((1, 2, 1, 4, 4))),
+        lambda: colourfulness(np.zeros((2, 1, 4, 4))),
+    ],
+)
+def test_other_shapes_are_refused(call):
+    with pytest.raises(ValueError, match=r"\["):
+        call()
