@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import Field, PositiveInt
 from torch import Tensor
@@ -20,6 +21,8 @@ from ganforge.errors import UserError
 from ganforge.networks.consistency import LUMA, Consistency, KnownPixels, WeightedMean
 from ganforge.randomness import seed_of
 from ganforge.settings import Settings
+
+Pixels = NDArray[np.uint8]
 
 Shape = tuple[int, int, int]
 """Channels, height and width of a picture."""
@@ -242,26 +245,26 @@ class Damaging(PairRule):
         return images
 
 
-def _noise(pixels: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
+def _noise(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
     return np.clip(np.rint(pixels + random.normal(0, 64 * amount, pixels.shape)), 0, 255).astype(np.uint8)
 
 
-def _blur(pixels: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
+def _blur(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
     from scipy.ndimage import gaussian_filter
 
-    blurred: np.ndarray = gaussian_filter(pixels.astype(np.float32), (2 * amount, 2 * amount, 0), mode="nearest")
+    blurred: Pixels = gaussian_filter(pixels.astype(np.float32), (2 * amount, 2 * amount, 0), mode="nearest")
     return np.rint(blurred).astype(np.uint8)
 
 
-def _jpeg(pixels: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
+def _jpeg(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
     file = io.BytesIO()
     grey = pixels.shape[2] == 1
     Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=round(40 - 35 * amount))
-    decoded = np.asarray(Image.open(file))
+    decoded: Pixels = np.asarray(Image.open(file))
     return decoded[..., None] if grey else decoded
 
 
-def _stripes(pixels: np.ndarray, amount: float, random: np.random.Generator) -> np.ndarray:
+def _stripes(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
     striped = pixels.copy()
     rows = random.choice(len(pixels), min(len(pixels), 2 + math.floor(4 * amount)), replace=False)
     striped[rows] = random.integers(0, 256, (len(rows), 1, 1), dtype=np.uint8)

@@ -1,6 +1,7 @@
 """Distortion of results against their true pictures, agreement of repeated draws, and colourfulness."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,14 +61,20 @@ def ssim(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
     Raises:
         ValueError: shapes differ, or a side is below 3.
     """
-    from skimage.metrics import structural_similarity
+    from skimage.metrics import structural_similarity  # takes half a second to import
 
     x, y = (as_array(pictures).astype(np.float64) for pictures in (real, fake))
     if x.shape != y.shape or x.ndim != 4 or min(x.shape[2:]) < 3:
         raise ValueError(f"ssim needs equal shapes and sides of 3 or more: {list(x.shape)}, {list(y.shape)}")
     radius = min(5, (min(x.shape[2:]) - 1) // 2)
-    options = {"data_range": 255, "gaussian_weights": True, "sigma": WINDOW_SIGMA, "use_sample_covariance": False}
-    options |= {"truncate": (radius + 0.25) / WINDOW_SIGMA, "win_size": 2 * radius + 1, "channel_axis": 0}
+    options: dict[str, Any] = {
+        "data_range": 255,
+        "channel_axis": 0,
+        "gaussian_weights": True,
+        "sigma": WINDOW_SIGMA,
+        "truncate": (radius + 0.25) / WINDOW_SIGMA,
+        "use_sample_covariance": False,
+    }
     return np.array([structural_similarity(a, b, **options) for a, b in zip(x, y, strict=True)])
 
 

@@ -56,7 +56,27 @@ class ModulatedBlock(nn.Module):
         """Return maps [N, C, H, W] from maps of the same shape and latents [N, latent_dim]."""
         scale, shift = self.modulation(latent)[:, :, None, None].chunk(2, 1)
         h = F.relu(torch.addcmul(shift, self.norm(x), 1 + scale))
-        return x + self.second(F.relu(self.first(h)))
+        residual: Tensor = self.second(F.relu(self.first(h)))
+        return x + residual
+
+
+class Level(nn.Module):
+    """The blocks at one size of the maps, [N, C, H, W] -> the same; ``positions`` adds a learned offset for each place.
+
+    The offset tells the convolutions where they are: a digit's strokes are not equally likely everywhere.
+    """
+
+    def __init__(self, channels: int, latent_dim: int, depth: int, positions: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.zeros(1, channels, *positions)) if positions else None
+        self.blocks = nn.ModuleList(ModulatedBlock(channels, latent_dim) for _ in range(depth))
+
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        """Apply the offset and the blocks."""
+        x = x if self.positions is None else x + self.positions
+        for block in self.blocks:
+            x = block(x, latent)
+        return x
 
 
 class UnetGenerator(nn.Module):
@@ -86,18 +106,19 @@ class UnetGenerator(nn.Module):
         widths = [settings.filters * 2**level for level in range(settings.halvings + 1)]
         self.fold, self.unfold = SpaceToDepth(), DepthToSpace()
 
-        def blocks(width: int) -> nn.ModuleList:
-            return nn.ModuleList(ModulatedBlock(width, latent_dim) for _ in range(settings.depth))
+        def level(index: int, *, positions: bool = False) -> Level:
+            places = (self.smallest[0] << settings.halvings - index, self.smallest[1] << settings.halvings - index)
+            return Level(widths[index], latent_dim, settings.depth, places if positions else None)
 
         self.first = nn.Conv2d(4 * condition_channels, widths[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList(blocks(width) for width in widths)
+        self.down_levels = nn.ModuleList(level(index, positions=True) for index in range(len(widths)))
         self.down = nn.ModuleList(nn.Conv2d(4 * width, 2 * width, 1) for width in widths[:-1])
         self.noise = nn.Linear(latent_dim, NOISE_MAPS * math.prod(self.smallest))
         self.mix = nn.Conv2d(widths[-1] + NOISE_MAPS, widths[-1], 1)
-        self.middle = blocks(widths[-1])
+        self.middle = level(settings.halvings)
         self.up = nn.ModuleList(nn.Conv2d(2 * width, 4 * width, 1) for width in widths[:-1])
         self.merge = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width in widths[:-1])
-        self.up_blocks = nn.ModuleList(blocks(width) for width in widths[:-1])
+        self.up_levels = nn.ModuleList(level(index) for index in range(settings.halvings))
         self.last = nn.Conv2d(widths[0], 4 * channels, 3, padding=1)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
@@ -105,18 +126,13 @@ class UnetGenerator(nn.Module):
         padded = F.pad(condition, self.pad, mode="replicate") if any(self.pad) else condition
         x = self.first(self.fold(channels_last(2 * padded - 1)))
         skipped = []
-        for level, blocks in enumerate(self.down_blocks):
-            for block in blocks:
-                x = block(x, latent)
-            if level < len(self.down):
-                skipped.append(x)
-                x = self.down[level](self.fold(x))
+        for level, down in zip(self.down_levels, self.down, strict=False):
+            skipped.append(level(x, latent))
+            x = down(self.fold(skipped[-1]))
+        x = self.down_levels[-1](x, latent)
         x = self.mix(torch.cat([x, self.noise(latent).view(len(x), NOISE_MAPS, *self.smallest)], 1))
-        for block in self.middle:
-            x = block(x, latent)
-        for level in reversed(range(len(self.up))):
-            x = self.merge[level](torch.cat([self.unfold(self.up[level](x)), skipped[level]], 1))
-            for block in self.up_blocks[level]:
-                x = block(x, latent)
+        x = self.middle(x, latent)
+        for k in reversed(range(len(skipped))):
+            x = self.up_levels[k](self.merge[k](torch.cat([self.unfold(self.up[k](x)), skipped[k]], 1)), latent)
         pixels = to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]].sigmoid()
         return self.consistency(pixels, condition) if self.consistency else pixels
