@@ -48,8 +48,8 @@ def squared_error(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
 def ssim(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
     """Structural similarity of each picture (Wang et al. 2004, eq. 13): 1 for equal pictures; higher is better.
 
-    With a Gaussian window of standard deviation 1.5 and 11 pixels wide, or the largest odd window that fits smaller
-    pictures; the mean over channels. scikit-image computes it.
+    With a Gaussian window of standard deviation 1.5; the mean over the channels, and over the places at which a window
+    of 11 pixels (in smaller pictures the largest odd one) lies inside the picture. scikit-image computes it.
 
     Args:
         real: true pictures, uint8 [N, C, H, W], sides of 3 or more.
@@ -72,7 +72,7 @@ def ssim(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
         "channel_axis": 0,
         "gaussian_weights": True,
         "sigma": WINDOW_SIGMA,
-        "truncate": (radius + 0.25) / WINDOW_SIGMA,
+        "win_size": 2 * radius + 1,
         "use_sample_covariance": False,
     }
     return np.array([structural_similarity(a, b, **options) for a, b in zip(x, y, strict=True)])
