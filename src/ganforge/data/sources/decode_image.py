@@ -22,7 +22,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 from ganforge.data.normalize_arrays import LARGEST, SMALLEST
-from ganforge.data.sources.unsupported_formats import CAMERA, START, kind_of
+from ganforge.data.sources.unsupported_formats import START, kind_of
+from ganforge.data.sources.unsupported_kinds import CAMERA
 from ganforge.errors import UserError, reason
 
 Pixels = npt.NDArray[np.uint8]
