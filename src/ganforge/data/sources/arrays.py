@@ -14,7 +14,7 @@ import numpy as np
 from ganforge.data.normalize_arrays import LARGEST, MOST_CLASSES, SMALLEST, Array
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.array_names import NOWHERE, Place, nameless, place_of
-from ganforge.data.sources.open_file import MOST_BYTES, listed, one_line, read_up_to
+from ganforge.data.sources.open_file import MOST_BYTES, listed, one_line, read_claimed
 from ganforge.data.sources.table_files import Reading, Source, in_order
 from ganforge.errors import UserError
 
@@ -328,10 +328,7 @@ def read_npy(stream: IO[bytes], where: str) -> Array:
     claimed = claimed_bytes(shape, dtype, where)
     if claimed > MOST_BYTES:
         raise UserError(f"{where}: its header claims {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
-    content = read_up_to(stream, claimed + 1)
-    if len(content) != claimed:
-        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; save it again")
+    content = read_claimed(stream, claimed, where, "save it again")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_first else "C")
 
 

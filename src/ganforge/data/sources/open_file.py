@@ -61,6 +61,19 @@ def read_up_to(stream: IO[bytes], count: int) -> bytearray:
     return content
 
 
+def read_claimed(stream: IO[bytes], claimed: int, where: str, remedy: str) -> bytearray:
+    """Read the rest of a stream, which must hold as many bytes as its header claims.
+
+    Raises:
+        UserError: it holds fewer or more bytes.
+    """
+    content = read_up_to(stream, claimed + 1)
+    if len(content) != claimed:
+        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; {remedy}")
+    return content
+
+
 @contextmanager
 def refusing_damage(path: Path | str) -> Iterator[None]:
     """Convert the exceptions of a missing or damaged file to a UserError that names the file."""
@@ -76,6 +89,11 @@ def refusing_damage(path: Path | str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({one_line(error.strerror or error)}); {FORMS}") from error
+
+
+def title_of(path: Path) -> str:
+    """Return the name of the set at a path: the file's or folder's name up to the first dot."""
+    return path.resolve().name.split(".")[0] or "images"
 
 
 def one_line(text: object) -> str:
