@@ -20,7 +20,7 @@ import torch
 
 from ganforge.data.normalize_arrays import GREY_IN_COLOUR, LARGEST, SMALLEST, RawSplits, is_grey
 from ganforge.data.pixel_levels import choose_levels
-from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
 from ganforge.data.sources.containers import Container, Folder
 from ganforge.data.sources.decode_image import (
     ImageHeader,
@@ -38,7 +38,7 @@ from ganforge.data.sources.open_file import title_of
 from ganforge.data.sources.parquet_pictures import PictureRows
 from ganforge.data.sources.readers import parquet_pictures
 from ganforge.data.splits import order_in_file
-from ganforge.data.storage.pixel_cache import PARTS, Header, Key, cached
+from ganforge.data.storage.pixel_cache import Header, Key, cached
 from ganforge.errors import UserError
 
 CHUNK, IN_FLIGHT = 32, 512
@@ -200,15 +200,12 @@ class _Reader:
         Raises:
             UserError: the levels cannot be inferred from the range.
         """
-        raw = [header for header in headers if header.raw]
-        if not raw or self.rules.version == 1:
+        ranges = [header.raw for header in headers if header.raw]
+        if not ranges or self.rules.version == 1:
             return None, ""
-        low, high = (
-            min(header.raw[0] for header in raw if header.raw),
-            max(header.raw[1] for header in raw if header.raw),
-        )
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
         try:
-            kind = "f" if any(header.kind == "f" for header in raw) else "i"
+            kind = "f" if any(header.kind == "f" for header in headers) else "i"
             levels, note = choose_levels(kind, low, high, self.rules.levels)
         except ValueError as reason:
             raise UserError(f"{self.path}: {reason}") from None

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
-from ganforge.data.reading_rules import USUAL, ReadingRules, part_named
+from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules, part_named
 from ganforge.data.sources.array_names import place_of
 from ganforge.data.sources.object_arrays import (
     OBJECTS,
@@ -91,7 +91,7 @@ def _parts(source: Any, where: str) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return _parts_by_name(source, where)
     if isinstance(source, tuple | list) and len(source) in (2, 3) and not _is_pair(source):
-        names = ("train", "test") if len(source) == 2 else ("train", "validation", "test")
+        names = ("train", "test") if len(source) == 2 else PARTS
         if all(_is_part(candidate) for candidate in source):
             return dict(zip(names, source, strict=True))
     return {"train": source}
@@ -125,7 +125,7 @@ def _pairs_by_place(source: Mapping[Any, Any], where: str) -> dict[str, Pair]:
         return _single_key(keys, role, where)
 
     parts: dict[str, Pair] = {}
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         image_key, label_key = key_of(part, "images"), key_of(part, "labels")
         if image_key is not None:
             parts[part] = source[image_key], None if label_key is None else source[label_key]
