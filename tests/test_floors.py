@@ -26,14 +26,14 @@ TOP = {"__init__", "__main__"}
 
 def imports(path):
     """The ganforge modules that a file imports, anywhere in it, as dotted names below the package."""
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path.name}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.removeprefix("ganforge.") for name in found if name.startswith("ganforge.")}
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("ganforge.") for name in modules if name.startswith("ganforge.")}
 
 
 def files():
@@ -64,7 +64,7 @@ def test_imports_go_downward_only():
     assert [v for path in files() for v in violations(path)] == []
 
 
-def test_a_wrong_import_would_be_seen(tmp_path, monkeypatch):
+def test_a_wrong_import_is_detected(tmp_path, monkeypatch):
     bad = tmp_path / "data" / "bad.py"
     bad.parent.mkdir()
     bad.write_text("from ganforge.training.step import update\n")
@@ -80,13 +80,13 @@ def test_no_circle_inside_a_room():
         graph[module] = {n for n in {*names, *(n.rpartition(".")[0] for n in names)} if n and n != module}
 
     def reaches_itself(start):
-        seen, todo = set(), list(graph[start])
+        visited, todo = set(), list(graph[start])
         while todo:
             here = todo.pop()
             if here == start:
                 return True
-            if here not in seen:
-                seen.add(here)
+            if here not in visited:
+                visited.add(here)
                 todo += graph.get(here, ())
         return False
 

@@ -49,7 +49,7 @@ def test_training_saves_before_it_ends(bars_file, tmp_path, names):
 
 
 @needs_hang_up
-def test_whoever_ignores_the_terminal_outlives_it(bars_file):
+def test_a_process_that_ignores_hang_up_survives_the_terminal(bars_file):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     raise_on_stop_signals()
     assert ganforge.train("vanilla", data=bars_file, watcher=Hand(signal.SIGHUP), **SMALL).step == 6

@@ -131,12 +131,12 @@ def refusal(call, *args, **kwargs):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_download_is_complete_and_reports_progress(mirror, machine, silent):
-    told = []
-    folder = fetch(small(mirror(silent=silent)), report=lambda *news: told.append(news))
+    reports = []
+    folder = fetch(small(mirror(silent=silent)), report=lambda *progress: reports.append(progress))
     assert (folder / NAME).read_bytes() == PACKED
     assert files(machine) == [NAME]
-    assert told[-1] == (NAME, len(PACKED), None if silent else len(PACKED))
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert reports[-1] == (NAME, len(PACKED), None if silent else len(PACKED))
+    assert [done for _, done, _ in reports] == sorted(done for _, done, _ in reports)
 
 
 def test_present_files_are_not_downloaded_again(mirror, machine):
@@ -149,15 +149,15 @@ def test_present_files_are_not_downloaded_again(mirror, machine):
 
 def test_a_partial_download_is_resumed(mirror, machine):
     part(machine, PACKED[:HALF])
-    server, told = mirror(), []
-    folder = fetch(small(server), report=lambda *news: told.append(news))
+    server, reports = mirror(), []
+    folder = fetch(small(server), report=lambda *progress: reports.append(progress))
     assert (folder / NAME).read_bytes() == PACKED
     assert server.requested_ranges == [f"bytes={HALF}-"]
-    assert told[-1] == (NAME, len(PACKED), len(PACKED))
+    assert reports[-1] == (NAME, len(PACKED), len(PACKED))
 
 
 @pytest.mark.parametrize(
-    ("there", "failing", "requests"),
+    ("partial", "failing", "requests"),
     [
         (PACKED[:HALF], {"ranges": False}, 1),
         (PACKED, {}, 1),
@@ -167,13 +167,13 @@ def test_a_partial_download_is_resumed(mirror, machine):
     ],
     ids=["ranges ignored", "already whole", "too long", "of another file", "far too long"],
 )
-def test_no_partial_download_prevents_success_with_a_good_mirror(mirror, machine, there, failing, requests):
-    part(machine, there)
-    server, told = mirror(**failing), []
-    folder = fetch(small(server), report=lambda *news: told.append(news))
+def test_no_partial_download_prevents_success_with_a_good_mirror(mirror, machine, partial, failing, requests):
+    part(machine, partial)
+    server, reports = mirror(**failing), []
+    folder = fetch(small(server), report=lambda *progress: reports.append(progress))
     assert (folder / NAME).read_bytes() == PACKED
     assert len(server.requested_ranges) == requests
-    assert told[-1:] in ([], [(NAME, len(PACKED), len(PACKED))])
+    assert reports[-1:] in ([], [(NAME, len(PACKED), len(PACKED))])
     assert files(machine) == [NAME]
 
 
@@ -249,9 +249,9 @@ def test_digits_need_no_download():
     assert "no download" in refusal(fetch, "digits")
 
 
-@pytest.mark.parametrize("there", [b"", PACKED[:HALF], PACKED, b"x" * HALF])
-def test_a_file_with_an_md5_is_downloaded_and_resumed(mirror, machine, there):
-    part(machine, there)
+@pytest.mark.parametrize("partial", [b"", PACKED[:HALF], PACKED, b"x" * HALF])
+def test_a_file_with_an_md5_is_downloaded_and_resumed(mirror, machine, partial):
+    part(machine, partial)
     first, second = mirror(cut=HALF // 2), mirror()
     folder = fetch(by_md5(first, second))
     assert (folder / NAME).read_bytes() == PACKED
@@ -287,17 +287,17 @@ def test_an_archive_is_downloaded_and_read_in_place(mirror, machine, name, form,
 
 
 def test_data_is_found_in_ganforge_data_first_then_in_the_cache(mirror, machine, monkeypatch):
-    given, entry = machine / "given", small(mirror())
-    (given / "small").mkdir(parents=True)
+    data_folder, entry = machine / "data_folder", small(mirror())
+    (data_folder / "small").mkdir(parents=True)
     assert find(entry) is None
     assert load(entry).origin.startswith("downloaded to the cache")
     assert load(entry).origin.startswith("found in the cache")
-    monkeypatch.setenv("GANFORGE_DATA", str(given))
+    monkeypatch.setenv("GANFORGE_DATA", str(data_folder))
     assert load(entry).origin.startswith("found in the cache")
-    (given / NAME).write_bytes(PACKED)
-    assert find(entry) == given
-    (given / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT)
-    assert find(entry) == given / "small"
+    (data_folder / NAME).write_bytes(PACKED)
+    assert find(entry) == data_folder
+    (data_folder / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT)
+    assert find(entry) == data_folder / "small"
     assert load(entry).origin.startswith("found in $GANFORGE_DATA")
 
 
@@ -340,9 +340,9 @@ def test_a_ganforge_data_that_does_not_exist_is_refused(machine, monkeypatch):
 
 
 def test_names_tell_which_data_sets_are_on_the_machine(monkeypatch, machine):
-    here = {entry.name: entry.here for entry in names()}
-    assert here.pop("digits")
-    assert here == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
+    available = {entry.name: entry.here for entry in names()}
+    assert available.pop("digits")
+    assert available == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
 
 
 # Auto

@@ -45,12 +45,12 @@ def test_every_metric_has_an_ideal():
 
 
 def test_mean_deviation_and_worst_seed():
-    found = compare([group("a", 1.0, 3.0), group("b", 2.0)])[0]
-    one, other = found.summaries
+    comparison = compare([group("a", 1.0, 3.0), group("b", 2.0)])[0]
+    one, other = comparison.summaries
     assert (one.mean, one.worst, one.seeds) == (2.0, 3.0, 2)
     assert one.sd == pytest.approx(2**0.5)
     assert other.sd is None
-    row = comparison_rows([found])[0]
+    row = comparison_rows([comparison])[0]
     assert row[:3] == ("Fréchet distance", "2 ± 1.41 (3)", "2")
 
 

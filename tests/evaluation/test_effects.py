@@ -8,7 +8,7 @@ BASE = [10.0, 10.2, 9.8]
 
 
 def effect(values, base=BASE, better="low", floor=0.0, **others):
-    return effects(base, {"it": values, **others}, better, floor)["it"]
+    return effects(base, {"change": values, **others}, better, floor)["change"]
 
 
 def test_a_significant_difference_helps_or_harms():
@@ -20,11 +20,11 @@ def test_a_significant_difference_helps_or_harms():
 
 
 def test_gain_is_the_closed_fraction_of_the_gap_to_real_data():
-    found = effect([6.0, 6.2, 5.8], floor=2.0)
-    assert found.gain == pytest.approx(0.5)
+    result = effect([6.0, 6.2, 5.8], floor=2.0)
+    assert result.gain == pytest.approx(0.5)
     low, high = stats.ttest_ind(BASE, [6.0, 6.2, 5.8], equal_var=False).confidence_interval()
-    assert found.interval == pytest.approx((low / 8, high / 8))
-    assert found.interval.low < 0.5 < found.interval.high
+    assert result.interval == pytest.approx((low / 8, high / 8))
+    assert result.interval.low < 0.5 < result.interval.high
     assert effect([18.0, 18.2, 17.8], floor=2.0).gain == pytest.approx(-1)
     at_the_floor = effect([6.0, 6.2, 5.8], floor=10.0)
     assert (at_the_floor.word, at_the_floor.gain, at_the_floor.interval) == ("helps", None, None)
@@ -33,7 +33,9 @@ def test_gain_is_the_closed_fraction_of_the_gap_to_real_data():
 def test_does_nothing_needs_an_interval_near_zero():
     assert effect([10.1, 9.9, 10.0]).word == "does nothing"
     assert effect([10.0, 14.0, 6.0]).word == "cannot tell"
-    assert effect([10.1, 9.9, 10.0], floor=9.9).word == "cannot tell"  # the same difference, beside so short a way
+    assert (
+        effect([10.1, 9.9, 10.0], floor=9.9).word == "cannot tell"
+    )  # the same difference, a large part of a short way
     assert effect([8.0, 8.0, 8.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "does nothing"
     assert effect([7.0, 7.0, 7.0], base=[8.0, 8.0, 8.0], better="high", floor=8.0).word == "harms"
 
@@ -45,18 +47,18 @@ def test_a_difference_significant_only_alone_is_probable():
         ([7.9, 6.4, 7.1], "helps", "probably helps"),
         ([12.1, 13.6, 12.9], "harms", "probably harms"),
     ):
-        found = effect(values, **like_base)
-        assert 0.05 / 3 < found.chance < 0.05
-        assert (effect(values).word, found.word) == (alone, among)
+        result = effect(values, **like_base)
+        assert 0.05 / 3 < result.chance < 0.05
+        assert (effect(values).word, result.word) == (alone, among)
     small = effect([9.5, 9.4, 9.6], **{name: [10.0, 10.1, 9.9] for name in "bcd"})
     assert 0.05 / 4 < small.chance < 0.05 and small.word == "does nothing"  # more than noise, and still nothing
 
 
 def test_fewer_than_three_seeds_give_no_verdict():
     for few in ([1.0], [1.0, 1.1]):
-        found = effect(few)
-        assert (found.word, found.chance, found.interval) == ("cannot tell", None, None)
-        assert found.gain == pytest.approx(0.9, abs=0.02)
+        result = effect(few)
+        assert (result.word, result.chance, result.interval) == ("cannot tell", None, None)
+        assert result.gain == pytest.approx(0.9, abs=0.02)
     assert effect([5.0, 5.1, 4.9], base=[10.0, 10.1]).word == "cannot tell"
     assert effect([5.0, 5.1, 4.9], base=[]).word == "cannot tell"
 

@@ -63,8 +63,8 @@ def shuffled():
 
 
 def without_fours():
-    kept = mnist().validation
-    return kept.select(torch.nonzero(kept.labels != 4).flatten()[:N])
+    images = mnist().validation
+    return images.select(torch.nonzero(images.labels != 4).flatten()[:N])
 
 
 def half_collapsed():

@@ -82,16 +82,16 @@ def test_batch_statistics_are_measured_on_all_classes_and_then_fixed(bars, monke
     latent, labels = generator.latent(8), torch.arange(8) % 4
     together, alone = generator.draw(latent, labels).int(), generator.draw(latent[:1], labels[:1]).int()
     assert (together[:1] - alone).abs().max() <= 1
-    seen = []
+    inputs = []
 
     def measure(module, run, batches):
-        module.forward = lambda z, condition: seen.append((z, condition))
+        module.forward = lambda z, condition: inputs.append((z, condition))
         run(0), run(1)
 
     monkeypatch.setattr("ganforge.generation.generator.measure_batch_statistics", measure)
     draws = NoiseSource(generator.recipe, 0, CPU)
     freeze_for_sampling(state, generator.recipe, draws, generator.note)
-    for k, (z, condition) in enumerate(seen):
+    for k, (z, condition) in enumerate(inputs):
         assert torch.equal(z, draws.latent(8, "statistics", k)) and torch.equal(condition, labels)
 
 
@@ -200,12 +200,12 @@ def test_a_caption_longer_than_its_grid_is_not_cut():
 def test_equal_frames_of_an_animation_keep_their_total_duration(kind):
     frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
-        shown = []
+        durations = []
         for frame in range(picture.n_frames):
             picture.seek(frame)
             picture.load()
-            shown.append(picture.info["duration"])
-    assert shown == [120, 240, 2000]
+            durations.append(picture.info["duration"])
+    assert durations == [120, 240, 2000]
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])

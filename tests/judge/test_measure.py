@@ -17,38 +17,42 @@ def splits():
     return load("digits")
 
 
-def measured(splits, fake, asked=None):
-    return measure(load_judge(), splits.train, fake, asked, splits.validation)
+def measured(splits, fake, requested=None):
+    return measure(load_judge(), splits.train, fake, requested, splits.validation)
 
 
 def test_reals_measure_as_reals(splits):
     images = splits.train
-    found = measured(splits, images.images, images.labels)
-    assert found.classes_present == 10
-    assert found.within_class_spread == pytest.approx(1)
-    assert found.total_spread == pytest.approx(1)
-    assert found.frechet_distance == pytest.approx(0, abs=1e-6)
-    assert found.label_agreement == found.agreement_on_real > 0.85
-    assert (found.n_fake, found.n_real, found.n_floor) == (len(images), len(images), len(splits.validation))
-    assert sum(found.class_shares) == pytest.approx(found.confident)
+    measurement = measured(splits, images.images, images.labels)
+    assert measurement.classes_present == 10
+    assert measurement.within_class_spread == pytest.approx(1)
+    assert measurement.total_spread == pytest.approx(1)
+    assert measurement.frechet_distance == pytest.approx(0, abs=1e-6)
+    assert measurement.label_agreement == measurement.agreement_on_real > 0.85
+    assert (measurement.n_fake, measurement.n_real, measurement.n_floor) == (
+        len(images),
+        len(images),
+        len(splits.validation),
+    )
+    assert sum(measurement.class_shares) == pytest.approx(measurement.confident)
 
 
 def test_one_image_per_class_has_no_spread_but_all_classes(splits):
-    seen = load_judge().look_at_set(splits.train)
-    sure = [torch.where((seen.classes == digit) & (seen.confidence > 0.95))[0][0] for digit in range(10)]
-    found = measured(splits, splits.train.images[torch.stack(sure)].repeat(30, 1, 1, 1))
-    assert found.classes_present == 10
-    assert found.within_class_spread == pytest.approx(0, abs=1e-6)
-    assert found.total_spread > 0.2
+    predictions = load_judge().look_at_set(splits.train)
+    sure = [torch.where((predictions.classes == digit) & (predictions.confidence > 0.95))[0][0] for digit in range(10)]
+    measurement = measured(splits, splits.train.images[torch.stack(sure)].repeat(30, 1, 1, 1))
+    assert measurement.classes_present == 10
+    assert measurement.within_class_spread == pytest.approx(0, abs=1e-6)
+    assert measurement.total_spread > 0.2
 
 
 def test_repeated_images_keep_the_spread_and_lose_recall(splits):
     images = splits.train
     stock = images.select(torch.arange(140).repeat(10))
-    found = measured(splits, stock.images, stock.labels)
-    assert found.within_class_spread > 0.7
-    assert max(found.class_recall) < 0.25
-    assert found.precision == 1
+    measurement = measured(splits, stock.images, stock.labels)
+    assert measurement.within_class_spread > 0.7
+    assert max(measurement.class_recall) < 0.25
+    assert measurement.precision == 1
     whole = measured(splits, images.images, images.labels)
     assert whole.recall == 1 and set(whole.class_recall) == {1}
     assert whole.class_agreement == pytest.approx([1] * 10, abs=0.4)
@@ -65,36 +69,36 @@ def test_class_recall_uses_requested_labels_or_predicted_classes(splits):
 
 def test_a_class_with_too_few_images_has_no_recall(splits):
     fours = splits.train.images[splits.train.labels == 4]
-    found = measured(splits, fours, torch.full((len(fours),), 4))
-    assert [index for index, value in enumerate(found.class_recall) if value is not None] == [4]
-    assert found.class_recall_floor == [None] * 10, "179 other reals are 18 of each class"
-    assert found.recall_floor is not None
-    assert found.class_agreement[:4] == [None] * 4
+    measurement = measured(splits, fours, torch.full((len(fours),), 4))
+    assert [index for index, value in enumerate(measurement.class_recall) if value is not None] == [4]
+    assert measurement.class_recall_floor == [None] * 10, "179 other reals are 18 of each class"
+    assert measurement.recall_floor is not None
+    assert measurement.class_agreement[:4] == [None] * 4
     few = measured(splits, fours[:49])
     assert (few.precision, few.recall, few.precision_floor, few.recall_floor) == (None, None) * 2
 
 
 def test_the_floor_uses_no_more_images_than_fakes(splits):
     fake = splits.train.select(torch.arange(len(splits.train)).roll(1))
-    found = measure(load_judge(), splits.train, fake.images[:700], fake.labels[:700], splits.train)
-    assert all(floor is not None and floor > 0.5 for floor in found.class_recall_floor)
+    measurement = measure(load_judge(), splits.train, fake.images[:700], fake.labels[:700], splits.train)
+    assert all(floor is not None and floor > 0.5 for floor in measurement.class_recall_floor)
 
 
 def test_a_single_class_changes_shares_and_distance(splits):
     ones = splits.train.images[splits.train.labels == 1].repeat(3, 1, 1, 1)
-    found = measured(splits, ones, torch.ones(len(ones), dtype=torch.int64))
-    assert found.classes_present <= 2
-    assert found.frechet_distance > 10
-    assert found.label_agreement > 0.8
+    measurement = measured(splits, ones, torch.ones(len(ones), dtype=torch.int64))
+    assert measurement.classes_present <= 2
+    assert measurement.frechet_distance > 10
+    assert measurement.label_agreement > 0.8
     assert measured(splits, ones, torch.zeros(len(ones), dtype=torch.int64)).label_agreement < 0.1
 
 
 def test_too_few_images_give_no_frechet_distance_and_valid_json(splits):
-    found = measured(splits, splits.train.images[:255])
-    assert found.frechet_distance is None
-    assert found.frechet_floor is None
+    measurement = measured(splits, splits.train.images[:255])
+    assert measurement.frechet_distance is None
+    assert measurement.frechet_floor is None
     assert measured(splits, splits.train.images[:256]).frechet_distance is not None
-    assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
+    assert json.loads(json.dumps(asdict(measurement), allow_nan=False)) == asdict(measurement)
 
 
 def test_unlabelled_reals_have_no_agreement(splits):
@@ -102,10 +106,10 @@ def test_unlabelled_reals_have_no_agreement(splits):
     assert measure(load_judge(), bare, splits.train.images[:300]).agreement_on_real is None
 
 
-@pytest.mark.parametrize(("count", "asked", "word"), [(1, None, "at least two"), (5, [1, 2], "5 fakes need")])
-def test_invalid_input_is_rejected(splits, count, asked, word):
+@pytest.mark.parametrize(("count", "requested", "word"), [(1, None, "at least two"), (5, [1, 2], "5 fakes need")])
+def test_invalid_input_is_rejected(splits, count, requested, word):
     with pytest.raises(UserError, match=word):
-        measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
+        measured(splits, splits.train.images[:count], None if requested is None else torch.tensor(requested))
 
 
 @pytest.mark.slow
@@ -113,8 +117,8 @@ def test_invalid_input_is_rejected(splits, count, asked, word):
 def test_training_digits_measure_like_test_digits():
     mnist = load("mnist")
     fake = mnist.train.select(slice(0, 3000))
-    found = measure(load_judge(), mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)
-    assert found.frechet_distance < 3 * found.frechet_floor
-    assert 0.9 < found.within_class_spread < 1.2
-    assert found.classes_present == 10
-    assert found.confident > 0.98
+    measurement = measure(load_judge(), mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)
+    assert measurement.frechet_distance < 3 * measurement.frechet_floor
+    assert 0.9 < measurement.within_class_spread < 1.2
+    assert measurement.classes_present == 10
+    assert measurement.confident > 0.98

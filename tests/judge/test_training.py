@@ -42,8 +42,8 @@ def test_a_few_epochs_on_few_digits_give_high_accuracy(splits):
 def test_a_judge_survives_its_file(tmp_path):
     judge = load_judge()
     digest = save_judge(tmp_path / "copy.safetensors", judge.network, judge.card)
-    network, card, found = read_judge(tmp_path / "copy.safetensors")
-    assert found == digest == judge.hash
+    network, card, stored_hash = read_judge(tmp_path / "copy.safetensors")
+    assert stored_hash == digest == judge.hash
     assert card == judge.card
     assert all(torch.equal(value, judge.network.state_dict()[name]) for name, value in network.state_dict().items())
 

@@ -73,8 +73,8 @@ def test_invalid_shares_are_rejected(shares, reference, word):
 
 
 def test_modes_with_a_sample_are_counted_and_samples_without_mode_ignored():
-    found = mode_coverage([0, 0, 3, -1, 3, -1], 4)
-    assert found == (2, pytest.approx(np.log(2)))
+    coverage = mode_coverage([0, 0, 3, -1, 3, -1], 4)
+    assert coverage == (2, pytest.approx(np.log(2)))
     assert mode_coverage(torch.arange(4), 4) == (4, 0)
     assert mode_coverage([1, 1], 4) == (1, pytest.approx(np.log(4)))
 
@@ -108,9 +108,9 @@ def test_invalid_modes_are_rejected(modes, reference, word):
 @pytest.mark.parametrize(("n", "floor"), [(26_000, 0.0194), (50_000, 0.0101)])
 def test_a_perfect_generator_over_1000_modes_has_the_floor_of_the_scorecard(n, floor):
     random = np.random.default_rng(3)
-    found = [mode_coverage(random.integers(0, 1000, n), 1000) for _ in range(40)]
-    assert {each.modes for each in found} == {1000}
-    kl = np.mean([each.reverse_kl for each in found])
+    coverages = [mode_coverage(random.integers(0, 1000, n), 1000) for _ in range(40)]
+    assert {each.modes for each in coverages} == {1000}
+    kl = np.mean([each.reverse_kl for each in coverages])
     # (K − 1)/2N is the first term of the bias, the second is smaller by about K/6N
     assert kl == pytest.approx(floor, abs=0.0002)
     assert kl == pytest.approx(999 / (2 * n), rel=0.02)

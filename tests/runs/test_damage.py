@@ -54,21 +54,21 @@ def changed(values, path, value):
 
 def damaged_values(values, count, seed):
     """Values with a missing entry, or an entry of another type."""
-    lot = random.Random(seed)
+    rng = random.Random(seed)
     every = sorted(places(values), key=repr)
     for _ in range(count):
-        yield changed(values, lot.choice(every), lot.choice([KeyError, *VALUES]))
+        yield changed(values, rng.choice(every), rng.choice([KeyError, *VALUES]))
 
 
 def damaged_bytes(content, count, seed):
     """Bytes that are cut off, replaced or appended."""
-    lot = random.Random(seed)
+    rng = random.Random(seed)
     yield from (head + content for head in HEADS[1:])
     yield b""
     for _ in range(count):
-        at, to = sorted(lot.randrange(len(content) + 1) for _ in range(2))
-        middle = bytes(lot.randrange(256) for _ in range(lot.randrange(4)))
-        yield lot.choice([content[:at], content[:at] + middle + content[at + 1 :], content[:at] + content[to:]])
+        at, to = sorted(rng.randrange(len(content) + 1) for _ in range(2))
+        middle = bytes(rng.randrange(256) for _ in range(rng.randrange(4)))
+        yield rng.choice([content[:at], content[:at] + middle + content[at + 1 :], content[:at] + content[to:]])
 
 
 def used(do, *arguments):
@@ -76,8 +76,8 @@ def used(do, *arguments):
     try:
         do(*arguments)
     except UserError as refusal:
-        said = str(refusal)
-        assert said and said.isprintable() and len(said) < 2000, repr(said)
+        message = str(refusal)
+        assert message and message.isprintable() and len(message) < 2000, repr(message)
         return False
     return True
 
@@ -143,16 +143,16 @@ EVALUATION = Evaluation(
 
 
 @pytest.mark.parametrize("words", ["", " \n", "a\nb", "a\0b\x1b[31m", "9" * 5000, "\udcff"])
-def test_whatever_a_refusal_is_made_of_it_is_one_line_that_can_be_printed(words):
-    said = str(UserError(f"{words}"))
-    assert said and said.isprintable() and len(said) < 2000
+def test_every_refusal_is_one_printable_line(words):
+    message = str(UserError(f"{words}"))
+    assert message and message.isprintable() and len(message) < 2000
 
 
 def test_verdicts_and_evaluations_are_read_back():
     assert Verdict.from_dict(json.loads(json.dumps(VERDICT.to_dict()))) == VERDICT
 
 
-def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(trained, tmp_path):
+def test_a_verdict_of_another_version_is_read_if_it_has_the_needed_entries(trained, tmp_path):
     line = json.loads(json.dumps(VERDICT.to_dict()))
     newer = {**line, "measured": {**line["measured"], "sharpness": 1}, "by": "me"}
     older = {**line, "measured": {k: v for k, v in line["measured"].items() if k not in ("recall", "total_spread")}}
@@ -162,7 +162,7 @@ def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(tra
         assert Verdict.from_dict(lacking) is None
 
 
-def test_a_verdict_that_cannot_be_read_is_measured_anew(tmp_path, monkeypatch):
+def test_an_unreadable_verdict_is_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr("ganforge.experiment.verdict.FAKES", 300)
     order = dict(steps=2, changes=["batch_size=8"], data="digits", out="runs", seeds=1)
     ganforge.train_seeds("vanilla", **order)
@@ -178,9 +178,9 @@ def test_damage_to_lines_of_metrics_and_log(trained, tmp_path):
     readable = 0
     for damage in damaged_values(verdict, 200, 4):
         folder.metrics.write_text(json.dumps(damage) + "\n")
-        kept = complete_run(folder).verdict
-        readable += kept is not None
-        assert kept is None or (kept.words.strip() and kept.figures)
+        restored = complete_run(folder).verdict
+        readable += restored is not None
+        assert restored is None or (restored.words.strip() and restored.figures)
     assert 20 < readable < 190
     for damage in damaged_values({**log, "d_real": 0.5, "d_fake": 0.5, "epoch": 1.0}, 100, 5):
         folder.log.write_text(json.dumps(damage) + "\n" + json.dumps(log) + "\n")
@@ -205,7 +205,7 @@ def test_damage_to_an_evaluation(tmp_path):
     assert 30 < sum(outcomes) < 270
 
 
-def test_damage_to_what_stands_beside_the_weights(trained, tmp_path):
+def test_damage_to_the_metadata_of_the_weights(trained, tmp_path):
     tensors, note = read_tensors(RunFolder(trained[0]).generator)
     file = tmp_path / "generator.safetensors"
     outcomes = []
@@ -215,7 +215,7 @@ def test_damage_to_what_stands_beside_the_weights(trained, tmp_path):
     assert 5 < sum(outcomes) < 100
 
 
-def test_a_checkpoint_that_does_not_say_how_far_it_was_is_damaged(trained, tmp_path):
+def test_a_checkpoint_without_a_valid_step_is_damaged(trained, tmp_path):
     file = tmp_path / "step-000000002.safetensors"
     tensors, note = read_tensors(RunFolder(trained[0]).checkpoints / file.name)
     for damage in ({**note, "step": "2"}, {**note, "step": -1}, {**note, "images_seen": None}, {"images_seen": 16}):

@@ -477,14 +477,14 @@ def test_every_shape_fits(width, height, side, pad):
 
 
 @pytest.mark.parametrize(
-    ("given", "resize_mode"),
+    ("value", "resize_mode"),
     [(None, None), (32, ResizeMode(32, False)), ("8", ResizeMode(8, False)), ("64-pad", ResizeMode(64, True))],
 )
-def test_resize_values_are_parsed(given, resize_mode):
-    assert parse_resize(given) == resize_mode
+def test_resize_values_are_parsed(value, resize_mode):
+    assert parse_resize(value) == resize_mode
 
 
-@pytest.mark.parametrize("given", ["7", 65, "0", "-8", "32x32", "32-PAD", "pad", "", "3.5", "99999999999", "٣٢"])
-def test_wrong_resize_values_are_refused(given):
+@pytest.mark.parametrize("value", ["7", 65, "0", "-8", "32x32", "32-PAD", "pad", "", "3.5", "99999999999", "٣٢"])
+def test_wrong_resize_values_are_refused(value):
     with pytest.raises(UserError, match="--resize"):
-        parse_resize(given)
+        parse_resize(value)

@@ -462,9 +462,9 @@ def test_a_damaged_member_is_an_unreadable_picture(tmp_path):
 def test_the_second_load_decodes_nothing(tmp_path, cache, monkeypatch):
     from ganforge.data.sources import image_folder
 
-    path, told = as_folder(tmp_path, CLASSES), []
-    first = load(path, reading=lambda *news: told.append(news))
-    assert told == [("looking through set", 20, 20), ("reading set", 20, 20)]
+    path, reports = as_folder(tmp_path, CLASSES), []
+    first = load(path, reading=lambda *report: reports.append(report))
+    assert reports == [("looking through set", 20, 20), ("reading set", 20, 20)]
     monkeypatch.setattr(image_folder, "decode", pytest.fail)
     second = load(path)
     assert second.origin == first.origin
@@ -505,8 +505,8 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, cache, damage):
 
 def test_a_refused_source_leaves_nothing_in_the_cache(tmp_path, cache):
     refusal(as_folder(tmp_path, FLAT | {"bad.png": BAD["cut short"]}))
-    left = {path.name for path in cache.rglob("*") if path.suffix != ".lock"}
-    assert left == {"CACHEDIR.TAG", "pictures"}
+    names = {path.name for path in cache.rglob("*") if path.suffix != ".lock"}
+    assert names == {"CACHEDIR.TAG", "pictures"}
 
 
 def test_a_full_disk_is_one_line(tmp_path, cache, monkeypatch):
@@ -547,9 +547,11 @@ def test_the_cached_parts_equal_a_split_in_memory(tmp_path):
     stored = load(as_folder(tmp_path, CLASSES))
     levels = np.array([level for name in ("cat", "dog") for level, of in EXPECTED if of == name], np.uint8)
     images = np.broadcast_to(levels[:, None, None, None], (20, 1, 8, 8)).copy()
-    held = load((images, np.arange(20) // 10))
+    in_memory = load((images, np.arange(20) // 10))
     for one, other in zip(
-        (stored.train, stored.validation, stored.test), (held.train, held.validation, held.test), strict=True
+        (stored.train, stored.validation, stored.test),
+        (in_memory.train, in_memory.validation, in_memory.test),
+        strict=True,
     ):
         assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
 

@@ -373,7 +373,9 @@ def test_damage_anywhere_in_a_zip_is_refused_or_harmless(tmp_path, method):
 
 
 def test_folders_of_a_zip_may_end_in_a_backslash(tmp_path):
-    files = {"set\\": b"", "set\\cat\\": b""} | {"set\\" + name.replace("/", "\\"): it for name, it in CLASSES.items()}
+    files = {"set\\": b"", "set\\cat\\": b""} | {
+        "set\\" + name.replace("/", "\\"): content for name, content in CLASSES.items()
+    }
     path = write(tmp_path, zipped(files), "set.zip")
     assert contents(load(path)) == EXPECTED
     assert Zip(path).folders() == ["set", "set/cat", "set/dog"]
@@ -419,12 +421,12 @@ def as_zip(path, files):
 
 
 @pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
-@pytest.mark.parametrize(("stored", "said"), [(COMPOSED, APART), (APART, COMPOSED)])
-def test_both_unicode_forms_of_an_accent_are_the_same_name(tmp_path, pack, stored, said):
+@pytest.mark.parametrize(("stored", "listed"), [(COMPOSED, APART), (APART, COMPOSED)])
+def test_both_unicode_forms_of_an_accent_are_the_same_name(tmp_path, pack, stored, listed):
     import json
 
     names = [f"{stored}/{stored}{n}.png" for n in range(20)]
-    labels = json.dumps({"labels": [[f"{said}\\{said}{n}.png", n % 2] for n in range(20)]})
+    labels = json.dumps({"labels": [[f"{listed}\\{listed}{n}.png", n % 2] for n in range(20)]})
     files = {name: png(n) for n, name in enumerate(names)}
     (tmp_path / "labelled").mkdir()
     labelled = pack(tmp_path / "labelled", files | {"dataset.json": labels.encode()})
@@ -439,7 +441,7 @@ def test_both_unicode_forms_of_an_accent_are_the_same_name(tmp_path, pack, store
 @pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
 @pytest.mark.parametrize("name", ["{}.png", "{}/same.png", "{}/{}.png"])
 def test_names_that_differ_only_in_unicode_form_are_duplicates(tmp_path, pack, name):
-    container = pack(tmp_path, {name.format(it, it): png() for it in (COMPOSED, APART)})
+    container = pack(tmp_path, {name.format(accent, accent): png() for accent in (COMPOSED, APART)})
     with pytest.raises(UserError, match="twice"):
         if container.is_dir():
             Folder(container)
