@@ -272,36 +272,32 @@ def _arrays_in(source: Source, rules: ReadingRules) -> Iterator[StoredArray]:
         start = stream.read(2)
         stream.seek(0)
         if start != b"PK":
-            yield _array_of_file(source, stream)
+            yield _stored_array(source, stream, rules)
             return
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
-                if not member.filename.endswith(".npy"):
-                    continue
-                with archive.open(member) as content:
-                    yield _member(source, member, content, rules)
+                if member.filename.endswith(".npy"):
+                    with archive.open(member) as content:
+                        yield _stored_array(source, content, rules, member)
 
 
-def _array_of_file(source: Source, stream: IO[bytes]) -> StoredArray:
-    shape, _, dtype = npy_header(stream, source.where)
+def _stored_array(
+    source: Source, stream: IO[bytes], rules: ReadingRules, member: zipfile.ZipInfo | None = None
+) -> StoredArray:
+    """Read the header of a .npy from ``stream``: a file, or a member of an archive."""
+    key = member.filename.removesuffix(".npy") if member else ""
+    name, place = (key, place_of(key, rules)) if member else (source.name, NOWHERE)
+    where = f"{source.where} [{one_line(key)}]" if member else source.where
+    shape, _, dtype = npy_header(stream, where)
 
     def read() -> Array:
         with source.opened() as content:
-            return read_npy(content, source.where)
+            if not member:
+                return read_npy(content, where)
+            with zipfile.ZipFile(content) as archive, archive.open(member) as unpacked:
+                return read_npy(unpacked, where)
 
-    return StoredArray(source.name, "", NOWHERE, shape, dtype, source, read)
-
-
-def _member(source: Source, member: zipfile.ZipInfo, content: IO[bytes], rules: ReadingRules) -> StoredArray:
-    key = member.filename.removesuffix(".npy")
-    where = f"{source.where} [{one_line(key)}]"
-    shape, _, dtype = npy_header(content, where)
-
-    def read() -> Array:
-        with source.opened() as stream, zipfile.ZipFile(stream) as archive, archive.open(member) as packed:
-            return read_npy(packed, where)
-
-    return StoredArray(key, key, place_of(key, rules), shape, dtype, source, read)
+    return StoredArray(name, key, place, shape, dtype, source, read)
 
 
 def npy_header(stream: IO[bytes], where: str) -> tuple[Shape, bool, np.dtype[Any]]:
