@@ -1,4 +1,4 @@
-"""README and docs keep those of their promises that can be checked by reading."""
+"""Promises of README and docs that can be checked by reading the files."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Memory-mapped image sets: every part is a view of one map, and nothing copies the whole of it."""
+"""Memory-mapped image sets: every part is a view of one map, and no operation copies the whole map."""
 
 import dataclasses
 import os

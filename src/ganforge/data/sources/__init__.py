@@ -4,7 +4,7 @@
 
 - pictures (PNG, JPEG, …): `image_folder` finds them with `folder_layout` in a container (`containers`, `archives`, or
   `parquet_pictures`) and decodes each with `decode_image`;
-- arrays and tables: `readers` lists the files with `table_files`; `idx`, `arrays`, `csv_tables` or `parquet` reads them;
+- arrays and tables: `readers` lists files with `table_files`; `idx`, `arrays`, `csv_tables` or `parquet` reads them;
   `large_npy` copies large arrays to the cache instead;
 - Python objects: `objects`;
 - data sets with a name: `registry`, `fetch` and `dataset_formats`;
