@@ -58,7 +58,7 @@ class Curve:
             return
         began = time.perf_counter()
         self._marks = [mark for mark in self._marks if mark > now]
-        images = generate_images(self._experiment.publish(state), N, seed=0)
+        images = generate_images(self._experiment.freeze_for_sampling(state), N, seed=0)
         values = compute_metrics(self._real, self._eye.look(images.images, images.labels), 10)
         self.points.append((now, values["frechet_distance"], values["label_agreement"]))
         print(
