@@ -30,7 +30,7 @@ class Clock(TorchDispatchMode):
     """Times every operation that is called below it; ``seconds`` and ``calls`` by name and by shapes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seconds: dict[tuple[str, str], float] = defaultdict(float)
         self.calls: dict[tuple[str, str], int] = defaultdict(int)
 

@@ -40,8 +40,8 @@ from ganforge.judge.shipped import load_judge  # noqa: E402
 class Curve:
     """Measures at the marks, with the clock stopped."""
 
-    def __init__(self, experiment: Experiment, eye: FeatureExtractor) -> None:
-        self._experiment, self._eye, self._lost = experiment, eye, 0.0
+    def __init__(self, experiment: Experiment, eye: FeatureExtractor, limit: float) -> None:
+        self._experiment, self._eye, self._limit, self._lost = experiment, eye, limit, 0.0
         test = random_subset(splits.test, N, "reals")
         self._real, self._marks = eye.look(test.images, test.labels), list(MARKS)
         self._started = time.perf_counter() - START_UP
@@ -51,6 +51,10 @@ class Curve:
         """Since the start, without measuring."""
         return time.perf_counter() - self._started - self._lost
 
+    def is_over(self, state: State) -> bool:
+        """Whether ``limit`` seconds have passed."""
+        return self.seconds() > self._limit
+
     def __call__(self, state: State, stats: Stats) -> None:
         """Measure, if a mark has passed."""
         now = self.seconds()
@@ -58,7 +62,7 @@ class Curve:
             return
         began = time.perf_counter()
         self._marks = [mark for mark in self._marks if mark > now]
-        images = generate_images(self._experiment.publish(state), N, seed=0)
+        images = generate_images(self._experiment.freeze_for_sampling(state), N, seed=0)
         values = compute_metrics(self._real, self._eye.look(images.images, images.labels), 10)
         self.points.append((now, values["frechet_distance"], values["label_agreement"]))
         print(
@@ -77,7 +81,7 @@ def main() -> None:
     print(f"{recipe.name}, {recipe.precision}; start-up {START_UP:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)
-        curve = Curve(experiment, eye)
+        curve = Curve(experiment, eye, limit)
         state = experiment.new_state()
         loop.train(
             state,
@@ -85,7 +89,7 @@ def main() -> None:
             recipe,
             experiment.streams(),
             experiment.draws(),
-            stop=lambda _, curve=curve: curve.seconds() > limit,
+            stop=curve.is_over,
             hooks=[curve],
         )
         low = [point[1] <= S1 for point in curve.points]

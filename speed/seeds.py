@@ -42,6 +42,9 @@ def main() -> None:
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
+        plain: tuple[str, ...]
+        ours: tuple[str, ...]
+        ways: dict[str, tuple[str, ...]]
         if name == "vanilla":
             data = place / "digits.npz"
             np.savez(data, images=np.random.default_rng(0).integers(0, 256, (60_000, 28, 28), dtype=np.uint8))

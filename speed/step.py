@@ -85,7 +85,7 @@ class PlainDcgan:
             nn.ReLU(),
             nn.ConvTranspose2d(64, 1, 4, 2, 1),
             nn.Tanh(),
-        ).to(memory_format=layout)
+        ).to(memory_format=layout)  # type: ignore[call-overload]
         self.discriminator = nn.Sequential(
             nn.Conv2d(1, 64, 4, 2, 1),
             nn.LeakyReLU(0.2),
@@ -94,7 +94,7 @@ class PlainDcgan:
             nn.LeakyReLU(0.2),
             nn.Flatten(),
             nn.Linear(128 * 7 * 7, 1),
-        ).to(memory_format=layout)
+        ).to(memory_format=layout)  # type: ignore[call-overload]
         self.g_adam = torch.optim.Adam(self.generator.parameters(), 2e-4, betas=(0.5, 0.999), fused=True)
         self.d_adam = torch.optim.Adam(self.discriminator.parameters(), 2e-4, betas=(0.5, 0.999), fused=True)
 
@@ -123,8 +123,14 @@ class Tutorial:
 
     def __init__(self, python: str, steps: int) -> None:
         script, data = Path(__file__).with_name("tutorial.py"), Path(os.environ["GANFORGE_DATA"]) / "mnist"
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self.steps, self.process = steps, subprocess.Popen([python, str(script), str(data), "steps"], **pipes)
+        self.steps = steps
+        self.process = subprocess.Popen(
+            [python, str(script), str(data), "steps"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self._answer()
 
     def __call__(self) -> None:
@@ -140,7 +146,7 @@ class Tutorial:
             sys.exit("speed/tutorial.py ended: does its Python have TensorFlow and matplotlib?")
 
 
-PLAIN = {"vanilla": PlainVanilla, "dcgan": PlainDcgan}
+PLAIN: dict[str, type[PlainVanilla | PlainDcgan]] = {"vanilla": PlainVanilla, "dcgan": PlainDcgan}
 
 
 class Ours:

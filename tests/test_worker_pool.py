@@ -1,5 +1,6 @@
 """Commands in worker processes: their results, their errors, and how they stop."""
 
+import os
 import subprocess
 import sys
 
@@ -38,6 +39,7 @@ def test_one_process_does_one_job_after_the_other(monkeypatch, bars_file):
     assert len(started) == 1 and first == third and "vanilla" in str(second)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script in the place of Python")
 def test_the_error_of_a_dead_process_quotes_its_last_line(monkeypatch, tmp_path):
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nread job\necho first words >&2\necho illegal instruction >&2\nexit 132\n")

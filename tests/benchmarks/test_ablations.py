@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ganforge.benchmarks.ablations as room
-from conftest import needs_mnist
+from conftest import UNWRITABLE, needs_mnist
 from ganforge.benchmarks import mode_coverage, task_queue
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport, title
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, POINTS, AblationSetup, Digits, Ring
@@ -158,7 +158,7 @@ def test_a_folder_is_of_one_base(tmp_path, monkeypatch):
         ({"seeds": 0}, "--seeds 0: must be more than 0"),
         ({"steps": 0}, "--steps 0: must be more than 0"),
         ({"out": "taken"}, "taken holds other files (thesis.tex"),
-        ({"out": "/proc/x"}, "cannot write to /proc/x"),
+        ({"out": UNWRITABLE}, f"cannot write to {UNWRITABLE}"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, options, words):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from conftest import UNWRITABLE
 from ganforge.benchmarks import problems
 from ganforge.benchmarks.mode_coverage import Trial, benchmark, is_curve_step, read_result
 from ganforge.benchmarks.mode_report import Report
@@ -101,7 +102,7 @@ def test_the_points_of_the_ring_are_found_within_seconds():
         ({"recipe": "cgan"}, "cannot draw the points"),
         ({"recipe": "dcgan"}, "cannot draw the points"),
         ({"out": "taken"}, "holds other files"),
-        ({"out": "/proc/x"}, "cannot write to"),
+        ({"out": UNWRITABLE}, "cannot write to"),
         ({"out": "done"}, "holds a benchmark of another recipe"),
         ({"out": "broken"}, "is damaged"),
     ],

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -236,7 +235,7 @@ def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monk
     from ganforge.experiment import preflight
 
     def interrupted(*_, **__):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
 
     monkeypatch.setattr(preflight, "load_data", interrupted)
     code, _, err = run_command("train", "vanilla", "--data", bars_file)
@@ -259,7 +258,7 @@ def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch)
 
     train = ("train", "vanilla", "--data", "digits", "--steps", 3, "--out", "run")
     with monkeypatch.context() as impatient:
-        impatient.setattr(run, "judge_run", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        impatient.setattr(run, "judge_run", lambda *_: signal.raise_signal(signal.SIGINT))
         code, _, err = run_command(*train)
     assert code == 130
     assert "ganforge resume run" in err

@@ -1,6 +1,8 @@
 import pytest
 
-from ganforge.diagnosis.findings import find
+from ganforge.diagnosis import findings
+from ganforge.diagnosis.findings import Finding, find
+from ganforge.experiment.verdict import Verdict
 
 HEALTHY = {
     "noun": "digit",
@@ -211,3 +213,16 @@ def test_posterior_collapse_is_reported_before_its_consequences():
 def test_runs_without_discriminator_get_no_remedy_for_one():
     (found,) = find({**HEALTHY, "within_class_spread": 0.01}, DRAWN)
     assert found.name == "mode-collapse" and "discriminator" not in found.remedy
+
+
+def test_a_new_finding_is_a_function_and_its_name_in_checks(monkeypatch):
+    def seldom_sure(measured, log):
+        return Finding("seldom-sure", 1, "the judge is seldom sure", "train") if measured["confident"] < 0.9 else None
+
+    monkeypatch.setattr(findings, "CHECKS", (*findings.CHECKS, seldom_sure))
+    assert names() == ["healthy"]
+    assert names(confident=0.8) == ["seldom-sure"]
+    assert names(confident=0.8, label_agreement=0.11) == ["label-ignored", "seldom-sure"]
+    assert names(confident=0.8, total_spread=0.001) == ["mode-collapse"]  # which explains the rest
+    verdict = Verdict(measured=None, findings=tuple(find({**HEALTHY, "confident": 0.8}, EVEN)))
+    assert verdict.words == "the judge is seldom sure. Try: train"

@@ -98,7 +98,7 @@ def test_a_signal_saves_first(bars_file, straight):
     class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 17:
-                os.kill(os.getpid(), signal.SIGTERM)
+                signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(Interrupted, match=r"stopped at step 17 .*ganforge resume run"):
         ganforge.train("udacity-deep", data=bars_file, out="run", steps=60, changes=SMALL, watcher=Stopping())

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from ganforge.errors import UserError
 from ganforge.judge.files import read_judge, save_judge
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, train_and_save, train_judge
+
+TOOL = Path(__file__).parents[2] / "tools" / "train_digit_judge.py"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def test_data_unfit_for_a_judge_are_rejected(shape, label, word):
 
 
 def test_the_command_reports_wrong_input_in_one_line_and_exits_with_2(tmp_path):
-    command = [sys.executable, "-m", "ganforge.judge.training", "--data", "no-such-data", "--out", str(tmp_path / "j")]
+    command = [sys.executable, str(TOOL), "--data", "no-such-data", "--out", str(tmp_path / "j")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no-such-data" in done.stderr

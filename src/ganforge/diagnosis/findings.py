@@ -69,13 +69,10 @@ def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[
     """
     if adversary_free := _without_adversary(measured, log):
         return [adversary_free]
-    # A collapse also removes classes and label agreement; reporting these too would hide the cause.
-    collapse = _collapse(measured, log)
-    checks: tuple[Check, ...] = (_discriminator_won, _not_yet, _classes, _label)
+    collapse, checks = _collapse(measured, log), CHECKS
     if collapse and collapse.severity == 2:
+        # A collapse also removes classes and label agreement; reporting these too would hide the cause.
         checks = () if collapse.name == "not-started" else (_discriminator_won,)
-    if collapse is None and _readable(measured):
-        checks = (*checks, _handwritings)
     findings = [finding for finding in (collapse, *(check(measured, log) for check in checks)) if finding]
     if not findings:
         return [_well(measured, log)]
@@ -241,7 +238,12 @@ def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
 
 
 def _handwritings(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    """Check the class with the lowest recall relative to its floor, among the classes that follow their label."""
+    """Check the class with the lowest recall relative to its floor, among the classes that follow their label.
+
+    Images that are unreadable, or too much alike altogether, have low recall for that reason alone.
+    """
+    if not _readable(measured) or _collapse(measured, log):
+        return None
     names, accuracy = measured["class_names"], measured["agreement_on_real"] or 1.0
     rows = zip(
         names,
@@ -285,3 +287,7 @@ def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Fin
     return Finding(
         "label-half-followed", 1, f"the label is followed in {agreement:.0%} of the pictures only", _longer(log)
     )
+
+
+CHECKS: tuple[Check, ...] = (_discriminator_won, _not_yet, _classes, _label, _handwritings)
+"""The checks of a run with a discriminator; of a collapsed run only what explains the collapse is shown."""

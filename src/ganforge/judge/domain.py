@@ -2,7 +2,7 @@
 
 The judge's confidence does not answer this: it is as high for the letters S, Z, O and l as for the digits 5, 2, 0 and
 1. A small network on the judge's features answers it. It was trained on digits in many handwritings and fonts against
-letters, mirrored digits, scribbles and garments (docs/foreign.py trains it, docs/judge.md has the measurements).
+letters, mirrored digits, scribbles and garments (tools/foreign_images.py trains it, docs/judge.md has the figures).
 """
 
 from functools import cache

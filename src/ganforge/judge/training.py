@@ -1,20 +1,16 @@
-"""Training of a judge; for digits: ``python -m ganforge.judge.training --data mnist --out FILE``."""
+"""Training of a judge, on any labelled images of 8 to 64 pixels a side."""
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
-from ganforge.errors import RunFailed, UserError
+from ganforge.errors import UserError
 from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
@@ -183,40 +179,3 @@ def train_and_save(
     )
     save_judge(path, network, card)
     return card
-
-
-def main() -> int:
-    """Train a judge from the command line, with progress on stderr; return 2 for wrong input, 3 for a full disk."""
-    from ganforge.data.load import load
-
-    parser = argparse.ArgumentParser(prog="python -m ganforge.judge.training", description=train_judge.__doc__)
-    parser.add_argument("--data", default="mnist", help="a data set with labels")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--version", default="digits-1", help="name of the judge")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    columns = (TextColumn("loss {task.fields[loss]:.3f}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("training", loss=float("nan"))
-            card = train_and_save(
-                load(arguments.data),
-                arguments.out,
-                arguments.version,
-                arguments.epochs,
-                arguments.seed,
-                report=lambda done, total, loss: progress.update(task, completed=done, total=total, loss=loss),
-            )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(error, file=sys.stderr)
-        return 3
-    print(f"{arguments.out}: validation {card.validation_accuracy:.2%}, test {card.test_accuracy:.2%}", file=sys.stderr)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

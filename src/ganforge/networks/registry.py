@@ -1,8 +1,11 @@
 """Builders of generators, discriminators and encoders from their recipe tables."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from functools import cache, reduce
+from operator import or_
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, TypeAdapter, WrapValidator
 from torch import nn
 
 from ganforge.networks.conditioning import LatentClassGenerator
@@ -36,15 +39,13 @@ from ganforge.networks.subpixel import (
     SubpixelGenerator,
     SubpixelGeneratorSettings,
 )
+from ganforge.settings import Settings
 
 GeneratorSettings = MlpGeneratorSettings | DcganGeneratorSettings | StridedGeneratorSettings | SubpixelGeneratorSettings
 DiscriminatorSettings = (
     MlpDiscriminatorSettings | DcganDiscriminatorSettings | StridedDiscriminatorSettings | SubpixelDiscriminatorSettings
 )
 EncoderSettings = MlpEncoderSettings | DcganEncoderSettings | SubpixelEncoderSettings
-GeneratorTable = Annotated[GeneratorSettings, Field(discriminator="family")]
-DiscriminatorTable = Annotated[DiscriminatorSettings, Field(discriminator="family")]
-EncoderTable = Annotated[EncoderSettings, Field(discriminator="family")]
 
 GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
     MlpGeneratorSettings: MlpGenerator,
@@ -64,6 +65,22 @@ ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
     SubpixelEncoderSettings: SubpixelDiscriminator,
 }
 """An encoder is a discriminator network with an `EncodingHead`."""
+
+
+@cache
+def _union(settings: tuple[type[Settings], ...]) -> TypeAdapter[Any]:
+    union: Any = Annotated[reduce(or_, settings), Field(discriminator="family")]
+    return TypeAdapter(union)
+
+
+def _by_family(networks: Mapping[Any, type[nn.Module]]) -> WrapValidator:
+    """Return a validator that reads a table as the settings of its family, among the networks registered by then."""
+    return WrapValidator(lambda table, _: _union(tuple(networks)).validate_python(table))
+
+
+GeneratorTable = Annotated[GeneratorSettings, SerializeAsAny(), _by_family(GENERATORS)]
+DiscriminatorTable = Annotated[DiscriminatorSettings, SerializeAsAny(), _by_family(DISCRIMINATORS)]
+EncoderTable = Annotated[EncoderSettings, SerializeAsAny(), _by_family(ENCODERS)]
 
 LOGIT_ONLY = HeadSpec()
 

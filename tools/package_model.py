@@ -1,7 +1,7 @@
-"""Packages a run's generator to ship with ganforge: python -m ganforge.experiment.ship RUN NAME.
+"""Packages a run's generator to ship with ganforge: python tools/package_model.py RUN NAME.
 
 Weights are stored in half precision and measured as stored, on test images; the model card holds the results.
-'make model' trains the run and calls this module.
+'make model' trains the run and calls this script.
 """
 
 import sys
@@ -67,7 +67,7 @@ Draws the requested handwritten digits: `ganforge write 20261122`, `ganforge sam
 - **What**: recipe `{saved["recipe"]}`, averaged weights at step {note["step"]:,}, stored in half precision
   ({size / 1e6:.1f} MB).
 - **How**: `{note["trained_with"]}` ({saved["seconds"]:.0f} s of training, torch {saved["versions"]["torch"]},
-  {saved["threads"]} threads), then `python -m ganforge.experiment.ship`; `make model` does both.
+  {saved["threads"]} threads), then `python tools/package_model.py`; `make model` does both.
 - **On what**: the first 55,000 training images of {note["data"]} (LeCun, Cortes, Burges), fingerprint
   `{saved["fingerprint"][:16]}`.
 

@@ -1,6 +1,7 @@
-"""The pictures of the docs, from runs: python docs/pictures.py RUN... writes docs/pictures/<recipe>.png for each.
+"""The pictures of the docs, from runs: python tools/readme_pictures.py RUN...
 
-A conditional run gives its last sheet; another one four of its sheets, one below the other.
+Writes docs/pictures/<recipe>.png for each run. A conditional run gives its last sheet; another one four of its sheets,
+one below the other.
 """
 
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-TARGET = Path(__file__).parent / "pictures"
+TARGET = Path(__file__).parents[1] / "docs" / "pictures"
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The table of all systems in docs/systems.md: three seeds of each, the same time for all, every figure over the seeds.
 
     make table MINUTES=1            # a minute for each seed on one core: about 30 minutes with two at a time
-    python docs/table.py --minutes 2 --out runs/table [--only dcgan,lsgan]
+    python tools/systems_table.py --minutes 2 --out runs/table [--only dcgan,lsgan]
 
 A run that is complete in the folder is neither trained nor measured again.
 """

@@ -1,8 +1,8 @@
-"""A blind test: python docs/blind.py MODEL draws 50 generated and 50 real test digits in random order.
+"""A blind test: python tools/blind_test.py MODEL draws 50 generated and 50 real test digits in random order.
 
-docs/pictures/blind.png is the sheet (rows A to J, ten in each, counted from 1), docs/blind-key.json says which are
-generated. Judge the sheet before you open the key: python docs/blind.py --score A1,A4,... counts a guess of the
-generated ones.
+docs/pictures/blind.png is the sheet (rows A to J, ten in each, counted from 1); tools/blind_test_key.json names the
+generated ones. Judge the sheet before you open the key; python tools/blind_test.py --score A1,A4,... counts a guess of
+the generated ones.
 """
 
 import json
@@ -16,7 +16,8 @@ from ganforge.data.load import load as load_data
 from ganforge.generation.grids import image_grid, png
 from ganforge.randomness import random_generator
 
-HERE = Path(__file__).parent
+KEY = Path(__file__).with_name("blind_test_key.json")
+SHEET = Path(__file__).parents[1] / "docs" / "pictures" / "blind.png"
 ROWS = "ABCDEFGHIJ"
 PLACES = [f"{row}{column}" for row in ROWS for column in range(1, 11)]
 
@@ -31,14 +32,14 @@ def draw(model: str) -> None:
     order = torch.randperm(100, generator=random_generator("blind", "order"))
     images = torch.cat([real, fake])[order]
     picture = image_grid(images, 10, width=840, row_names=list(ROWS), caption="50 are generated, 50 are real: which?")
-    (HERE / "pictures" / "blind.png").write_bytes(png(picture))
+    SHEET.write_bytes(png(picture))
     key = [place for place, index in zip(PLACES, order.tolist(), strict=True) if index >= 50]
-    (HERE / "blind-key.json").write_text(json.dumps({"model": model, "generated": key}) + "\n")
+    KEY.write_text(json.dumps({"model": model, "generated": key}) + "\n")
 
 
 def score(guess: set[str]) -> float:
     """Share of the hundred that were called rightly."""
-    generated = set(json.loads((HERE / "blind-key.json").read_text())["generated"])
+    generated = set(json.loads(KEY.read_text())["generated"])
     return sum((place in guess) == (place in generated) for place in PLACES) / len(PLACES)
 
 

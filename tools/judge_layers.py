@@ -1,4 +1,4 @@
-"""Choice of the judge's layer for the spread metric, and its accuracy: ``python -m ganforge.judge.layers``.
+"""Choice of the judge's layer for the spread metric, and its accuracy: ``python tools/judge_layers.py``.
 
 The last layers of a good classifier discard everything but the class (neural collapse: Papyan, Han & Donoho 2020). The
 layer for the spread within a class is therefore chosen by the response of each layer to inputs with known defects.

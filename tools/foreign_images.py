@@ -1,7 +1,7 @@
 """What the judge of digits takes for digits: a table of docs/judge.md, and the training behind it.
 
-    python docs/foreign.py                    the table, in about three minutes
-    python docs/foreign.py train [FILE]       the network that tells digits from other shapes, in about two
+    python tools/foreign_images.py                 the table, in about three minutes
+    python tools/foreign_images.py train [FILE]    the network that tells digits from other shapes, in about two
 
 All foreign shapes are drawn here: letters in the fonts that come with matplotlib (moved, slanted, bent), scribbles of
 Bézier curves, filled outlines of garments, mirrored and turned digits, noise. The training sees the training images of
@@ -51,7 +51,7 @@ class Draughtsman:
 
     def letters(self, characters: str, count: int, fonts: list[str], plain: bool = False) -> Tensor:
         """Letters in these fonts, some of them bold, each slanted and turned; ``plain``: of any size, not bent."""
-        shapes = []
+        shapes: list[np.ndarray] = []
         while len(shapes) < count:
             character, font = self.lot.choice(list(characters)), self.lot.choice(fonts)
             canvas = Image.new("L", (160, 160))
@@ -219,9 +219,10 @@ def fitted(digits: Predictions, others: Predictions) -> Domain:
             loss.backward()
             optimiser.step()
     first = domain.layers[0]
-    with torch.no_grad():  # takes the features as they are
+    assert isinstance(first, torch.nn.Linear)
+    with torch.no_grad():  # standardisation goes into the first layer, so that the network takes plain features
         first.weight /= spread
-        first.bias -= first.weight @ middle
+        first.bias.sub_(first.weight @ middle)
     return domain
 
 

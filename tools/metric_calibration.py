@@ -1,6 +1,6 @@
 """The tables of docs/measuring.md: every figure for digits whose sickness is known, and for trained runs.
 
-    python docs/calibration.py runs/vanilla runs/cgan-tutorial ...
+    python tools/metric_calibration.py runs/vanilla runs/cgan-tutorial ...
 
 All rows are of one protocol: 5,000 fakes against 5,000 of MNIST's test images. The healthy fakes are its 5,000
 validation images, which no generator was trained on.
@@ -122,8 +122,10 @@ def main(runs: list[Path]) -> None:
         FeatureExtractor(load_judge()), mnist, "test", N, say=lambda text: print(text, file=sys.stderr)
     )
     print(f"| fakes | {' | '.join(COLUMNS.values())} |\n|{'---|' * (len(COLUMNS) + 1)}")
-    for name, make in {**SICK, "training images": lambda own: mnist.train.select(slice(0, N))}.items():
-        found = yardstick.measure(make(mnist.validation.select(slice(0, N))), name)
+    healthy = mnist.validation.select(slice(0, N))
+    fakes = {name: make(healthy) for name, make in SICK.items()} | {"training images": mnist.train.select(slice(0, N))}
+    for name, images in fakes.items():
+        found = yardstick.measure(images, name)
         print(row(name, found), flush=True)
         if name == "real digits":
             print(half_widths(found))
