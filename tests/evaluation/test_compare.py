@@ -4,7 +4,7 @@ import pytest
 
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group, compare, comparison_rows, distance_to_ideal
-from ganforge.evaluation.metric_table import METRICS, Figure
+from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
 from ganforge.metrics.intervals import Interval
@@ -14,7 +14,7 @@ PROTOCOL = Protocol("digits-1", "a" * 64, "mnist", "b" * 64, "test", 1000)
 
 def group(name, *values, figure="frechet_distance", protocol=PROTOCOL):
     def evaluation(value):
-        return Evaluation(name, protocol, (Figure(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
+        return Evaluation(name, protocol, (MetricValue(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
 
     return Group(name, tuple(evaluation(value) for value in values))
 

@@ -6,8 +6,9 @@ import torch
 from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.files import ensure_writable
-from ganforge.judge.measure import measure
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge
 from ganforge.judge.user_judges import kept_file, kept_judge, version_of
@@ -65,7 +66,8 @@ def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_spl
 
 def test_metrics_use_the_judges_own_classes(bars_splits, trained):
     judge = load_judge(trained[1])
-    found = measure(judge, bars_splits.train, bars_splits.train.images, bars_splits.train.labels)
+    evaluator = Evaluator(FeatureExtractor(judge), bars_splits, "test", 480, reals=bars_splits.train)
+    found = evaluator.measure(bars_splits.train)
     assert (found.noun, found.class_names, found.classes_present) == ("class", list("0123"), 4)
     assert found.within_class_spread == pytest.approx(1)
     assert found.class_recall == [1] * 4

@@ -25,7 +25,7 @@ class Group:
 
     def values(self, figure: str) -> list[float]:
         """Return the values of a metric, one per seed that has it."""
-        return [entry.value for evaluation in self.evaluations for entry in evaluation.figures if entry.name == figure]
+        return [entry.value for evaluation in self.evaluations for entry in evaluation.metrics if entry.name == figure]
 
 
 @dataclass(frozen=True)
