@@ -137,14 +137,14 @@ def _well(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding:
     if rare:
         names, verb = (f"{noun} {rare[0]}", "is") if len(rare) == 1 else (f"{plural(noun)} {', '.join(rare)}", "are")
         missing.append(f"{names} {verb} rarely drawn")
-    distance, floor = measured.frechet_distance, measured.frechet_real_reference
-    if distance is None or not floor:
+    distance, reference = measured.frechet_distance, measured.frechet_real_reference
+    if distance is None or not reference:
         missing.append(
             "there are too few real images for a Fréchet distance, so the quality of the pictures is unknown"
         )
-    elif distance > NEAR * floor:
+    elif distance > NEAR * reference:
         missing.append(
-            f"the Fréchet distance is {distance / floor:.1f} times real against real (healthy: up to {NEAR})"
+            f"the Fréchet distance is {distance / reference:.1f} times real against real (healthy: up to {NEAR})"
         )
     if not missing:
         return Finding("healthy", 0, "healthy so far")
@@ -234,7 +234,7 @@ def _classes(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding
 
 
 def _handwritings(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    """Check the class with the lowest recall relative to its floor, among the classes that follow their label."""
+    """Check the class with the lowest recall relative to other reals, among the classes that follow their label."""
     names, accuracy = measured.class_names, measured.agreement_on_real or 1.0
     rows = zip(
         names,
@@ -244,11 +244,11 @@ def _handwritings(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Fi
         strict=True,
     )
     ratios = [
-        (recall / floor, name, recall, floor)
-        for name, recall, floor, agreement in rows
-        if recall is not None and floor and agreement and agreement >= LABEL_IGNORED * accuracy
+        (recall / reference, name, recall, reference)
+        for name, recall, reference, agreement in rows
+        if recall is not None and reference and agreement and agreement >= LABEL_IGNORED * accuracy
     ]
-    worst, name, recall, floor = min(ratios, default=(1.0, "", 1.0, 1.0))
+    worst, name, recall, reference = min(ratios, default=(1.0, "", 1.0, 1.0))
     if worst >= FEW_HANDWRITINGS:
         return None
     few = "handwritings" if measured.noun == "digit" else "ways"
@@ -256,7 +256,7 @@ def _handwritings(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Fi
         "few-handwritings",
         1,
         f"{measured.noun} {name} is drawn in few {few}: its pictures come near {recall:.0%} of the real ones, "
-        f"other real ones near {floor:.0%}",
+        f"other real ones near {reference:.0%}",
         f"look at many of {name}: if they are blurred or rough, {_longer(log)}; if the same few repeat, "
         "use a larger --set batch_size=... or --set latent.dim=...",
     )

@@ -95,16 +95,11 @@ def _summarise(metric: str, group: Group) -> Summary:
         len(values),
         float(np.mean(values)),
         sd,
-        max(values, key=lambda value: distance_to_ideal(metric, value)),
+        max(values, key=lambda value: distance_to_ideal(METRICS[metric].better, value)),
     )
 
 
-def distance_to_ideal(metric: str, value: float) -> float:
-    """Return how far a metric is from its ideal; larger is worse."""
-    return shortfall(METRICS[metric].better, value)
-
-
-def shortfall(better: str, value: float) -> float:
+def distance_to_ideal(better: str, value: float) -> float:
     """Return how far a value is from its ideal ``low``, ``high``, ``1`` or ``half``; larger is worse."""
     return {"low": value, "high": -value, "1": abs(value - 1), "half": abs(value - 0.5)}[better]
 
@@ -148,7 +143,7 @@ def _group_verdict(metric: str, groups: Sequence[Group]) -> str:
 
 
 def _distances(metric: str, group: Group) -> list[float]:
-    return [distance_to_ideal(metric, value) for value in group.values(metric)]
+    return [distance_to_ideal(METRICS[metric].better, value) for value in group.values(metric)]
 
 
 def holm(p_values: Sequence[float]) -> list[bool]:
