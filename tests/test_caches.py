@@ -107,7 +107,7 @@ def test_features(tmp_path, monkeypatch):
     images = ImageSet(torch.zeros(50, 1, 8, 8, dtype=torch.uint8), torch.full((50,), -1), (), "images")
     eye = FeatureExtractor(extractor=lambda block: block.flatten(1).float())
     monkeypatch.setattr(eye, "judge", "whose features are kept")
-    monkeypatch.setattr(eye, "look", lambda images, report=None: Features(images.flatten(1).float()))
+    monkeypatch.setattr(eye, "look", lambda images, on_progress=None: Features(images.flatten(1).float()))
 
     def look_and_remove():
         for k in range(30):

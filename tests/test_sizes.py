@@ -20,7 +20,6 @@ LONG_FUNCTIONS = {
     "experiment/api.py resume": ARGUMENTS,
     "experiment/api.py train": ARGUMENTS,
     "experiment/evaluate.py evaluate": ARGUMENTS,
-    "judge/measure.py measure": "one metric after another, each in a line or two",
     "training/step.py adversarial": "the whole step of a GAN in its order",
 }
 LONG_FILES = {

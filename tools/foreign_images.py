@@ -23,12 +23,12 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
-from ganforge.experiment.verdict import SURE
 from ganforge.judge.augmentation import Distortion, distort
-from ganforge.judge.domain import ALIKE, DOMAIN_FILE, MOST, Domain, digit_domain
+from ganforge.judge.choice import ALIKE, SURE
+from ganforge.judge.domain import DOMAIN_FILE, MOST, Domain, digit_domain
 from ganforge.judge.judge import Predictions
-from ganforge.judge.measure import CONFIDENT
 from ganforge.judge.shipped import load_judge
+from ganforge.metrics.thresholds import CONFIDENT
 
 FONTS = [
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic",

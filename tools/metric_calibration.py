@@ -100,14 +100,14 @@ SICK: dict[str, Callable[[ImageSet], ImageSet]] = {
 
 def row(name: str, found: Evaluation) -> str:
     """A line of the Markdown table."""
-    values = {figure.name: figure for figure in found.figures}
+    values = {figure.name: figure for figure in found.metrics}
     cells = [shown(values[key].value, key) if key in values else "" for key in COLUMNS]
     return f"| {name} | {' | '.join(cells)} |"
 
 
 def half_widths(found: Evaluation) -> str:
     """The same for the half-width of each interval."""
-    values = {figure.name: figure for figure in found.figures}
+    values = {figure.name: figure for figure in found.metrics}
     cells = []
     for key in COLUMNS:
         interval = values[key].interval if key in values else None
@@ -125,14 +125,14 @@ def main(runs: list[Path]) -> None:
     healthy = mnist.validation.select(slice(0, N))
     fakes = {name: make(healthy) for name, make in SICK.items()} | {"training images": mnist.train.select(slice(0, N))}
     for name, images in fakes.items():
-        found = yardstick.measure(images, name)
+        found = yardstick.evaluate(images, name)
         print(row(name, found), flush=True)
         if name == "real digits":
             print(half_widths(found))
     for run in runs:
         generator = ganforge.load(run)
         print(
-            row(f"`{run.name}`", yardstick.measure(generate_images(generator, N, seed=0), str(run), generator)),
+            row(f"`{run.name}`", yardstick.evaluate(generate_images(generator, N, seed=0), str(run), generator)),
             flush=True,
         )
 

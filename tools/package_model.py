@@ -12,11 +12,13 @@ import torch
 
 import ganforge
 from ganforge.data.load import load
+from ganforge.evaluation.evaluator import Evaluator, generate_images
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.files import write_atomically
 from ganforge.generation.generator import SHIPPED, TRUNCATION, Generator, load_generator
 from ganforge.json_text import to_json
-from ganforge.judge.measure import Measurement, measure
 from ganforge.judge.shipped import load_judge
+from ganforge.metrics.measurement import Measurement
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.runs.folder import RunFolder
 
@@ -32,9 +34,8 @@ def ship(run: Path, name: str, target: Path = SHIPPED) -> Path:
     write_tensors(file, half_precision, note)
     generator = load_generator(file)
     splits = load(saved["data"]["source"])
-    labels = torch.arange(FAKES) % len(generator.class_names)
-    fakes = generator.sample_classes(FAKES, labels, seed=0)
-    measured = measure(load_judge(), splits.test, fakes, labels, splits.train)
+    evaluator = Evaluator(FeatureExtractor(load_judge()), splits, "test", FAKES, reals=splits.test)
+    measured = evaluator.measure(generate_images(generator, FAKES, seed=0))
     card = _card(name, note, saved, measured, _count_correct(generator), file.stat().st_size)
     write_atomically(file.with_suffix(".md"), card.encode())
     return file
@@ -58,7 +59,10 @@ def _card(name: str, note: dict[str, Any], saved: dict[str, Any], m: Measurement
     def cells(values: list[float | None] | None) -> str:
         return " | ".join("" if value is None else f"{value:.3f}" for value in values or [])
 
-    recalls = [None if a is None or not b else a / b for a, b in zip(m.class_recall, m.class_recall_floor, strict=True)]
+    recalls = [
+        None if a is None or not b else a / b
+        for a, b in zip(m.class_recall, m.class_recall_real_reference, strict=True)
+    ]
     columns = "|---" * len(note["class_names"])
     return f"""# The generator `{name}`
 
@@ -73,16 +77,16 @@ Draws the requested handwritten digits: `ganforge write 20261122`, `ganforge sam
 
 ## Measured as stored
 
-{m.n_fake:,} pictures, equally many of each class, against the {m.n_real:,} test images; judge `{m.judge}`; "floor" is
-the value for other real images.
+{m.n_fake:,} pictures, equally many of each class, against the {m.n_real:,} test images; judge `{m.judge}`;
+"other reals" is the value of as many training images in their place.
 
-| | generated | floor |
+| | generated | other reals |
 |---|---|---|
 | the requested class | {m.label_agreement:.2%} | {m.agreement_on_real:.2%} |
-| Fréchet distance on the judge's features (not FID) | {m.frechet_distance:.3f} | {m.frechet_floor:.3f} |
-| spread within a class, of real | {m.within_class_spread:.3f} | {m.spread_floor:.3f} |
-| precision, 5 neighbours | {m.precision:.3f} | {m.precision_floor:.3f} |
-| recall, 5 neighbours | {m.recall:.3f} | {m.recall_floor:.3f} |
+| Fréchet distance on the judge's features (not FID) | {m.frechet_distance:.3f} | {m.frechet_real_reference:.3f} |
+| spread within a class, of real | {m.within_class_spread:.3f} | {m.spread_real_reference:.3f} |
+| precision, 5 neighbours | {m.precision:.3f} | {m.precision_real_reference:.3f} |
+| recall, 5 neighbours | {m.recall:.3f} | {m.recall_real_reference:.3f} |
 
 | class | {" | ".join(note["class_names"])} |
 |---{columns}|

@@ -97,8 +97,8 @@ def main() -> None:
         ]
         cells = [cell(group, figure) for figure in COLUMNS]
         print(f"| `{system}` | {statistics.fmean(seen) / 1e6:.2g} M | {' | '.join(cells)} |")
-    floors = {figure.name: figure.floor for figure in groups[0].evaluations[0].figures}
-    print(f"| *other real digits* | | {' | '.join(shown(floors.get(figure), figure) for figure in COLUMNS)} |")
+    references = {metric.name: metric.real_reference for metric in groups[0].evaluations[0].metrics}
+    print(f"| *other real digits* | | {' | '.join(shown(references.get(figure), figure) for figure in COLUMNS)} |")
     about = f"{protocol.judge}, n = {protocol.n:,}, {protocol.split}"
     print(f"\nprotocol {protocol.id}: {about}; {given.minutes:g} minutes for each seed on one core")
 

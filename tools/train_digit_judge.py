@@ -31,7 +31,7 @@ def main() -> int:
                 arguments.version,
                 arguments.epochs,
                 arguments.seed,
-                report=lambda done, total, loss: progress.update(task, completed=done, total=total, loss=loss),
+                on_step=lambda done, total, loss: progress.update(task, completed=done, total=total, loss=loss),
             )
     except UserError as error:
         print(error, file=sys.stderr)

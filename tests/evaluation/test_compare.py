@@ -4,7 +4,7 @@ import pytest
 
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group, compare, comparison_rows, distance_to_ideal
-from ganforge.evaluation.metric_table import METRICS, Figure
+from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
 from ganforge.metrics.intervals import Interval
@@ -14,7 +14,7 @@ PROTOCOL = Protocol("digits-1", "a" * 64, "mnist", "b" * 64, "test", 1000)
 
 def group(name, *values, figure="frechet_distance", protocol=PROTOCOL):
     def evaluation(value):
-        return Evaluation(name, protocol, (Figure(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
+        return Evaluation(name, protocol, (MetricValue(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
 
     return Group(name, tuple(evaluation(value) for value in values))
 
@@ -36,8 +36,8 @@ def test_fewer_than_three_seeds_give_no_verdict():
 
 def test_every_metric_has_an_ideal():
     assert set(kind.better for kind in METRICS.values()) == {"low", "high", "1", "half"}
-    assert distance_to_ideal("class_spread", 1.2) == pytest.approx(distance_to_ideal("class_spread", 0.8))
-    assert distance_to_ideal("copying", 0.9) > distance_to_ideal("copying", 0.5)
+    assert distance_to_ideal("1", 1.2) == pytest.approx(distance_to_ideal("1", 0.8))
+    assert distance_to_ideal("half", 0.9) > distance_to_ideal("half", 0.5)
     agreement = verdict(
         group("a", 0.9, 0.91, 0.92, figure="label_agreement"), group("b", 0.99, 0.98, 0.985, figure="label_agreement")
     )

@@ -15,10 +15,9 @@ from ganforge.evaluation.evaluator import Evaluator, random_subset
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.evaluate import evaluate
 from ganforge.experiment.experiment import ProgressListener
-from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
 from ganforge.files import ensure_writable
-from ganforge.judge.domain import ALIKE, digit_domain
-from ganforge.judge.measure import measure
+from ganforge.judge.choice import ALIKE, choose_judge, why_foreign, why_no_digits
+from ganforge.judge.domain import digit_domain
 from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.user_judges import kept_file
 
@@ -135,15 +134,15 @@ def test_metrics_of_the_digits_1_to_9_match_classes_by_name():
     parts = (without_zero(part, 1000) for part in (mnist.train, mnist.validation, mnist.test))
     splits = Splits(*parts)
     judge, fakes = load_judge(), without_zero(mnist.validation, 500)
-    requested = judge.numbered(fakes.labels, fakes.class_names)
-    measurement = measure(judge, splits.test, fakes.images, requested, splits.train)
-    assert measurement.class_names == list("123456789") and measurement.classes_present == 9
-    assert measurement.label_agreement > 0.98 and measurement.agreement_on_real > 0.98
-    assert len(measurement.class_shares) == len(measurement.class_recall) == len(measurement.class_agreement) == 9
+    evaluator = Evaluator(FeatureExtractor(judge), splits, "test", 300, say=lambda text: None)
+    found = Evaluator(FeatureExtractor(judge), splits, "test", 500, reals=splits.test).measure(fakes)
+    assert found.class_names == list("123456789") and found.classes_present == 9
+    assert found.label_agreement > 0.98 and found.agreement_on_real > 0.98
+    assert len(found.class_shares) == len(found.class_recall) == len(found.class_agreement) == 9
     unlabelled = ImageSet(splits.test.images, torch.full((1000,), -1), (), "bare")
-    assert measure(judge, unlabelled, fakes.images).class_names == list("123456789")
-    yardstick = Evaluator(FeatureExtractor(judge), splits, "test", 300, say=lambda text: None)
-    evaluation = yardstick.measure(random_subset(fakes, 300, "fakes"), "validation images")
+    against_unlabelled = Evaluator(FeatureExtractor(judge), splits, "test", 500, reals=unlabelled)
+    assert against_unlabelled.measure(fakes).class_names == list("123456789")
+    evaluation = evaluator.evaluate(random_subset(fakes, 300, "fakes"), "validation images")
     assert evaluation["label_agreement"].value > 0.98 and evaluation["classes_present"].value == 9
     assert [row.name for row in evaluation.classes] == list("123456789")
 

@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_
 def test_a_few_epochs_on_few_digits_give_high_accuracy(splits):
     state = torch.get_rng_state()
     steps = []
-    network = train_judge(splits, epochs=4, report=lambda done, total, loss: steps.append((done, total)))
+    network = train_judge(splits, epochs=4, on_step=lambda done, total, loss: steps.append((done, total)))
     assert accuracy(network, splits.validation) > 0.8
     assert steps[-1] == (44, 44)
     assert torch.equal(torch.get_rng_state(), state), "training must not touch the global random state"

@@ -6,8 +6,9 @@ import torch
 from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.files import ensure_writable
-from ganforge.judge.measure import measure
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge
 from ganforge.judge.user_judges import kept_file, kept_judge, version_of
@@ -65,10 +66,11 @@ def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_spl
 
 def test_metrics_use_the_judges_own_classes(bars_splits, trained):
     judge = load_judge(trained[1])
-    measurement = measure(judge, bars_splits.train, bars_splits.train.images, bars_splits.train.labels)
-    assert (measurement.noun, measurement.class_names, measurement.classes_present) == ("class", list("0123"), 4)
-    assert measurement.within_class_spread == pytest.approx(1)
-    assert measurement.class_recall == [1] * 4
+    evaluator = Evaluator(FeatureExtractor(judge), bars_splits, "test", 480, reals=bars_splits.train)
+    found = evaluator.measure(bars_splits.train)
+    assert (found.noun, found.class_names, found.classes_present) == ("class", list("0123"), 4)
+    assert found.within_class_spread == pytest.approx(1)
+    assert found.class_recall == [1] * 4
     with pytest.raises(UserError, match=r"needs uint8 \[N, 1, 8, 8\]"):
         judge.look(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
 

@@ -10,18 +10,19 @@ import ganforge
 from conftest import small_images
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
+from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.compare import compare, comparison_rows
-from ganforge.evaluation.metric_table import ClassRow, Figure
+from ganforge.evaluation.metric_table import MetricValue
 from ganforge.evaluation.protocol import Protocol
-from ganforge.evaluation.result import Evaluation
+from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.api import resume
 from ganforge.experiment.evaluate import read_group
 from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.run import complete_run
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.generation.generator import load_generator
-from ganforge.judge.measure import Measurement
 from ganforge.metrics.intervals import Interval
+from ganforge.metrics.measurement import FORMER_NAMES, Measurement
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors, write_tensors
 from ganforge.runs.folder import RunFolder
@@ -128,14 +129,17 @@ def test_damage_to_a_recipe(trained, tmp_path):
 MEASURED = Measurement(
     judge="digits-1", judge_hash="b2", noun="digit", class_names=["0", "1"], n_fake=100, n_real=50,
     class_shares=[0.5, 0.5], real_class_shares=[0.4, 0.6], classes_present=2, confident=0.9, confident_on_real=0.99,
-    class_spread=[0.9, None], within_class_spread=0.9, total_spread=0.9, frechet_distance=0.3, frechet_floor=0.2,
-    n_floor=100, class_recall=[0.9, None], class_recall_floor=[0.9, None],
+    class_spread=[0.9, None], within_class_spread=0.9, total_spread=0.9, frechet_distance=0.3, frechet_real_reference=0.2,
+    n_real_reference=100, class_recall=[0.9, None], class_recall_real_reference=[0.9, None],
 )  # fmt: skip
 VERDICT = Verdict(MEASURED, (Finding("healthy", 0, "healthy so far"),))
 EVALUATION = Evaluation(
     "runs/vanilla-digits-1",
     Protocol("digits-1", "b2", "digits", "f", "test", 100),
-    (Figure("frechet_distance", 1.0, Interval(0.9, 1.1), 0.5, 30.0, 100), Figure("recall", 0.5, None, 0.9, 0.0, 100)),
+    (
+        MetricValue("frechet_distance", 1.0, Interval(0.9, 1.1), 0.5, 30.0, 100),
+        MetricValue("recall", 0.5, None, 0.9, 0.0, 100),
+    ),
     (ClassRow("0", 0.5, 0.4, 0.9, 1.0, 0.5, 0.9),),
     step=2,
     seed=0,
@@ -152,7 +156,24 @@ def test_verdicts_and_evaluations_are_read_back():
     assert Verdict.from_dict(json.loads(json.dumps(VERDICT.to_dict()))) == VERDICT
 
 
-def test_a_verdict_of_another_version_is_read_if_it_has_the_needed_entries(trained, tmp_path):
+def with_former_names(values):
+    """The same record as an earlier version wrote it."""
+    former = {new: old for old, new in FORMER_NAMES.items()}
+    if isinstance(values, dict):
+        return {former.get(name, name): with_former_names(value) for name, value in values.items()}
+    return [with_former_names(value) for value in values] if isinstance(values, list) else values
+
+
+def test_the_names_of_earlier_versions_are_read():
+    verdict, evaluation = (with_former_names(json.loads(json.dumps(one.to_dict()))) for one in (VERDICT, EVALUATION))
+    assert verdict["measured"]["frechet_floor"] == 0.2 and "frechet_real_reference" not in verdict["measured"]
+    assert Verdict.from_dict(verdict) == VERDICT
+    figure = evaluation["figures"]["frechet_distance"]
+    assert (figure["floor"], figure["ceiling"], evaluation["classes"][0]["recall_floor"]) == (0.5, 30.0, 0.9)
+    assert parse_evaluation(evaluation, "file") == EVALUATION
+
+
+def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(trained, tmp_path):
     line = json.loads(json.dumps(VERDICT.to_dict()))
     newer = {**line, "measured": {**line["measured"], "sharpness": 1}, "by": "me"}
     older = {**line, "measured": {k: v for k, v in line["measured"].items() if k not in ("recall", "total_spread")}}
@@ -184,7 +205,7 @@ def test_damage_to_lines_of_metrics_and_log(trained, tmp_path):
     assert 20 < readable < 190
     for damage in damaged_values({**log, "d_real": 0.5, "d_fake": 0.5, "epoch": 1.0}, 100, 5):
         folder.log.write_text(json.dumps(damage) + "\n" + json.dumps(log) + "\n")
-        assert find(json.loads(json.dumps(VERDICT.to_dict()))["measured"], read_log(folder.log))
+        assert find(VERDICT.measured, read_log(folder.log))
         cut_back(folder.log, 2)
 
 
@@ -192,7 +213,7 @@ def test_damage_to_an_evaluation(tmp_path):
     values = EVALUATION.to_dict()
     whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
     whole.write_text(json.dumps(values))
-    assert read_group(whole).evaluations[0].figures == EVALUATION.figures
+    assert read_group(whole).evaluations[0].metrics == EVALUATION.metrics
 
     def compared():
         assert comparison_rows(compare([read_group(whole), read_group(broken)]))

@@ -87,7 +87,7 @@ class SetupReport:
             return SAME if row.why_skipped == SAME else "refused"
         if row.diverged:
             return "harms"
-        return self.effects[self.setup.primary_metric].get(row.technique.name, Effect("cannot tell")).word
+        return self.effects[self.setup.primary_metric].get(row.technique.name, Effect("cannot tell")).outcome
 
     def verdict(self, row: RowReport) -> str:
         """Return the outcome with its reason, and the other metrics with significant changes."""
@@ -100,12 +100,12 @@ class SetupReport:
         if fewest < FEWEST_SEEDS:
             return f"{outcome} with {fewest} seed{'s' * (fewest != 1)}: {FEWEST_SEEDS} or more are needed"
         p_value = (
-            self.effects[self.setup.primary_metric][name].chance
+            self.effects[self.setup.primary_metric][name].p_value
             if name in self.effects[self.setup.primary_metric]
             else None
         )
         verdict = outcome if p_value is None else f"{outcome} (p = {p_value:.2g})"
-        outcomes = {figure: by_name[name].word for figure, by_name in self.effects.items() if name in by_name}
+        outcomes = {figure: by_name[name].outcome for figure, by_name in self.effects.items() if name in by_name}
         for direction, wanted in (("better", "helps"), ("worse", "harms")):
             changed = [
                 title(figure)

@@ -16,7 +16,7 @@ from ganforge.benchmarks.mode_coverage import read_kept
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import Evaluator, random_subset
+from ganforge.evaluation.evaluator import Evaluator, other_reals, random_subset
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.result import shown
@@ -28,7 +28,6 @@ from ganforge.files import user_path, write_atomically
 from ganforge.generation.encoder import fitted
 from ganforge.generation.grids import image_grid, png
 from ganforge.json_text import to_json
-from ganforge.judge.measure import other_reals
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.reconstruction import relative_mse, sharpness
 from ganforge.recipes.reading import load_recipe
@@ -166,12 +165,14 @@ def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Split
     floor: Figures = {"sharpness": sharpness(reals, other_images)}
     for row, images in pictures.items():
         fakes = ImageSet(images, torch.full((len(images),), -1), (), row)
-        evaluation = evaluator.measure(fakes, row)
-        rows[row] = {figure.name: figure.value for figure in evaluation.figures if figure.name in FIGURES}
+        evaluation = evaluator.evaluate(fakes, row)
+        rows[row] = {figure.name: figure.value for figure in evaluation.metrics if figure.name in FIGURES}
         rows[row]["sharpness"] = sharpness(reals, images)
         if COPIES in row:
             rows[row]["lost"] = relative_mse(reals, images)
-        floor |= {f.name: f.floor for f in evaluation.figures if f.name in FIGURES and f.floor is not None}
+        floor |= {
+            f.name: f.real_reference for f in evaluation.metrics if f.name in FIGURES and f.real_reference is not None
+        }
     strip = torch.cat([images[:COLUMNS] for images in (reals, *pictures.values())])
     caption = f"seed {seed}, {runs[gan].step:,} steps each · {COPIES}: those of the first row"
     picture = png(image_grid(strip, COLUMNS, caption=caption, row_names=["real", *pictures]))

@@ -120,7 +120,7 @@ def _check_duration(minutes: float, epochs: int | None) -> None:
 
 def _result_lines(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
     """Return the last lines of a training: the judge's accuracy, and where runs use it."""
-    from ganforge.judge.user_judges import USABLE
+    from ganforge.judge.choice import USABLE
 
     accuracy_line = (
         f"{card.version} classifies {card.test_accuracy:.1%} of the {tested:,} test images correctly "

@@ -1,6 +1,7 @@
 """The fixed parts of a run, combined and checked: recipe, data, folder, seed, length."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -165,6 +166,23 @@ class ProgressListener:
 
     def end(self) -> None:
         """Called at the end of loading or training, also after an error."""
+
+
+def count_images(watcher: ProgressListener, total: int) -> Callable[[int], None]:
+    """Return a function that adds up processed images and reports the sum to the watcher.
+
+    Args:
+        watcher: receives the sum and the total.
+        total: expected number of images; a larger sum is its own total.
+    """
+    done = 0
+
+    def on_progress(count: int) -> None:
+        nonlocal done
+        done += count
+        watcher.judging(done, max(total, done))
+
+    return on_progress
 
 
 def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:

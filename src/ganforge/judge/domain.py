@@ -21,8 +21,6 @@ MOST = 6.0
 """Log-odds of one image are clipped to ± this value, so that a few outliers do not outweigh the rest."""
 PRIOR = 0.5
 """Prior log-odds of every image; without them a set of ones, which look like the letter l, would be undecided."""
-ALIKE = 0.4
-"""Smallest likeness of digits: measured digits have .6 or more, letters and other shapes .1 or less."""
 
 
 class Domain(nn.Module):

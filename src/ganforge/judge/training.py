@@ -29,13 +29,13 @@ MOST_EPOCHS, FEW_STEPS = 100, 3000
 """Largest number of epochs, or of steps where that allows more epochs."""
 
 
-Report = Callable[[int, int, float], None]
+OnStep = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps and the loss."""
 
 
 @plain_state()
 def train_judge(
-    splits: Splits, epochs: int = 20, seed: int = 1, flip: bool = False, report: Report | None = None
+    splits: Splits, epochs: int = 20, seed: int = 1, flip: bool = False, on_step: OnStep | None = None
 ) -> JudgeNetwork:
     """Train a classifier on ``splits.train`` and return it frozen, with averaged weights.
 
@@ -48,11 +48,11 @@ def train_judge(
         UserError: no judge can be trained on the images: wrong size or channels, too few, or not all labelled.
     """
     refuse_what_cannot_be_judged(splits)
-    return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, report)
+    return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, on_step)
 
 
 @considerate_spinning()
-def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | None) -> JudgeNetwork:
+def _train(train: ImageSet, steps: int, seed: int, flip: bool, on_step: OnStep | None) -> JudgeNetwork:
     network, averaged = _fresh_network(train, seed), _fresh_network(train, seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps + 1, pct_start=0.2)
@@ -68,8 +68,8 @@ def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | 
         schedule.step()
         # a short average at first: a long one would keep the random initial weights
         _average(averaged, network, min(EMA_DECAY, (1 + step) / (10 + step)))
-        if report:
-            report(step + 1, steps, float(loss.detach()))
+        if on_step:
+            on_step(step + 1, steps, float(loss.detach()))
     return averaged.eval().requires_grad_(False)
 
 
@@ -161,10 +161,10 @@ def accuracy(network: JudgeNetwork, images: ImageSet) -> float:
 
 @plain_state()
 def train_and_save(
-    splits: Splits, path: Path, version: str, epochs: int, seed: int, flip: bool = False, report: Report | None = None
+    splits: Splits, path: Path, version: str, epochs: int, seed: int, flip: bool = False, on_step: OnStep | None = None
 ) -> Card:
     """Train a judge, measure its validation and test accuracy, write its file and return its card."""
-    network = train_judge(splits, epochs, seed, flip, report)
+    network = train_judge(splits, epochs, seed, flip, on_step)
     card = Card(
         version=version,
         classes=splits.train.class_names,

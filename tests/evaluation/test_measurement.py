@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from conftest import needs_mnist
-from ganforge.data.images import ImageSet
+from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.judge.measure import measure
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.judge.shipped import load_judge
 
 
@@ -17,24 +18,31 @@ def splits():
     return load("digits")
 
 
+def measure(reals, fake, requested, other_reals):
+    """Measure fakes against ``reals``, with as many of ``other_reals`` as reference."""
+    fakes = ImageSet(fake, requested, tuple("0123456789")) if requested is not None else ImageSet(fake, no_labels(fake))
+    splits = Splits(other_reals, reals, reals)
+    return Evaluator(FeatureExtractor(load_judge()), splits, "test", len(fake), reals=reals).measure(fakes)
+
+
+def no_labels(images):
+    return torch.full((len(images),), -1)
+
+
 def measured(splits, fake, requested=None):
-    return measure(load_judge(), splits.train, fake, requested, splits.validation)
+    return measure(splits.train, fake, requested, splits.validation)
 
 
 def test_reals_measure_as_reals(splits):
     images = splits.train
-    measurement = measured(splits, images.images, images.labels)
-    assert measurement.classes_present == 10
-    assert measurement.within_class_spread == pytest.approx(1)
-    assert measurement.total_spread == pytest.approx(1)
-    assert measurement.frechet_distance == pytest.approx(0, abs=1e-6)
-    assert measurement.label_agreement == measurement.agreement_on_real > 0.85
-    assert (measurement.n_fake, measurement.n_real, measurement.n_floor) == (
-        len(images),
-        len(images),
-        len(splits.validation),
-    )
-    assert sum(measurement.class_shares) == pytest.approx(measurement.confident)
+    found = measured(splits, images.images, images.labels)
+    assert found.classes_present == 10
+    assert found.within_class_spread == pytest.approx(1)
+    assert found.total_spread == pytest.approx(1)
+    assert found.frechet_distance == pytest.approx(0, abs=1e-6)
+    assert found.label_agreement == found.agreement_on_real > 0.85
+    assert (found.n_fake, found.n_real, found.n_real_reference) == (len(images), len(images), len(splits.validation))
+    assert sum(found.class_shares) == pytest.approx(found.confident)
 
 
 def test_one_image_per_class_has_no_spread_but_all_classes(splits):
@@ -69,19 +77,19 @@ def test_class_recall_uses_requested_labels_or_predicted_classes(splits):
 
 def test_a_class_with_too_few_images_has_no_recall(splits):
     fours = splits.train.images[splits.train.labels == 4]
-    measurement = measured(splits, fours, torch.full((len(fours),), 4))
-    assert [index for index, value in enumerate(measurement.class_recall) if value is not None] == [4]
-    assert measurement.class_recall_floor == [None] * 10, "179 other reals are 18 of each class"
-    assert measurement.recall_floor is not None
-    assert measurement.class_agreement[:4] == [None] * 4
+    found = measured(splits, fours, torch.full((len(fours),), 4))
+    assert [index for index, value in enumerate(found.class_recall) if value is not None] == [4]
+    assert found.class_recall_real_reference == [None] * 10, "179 other reals are 18 of each class"
+    assert found.recall_real_reference is not None
+    assert found.class_agreement[:4] == [None] * 4
     few = measured(splits, fours[:49])
-    assert (few.precision, few.recall, few.precision_floor, few.recall_floor) == (None, None) * 2
+    assert (few.precision, few.recall, few.precision_real_reference, few.recall_real_reference) == (None, None) * 2
 
 
-def test_the_floor_uses_no_more_images_than_fakes(splits):
+def test_the_reference_uses_no_more_images_than_fakes(splits):
     fake = splits.train.select(torch.arange(len(splits.train)).roll(1))
-    measurement = measure(load_judge(), splits.train, fake.images[:700], fake.labels[:700], splits.train)
-    assert all(floor is not None and floor > 0.5 for floor in measurement.class_recall_floor)
+    found = measure(splits.train, fake.images[:700], fake.labels[:700], splits.train)
+    assert all(recall is not None and recall > 0.5 for recall in found.class_recall_real_reference)
 
 
 def test_a_single_class_changes_shares_and_distance(splits):
@@ -94,22 +102,22 @@ def test_a_single_class_changes_shares_and_distance(splits):
 
 
 def test_too_few_images_give_no_frechet_distance_and_valid_json(splits):
-    measurement = measured(splits, splits.train.images[:255])
-    assert measurement.frechet_distance is None
-    assert measurement.frechet_floor is None
+    found = measured(splits, splits.train.images[:255])
+    assert found.frechet_distance is None
+    assert found.frechet_real_reference is None
     assert measured(splits, splits.train.images[:256]).frechet_distance is not None
-    assert json.loads(json.dumps(asdict(measurement), allow_nan=False)) == asdict(measurement)
+    assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
 
 
 def test_unlabelled_reals_have_no_agreement(splits):
     bare = ImageSet(splits.train.images, torch.full((len(splits.train),), -1))
-    assert measure(load_judge(), bare, splits.train.images[:300]).agreement_on_real is None
+    assert measure(bare, splits.train.images[:300], None, splits.validation).agreement_on_real is None
 
 
-@pytest.mark.parametrize(("count", "requested", "word"), [(1, None, "at least two"), (5, [1, 2], "5 fakes need")])
-def test_invalid_input_is_rejected(splits, count, requested, word):
+@pytest.mark.parametrize(("count", "asked", "word"), [(1, None, "at least two"), (5, [1, 2], "5 images")])
+def test_invalid_input_is_rejected(splits, count, asked, word):
     with pytest.raises(UserError, match=word):
-        measured(splits, splits.train.images[:count], None if requested is None else torch.tensor(requested))
+        measured(splits, splits.train.images[:count], None if asked is None else torch.tensor(asked))
 
 
 @pytest.mark.slow
@@ -117,8 +125,8 @@ def test_invalid_input_is_rejected(splits, count, requested, word):
 def test_training_digits_measure_like_test_digits():
     mnist = load("mnist")
     fake = mnist.train.select(slice(0, 3000))
-    measurement = measure(load_judge(), mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)
-    assert measurement.frechet_distance < 3 * measurement.frechet_floor
-    assert 0.9 < measurement.within_class_spread < 1.2
-    assert measurement.classes_present == 10
-    assert measurement.confident > 0.98
+    found = measure(mnist.test.select(slice(0, 3000)), fake.images, fake.labels, mnist.validation)
+    assert found.frechet_distance < 3 * found.frechet_real_reference
+    assert 0.9 < found.within_class_spread < 1.2
+    assert found.classes_present == 10
+    assert found.confident > 0.98
