@@ -77,7 +77,7 @@ def discriminator_update(
     with torch.set_grad_enabled(recipe.shared_noise and k == recipe.discriminator_steps - 1):
         generated = state.generator(latent, batch.condition)
 
-    real, fake, of_streams = discriminate(state, recipe, draws, batch, generated.detach(), latent, further)
+    real, fake, of_streams = discriminate(state, recipe, draws, batch, generated, latent, further)
     objective_loss = recipe.objective.discriminator_loss(real.output.logits, fake.output.logits).mean()
     context = DiscriminatorContext(
         "discriminator",
@@ -140,9 +140,9 @@ def discriminate(
     latent: Tensor,
     further: Mapping[str, Batch],
 ) -> tuple[Samples, Samples, dict[str, Samples]]:
-    """Return the real, the generated and the further samples with the discriminator's outputs, for its own loss.
+    """Return the real, the generated and the further samples with the outputs for the discriminator's own loss.
 
-    Images at which a penalty of this step takes the gradient require it.
+    No graph leads to the generator. Images at which a penalty of this step takes the gradient require it.
     """
     differentiated = recipe.penalties.differentiated(state.step)
     real = with_instance_noise(state, recipe, noise, batch.images.detach(), "on real")
