@@ -19,7 +19,7 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -56,7 +56,7 @@ def main(name: str, changes: list[str]) -> None:
 
     def play(steps: int) -> None:
         for _ in range(steps):
-            adversarial(state, recipe, streams, draws)
+            adversarial_step(state, recipe, streams, draws)
 
     keep_freed_memory()
     play(WARM_UP)

@@ -17,9 +17,9 @@ from ganforge.experiment.experiment import Experiment  # noqa: E402
 from ganforge.recipes.reading import load_recipe  # noqa: E402
 from ganforge.runs.folder import RunFolder  # noqa: E402
 from ganforge.training import loop  # noqa: E402
-from ganforge.training.rules import rule_of  # noqa: E402
 from ganforge.training.state import State  # noqa: E402
 from ganforge.training.stats import Stats  # noqa: E402
+from ganforge.training.step_function import step_function  # noqa: E402
 from ganforge.training.tuning.malloc import keep_freed_memory  # noqa: E402
 from ganforge.training.tuning.precision import choose_precision  # noqa: E402
 
@@ -85,7 +85,7 @@ def main() -> None:
         state = experiment.new_state()
         loop.train(
             state,
-            rule_of(recipe),
+            step_function(recipe),
             recipe,
             experiment.streams(),
             experiment.draws(),

@@ -25,7 +25,7 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.rules import rule_of
+from ganforge.training.step_function import step_function
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -63,7 +63,7 @@ def row(name: str, rates: dict[torch.dtype, float], memory: float) -> str:
     splits = load("mnist")
     recipe = load_recipe(name, ["device=cpu"])
     recipe = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
-    experiment, rule = Experiment(recipe, splits, RunFolder("."), 0), rule_of(recipe)
+    experiment, rule = Experiment(recipe, splits, RunFolder("."), 0), step_function(recipe)
     state, streams, draws = experiment.new_state(), experiment.streams(), experiment.draws()
 
     def play(steps: int = STEPS) -> float:

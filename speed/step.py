@@ -27,7 +27,7 @@ from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -164,7 +164,7 @@ class Ours:
     def __call__(self) -> None:
         """Play ``steps`` steps."""
         for _ in range(self.steps):
-            adversarial(self.state, self.recipe, self.streams, self.draws)
+            adversarial_step(self.state, self.recipe, self.streams, self.draws)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 PAGE = Path(__file__).parent.parent / "examples" / "one_page_gan.py"
 STEPS = 20
@@ -48,7 +48,7 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     start = [p.detach().clone() for p in generator.parameters()]
 
     for step in range(STEPS):
-        adversarial(state, recipe, streams, draws)
+        adversarial_step(state, recipe, streams, draws)
         noise = draws.latent(recipe.batch_size, "discriminator", step, 0)
         page.play_one_step(generator, discriminator, optimizers, streams["real"][step].images.flatten(1), noise)
 

@@ -10,7 +10,7 @@ from ganforge.applications.reconstruction import interleave_rows, load_reconstru
 from ganforge.errors import RunFailed, UserError
 from ganforge.generation.encoder import fitted, load_encoder
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
-from ganforge.training.autoencoder_step import reconstruction
+from ganforge.training.autoencoder_step import reconstruction_step
 
 SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters=4", "precision=fp32"]
 SMALL += ["lr_decay_start=0.0", "generator_lr=1e-2"]
@@ -137,12 +137,12 @@ def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_fil
     from ganforge.experiment import run
 
     def breaks_at_9(state, recipe, streams, draws):
-        stats = reconstruction(state, recipe, streams, draws)
+        stats = reconstruction_step(state, recipe, streams, draws)
         if state.step == 9:
             state.encoder.parameters[0].data[0] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "rule_of", lambda recipe: breaks_at_9)
+    monkeypatch.setattr(run, "step_function", lambda recipe: breaks_at_9)
     words = r"step 9: the weight layers.* of the encoder is not finite.* lower --set generator_lr=\.\.\.$"
     with pytest.raises(RunFailed, match=words):
         ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])

@@ -18,7 +18,7 @@ from ganforge.runs.log import append_line, read_lines
 from ganforge.training import loop
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu"])
 
@@ -37,7 +37,7 @@ def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_p
     state = new_state(SMALL, (2, 1, 1), 0, 0, torch.device("cpu"))
     batches = PROTOCOLS["ring"].problem.batches(SMALL, 0)
     draws = NoiseSource(SMALL, 0, torch.device("cpu"))
-    loop.train(state, adversarial, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
+    loop.train(state, adversarial_step, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
     assert saved.keys() == state.tensors().keys()
     assert all(torch.equal(value, saved[name]) for name, value in state.tensors().items())
 

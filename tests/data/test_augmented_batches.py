@@ -93,7 +93,7 @@ def test_a_batch_depends_on_seed_and_index_only():
     real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
     stream = AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)
     first, labels = stream[2]
-    assert torch.equal(labels, real[2].labels)
+    assert torch.equal(labels, real[2].condition)
     assert torch.equal(first, AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
     assert not torch.equal(first, AugmentedBatches(real, 4, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
     assert torch.equal(

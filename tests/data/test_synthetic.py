@@ -55,7 +55,7 @@ def test_points_are_not_scaled_and_an_epoch_has_each_once():
     epoch = torch.cat([batches[k].images for k in range(3)])
     assert epoch.shape == (60, 2, 1, 1)
     assert sorted(epoch.flatten(1).tolist()) == sorted(data.points.tolist())
-    assert batches[0].labels is None
+    assert batches[0].condition is None
 
 
 def test_a_stack_has_its_digits_as_channels_and_their_number_as_mode():

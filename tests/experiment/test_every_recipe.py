@@ -10,7 +10,7 @@ from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
-from ganforge.training.rules import rule_of
+from ganforge.training.step_function import step_function
 
 CHANGES = ["batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
 
@@ -57,7 +57,7 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     experiment = Experiment(recipe, load(bars_file, images=recipe.data.images), RunFolder("bare"), 0)
     state = experiment.new_state()
     stop = lambda state: state.step >= 14  # noqa: E731
-    loop.train(state, rule_of(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
+    loop.train(state, step_function(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
     save_state(experiment, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)

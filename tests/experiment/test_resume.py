@@ -23,7 +23,7 @@ from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines
 from ganforge.training import loop
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
 SMALL = ("latent.dim=6", "batch_size=8", "checkpoint_seconds=0.05", "ema_half_life=1000.0")
@@ -62,7 +62,7 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     experiment = Experiment(recipe.model_copy(update={"device": "cpu"}), splits, RunFolder("bare"), 0)
     state = experiment.new_state()
     streams, draws = experiment.streams(), experiment.draws()
-    loop.train(state, adversarial, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
+    loop.train(state, adversarial_step, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
     save_state(experiment, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
@@ -175,15 +175,15 @@ def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(b
 
 def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
     from ganforge.experiment import run
-    from ganforge.training.step import adversarial
+    from ganforge.training.step import adversarial_step
 
     def breaks_at_13(state, recipe, streams, draws):
-        stats = adversarial(state, recipe, streams, draws)
+        stats = adversarial_step(state, recipe, streams, draws)
         if state.step == 13:
             state.generator.parameters[1].data[2] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "rule_of", lambda recipe: breaks_at_13)
+    monkeypatch.setattr(run, "step_function", lambda recipe: breaks_at_13)
     with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
         ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
 

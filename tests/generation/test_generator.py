@@ -12,7 +12,7 @@ from ganforge.generation.grids import GUTTER, animation, class_sheet, image_grid
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 CPU = torch.device("cpu")
 
@@ -23,7 +23,7 @@ def trained(data, name, *changes):
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
     draws = NoiseSource(recipe, 0, CPU)
     for _ in range(3):
-        adversarial(state, recipe, streams, draws)
+        adversarial_step(state, recipe, streams, draws)
     note = {"shape": list(data.shape), "class_names": list(data.class_names), "data": "bars", "seed": 0}
     return state, freeze_for_sampling(state, recipe, draws, note)
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from contexts import discriminator_context
 from ganforge.errors import UserError
 from ganforge.networks.normalisation import normalized, spectral_norm
 from ganforge.objectives.adversarial import OBJECTIVES, Hinge, RelativisticPairing, Wasserstein
@@ -61,7 +62,7 @@ def test_gradient_penalties_of_a_linear_discriminator_by_hand():
         return (w * x).sum((1, 2, 3))
 
     for penalty, expected in ((R1(), 12.5), (R2(), 12.5), (GradientPenalty(), 16.0)):
-        values = penalty(logits, real, fake, logits(real), noise)
+        values = penalty(discriminator_context(logits, real, fake, noise))
         torch.testing.assert_close(values, torch.full((4,), expected))
 
 
@@ -74,11 +75,11 @@ def test_each_penalty_uses_the_gradient_at_its_images():
         images = images.clone().requires_grad_()
         return 0.5 * torch.autograd.grad(logits(images).sum(), images)[0].square().sum((1, 2, 3))
 
-    torch.testing.assert_close(R1()(logits, real, fake, logits(real), noise), half_squared_norm(real))
-    torch.testing.assert_close(R2()(logits, real, fake, logits(real), noise), half_squared_norm(fake))
+    torch.testing.assert_close(R1()(discriminator_context(logits, real, fake, noise)), half_squared_norm(real))
+    torch.testing.assert_close(R2()(discriminator_context(logits, real, fake, noise)), half_squared_norm(fake))
     u = torch.special.ndtr(noise[:, 0, 0, 0]).view(-1, 1, 1, 1)
     interpolated = half_squared_norm(u * real + (1 - u) * fake)
-    values = GradientPenalty()(logits, real, fake, logits(real), noise)
+    values = GradientPenalty()(discriminator_context(logits, real, fake, noise))
     torch.testing.assert_close(values, ((2 * interpolated).sqrt() - 1).square())
     assert ((u > 0) & (u < 1)).all()
 
@@ -91,7 +92,8 @@ def test_the_gradient_of_one_logit_is_that_of_its_whole_pack():
         products = (w * x).sum((1, 2, 3))
         return products[::2] + 2 * products[1::2]
 
-    torch.testing.assert_close(squared_gradient(logits, torch.randn(6, 2, 1, 1)), torch.full((3,), 125.0))
+    images = torch.randn(6, 2, 1, 1, requires_grad=True)
+    torch.testing.assert_close(squared_gradient(logits(images), images), torch.full((3,), 125.0))
 
 
 @pytest.mark.parametrize("penalty", [R1(), R2(), GradientPenalty()])
@@ -101,7 +103,7 @@ def test_penalties_have_a_gradient_for_the_weights(penalty):
 
     def loss(w):
         logits = nonlinear_discriminator(w)
-        return penalty(logits, real, fake, logits(real), noise).sum()
+        return penalty(discriminator_context(logits, real, fake, noise)).sum()
 
     assert torch.autograd.gradcheck(loss, (weight,))
 

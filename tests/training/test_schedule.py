@@ -7,7 +7,7 @@ from ganforge.training.ema import average
 from ganforge.training.noise import NoiseSource
 from ganforge.training.schedule import ema_decay, learning_rate_factor
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 
 def recipe(*changes):
@@ -29,7 +29,7 @@ def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
-        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
+        adversarial_step(state, changed, streams, NoiseSource(changed, 0, cpu))
         assert state.generator.optimizer.lr == pytest.approx(generator)
         assert state.discriminator.optimizer.lr == pytest.approx(discriminator)
 
@@ -40,7 +40,7 @@ def test_the_step_uses_the_current_learning_rates(bars):
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
-        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
+        adversarial_step(state, changed, streams, NoiseSource(changed, 0, cpu))
         rates = [player.optimizer.lr for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 

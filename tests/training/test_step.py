@@ -3,12 +3,12 @@ import copy
 import pytest
 import torch
 
-from ganforge.data.batches import Batches
+from ganforge.data.batches import Batch, Batches
 from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state, prepare
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 CPU = torch.device("cpu")
 WIDE = ["generator.init.std=0.5", "discriminator.init.std=0.5"]
@@ -43,7 +43,7 @@ def same(a, b):
 def test_a_step_updates_both_players_and_the_counters(bars, name):
     state, *rest = small_setup(bars, name)
     before = weights(state.generator), weights(state.discriminator)
-    stats = adversarial(state, *rest)
+    stats = adversarial_step(state, *rest)
     assert state.step == 1 and state.images_seen == 8
     assert not same(before[0], weights(state.generator))
     assert not same(before[1], weights(state.discriminator))
@@ -59,11 +59,11 @@ def test_frozen_means_frozen(bars, norm, shared):
     for frozen, trained in (("discriminator", "generator"), ("generator", "discriminator")):
         state, recipe, streams, noise = small_setup(bars, "vanilla", changes)
         for _ in range(3):
-            adversarial(state, recipe, streams, noise)
+            adversarial_step(state, recipe, streams, noise)
         player = state.players()[frozen]
         player.optimizer.step = lambda: None
         before, other = weights(player), weights(state.players()[trained])
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
         assert same(before, weights(player))
         assert not same(other, weights(state.players()[trained]))
 
@@ -81,7 +81,7 @@ def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
         step(),
         gradients.append([p.grad.clone() for p in state.discriminator.parameters]),
     )
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     assert same(gradients[0], gradients[1])
 
 
@@ -91,7 +91,7 @@ def test_with_shared_noise_both_players_use_the_same_fakes_and_otherwise_differe
         inputs = []
         forward = state.generator.module.forward
         state.generator.module.forward = lambda z, c=None: (inputs.append(z.clone()), forward(z, c))[1]
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
         return inputs
 
     assert len(latents("true")) == 1  # one forward serves both players
@@ -104,7 +104,7 @@ def test_shared_noise_with_two_generator_steps_generates_again_from_the_same_lat
     latents = []
     forward = state.generator.module.forward
     state.generator.module.forward = lambda z, c=None: (latents.append(z.clone()), forward(z, c))[1]
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     assert len(latents) == 2 and torch.equal(latents[0], latents[1])
 
 
@@ -112,7 +112,7 @@ def test_in_the_simultaneous_order_both_players_use_gradients_at_the_old_weights
     changes = ["order=simultaneous", "precision=fp64", "generator.batch_norm=true", "generator.hidden=[12, 12]"]
     state, recipe, streams, noise = small_setup(bars, changes=changes, dtype=torch.float64)
     reference = copy.deepcopy(state)
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     generator, discriminator = reference.generator.module, reference.discriminator.module
     fake = generator(noise.latent(8, "discriminator", 0, 0))
     real_logits, fake_logits = discriminator(streams["real"][0].images).logits, discriminator(fake).logits
@@ -136,7 +136,7 @@ def test_several_discriminator_steps_use_different_images_and_noise(bars):
     inputs = []
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach().clone()), forward(x, c))[1]
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     assert len(inputs) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
     reals, fakes = [x[:8] for x in inputs[:3]], [x[8:] for x in inputs[:3]]
     for i in range(2):
@@ -154,7 +154,7 @@ def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
         for player in state.players().values():
             player.optimizer.load({})  # makes the next update a first one
         before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
         for name, rate in (("generator", 0.5), ("discriminator", 0.25)):
             changes_of_weights = [
                 (p - old).abs().max() for p, old in zip(state.players()[name].parameters, before[name], strict=True)
@@ -180,7 +180,7 @@ def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected)
         for parameter in state.generator.ema.parameters():
             parameter.fill_(0.0)
     for _ in range(steps):
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
     assert all(torch.allclose(p, torch.tensor(expected), atol=1e-5) for p in state.generator.ema.parameters())
 
 
@@ -204,7 +204,7 @@ def test_the_data_dependent_init_depends_on_the_seed_of_the_run_alone(bars):
 
 def test_a_preview_uses_the_averaged_weights(bars):
     state, recipe, streams, noise = small_setup(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     latent = noise.latent(4, "test")
     assert torch.equal(state.generator.preview(latent), state.generator.ema(latent))
     assert not torch.equal(state.generator.preview(latent), state.generator.module(latent))
@@ -215,7 +215,7 @@ def test_real_images_have_their_own_labels_and_fakes_the_same_labels(bars):
     calls = []
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (calls.append((x.detach().clone(), c)), forward(x, c))[1]
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     (both, conditions), (_, generator_labels) = calls
     real, labels, fake_labels = both[:8], conditions[:8], conditions[8:]
     assert torch.equal(labels, fake_labels)
@@ -227,7 +227,7 @@ def test_real_images_have_their_own_labels_and_fakes_the_same_labels(bars):
 def test_statistics_have_their_defined_values(bars):
     state, recipe, streams, noise = small_setup(bars, changes=WIDE)
     before = copy.deepcopy(state)
-    stats = adversarial(state, recipe, streams, noise)
+    stats = adversarial_step(state, recipe, streams, noise)
     real = streams["real"][0].images
     fake = before.generator.module(noise.latent(8, "discriminator", 0, 0))
     d = torch.sigmoid(before.discriminator.module(real).logits), torch.sigmoid(before.discriminator.module(fake).logits)
@@ -253,7 +253,7 @@ def test_real_and_fake_images_never_share_batch_statistics(bars):
         sizes = []
         forward = state.discriminator.module.forward
         state.discriminator.module.forward = lambda x, c=None, f=forward, s=sizes: (s.append(len(x)), f(x, c))[1]
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
         assert len(sizes) == passes
 
 
@@ -271,7 +271,7 @@ def test_a_penalty_makes_the_discriminator_flatter(bars):
     for name, changes in (("without", []), ("with", ["penalties.approximate_r1.weight=10"])):
         state, *rest = small_setup(bars, "vanilla", ["discriminator_lr=1e-2", *changes])
         for _ in range(40):
-            stats = adversarial(state, *rest)
+            stats = adversarial_step(state, *rest)
         gaps[name] = float(stats["real_logit"] - stats["fake_logit"])
     assert gaps["with"] < 0.5 * gaps["without"]
 
@@ -283,7 +283,7 @@ def test_a_lazy_penalty_is_computed_in_every_kth_step_with_k_times_the_weight(ba
     monkeypatch.setattr(
         ApproximateR1,
         "__call__",
-        lambda self, logits, real, fake, real_logits, noise: noises.append(noise) or real_logits.new_ones(8),
+        lambda self, context: noises.append(context.noise("approximate_r1")) or torch.ones(8),
     )
     state, recipe, streams, noise = small_setup(bars, "vanilla", ["penalties.approximate_r1.every=3"])
     losses = []
@@ -291,7 +291,7 @@ def test_a_lazy_penalty_is_computed_in_every_kth_step_with_k_times_the_weight(ba
 
     update = step.update
     monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
-    stats = [adversarial(state, recipe, streams, noise) for _ in range(7)]
+    stats = [adversarial_step(state, recipe, streams, noise) for _ in range(7)]
     assert len(noises) == 3  # in steps 0, 3 and 6
     assert not torch.equal(noises[0], noises[1])
     added = [d - float(s["discriminator_loss"]) for d, s in zip(losses[::2], stats, strict=True)]
@@ -346,14 +346,14 @@ def test_every_switch_trains_both_players_reproducibly_and_has_an_effect(bars, s
         state, *rest = small_setup(bars, "vanilla", SWITCHES[switch])
         before = weights(state.generator), weights(state.discriminator)
         for _ in range(3):
-            stats = adversarial(state, *rest)
+            stats = adversarial_step(state, *rest)
         assert not same(before[0], weights(state.generator)) and not same(before[1], weights(state.discriminator))
         assert all(torch.isfinite(value) for value in stats.values())
         ends.append(weights(state.generator) + weights(state.discriminator))
     assert same(*ends)
     plain, *rest = small_setup(bars)
     for _ in range(3):
-        adversarial(plain, *rest)
+        adversarial_step(plain, *rest)
     assert not same(ends[0][:4], weights(plain.generator)[:4])
 
 
@@ -464,7 +464,7 @@ def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch
 
     monkeypatch.setattr(step, "update", compare)
     for _ in range(3):
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
     assert turns == {name: 3 * getattr(rest[0], f"{name}_steps") for name in turns}
 
 
@@ -475,7 +475,7 @@ def test_frozen_means_frozen_with_every_switch(bars, switch):
         player = state.players()[frozen]
         player.optimizer.step = lambda: None
         before = weights(player)
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
         assert same(before, weights(player))
 
 
@@ -498,7 +498,7 @@ def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(
         player.module.double()
         player.optimizer = type(player.optimizer)(player.module.parameters(), 2e-4, (0.9, 0.999), 1e-8)
         player.__post_init__()
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
 
     real, fake = streams["real"][0].images, g(noise.latent(8, "discriminator", 0, 0))
 
@@ -540,7 +540,7 @@ def test_every_input_of_the_discriminator_has_its_own_instance_noise(bars):
     residuals = []
     for step in range(2):
         inputs.clear(), fakes.clear()
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
         clean = [torch.cat([streams["real"][2 * step + k].images, fakes[k].detach()]) for k in range(2)]
         for images, clean_images in zip(inputs, [*clean, fakes[1].detach()], strict=True):
             residuals += [part.flatten() for part in ((images - clean_images) / 0.3).split(8)]
@@ -560,14 +560,16 @@ def test_penalties_and_terms_get_the_noisy_images(bars, monkeypatch):
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach()), forward(x, c))[1]
     monkeypatch.setattr(
-        ApproximateR1, "__call__", lambda self, logits, real, fake, *_: (penalised.extend([real, fake]), fake.sum())[1]
+        ApproximateR1,
+        "__call__",
+        lambda self, context: (penalised.extend([context.real.images, context.fake.images]), penalised[1].sum())[1],
     )
     monkeypatch.setattr(
         FeatureMatching,
         "__call__",
         lambda self, context: (compared.append(context.real.images), context.fake.images.sum())[1],
     )
-    adversarial(state, *rest)
+    adversarial_step(state, *rest)
     assert torch.equal(torch.cat(penalised), inputs[0])
     assert torch.equal(compared[0], inputs[0][:8]) and torch.equal(compared[0], inputs[2])
 
@@ -578,7 +580,7 @@ def test_after_the_end_of_the_instance_noise_steps_equal_those_without_it(bars):
     for changes in ([], ["instance_noise=0.3", "instance_noise_images=1"]):
         state, *rest = small_setup(bars, "vanilla", changes)
         state.images_seen = 8
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
         ends.append(weights(state.generator) + weights(state.discriminator))
     assert same(*ends)
 
@@ -599,7 +601,7 @@ def test_feature_matching_alone_brings_the_mean_features_together(bars):
 
     before = distance()
     for _ in range(60):
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
     assert distance() < 0.5 * before
 
 
@@ -616,7 +618,7 @@ def test_unrolling_one_step_equals_the_next_step_of_the_discriminator(bars):
             fake = state.generator(noise.latent(8, "test", index), labels)
 
         def loss(weights, real=real, fake=fake):
-            on_real, on_fake = player.discriminate([(real, None), (fake, None)], weights)
+            on_real, on_fake = player.discriminate([Batch(real, None), Batch(fake, None)], weights)
             return recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
 
         before = weights(player)
@@ -625,7 +627,7 @@ def test_unrolling_one_step_equals_the_next_step_of_the_discriminator(bars):
         update(player, loss(dict(player.module.named_parameters())), recipe.discriminator_lr)
         for name, parameter in player.module.named_parameters():
             torch.testing.assert_close(unrolled[name], parameter, rtol=1e-5, atol=1e-7)
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
 
 
 def test_the_generators_gradient_passes_through_the_unrolled_steps(bars):
@@ -633,11 +635,11 @@ def test_the_generators_gradient_passes_through_the_unrolled_steps(bars):
     from ganforge.training.unroll import unroll, unrolled_loss
 
     state, recipe, streams, noise = small_setup(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
-    adversarial(state, recipe, streams, noise)
+    adversarial_step(state, recipe, streams, noise)
     player, real = state.discriminator, streams["real"][1][0]
 
     def generator_loss(fake):
-        d_loss = lambda w: unrolled_loss(recipe, player, real, fake, None, w)  # noqa: E731
+        d_loss = lambda w: unrolled_loss(recipe, player, Batch(real, None), Batch(fake, None), w)  # noqa: E731
         unrolled = unroll(player, d_loss, 2, 1e-2)
         return recipe.objective.generator_loss(None, player.logits(fake, None, unrolled)).mean()
 
@@ -678,7 +680,7 @@ def test_the_whole_unrolled_loss_of_the_generator_is_differentiated(bars, monkey
         with torch.no_grad():
             for weight, direction in zip(weights, directions, strict=True):
                 weight += distance * direction
-        adversarial(state, recipe, streams, noise)
+        adversarial_step(state, recipe, streams, noise)
         gradients = [weight.grad.clone() for weight in weights]
         with torch.no_grad():
             for weight, direction in zip(weights, directions, strict=True):
@@ -704,7 +706,7 @@ def test_historical_averages_are_the_means_of_the_weights_before_each_step(bars)
     state, *rest = small_setup(bars, changes=["terms.historical_averaging.weight=0.1"])
     histories = {name: [[p.detach().clone() for p in player.parameters]] for name, player in state.players().items()}
     for _ in range(5):
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
         for name, player in state.players().items():
             histories[name].append([p.detach().clone() for p in player.parameters])
     for name, history in histories.items():
@@ -720,7 +722,7 @@ def test_historical_averaging_keeps_the_weights_near_their_start(bars):
         )
         before = weights(state.discriminator)
         for _ in range(30):
-            adversarial(state, *rest)
+            adversarial_step(state, *rest)
         distances[weight] = sum(
             (a - b).square().sum() for a, b in zip(before, weights(state.discriminator), strict=True)
         )
@@ -732,7 +734,7 @@ def test_the_generators_turn_with_an_auxiliary_classifier_uses_fakes_alone(bars)
     state, *rest = small_setup(bars, changes=SWITCHES["auxiliary classifier"])
     sizes, forward = [], state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (sizes.append(len(x)), forward(x, c))[1]
-    adversarial(state, *rest)
+    adversarial_step(state, *rest)
     assert sizes == [16, 8]
 
 
@@ -741,7 +743,7 @@ def test_noise_layers_depend_on_seed_and_step_alone(bars):
     for _ in range(2):
         state, *rest = small_setup(bars, changes=SWITCHES["weight norm and noise"])
         torch.randn(7)  # advances torch's global generator
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
         ends.append(weights(state.discriminator))
     assert same(*ends)
 
@@ -759,14 +761,14 @@ def test_every_turn_reseeds_the_noise_layers_of_the_discriminator(bars):
             1
         ]
     for _ in range(2):
-        adversarial(state, *rest)
+        adversarial_step(state, *rest)
     assert len(set(seeds)) == len(seeds) == 2 * 2 * (2 + 2)
 
 
 def test_the_discriminator_can_be_averaged_too(bars):
     state, *rest = small_setup(bars, changes=["average_discriminator=true", "ema_half_life=8.0"])
     first = weights(state.discriminator)
-    adversarial(state, *rest)
+    adversarial_step(state, *rest)
     halfway = [(a + b) / 2 for a, b in zip(first, weights(state.discriminator), strict=True)]
     for one, other in zip(halfway, state.discriminator.ema.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other)

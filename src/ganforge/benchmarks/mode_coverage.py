@@ -28,7 +28,7 @@ from ganforge.training import loop
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.training.tuning.precision import choose_precision
@@ -184,7 +184,7 @@ class Trial:
     def go_on(self, stop: Callable[[State], bool], hooks: Sequence[loop.Hook] = ()) -> None:
         """Continue the training loop from the current step."""
         keep_freed_memory()
-        loop.train(self.state, adversarial, self.plan.recipe, self.streams, self.draws, stop=stop, hooks=hooks)
+        loop.train(self.state, adversarial_step, self.plan.recipe, self.streams, self.draws, stop=stop, hooks=hooks)
 
     @torch.no_grad()
     def samples(self, count: int) -> Tensor:

@@ -36,7 +36,7 @@ class AugmentedBatches:
 
     def __getitem__(self, index: int) -> Batch:
         """Return the augmented batch number ``index``."""
-        images, labels = self._batches[index]
+        images, condition = self._batches[index]
         random = random_generator(self._seed, self._name, index)
         factors = torch.rand(len(images), 6, generator=random) * 2 - 1  # in [-1, 1]
         angle, shear, shift, scale = factors.to(images).split([1, 1, 2, 2], 1)
@@ -46,7 +46,7 @@ class AugmentedBatches:
         augmented = affine(images, matrix, shift * self._shift)
         if self._cutout:
             augmented = cut_out(augmented, torch.rand(len(images), 2, generator=random), self._cutout)
-        return Batch(augmented, labels)
+        return Batch(augmented, condition)
 
 
 def affine_matrices(angle: Tensor, shear: Tensor, scale: Tensor) -> Tensor:

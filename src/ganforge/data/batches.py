@@ -11,10 +11,15 @@ from ganforge.randomness import random_generator
 
 
 class Batch(NamedTuple):
-    """Images [N, C, H, W] in the recipe's pixel range, and labels int64 [N], or None for a recipe without labels."""
+    """Images [N, C, H, W] in the recipe's pixel range, and the condition of each.
+
+    Attributes:
+        images: the images.
+        condition: labels int64 [N], images [N, C, H, W] to translate, or None for a recipe without a condition.
+    """
 
     images: Tensor
-    labels: Tensor | None
+    condition: Tensor | None
 
 
 class Source(Protocol):

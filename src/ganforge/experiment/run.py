@@ -18,8 +18,8 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
 from ganforge.training.noise import NoiseSource
 from ganforge.training.nonfinite import Diverged, trace
-from ganforge.training.rules import rule_of
 from ganforge.training.state import State
+from ganforge.training.step_function import step_function
 from ganforge.training.tuning.malloc import give_back_freed_memory, keep_freed_memory
 from ganforge.worker_pool import stop_signals
 
@@ -77,7 +77,7 @@ def run_training(
                 evolution(state, {})
             loop.train(
                 state,
-                rule_of(experiment.recipe),
+                step_function(experiment.recipe),
                 experiment.recipe,
                 streams,
                 noise,
@@ -142,7 +142,7 @@ def _explain_divergence(experiment: Experiment, last: int, streams: Streams, noi
     state = experiment.new_state()
     tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
     state.load(tensors, note["step"], note["images_seen"])
-    place = trace(state, rule_of(experiment.recipe), experiment.recipe, streams, noise, last)
+    place = trace(state, step_function(experiment.recipe), experiment.recipe, streams, noise, last)
     return (
         f"diverged at {place}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in experiment.recipe.rates)}"

@@ -11,6 +11,7 @@ from ganforge.networks.heads import MinibatchDiscrimination
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import BatchNorm
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 
 class Init(Settings):
@@ -107,7 +108,7 @@ class MinibatchStd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the standard deviation in single precision and append it."""
-        x32 = to_float32(x)
+        x32 = gather(to_float32(x))
         # twice as fast as torch.var over the first axis
         variance = (x32.square().mean(0, keepdim=True) - x32.mean(0, keepdim=True).square()).clamp_min(0)
         std = (variance + 1e-6).sqrt().mean(1, keepdim=True).to(x.dtype)

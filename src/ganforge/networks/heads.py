@@ -15,6 +15,7 @@ from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import WeightNormLinear
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Sum the closeness over the batch."""
-        projected = self.tensor(features).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
+        own = len(features)
+        projected = gather(self.tensor(features)).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
         # number by number: a sum over the last axis of [N, N, kernels, 5] makes a step half as long again
-        distances = reduce(torch.add, [(m[:, :, None] - m[:, None, :]).abs() for m in projected])
+        distances = reduce(torch.add, [(m[:, :own, None] - m[:, None, :]).abs() for m in projected])
         return torch.exp(-distances).sum(2).T
 
 

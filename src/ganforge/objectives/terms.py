@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 LABELLED = "labelled"
 """Name of the stream of labelled images."""
@@ -52,7 +53,8 @@ class FeatureMatching(Term):
     def __call__(self, context: LossContext) -> Tensor:
         """Compare the mean features of the real and the generated batch."""
         assert context.real is not None
-        return (context.real.output.features.mean(0) - context.fake.output.features.mean(0)).square().sum()
+        real, fake = (gather(samples.output.features).mean(0) for samples in (context.real, context.fake))
+        return (real - fake).square().sum()
 
 
 class HistoricalAveraging(Term):
@@ -86,8 +88,8 @@ class Classification(Term):
         losses = []
         for samples in batches:
             assert samples.output.class_logits is not None
-            assert samples.labels is not None
-            losses.append(cross_entropy(samples.output.class_logits, samples.labels))
+            assert samples.condition is not None
+            losses.append(cross_entropy(samples.output.class_logits, samples.condition))
         return torch.stack(losses).sum()
 
 
@@ -105,8 +107,8 @@ class RealClassification(Term):
         """Average the cross-entropy over the real images."""
         assert context.real is not None
         assert context.real.output.class_logits is not None
-        assert context.real.labels is not None
-        return cross_entropy(context.real.output.class_logits, context.real.labels)
+        assert context.real.condition is not None
+        return cross_entropy(context.real.output.class_logits, context.real.condition)
 
 
 class Supervised(Term):
@@ -123,8 +125,8 @@ class Supervised(Term):
         """Average the cross-entropy over the labelled batch."""
         samples = context.streams[LABELLED]
         assert samples.output.class_logits is not None
-        assert samples.labels is not None
-        return cross_entropy(samples.output.class_logits, samples.labels)
+        assert samples.condition is not None
+        return cross_entropy(samples.output.class_logits, samples.condition)
 
 
 class MutualInformation(Term):
@@ -194,6 +196,7 @@ def categorical_logits(output: Output, codes: Codes) -> list[Tensor]:
 
 def mutual_information(first: Tensor, second: Tensor, balance: float = 1.0) -> Tensor:
     """Return I + (λ - 1)(H + H') [] in nats, symmetric in the two predictions for N images, logits [N, K] each."""
+    first, second = gather(first), gather(second)
     joint = first.softmax(1).T @ second.softmax(1) / len(first)
     joint = ((joint + joint.T) / 2).clamp_min(1e-12)
     logs = joint.log() - balance * (joint.sum(1, keepdim=True).log() + joint.sum(0, keepdim=True).log())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganforge.data.batches import Streams
+from ganforge.data.batches import Batch, Streams
 from ganforge.networks.blocks import MIXING, noise_layers
 from ganforge.networks.heads import DiscriminatorOutput, HeadSpec
 from ganforge.networks.normalisation import WithReference, data_dependent_init, normalized
@@ -98,16 +98,16 @@ class Player:
         return logits
 
     def discriminate(
-        self, batches: Sequence[tuple[Tensor, Tensor | None]], weights: dict[str, Tensor] | None = None
+        self, batches: Sequence[Batch], weights: dict[str, Tensor] | None = None, *, apart: bool = False
     ) -> list[DiscriminatorOutput]:
-        """Return a discriminator's output for each batch (images, labels); either all batches have labels or none.
+        """Return a discriminator's output for each batch; either all batches have a condition or none.
 
-        The batches go through the network in one pass, which is faster, unless its layers mix samples and
-        ``joint_batch`` is false.
+        The batches go through the network in one pass, which is faster, unless ``apart``, or unless its layers mix
+        samples and ``joint_batch`` is false.
         """
-        if self.mixes_samples and not self.joint_batch:
-            return [self(images, labels, weights) for images, labels in batches]
-        given = [labels for _, labels in batches if labels is not None]
+        if apart or (self.mixes_samples and not self.joint_batch):
+            return [self(images, condition, weights) for images, condition in batches]
+        given = [condition for _, condition in batches if condition is not None]
         output: DiscriminatorOutput = self(
             torch.cat([images for images, _ in batches]), torch.cat(given) if given else None, weights
         )

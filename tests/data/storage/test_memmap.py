@@ -90,7 +90,7 @@ def test_batches_from_the_file_are_those_from_memory_and_copy_nothing(monkeypatc
     assert in_file._data is train  # nothing was moved or copied
     for step in (0, 1, 249, 250, 1000):
         assert torch.equal(in_file[step].images, in_memory[step].images)
-        assert torch.equal(in_file[step].labels, in_memory[step].labels)
+        assert torch.equal(in_file[step].condition, in_memory[step].condition)
 
 
 def test_summary_and_fingerprint_read_one_chunk_at_a_time(bytes_between_releases):

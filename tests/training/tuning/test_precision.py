@@ -6,7 +6,7 @@ from ganforge.files import cache_folder
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning import precision
 from ganforge.training.tuning.precision import choose_precision
 
@@ -44,7 +44,7 @@ def test_bf16_keeps_weights_logits_and_losses_in_single_precision(name, bars):
     recipe = load_recipe(name, [*SMALL, "precision=bf16"])
     state = new_state(recipe, bars.shape, 4, 0, CPU)
     streams = {"real": Batches(bars, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
-    stats = adversarial(state, recipe, streams, NoiseSource(recipe, 0, CPU))
+    stats = adversarial_step(state, recipe, streams, NoiseSource(recipe, 0, CPU))
     assert {value.dtype for value in state.tensors().values()} == {torch.float32}
     images, labels = streams["real"][0]
     assert state.discriminator(images, labels).logits.dtype == torch.float32

@@ -17,8 +17,8 @@ from ganforge.files import cache_folder, write_atomically
 from ganforge.json_text import parse_json, to_json
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.noise import NoiseSource
-from ganforge.training.rules import rule_of
 from ganforge.training.state import DTYPES, new_state
+from ganforge.training.step_function import step_function
 
 Shape = tuple[int, int, int]
 WARM_UP, ROUNDS = 2, 3
@@ -48,7 +48,7 @@ def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float
 
     def step() -> float:
         started = time.perf_counter()
-        stats = rule_of(recipe)(state, recipe, streams, noise)
+        stats = step_function(recipe)(state, recipe, streams, noise)
         stats["generator_loss"].item()  # waits for the device
         return time.perf_counter() - started
 
