@@ -52,43 +52,35 @@ def train(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
-    from ganforge.experiment.api import train as train_gan
-    from ganforge.experiment.multi_seed import train_seeds
+    from ganforge.experiment.api import start_run
+    from ganforge.experiment.multi_seed import start_seeds
+    from ganforge.experiment.options import TrainOptions
 
     watcher = TerminalWatcher(as_json=as_json)
-    options: dict[str, Any] = {
-        "data": data,
-        "out": out,
-        "steps": steps,
-        "epochs": epochs,
-        "minutes": minutes,
-        "seed": seed,
-        "changes": changes or (),
-        "device": device,
-        "evaluate_every": evaluate_every,
-        "start_from": start_from,
-        "resize": resize,
-        "skip_bad": skip_bad,
-        "levels": parse_levels(levels),
-        "colour": colour,
-        "watcher": watcher,
-    }
-    if seeds is None:
-        if at_once is not None:
-            raise UserError(f"--at-once {at_once}: belongs to --seeds; give both")
-        _print(train_gan(recipe, **options), watcher, as_json)
-        return
-    runs = train_seeds(recipe, seeds, at_once=at_once, **options)
-    folder = runs[0].folder.parent
-    if as_json:
-        print_json({"folder": str(folder), "runs": [_to_dict(run) for run in runs]})
-    for run in runs:
-        watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
-        if run.verdict:
-            watcher.say(f"verdict: {run.verdict.words}")
-    watcher.say(
-        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
+    options = TrainOptions.chosen(
+        recipe=recipe,
+        data=data,
+        resize=resize,
+        skip_bad=skip_bad,
+        levels=parse_levels(levels),
+        colour=colour,
+        out=out,
+        steps=steps,
+        epochs=epochs,
+        minutes=minutes,
+        seed=seed,
+        changes=changes or (),
+        device=device,
+        evaluate_every=evaluate_every,
+        start_from=start_from,
+        watcher=watcher,
     )
+    if seeds is not None:
+        _print_seeds(start_seeds(options, seeds, at_once), watcher, as_json)
+        return
+    if at_once is not None:
+        raise UserError(f"--at-once {at_once}: belongs to --seeds; give both")
+    _print(start_run(options), watcher, as_json)
 
 
 def resume(
@@ -122,6 +114,19 @@ def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
+
+
+def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -> None:
+    folder = runs[0].folder.parent
+    if as_json:
+        print_json({"folder": str(folder), "runs": [_to_dict(run) for run in runs]})
+    for run in runs:
+        watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
+        if run.verdict:
+            watcher.say(f"verdict: {run.verdict.words}")
+    watcher.say(
+        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
+    )
 
 
 def _to_dict(run: "Run") -> dict[str, Any]:
