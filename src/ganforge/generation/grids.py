@@ -10,11 +10,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
 
 GUTTER = 64
 """Grey level between the images of a grid."""
+CONTACTS = 100
+"""Largest number of images on a contact sheet."""
 
 
 def image_grid(
@@ -104,6 +107,14 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
         cell[: len(row)] = row
     names = [class_names[label] for label in present]
     return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
+
+
+def contact_sheet(images: ImageSet) -> Image.Image:
+    """Show up to 100 images of a data set, spread evenly over it and sorted by class, ten in each row."""
+    indices = torch.linspace(0, len(images) - 1, min(CONTACTS, len(images))).long()
+    if images.labelled:
+        indices = indices[images.labels[indices].argsort(stable=True)]
+    return image_grid(images.gather(indices), 10, caption=f"{images.name}: {len(indices)} of {len(images):,}")
 
 
 def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
