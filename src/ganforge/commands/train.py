@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganforge.commands.completion import complete_recipe, complete_run
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, path, print_json
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ Minutes = Annotated[float | None, typer.Option(help="Training time in minutes.")
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.", autocompletion=complete_recipe),
+    ] = "default",
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto: MNIST if possible.")] = "auto",
     resize: Resize = None,
     skip_bad: SkipBad = False,
@@ -40,7 +44,10 @@ def train(
     start_from: Annotated[
         Path | None,
         typer.Option(
-            "--from", parser=path, help="Start with the weights of this run: same networks, same image shape."
+            "--from",
+            parser=path,
+            help="Start with the weights of this run: same networks, same image shape.",
+            autocompletion=complete_run,
         ),
     ] = None,
     as_json: JsonFlag = False,
@@ -84,7 +91,7 @@ def train(
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.")],
+    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.", autocompletion=complete_run)],
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Annotated[float | None, typer.Option(help="Further training time in minutes.")] = None,
