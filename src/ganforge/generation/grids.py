@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ GUTTER = 64
 """Grey level between the images of a grid."""
 CONTACTS = 100
 """Largest number of images on a contact sheet."""
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2000
 
 
 def image_grid(
@@ -133,15 +134,13 @@ def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def animation(
-    frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
-) -> bytes:
+def animation(frames: Sequence[Image.Image], kind: str = "WEBP") -> bytes:
     """Encode images as a looping animation whose last frame stays for two seconds; ``kind`` is WEBP or GIF.
 
     Equal consecutive images become one frame of the file, shown for the sum of their durations.
     """
-    first, *others = list(frames)
-    durations = [int(seconds * 1000)] * len(others) + [2000]
+    first, *others = frames
+    durations = [FRAME_MILLISECONDS] * len(others) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
     options: dict[str, Any] = {"quality": 70} if kind == "WEBP" else {}
     first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)
