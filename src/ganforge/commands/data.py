@@ -19,6 +19,7 @@ from ganforge.commands.console import (
     say,
     table,
 )
+from ganforge.commands.reading import read_data
 
 if TYPE_CHECKING:
     from ganforge.data.summary import Summary
@@ -69,9 +70,6 @@ def data_show(
     Example: ganforge data show mnist
     """
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.load import load
-    from ganforge.data.pixel_levels import parse_levels
-    from ganforge.data.reading_rules import ReadingRules
     from ganforge.data.summary import summarise
     from ganforge.errors import UserError
     from ganforge.files import ensure_writable, write_atomically
@@ -81,11 +79,7 @@ def data_show(
         raise UserError(f"--out {out}: lies in {source}, and would be read as data next time; name a file outside")
     ensure_writable(out or _sheet_path(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
-    try:
-        rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
-        splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
-    finally:
-        watcher.end()
+    splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
     summary = summarise(splits)
     target = out or _sheet_path(source, splits.train.name)
     write_atomically(target, png(contact_sheet(splits.train)))

@@ -15,13 +15,29 @@ if TYPE_CHECKING:
 Steps = Annotated[int | None, typer.Option(help="Last step, counted from the run's start.")]
 Epochs = Annotated[float | None, typer.Option(help="Last epoch, counted from the run's start.")]
 Minutes = Annotated[float | None, typer.Option(help="Training time in minutes.")]
+RecipeName = Annotated[
+    str,
+    typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.", autocompletion=complete_recipe),
+]
+StartFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        parser=path,
+        help="Start with the weights of this run: same networks, same image shape.",
+        autocompletion=complete_run,
+    ),
+]
+EvaluateEvery = Annotated[
+    int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
+]
+Seeds = Annotated[
+    int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
+]
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.", autocompletion=complete_recipe),
-    ] = "default",
+    recipe: RecipeName = "default",
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto: MNIST if possible.")] = "auto",
     resize: Resize = None,
     skip_bad: SkipBad = False,
@@ -33,23 +49,11 @@ def train(
     minutes: Minutes = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
-    ] = None,
+    seeds: Seeds = None,
     at_once: Annotated[int | None, typer.Option(help="With --seeds: number of runs in parallel. [the fastest]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    evaluate_every: Annotated[
-        int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
-    ] = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            parser=path,
-            help="Start with the weights of this run: same networks, same image shape.",
-            autocompletion=complete_run,
-        ),
-    ] = None,
+    evaluate_every: EvaluateEvery = None,
+    start_from: StartFrom = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a GAN and report whether it worked.

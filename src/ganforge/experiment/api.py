@@ -56,23 +56,17 @@ def train(
 
     Args:
         recipe: a built-in name, the path of a TOML file, or a Recipe; ``default`` depends on the data.
-        data: a name, a path (also of a folder or zip of pictures), an array or tensor of images, (images, labels), or a
-            torch Dataset.
+        data: a name, a path, an array or tensor of images, (images, labels), or a torch Dataset.
         out: the run's folder, ``runs/<recipe>-<data>-<k>`` unless given.
-        steps: number of steps; or give ``epochs``, or ``minutes``. The recipe's epochs unless one of them is given.
-        epochs: see ``steps``.
-        minutes: see ``steps``.
+        steps, epochs, minutes: the length; the recipe's epochs unless one of them is given.
         seed: the seed of all randomness in this run.
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
-        evaluate_every: steps between measurements on the validation split, which also select the best generator and
-            make the curve.
-        start_from: a run (its folder, or a `Run`) whose weights replace the random initial weights; its networks,
-            image shape and classes must be the same.
+        evaluate_every: steps between measurements on the validation split, which select the best generator.
+        start_from: a run whose weights replace the random initial weights; networks, image shape and classes must fit.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
-        skip_bad: leave out pictures that cannot be read.
+        skip_bad, colour: leave out pictures that cannot be read; keep three channels even if all pictures are grey.
         levels: the pixel levels of black and white, where they cannot be detected: (0, 4095).
-        colour: keep three channels even if all pictures are grey.
         watcher: receives progress and messages.
 
     Raises:
@@ -121,9 +115,7 @@ def resume(
 
     Args:
         run: the run's folder, or the `Run`.
-        steps: the last step, counted from the run's start; or give ``epochs`` likewise, or further ``minutes``.
-        epochs: see ``steps``.
-        minutes: see ``steps``.
+        steps, epochs, minutes: the last step or epoch, counted from the run's start, or further minutes.
         data: the same data again if they came from Python, or their new path if they were moved.
         watcher: receives progress and messages.
 

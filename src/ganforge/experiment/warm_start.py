@@ -68,7 +68,8 @@ def _data_differences(note: dict[str, Any], recipe: Recipe, images: ImageSet) ->
 
 
 def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    compared_fields = [("", "conditional"), ("latent", "dim")]
+    clustered = there["data"].get("clusters") or here["data"]["clusters"]
+    compared_fields = [("", "conditional"), ("latent", "dim"), *([("data", "clusters")] if clustered else [])]
     for network in ("generator", "discriminator", "encoder"):
         if network in there and network in here:
             compared_fields += _network_fields(network, there[network], here[network])
@@ -76,8 +77,6 @@ def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[
             yield f"its {network} is not part of this recipe"
         elif network in here:
             yield f"it lacks the {network} of this recipe"
-    if there["data"].get("clusters") or here["data"]["clusters"]:
-        compared_fields.append(("data", "clusters"))
     for section, field in compared_fields:
         old, new = ((values[section] if section else values).get(field) for values in (there, here))
         # the kind of conditioning does not matter without classes
