@@ -25,12 +25,12 @@ from ganforge.runs.folder import RunFolder
 FAKES, SEEDS = 10_000, 100
 
 
-def ship(run: Path, name: str, target: Path = SHIPPED) -> Path:
-    """Write ``name.safetensors`` and its card ``name.md`` into ``target``, from a conditional run on digits."""
+def ship(run: Path, name: str) -> Path:
+    """Write ``name.safetensors`` and its card ``name.md`` into the package, from a conditional run on digits."""
     source, saved = load_generator(run), RunFolder(run).read_run()
     note = {**source.note, "trained_with": _command(saved, source.note["step"]), "storage": "fp16"}
     half_precision = {key: value.half() for key, value in source.module.state_dict().items()}
-    file = target / f"{name}.safetensors"
+    file = SHIPPED / f"{name}.safetensors"
     write_tensors(file, half_precision, note)
     generator = load_generator(file)
     splits = load(saved["data"]["source"])

@@ -2,7 +2,6 @@ import json
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from PIL import Image
 
 from ganforge.commands import main as entry
 from ganforge.commands.main import app
-from ganforge.commands.sample import read_labels
 from ganforge.worker_pool import STOP_SIGNALS
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
@@ -63,16 +61,20 @@ FLAGS = {
 }
 
 
-def verbs():
+def root():
     import typer
 
+    return typer.main.get_command(app)
+
+
+def verbs():
     def walk(command, prefix):
         for name, sub in getattr(command, "commands", {}).items():
             if not sub.hidden:  # called only by the program itself
                 yield " ".join([*prefix, name]), sub
             yield from walk(sub, [*prefix, name])
 
-    return dict(walk(typer.main.get_command(app), []))
+    return dict(walk(root(), []))
 
 
 def test_verbs_and_flags_are_frozen():
@@ -81,6 +83,9 @@ def test_verbs_and_flags_are_frozen():
         for name, command in verbs().items()
     }
     assert found == FLAGS
+    assert {flag for p in root().params for flag in p.opts} == {
+        *("--version", "--install-completion", "--show-completion"),
+    }
 
 
 @pytest.mark.parametrize("verb", FLAGS)
@@ -175,22 +180,6 @@ def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
         assert row.width > 3 * row.height
     with Image.open("m.gif") as movie:
         assert movie.n_frames == 7
-
-
-@pytest.mark.parametrize(
-    ("text", "labels"),
-    [
-        ("t-shirt,B", [1, 2]),
-        ("3,0", [3, 0]),
-        ("0-2", [0, 1, 2]),
-        ("A-t-shirt", [0, 1]),
-        ("red, bright", [3]),
-        ('A,"red, bright"', [0, 3]),
-    ],
-)
-def test_classes_are_named_or_numbered(text, labels):
-    generator = SimpleNamespace(class_names=("A", "t-shirt", "B", "red, bright"))
-    assert read_labels(text, generator, one_by_one=False) == labels
 
 
 def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_path):

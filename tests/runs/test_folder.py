@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.errors import UserError
-from ganforge.runs.folder import RunFolder, claim_folder, find_runs
+from ganforge.runs.folder import RunFolder, claim_folder, claimed_folder, find_runs
 from ganforge.runs.log import append_line, cut_back, read_lines, read_log
 
 
@@ -14,6 +14,17 @@ def test_names_count_up(tmp_path):
     assert claim_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-2"
     with pytest.raises(UserError, match="cannot write to"):
         claim_folder(Path(__file__), "x")
+
+
+def test_a_claimed_folder_without_a_run_is_given_back(tmp_path):
+    root = tmp_path / "runs"
+    with pytest.raises(UserError), claimed_folder(root, "a") as folder, folder.locked():
+        raise UserError("no")
+    assert not root.exists()
+    with pytest.raises(UserError), claimed_folder(root, "a") as folder:
+        folder.create()
+        raise UserError("no")
+    assert (root / "a-1").is_dir()
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.experiment.api import continue_run
 from ganforge.experiment.experiment import Experiment, ProgressListener
+from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.preflight import RUNS, TrainingPlan, prepare
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import to_json
@@ -176,7 +177,7 @@ def few_labels(
     checked = load_recipe(recipe or METHOD, changes)
     if quick:
         steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
-    plan = prepare(checked, data="mnist", steps=steps, watcher=watcher)
+    plan = prepare(TrainOptions.chosen(recipe=checked, data="mnist", steps=steps, watcher=watcher))
     folder = (
         user_path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
     )

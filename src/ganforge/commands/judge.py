@@ -17,6 +17,7 @@ from ganforge.commands.console import (
     print_json,
     say,
 )
+from ganforge.commands.reading import read_data
 
 if TYPE_CHECKING:
     from ganforge.judge.files import Card
@@ -77,9 +78,6 @@ def judge_train(
     """
     from ganforge.commands.judge_progress import TrainingProgress
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.load import load
-    from ganforge.data.pixel_levels import parse_levels
-    from ganforge.data.reading_rules import ReadingRules
     from ganforge.experiment.preflight import warn_of
     from ganforge.files import ensure_writable
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
@@ -87,11 +85,7 @@ def judge_train(
 
     watcher = TerminalWatcher(as_json=as_json)
     _check_duration(minutes, epochs)
-    try:
-        rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
-        splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
-    finally:
-        watcher.end()
+    splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
     warn_of(source, splits, watcher)
     refuse_what_cannot_be_judged(splits)
     mirrored = splits.train.shape[0] == 3 if flip is None else flip

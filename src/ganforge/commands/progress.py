@@ -20,8 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ganforge.commands.console import printable, say
-from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import read
+from ganforge.experiment.length import StopCondition
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 

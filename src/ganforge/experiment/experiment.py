@@ -1,8 +1,7 @@
 """The fixed parts of a run, combined and checked: recipe, data, folder, seed, length."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 from ganforge.errors import UserError
+from ganforge.experiment.length import StopCondition, steps_per_epoch, usual_steps
 from ganforge.generation.encoder import Encoder, publish_encoder
 from ganforge.generation.generator import Generator, freeze_for_sampling
 from ganforge.networks.conditioning import LatentClassGenerator
@@ -23,14 +23,6 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
-
-
-@dataclass(frozen=True)
-class StopCondition:
-    """The end of a training: a step, or a number of seconds of training, whichever comes first."""
-
-    step: int | None = None
-    seconds: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -44,16 +36,13 @@ class Experiment:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch, rounded down as in the tutorials; remaining images begin the next epoch's first batch."""
-        return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
+        """Steps of an epoch (`length.steps_per_epoch`)."""
+        return steps_per_epoch(self.recipe, len(self.splits.train))
 
     @property
     def usual_steps(self) -> int:
         """The recipe's own length in steps."""
-        recipe = self.recipe
-        if recipe.kimg:
-            return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
-        return recipe.epochs * self.steps_per_epoch
+        return usual_steps(self.recipe, len(self.splits.train))
 
     @property
     def device(self) -> torch.device:
@@ -121,13 +110,6 @@ class Experiment:
     def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
         """Return the current encoder, in a training that has one."""
         return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
-
-    def with_folder(self, folder: RunFolder) -> "Experiment":
-        """Return the same experiment with another folder; clusters are not computed again."""
-        other = replace(self, folder=folder)
-        if "_training_images" in vars(self):
-            vars(other)["_training_images"] = self._training_images
-        return other
 
     @cached_property
     def _real(self) -> Batches:

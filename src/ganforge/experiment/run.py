@@ -8,8 +8,9 @@ from typing import Any
 
 from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
-from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
+from ganforge.experiment.length import StopCondition
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
 from ganforge.generation.generator import Generator, load_generator

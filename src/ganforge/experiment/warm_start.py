@@ -68,19 +68,15 @@ def _data_differences(note: dict[str, Any], recipe: Recipe, images: ImageSet) ->
 
 
 def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    compared_fields = [("", "conditional"), ("latent", "dim")]
+    clustered = there["data"].get("clusters") or here["data"]["clusters"]
+    compared_fields = [("", "conditional"), ("latent", "dim"), *([("data", "clusters")] if clustered else [])]
     for network in ("generator", "discriminator", "encoder"):
-        if network in there and network not in here:
+        if network in there and network in here:
+            compared_fields += _network_fields(network, there[network], here[network])
+        elif network in there:
             yield f"its {network} is not part of this recipe"
-        if network in here and network not in there:
+        elif network in here:
             yield f"it lacks the {network} of this recipe"
-        if network not in there or network not in here:
-            continue
-        same_family = there[network]["family"] == here[network]["family"]
-        fields = there[network] | here[network] if same_family else ("family",)
-        compared_fields += [(network, field) for field in fields if field not in WEIGHTLESS]
-    if there["data"].get("clusters") or here["data"]["clusters"]:
-        compared_fields.append(("data", "clusters"))
     for section, field in compared_fields:
         old, new = ((values[section] if section else values).get(field) for values in (there, here))
         # the kind of conditioning does not matter without classes
@@ -88,6 +84,12 @@ def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[
             yield f"{f'{section}.' if section else ''}{field} is {_plain(old)} there and {_plain(new)} here"
     if here["ema_half_life"] and not there["ema_half_life"]:
         yield f"it keeps no average of its weights (ema_half_life is 0 there and {here['ema_half_life']:g} here)"
+
+
+def _network_fields(network: str, there: dict[str, Any], here: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of a network that decide on its weights; of two families, only the family."""
+    fields = there | here if there["family"] == here["family"] else ("family",)
+    return [(network, field) for field in fields if field not in WEIGHTLESS]
 
 
 def _plain(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,15 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
 
 GUTTER = 64
 """Grey level between the images of a grid."""
+CONTACTS = 100
+"""Largest number of images on a contact sheet."""
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2000
 
 
 def image_grid(
@@ -106,6 +110,14 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
     return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
 
 
+def contact_sheet(images: ImageSet) -> Image.Image:
+    """Show up to 100 images of a data set, spread evenly over it and sorted by class, ten in each row."""
+    indices = torch.linspace(0, len(images) - 1, min(CONTACTS, len(images))).long()
+    if images.labelled:
+        indices = indices[images.labels[indices].argsort(stable=True)]
+    return image_grid(images.gather(indices), 10, caption=f"{images.name}: {len(indices)} of {len(images):,}")
+
+
 def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
     """Join uint8 images [N, C, H, W] to one line of writing; grey images are inverted, dark ink on white paper."""
     n, channels, side, across = images.shape
@@ -122,15 +134,13 @@ def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def animation(
-    frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
-) -> bytes:
+def animation(frames: Sequence[Image.Image], kind: str = "WEBP") -> bytes:
     """Encode images as a looping animation whose last frame stays for two seconds; ``kind`` is WEBP or GIF.
 
     Equal consecutive images become one frame of the file, shown for the sum of their durations.
     """
-    first, *others = list(frames)
-    durations = [int(seconds * 1000)] * len(others) + [2000]
+    first, *others = frames
+    durations = [FRAME_MILLISECONDS] * len(others) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
     options: dict[str, Any] = {"quality": 70} if kind == "WEBP" else {}
     first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)
