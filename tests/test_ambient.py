@@ -110,7 +110,7 @@ def arrays():
     return bars.images.numpy(), bars.labels.numpy()
 
 
-RECIPES = {"forge-1": [*SMALL, "precision=bf16"], "dcgan": [*SMALL, "precision=fp32"]}
+RECIPES = {"forge-1": [*SMALL, "run.precision=bf16"], "dcgan": [*SMALL, "run.precision=fp32"]}
 
 
 IN_FLOAT32 = ("float64", "coarse products", "coarse products by backend", "coarse convolutions", "without oneDNN")
@@ -143,7 +143,7 @@ def test_the_same_pictures_and_judgement_in_every_state(state):
 
 
 def test_an_encoder_takes_no_notice_either():
-    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "precision=fp32"])
+    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "run.precision=fp32"])
     images, encoder = small_images().images[:5], load_encoder(run)
     codes = encoder.encode(images)
     with torch.autocast("cpu", torch.bfloat16):

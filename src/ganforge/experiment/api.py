@@ -135,7 +135,7 @@ def resume(
     with folder.locked():
         saved = folder.read_run()
         recipe = saved_recipe(folder)
-        choose_device(recipe.device, recipe)
+        choose_device(recipe.run.device, recipe)
         source = data if data is not None else saved["data"]["source"]
         if source is None:
             raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")

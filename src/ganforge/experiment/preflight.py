@@ -94,7 +94,7 @@ class TrainingPlan:
         """
         if not folder.exists:
             return False
-        if folder.recipe.exists() and saved_recipe(folder) != self.recipe:
+        if folder.recipe.exists() and not saved_recipe(folder).trains_like(self.recipe):
             raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
         saved = folder.read_run()
         step, target = saved.get("step", 0), self.steps
@@ -196,7 +196,7 @@ def prepare(
     check_recipe_fits_data(checked, splits)
     if evaluate_every is not None:
         judge_for_validation(splits)
-    checked = _resolve_precision(checked.model_copy(update={"device": chosen_device}), splits, watcher)
+    checked = _resolve_precision(checked.with_run(device=chosen_device), splits, watcher)
     name = splits.train.name
     return TrainingPlan(
         checked,
@@ -243,9 +243,8 @@ def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener
     """Choose the faster precision on this machine where the recipe says ``auto``."""
     resolved = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     if resolved != recipe:
-        watcher.say(
-            f"precision: {resolved.precision}, the faster one on this machine (--set precision=... takes another)"
-        )
+        chosen = resolved.run.precision
+        watcher.say(f"precision: {chosen}, the faster one on this machine (--set run.precision=... takes another)")
     return resolved
 
 
@@ -290,7 +289,7 @@ def choose_device(device: str, recipe: Recipe) -> str:
     Raises:
         UserError: this machine does not have the device.
     """
-    chosen = device if device != "auto" else recipe.device
+    chosen = device if device != "auto" else recipe.run.device
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if chosen == "auto":
         return "cuda" if available["cuda"] else "cpu"
@@ -331,7 +330,7 @@ def given_length(
 def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
     if not folder.exists:
         return
-    if folder.recipe.exists() and saved_recipe(folder) != recipe:
+    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
     raise UserError(
         f"{folder.path} already holds this run: continue with 'ganforge resume {folder.path}', or choose another --out"

@@ -45,15 +45,15 @@ class HeadSettings(Settings):
 
     ``minibatch_kernels`` is the number of kernels of minibatch discrimination. ``classifier`` selects the class logits:
 
-    - "beside": an auxiliary classifier next to the logit (Odena et al. 2017, AC-GAN).
-    - "instead": "fake" is one more class whose logit is 0, so the logit of "real" is log Σ exp of the K class logits
+    - "auxiliary": an auxiliary classifier next to the logit (Odena et al. 2017, AC-GAN).
+    - "k_plus_one": "fake" is one more class whose logit is 0, so the logit of "real" is log Σ exp of the K class logits
       (Salimans et al. 2016, section 5).
     - "projection": the inner products of the features with the class embeddings of the projection, which are class
       logits in its derivation (Miyato and Koyama 2018, section 3).
     """
 
     minibatch_kernels: NonNegativeInt = 0
-    classifier: Literal["none", "beside", "instead", "projection"] = "none"
+    classifier: Literal["none", "auxiliary", "k_plus_one", "projection"] = "none"
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,11 @@ class Heads(nn.Module):
         kernels = settings.minibatch_kernels
         self.closeness = MinibatchDiscrimination(features, kernels) if kernels else None
         features += kernels
-        self.instead = settings.classifier == "instead"
-        self.logit = None if self.instead else Logit(features, classes)
+        self.k_plus_one = settings.classifier == "k_plus_one"
+        self.logit = None if self.k_plus_one else Logit(features, classes)
         dense = partial(WeightNormLinear, learned=True) if weight_norm else nn.Linear
         self.by_projection = settings.classifier == "projection"
-        separate = settings.classifier in ("beside", "instead")
+        separate = settings.classifier in ("auxiliary", "k_plus_one")
         self.classifier = dense(features, spec.classes) if separate else None
         self.codes: nn.Sequential | None = None
         if spec.codes:

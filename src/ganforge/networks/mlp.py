@@ -50,7 +50,7 @@ class MlpInputSettings(MlpSettings):
 
     ``input_noise`` and ``hidden_noise`` are the standard deviations of training noise on the pixels and after every
     hidden layer; the output features have no noise. ``weight_norm`` makes the layers `WeightNormLinear`. With
-    ``frequencies`` F the first layer also gets sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input (Fourier
+    ``fourier_features`` F the first layer also gets sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input (Fourier
     features, Tancik et al. 2020, arXiv:2006.10739). Without them a network with few inputs learns fine structure last,
     if at all.
     """
@@ -58,7 +58,7 @@ class MlpInputSettings(MlpSettings):
     input_noise: NonNegativeFloat = 0.0
     hidden_noise: NonNegativeFloat = 0.0
     weight_norm: bool = False
-    frequencies: Annotated[int, Field(ge=0, le=16)] = 0
+    fourier_features: Annotated[int, Field(ge=0, le=16)] = 0
 
     @property
     def normed(self) -> bool:
@@ -234,8 +234,8 @@ class MlpDiscriminator(nn.Module):
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
         self.pixels = ConcatClass(label, math.prod(shape), 0 if projection else classes)
         first: list[nn.Module] = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
-        first += [FourierFeatures(settings.frequencies)] if settings.frequencies else []
-        inputs = self.pixels.width * (1 + 2 * settings.frequencies)
+        first += [FourierFeatures(settings.fourier_features)] if settings.fourier_features else []
+        inputs = self.pixels.width * (1 + 2 * settings.fourier_features)
         weight_norm, noise = settings.weight_norm, settings.hidden_noise
         hidden = _hidden_layers(settings, inputs, norm_from=1, weight_norm=weight_norm, noise=noise)
         self.layers = Layers(*first, *hidden)

@@ -34,7 +34,8 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, noise: NoiseSour
     """
     generator, discriminator = state.generator, state.discriminator
     assert recipe.objective is not None
-    d_steps, size, simultaneous = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
+    game, size = recipe.game, recipe.batch_size
+    d_steps, simultaneous = game.discriminator_steps, game.order == "simultaneous"
     generator_lr, discriminator_lr = learning_rates(recipe, state.images_seen)
     sigma = noise_sigma(recipe, state.images_seen)
 
@@ -49,7 +50,7 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, noise: NoiseSour
         discriminator.reseed(noise.seed("discriminator", state.step, k))
         real, labels = streams["real"][state.step * d_steps + k]
         latent = noise.latent(size, "discriminator", state.step, k)
-        keeps_graph = recipe.shared_noise and k == d_steps - 1
+        keeps_graph = game.shared_noise and k == d_steps - 1
         with torch.set_grad_enabled(keeps_graph):
             fake = generator(latent, labels)
         d_inputs = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
@@ -74,29 +75,29 @@ def adversarial(state: State, recipe: Recipe, streams: Streams, noise: NoiseSour
             loss = recipe.terms.add(loss, loss_context("discriminator", *fake_and_real, **further))
         update(discriminator, loss, discriminator_lr, deferred=simultaneous)
 
-    for k in range(recipe.generator_steps):
+    for k in range(game.generator_steps):
         discriminator.reseed(noise.seed("generator", state.step, k))
-        if not recipe.shared_noise:
+        if not game.shared_noise:
             latent = noise.latent(size, "generator", state.step, k)
         if not (keeps_graph and k == 0):  # otherwise the last fakes and their graph belong to the current weights
             fake = generator(latent, labels)
         g_fakes = noisy(fake, "on hoped real", k)
         unrolled_params, real_samples = None, None
-        if recipe.unroll:
+        if game.unroll:
             d_loss = partial(unrolled_loss, recipe, discriminator, d_inputs[0], g_fakes, labels)
-            unrolled_params = unroll(discriminator, d_loss, recipe.unroll, discriminator_lr)
-        if recipe.joint_batch:
+            unrolled_params = unroll(discriminator, d_loss, game.unroll, discriminator_lr)
+        if game.joint_batch:
             both = [(d_inputs[0], labels), (g_fakes, labels)]
             real_output, fake_output = discriminator.discriminate(both, unrolled_params)
             real_samples = Samples(d_inputs[0], real_output, labels)
         else:
             fake_output = discriminator(g_fakes, labels, unrolled_params)
         if real_samples is None and (recipe.objective.needs_real_logits or recipe.terms.needs_real_outputs):
-            with torch.set_grad_enabled(recipe.unroll > 0):  # unrolled parameters depend on the fakes
+            with torch.set_grad_enabled(game.unroll > 0):  # unrolled parameters depend on the fakes
                 real_samples = Samples(d_inputs[0], discriminator(d_inputs[0], labels, unrolled_params), labels)
         real_logits = real_samples.output.logits if real_samples else None
         generator_loss = recipe.objective.generator_loss(real_logits, fake_output.logits).mean()
-        loss = recipe.adversarial_weight * generator_loss
+        loss = game.adversarial_weight * generator_loss
         fake_samples = Samples(g_fakes, fake_output, labels, latent)
         loss = recipe.terms.add(loss, loss_context("generator", fake_samples, real_samples))
         update(generator, loss, generator_lr)

@@ -8,7 +8,7 @@ from ganforge.training.tuning import parallelism
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.training.tuning.step_timer import timed_step
 
-RECIPE = load_recipe("vanilla", ["device=cpu", "generator.hidden=[8]", "discriminator.hidden=[8]"])
+RECIPE = load_recipe("vanilla", ["run.device=cpu", "generator.hidden=[8]", "discriminator.hidden=[8]"])
 SHAPE = (1, 8, 8)
 
 
