@@ -28,8 +28,8 @@ def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
 def ema_decay(recipe: Recipe, images_seen: int) -> float:
     """Return the decay of the averaged weights in this step.
 
-    The contribution of a step halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is at most r
-    times the images seen, so the average forgets the initial weights in short runs too.
+    The contribution of a step halves every ``averaging.half_life`` images. With ``averaging.ramp`` r the half-life is
+    at most r times the images seen, so the average forgets the initial weights in short runs too.
     """
     half_life = recipe.averaging.half_life
     if recipe.averaging.ramp:

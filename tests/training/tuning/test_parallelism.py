@@ -44,7 +44,7 @@ def test_runs_on_one_core_or_a_gpu_are_not_parallel(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert runs_with_times(monkeypatch, 8, 10_000, 0.01, 0.001) == 1
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    gpu = RECIPE.model_copy(update={"device": "cuda"})
+    gpu = RECIPE.with_run(device="cuda")
     assert runs_at_once(gpu, SHAPE, 0, 8, 10_000) == 1
 
 
@@ -62,7 +62,7 @@ def test_the_step_is_timed_once_and_the_thread_count_is_restored(monkeypatch):
 
 @pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
 def test_a_step_can_be_timed_in_every_precision(precision):
-    assert timed_step(RECIPE.model_copy(update={"precision": precision}), SHAPE, 0)() > 0
+    assert timed_step(RECIPE.with_run(precision=precision), SHAPE, 0)() > 0
 
 
 def test_short_runs_are_not_timed(two_cores, monkeypatch):
