@@ -474,7 +474,7 @@ def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch
 
     def compare(player, loss, *learning_rate, **options):
         name = "discriminator" if player is state.discriminator else "generator"
-        k = turns[name] % getattr(rest[0], f"{name}_steps")
+        k = turns[name] % getattr(rest[0].game, f"{name}_steps")
         turns[name] += 1
         expected = reference.of_discriminator(k) if name == "discriminator" else reference.of_generator(k)
         assert loss.item() == pytest.approx(expected.item(), rel=tolerance), (name, k)
@@ -483,7 +483,7 @@ def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch
     monkeypatch.setattr(step, "update", compare)
     for _ in range(3):
         adversarial(state, *rest)
-    assert turns == {name: 3 * getattr(rest[0], f"{name}_steps") for name in turns}
+    assert turns == {name: 3 * getattr(rest[0].game, f"{name}_steps") for name in turns}
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
