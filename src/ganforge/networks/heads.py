@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import ClassEmbedding, class_weights
@@ -52,8 +52,10 @@ class HeadSettings(Settings):
       logits in its derivation (Miyato and Koyama 2018, section 3).
     """
 
-    minibatch_kernels: NonNegativeInt = 0
-    classifier: Literal["none", "auxiliary", "k_plus_one", "projection"] = "none"
+    minibatch_kernels: NonNegativeInt = Field(0, description="kernels of minibatch discrimination; 0: none")
+    classifier: Literal["none", "auxiliary", "k_plus_one", "projection"] = Field(
+        "none", description="class logits: auxiliary, with 'fake' as one more class, or from the projection"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from ganforge.recipes.old_names import FLAT
 from ganforge.recipes.recipe import Recipe
 from ganforge.settings import Settings
 
+KINDS = ("name", "family", "distribution")
+"""Fields that name the kind of a table, which come first in it."""
 WIDEST = 44
 """Column of the comments after a table's fields; longer lines have their comment after one blank."""
 
@@ -17,7 +19,7 @@ def explain(recipe: Recipe) -> str:
     """Return a recipe as TOML with comments, which loads as an equal recipe.
 
     A field is explained by its description, a table by the description of its field, or else by the first line of its
-    class's docstring. Tables that a recipe may have and this one lacks, such as further penalties, are comments.
+    class's docstring. Names of penalties and terms that the recipe lacks stand in a comment.
     """
     return "\n".join(_lines("", recipe.to_dict(), recipe, "")).strip()
 
@@ -37,7 +39,7 @@ def _lines(table: str, values: dict[str, Any], section: Settings, comment: str) 
         yield f"[{table}]"
     fields = {name: f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)}
     width = min(WIDEST, max(map(len, fields.values()), default=0))
-    for name, line in fields.items():
+    for name, line in sorted(fields.items(), key=lambda field: field[0] not in KINDS):
         about = _description(section, name)
         yield f"{line:<{width}}  # {about}" if about else line
     if table and (absent := [name for name in type(section).model_fields if getattr(section, name) is None]):
