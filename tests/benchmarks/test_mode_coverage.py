@@ -11,6 +11,7 @@ from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.data.images import unscale
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.recipes.old_names import FLAT
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
@@ -116,6 +117,21 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
         ring(**{"steps": 5, **arguments})
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_benchmark_of_before_goes_on_under_its_former_names(tmp_path):
+    ring(out="done", steps=5)
+    file = tmp_path / "done" / "benchmark.json"
+    saved = json.loads(file.read_text())
+    recipe = saved["recipe"] | {"summary": "worded otherwise"}
+    for old, new in FLAT.items():
+        table, field = new.split(".")
+        recipe[old] = recipe[table].pop(field)
+    file.write_text(json.dumps(saved | {"recipe": recipe}))
+    ring(out="done", steps=5, seeds=2)
+    file.write_text(json.dumps(saved | {"recipe": recipe | {"unroll": 3}}))
+    with pytest.raises(UserError, match="another recipe"):
+        ring(out="done", steps=5)
 
 
 @pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])

@@ -87,6 +87,14 @@ def test_a_run_of_before_shows_its_recipe_in_todays_names(tmp_path):
     assert ganforge.load_recipe(tmp_path / "new.toml") == recipe
 
 
+def test_a_run_of_before_gives_its_weights_or_says_what_differs(tmp_path):
+    write_pictures(tmp_path)
+    recipe, options = LEGACY / "arrays" / "recipe.toml", {"data": tmp_path / "arrays.npz", "steps": 1}
+    with pytest.raises(UserError, match=r"generator.hidden is \[8\] there and \[9\] here"):
+        ganforge.train(recipe, start_from=LEGACY / "arrays", changes=["generator.hidden=[9]"], out="other", **options)
+    ganforge.train(recipe, start_from=LEGACY / "arrays", out="run", **options)
+
+
 def test_a_reworded_recipe_is_still_that_of_a_run(tmp_path):
     write_pictures(tmp_path)
     small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "run.precision='fp32'")
