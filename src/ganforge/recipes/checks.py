@@ -10,16 +10,14 @@ from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.fields import RecipeFields
 from ganforge.recipes.latents import NormalLatent
+from ganforge.recipes.tables import Game
 
 CONDITIONED = "conditional = true (or data.clusters)"
 """The settings that condition the networks on classes, as messages name them."""
 
 ADVERSARIAL_FIELDS = {
     "": ("discriminator_lr", "penalties", "terms"),
-    "game": (
-        *("discriminator_steps", "generator_steps", "order", "shared_noise", "packing", "joint_batch", "unroll"),
-        *("adversarial_weight", "spectral_norm"),
-    ),
+    "game": tuple(Game.model_fields),
     "schedule": ("generator_lr_decay_power", "instance_noise", "instance_noise_images"),
     "averaging": ("discriminator",),
 }
