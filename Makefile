@@ -58,8 +58,8 @@ judge: $(BIN)/ganforge
 # Trains the generator of handwritten digits anew, as the one that is shipped was made (with forge-1's penalty and average of
 # then), and measures it for its card.
 model: $(BIN)/ganforge
-	$(BIN)/ganforge train forge-1 --data mnist --steps 26000 --seed 0 --set precision=bf16 --out runs/model \
-		--set penalties.approximate_r1.weight=0.1 --set ema_ramp=0.05
+	$(BIN)/ganforge train forge-1 --data mnist --steps 26000 --seed 0 --set run.precision=bf16 --out runs/model \
+		--set penalties.approximate_r1.weight=0.1 --set averaging.ramp=0.05
 	$(BIN)/python tools/package_model.py runs/model mnist
 
 # The table of all systems: three seeds, MINUTES each on one core, two at a time; what is complete is not done again.

@@ -57,7 +57,7 @@ class Clock(ProgressListener):
 def bare(name: str, steps: int) -> float:
     """Return seconds a step of the rule alone."""
     splits = load("mnist")
-    recipe = load_recipe(name, ["device=cpu"])
+    recipe = load_recipe(name, ["run.device=cpu"])
     recipe = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     experiment = Experiment(recipe, splits, RunFolder("."), 0)
     state, streams, draws, rule = (

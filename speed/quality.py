@@ -27,7 +27,7 @@ N, S1, FLOOR = 10_000, 18.2, 0.197
 MARKS = (4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Seconds after which it is measured."""
 splits = load("mnist")
-recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.shape, 10)
+recipe = choose_precision(load_recipe("default", ["run.device=cpu"]), splits.train.shape, 10)
 keep_freed_memory()
 START_UP = time.perf_counter() - BEGAN  # what follows is for measuring
 
@@ -78,7 +78,7 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
     eye, reached = FeatureExtractor(load_judge()), []
-    print(f"{recipe.name}, {recipe.precision}; start-up {START_UP:.1f} s, counted for every seed")
+    print(f"{recipe.name}, {recipe.run.precision}; start-up {START_UP:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)
         curve = Curve(experiment, eye, limit)

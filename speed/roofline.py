@@ -61,7 +61,7 @@ class Ledger(TorchDispatchMode):
 def row(name: str, rates: dict[torch.dtype, float], memory: float) -> str:
     """Play a recipe and return its row."""
     splits = load("mnist")
-    recipe = load_recipe(name, ["device=cpu"])
+    recipe = load_recipe(name, ["run.device=cpu"])
     recipe = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     experiment, rule = Experiment(recipe, splits, RunFolder("."), 0), step_function(recipe)
     state, streams, draws = experiment.new_state(), experiment.streams(), experiment.draws()
@@ -77,11 +77,11 @@ def row(name: str, rates: dict[torch.dtype, float], memory: float) -> str:
     with Ledger() as ledger:
         play()
     operations, moved = ledger.flops / STEPS, ledger.moved / STEPS
-    rate = rates[torch.bfloat16 if recipe.precision == "bf16" else torch.float32]
+    rate = rates[torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32]
     products, others = ledger.products / STEPS, ledger.others / STEPS
     cells = [
         f"`{name}`",
-        recipe.precision,
+        recipe.run.precision,
         f"{operations / 1e9:.2f}",
         f"{moved / 1e6:,.0f}",
         f"{1e3 * seconds:.1f}",

@@ -153,10 +153,10 @@ class Ours:
     """The library's step on the built-in recipe, in the precision that is faster here or in the one asked for."""
 
     def __init__(self, name: str, images: Tensor, steps: int, precision: str = "auto") -> None:
-        cpu, recipe = torch.device("cpu"), load_recipe(name, [f"precision={precision}", "device=cpu"])
+        cpu, recipe = torch.device("cpu"), load_recipe(name, [f"run.precision={precision}", "run.device=cpu"])
         recipe = choose_precision(recipe, SHAPE, 0)
         data = ImageSet(images, torch.full((len(images),), -1))
-        dtype = DTYPES[recipe.precision]
+        dtype = DTYPES[recipe.run.precision]
         self.state, self.recipe, self.steps = new_state(recipe, SHAPE, 0, 0, cpu), recipe, steps
         stream = Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=dtype)
         self.streams, self.draws = {"real": stream}, NoiseSource(recipe, 0, cpu, dtype)
@@ -184,7 +184,7 @@ def main() -> None:
     players: dict[str, Play] = {
         "plain": plain(images, False),
         "plain, autocast": plain(images, True),
-        f"ours ({ours.recipe.precision})": ours,
+        f"ours ({ours.recipe.run.precision})": ours,
         "ours, float32": Ours(name, images, plain.steps, "fp32"),
     }
     if python:

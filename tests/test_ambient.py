@@ -110,7 +110,7 @@ def arrays():
     return bars.images.numpy(), bars.labels.numpy()
 
 
-RECIPES = {"forge-1": [*SMALL, "precision=bf16"], "dcgan": [*SMALL, "precision=fp32"]}
+RECIPES = {"forge-1": [*SMALL, "run.precision=bf16"], "dcgan": [*SMALL, "run.precision=fp32"]}
 
 
 IN_FLOAT32 = ("float64", "coarse products", "coarse products by backend", "coarse convolutions", "without oneDNN")
@@ -143,7 +143,7 @@ def test_images_and_predictions_do_not_depend_on_the_callers_settings(state):
 
 
 def test_codes_do_not_depend_on_autocast():
-    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "precision=fp32"])
+    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "run.precision=fp32"])
     images, encoder = small_images().images[:5], load_encoder(run)
     codes = encoder.encode(images)
     with torch.autocast("cpu", torch.bfloat16):

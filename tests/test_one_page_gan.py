@@ -30,7 +30,7 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (500, 1, 28, 28), dtype=torch.uint8, generator=random)
     data = ImageSet(images, torch.full((500,), -1))
-    recipe = load_recipe("vanilla", ["precision=fp64"])
+    recipe = load_recipe("vanilla", ["run.precision=fp64"])
     state = new_state(recipe, data.shape, 0, 0, cpu)
     streams = {
         "real": Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=f64)

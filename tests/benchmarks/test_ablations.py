@@ -17,12 +17,12 @@ from ganforge.errors import Interrupted, UserError
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 
-SMALL = ("generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu", "checkpoint_seconds=0")
+SMALL = ("generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu", "run.checkpoint_seconds=0")
 ROWS = (
     Technique("twice", "D learns at twice its rate", ("discriminator_lr=2e-4",)),
-    Technique("many", "ten updates of D", ("order=alternating", "discriminator_steps=10")),
-    Technique("alone", "batches of an odd number", ("packing=3",)),
-    Technique("same", "what it is already", ("order=simultaneous",)),
+    Technique("many", "ten updates of D", ("game.order=alternating", "game.discriminator_steps=10")),
+    Technique("alone", "batches of an odd number", ("game.packing=3",)),
+    Technique("same", "what it is already", ("game.order=simultaneous",)),
 )
 
 
@@ -68,7 +68,7 @@ def test_a_row_that_cannot_be_played_is_refused_with_the_recipes_own_reason(tmp_
     (found,) = play(seeds=1).setups
     rows = {row.technique.name: row for row in found.rows}
     assert "packing = 3 must divide batch_size = 100" in rows["alone"].why_skipped
-    assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: packing = 3 must")
+    assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: game.packing = 3 must")
     assert found.verdict(rows["same"]) == SAME
     table = dict((row[0], row[-1]) for row in found.table())
     assert table["alone"] == found.verdict(rows["alone"])
@@ -189,10 +189,11 @@ def test_misplaced_counts_what_would_have_to_move():
 def test_every_base_can_be_played_and_is_plain(arena):
     recipe = load_recipe(arena.protocol.recipe, arena.changes)
     arena.protocol.problem.refuse(recipe)
-    assert recipe.precision == "fp32"  # 'auto' could settle differently for base and row
+    assert recipe.run.precision == "fp32"  # 'auto' could settle differently for base and row
     assert not recipe.penalties.items() and not recipe.terms.items()
-    assert (recipe.packing, recipe.unroll, recipe.ema_half_life, recipe.lr_decay_start) == (1, 0, 0, 0)
-    assert not recipe.spectral_norm and not recipe.instance_noise
+    assert (recipe.game.packing, recipe.game.unroll, recipe.averaging.half_life) == (1, 0, 0)
+    assert not recipe.game.spectral_norm
+    assert not recipe.schedule.lr_decay_start and not recipe.schedule.instance_noise
 
 
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)

@@ -16,13 +16,14 @@ from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.run import Run
 from ganforge.recipes.reading import load_recipe
 
-SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "precision=fp32"]
+SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "run.precision=fp32"]
 
 
 def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
     plain, variational, gan = (load_recipe(name) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN))
-    for name in ("generator", "latent", "batch_size", "kimg", "conditional", "lr_decay_start", "ema_half_life"):
+    for name in ("generator", "latent", "batch_size", "conditional", "schedule", "averaging"):
         assert getattr(plain, name) == getattr(variational, name) == getattr(gan, name), name
+    assert plain.run.kimg == variational.run.kimg == gan.run.kimg
     assert plain.encoder == variational.encoder
     assert not plain.reconstruction.variational and variational.reconstruction.variational
     shared = {name: value for name, value in plain.encoder if name != "family"}

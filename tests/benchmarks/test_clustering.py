@@ -10,7 +10,7 @@ from ganforge.errors import UserError
 from ganforge.generation.grids import traversal_grid
 from ganforge.recipes.reading import load_recipe
 
-SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
+SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "run.precision=fp32"]
 
 
 @pytest.mark.slow

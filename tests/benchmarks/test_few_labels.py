@@ -14,7 +14,7 @@ from ganforge.networks.heads import DiscriminatorOutput
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
 
-TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "device=cpu"]
+TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "run.device=cpu"]
 
 
 class Says(nn.Module):
@@ -36,7 +36,7 @@ def test_errors_are_counted_against_the_labels():
 
 def test_the_labelled_images_alone_teach_something():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
-    changes = [*TINY, "data.labels=20", "precision=fp32", "ema_ramp=0.5"]
+    changes = [*TINY, "data.labels=20", "run.precision=fp32", "averaging.ramp=0.5"]
     experiment = Experiment(load_recipe("semi-supervised", changes), data, RunFolder("x"), 0)
     before = bench.error_of(experiment.new_state().discriminator.published, data.test, "0..1")
     state = bench.learn_from_labels(experiment, 60)
@@ -46,8 +46,10 @@ def test_the_labelled_images_alone_teach_something():
 def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_the_recipe():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
     found = {}
-    for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "lr_decay_start=1"):
-        recipe = load_recipe("semi-supervised", [*TINY, "data.labels=20", "precision=fp32", "adam.eps=1e-1", change])
+    for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "schedule.lr_decay_start=1"):
+        recipe = load_recipe(
+            "semi-supervised", [*TINY, "data.labels=20", "run.precision=fp32", "adam.eps=1e-1", change]
+        )
         state = bench.learn_from_labels(Experiment(recipe, data, RunFolder("x"), 0), 3)
         found[change] = state.discriminator.parameters[-1]
     plain, heavier, slower = found.values()

@@ -12,6 +12,7 @@ from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.data.images import unscale
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.recipes.old_names import FLAT
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
@@ -20,7 +21,7 @@ from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
 from ganforge.training.step import adversarial_step
 
-SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu"])
+SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu"])
 
 
 def ring(steps=120, out="out", recipe=SMALL, **options):
@@ -54,7 +55,7 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_end(tmp_path):
 
 
 def test_an_interrupted_seed_goes_on(tmp_path):
-    often = SMALL.model_copy(update={"checkpoint_seconds": 0.0})
+    often = SMALL.with_run(checkpoint_seconds=0.0)
 
     def impatient(done, total, found):
         raise KeyboardInterrupt
@@ -87,7 +88,7 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
 @pytest.mark.slow
 def test_the_points_of_the_ring_are_found_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
-    changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "device=cpu"]
+    changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "run.device=cpu"]
     recipe = load_recipe("gan-2d", [*changes, "generator_lr=1e-3", "discriminator_lr=1e-3"])
     before, after = (ring(steps, recipe=recipe).results[0]["figures"]["2500"] for steps in (20, 2000))
     assert before["modes"] <= 3 and before["high_quality"] < 1
@@ -117,6 +118,21 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
         ring(**{"steps": 5, **arguments})
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_benchmark_of_before_goes_on_under_its_former_names(tmp_path):
+    ring(out="done", steps=5)
+    file = tmp_path / "done" / "benchmark.json"
+    saved = json.loads(file.read_text())
+    recipe = saved["recipe"] | {"summary": "worded otherwise"}
+    for old, new in FLAT.items():
+        table, field = new.split(".")
+        recipe[old] = recipe[table].pop(field)
+    file.write_text(json.dumps(saved | {"recipe": recipe}))
+    ring(out="done", steps=5, seeds=2)
+    file.write_text(json.dumps(saved | {"recipe": recipe | {"unroll": 3}}))
+    with pytest.raises(UserError, match="another recipe"):
+        ring(out="done", steps=5)
 
 
 @pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])
@@ -157,7 +173,9 @@ def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_one_that_diverges_beside_others_is_named_once(monkeypatch):
-    wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
+    wild = load_recipe(
+        "gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "run.device=cpu"]
+    )
     monkeypatch.setattr("ganforge.benchmarks.mode_coverage.runs_at_once", lambda *_: 2)
     with pytest.raises(RunFailed, match=r"^seed [01] diverged before step"):
         ring(recipe=wild, seeds=2)
@@ -176,7 +194,9 @@ def test_other_benchmarks_do_not_share_a_folder():
 
 
 def test_a_divergence_is_no_result(tmp_path):
-    wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
+    wild = load_recipe(
+        "gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "run.device=cpu"]
+    )
     with pytest.raises(RunFailed, match="seed 0 diverged before step"):
         ring(recipe=wild)
     assert not list((tmp_path / "out").rglob("step-120.json"))
@@ -189,7 +209,7 @@ def digits(monkeypatch):
 
 @pytest.mark.slow
 def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
-    recipe = load_recipe("dcgan-tiny-quarter", ["device=cpu", "generator.planes=[4, 3]"])
+    recipe = load_recipe("dcgan-tiny-quarter", ["run.device=cpu", "generator.planes=[4, 3]"])
     report = benchmark("stacked-mnist-tiny", recipe, steps=100, quick=True, out="out")
     assert report.plan.is_open and 1 <= report.results[0]["figures"]["2500"]["modes"] <= 1000
     assert 850 < report.floor["2500"]["modes"] < 1000
@@ -198,7 +218,7 @@ def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
 
 @pytest.mark.parametrize(("name", "alone"), [("stacked-mnist-tiny", False), ("stacked-mnist", True)])
 def test_batch_statistics_are_those_of_the_batch_only_where_the_protocol_says(digits, name, alone):
-    recipe = load_recipe("dcgan-tiny-quarter", ["device=cpu", "batch_size=16"])
+    recipe = load_recipe("dcgan-tiny-quarter", ["run.device=cpu", "batch_size=16"])
     trial = Trial(Plan(PROTOCOLS[name], recipe, 1, True, Path("out")), 0, print, 0, 1)
     z = trial.draws.latent(16, "benchmark", 0)
     with torch.no_grad():

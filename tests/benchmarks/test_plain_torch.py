@@ -135,7 +135,7 @@ CASES = {
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "dcgan-stacked" else ()) for name in CASES]
 )
 def test_three_rounds_by_hand_end_in_the_same_weights(name):
-    recipe = load_recipe(name, ["batch_size=8", "precision=fp64"])
+    recipe = load_recipe(name, ["batch_size=8", "run.precision=fp64"])
     if name == "gan-2d":
         data, shape = ring().points(100, 0), (2, 1, 1)
     else:

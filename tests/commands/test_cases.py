@@ -23,7 +23,7 @@ for image, label in zip(IMAGES, LABELS, strict=True):
     top, left = 8 * (label // 2), 8 * (label % 2)
     image[top + 1 : top + 7, left + 1 : left + 7] = RANDOM.integers(120, 256)
 SMALL = ("--set", "latent.dim=4", "--set", "generator.hidden=[4]", "--set", "discriminator.hidden=[4]")
-QUICK = (*SMALL, "--set", "batch_size=4", "--set", "precision='fp32'", "--steps", "2")
+QUICK = (*SMALL, "--set", "batch_size=4", "--set", "run.precision='fp32'", "--steps", "2")
 
 
 def save(image, path, mode=None):

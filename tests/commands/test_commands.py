@@ -283,7 +283,7 @@ def test_several_seeds_are_told_as_one_object(run_command, bars_file):
 
 
 def test_sample_reconstruct_shows_test_images_again_and_the_way_between_them(run_command, bars_file, tmp_path):
-    small = ["batch_size=8", "latent.dim=4", "generator.filters=4", "encoder.filters=4", "precision=fp32"]
+    small = ["batch_size=8", "latent.dim=4", "generator.filters=4", "encoder.filters=4", "run.precision=fp32"]
     changes = [part for change in small for part in ("--set", change)]
     assert run_command("train", "vae", "--data", bars_file, "--steps", 3, "--out", "run", *changes)[0] == 0
     assert (tmp_path / "run" / "encoder.safetensors").exists()
@@ -302,7 +302,7 @@ def test_the_progress_line_tells_the_losses_of_whoever_plays(run_command, bars_f
     from ganforge.commands import progress
 
     monkeypatch.setattr(progress, "PLAIN_EVERY_SECONDS", 0.0)
-    small = ["batch_size=8", "latent.dim=4", "precision=fp32", "device=cpu"]
+    small = ["batch_size=8", "latent.dim=4", "run.precision=fp32", "run.device=cpu"]
     changes = [part for change in small for part in ("--set", change)]
     code, _, err = run_command("train", name, "--data", bars_file, "--steps", 3, *changes)
     lines = [line for line in err.splitlines() if line.startswith("step 3 ")]

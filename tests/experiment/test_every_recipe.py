@@ -12,7 +12,7 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
 from ganforge.training.step_function import step_function
 
-CHANGES = ["batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
+CHANGES = ["batch_size=8", "run.checkpoint_seconds=0.02", "run.device=cpu"]
 
 
 def changes_for(name):
@@ -30,7 +30,7 @@ def changes_for(name):
         small.append("data.labels=8")
     if recipe.data.clusters:
         small.append("data.clusters=3")
-    precision = ["precision=bf16"] if recipe.precision == "auto" else []
+    precision = ["run.precision=bf16"] if recipe.run.precision == "auto" else []
     return [*CHANGES, *small, *precision]
 
 
@@ -91,9 +91,9 @@ def test_the_default_is_chosen_by_the_data_and_said(bars, monkeypatch, labels, f
 
 def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
     watcher = Noting()
-    changes = [change for change in changes_for("dcgan") if not change.startswith("precision")]
+    changes = [change for change in changes_for("dcgan") if not change.startswith("run.precision")]
     ganforge.train("dcgan", data=bars_file, out="run", steps=2, changes=changes, watcher=watcher)
-    assert load_recipe("run/recipe.toml").precision in ("bf16", "fp32")
+    assert load_recipe("run/recipe.toml").run.precision in ("bf16", "fp32")
     assert any(line.startswith("precision: ") for line in watcher.said)
 
 

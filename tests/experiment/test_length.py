@@ -8,7 +8,7 @@ from ganforge.errors import UserError
 from ganforge.experiment.length import Length, StopCondition, steps_per_epoch, usual_steps
 from ganforge.recipes.reading import load_recipe
 
-RECIPE = load_recipe("vanilla", ["batch_size=8", "epochs=3"])
+RECIPE = load_recipe("vanilla", ["batch_size=8", "run.epochs=3"])
 
 
 def test_steps_of_an_epoch_are_rounded_down_and_at_least_one():

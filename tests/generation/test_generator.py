@@ -30,7 +30,7 @@ def trained(data, name, *changes):
 
 @pytest.fixture(params=["vanilla", "cgan-tutorial", "udacity-deep"])
 def generator(request, bars):
-    return trained(bars, request.param, "ema_half_life=50.0")[1]
+    return trained(bars, request.param, "averaging.half_life=50.0")[1]
 
 
 def test_bf16_draws_nearly_the_same_pictures():
@@ -68,7 +68,7 @@ def test_freezing_does_not_change_the_training_state(bars):
 
 @pytest.mark.parametrize(("half_life", "weights"), [("50.0", "ema"), ("0.0", "raw")])
 def test_ema_weights_are_used_where_they_exist(bars, half_life, weights):
-    state, generator = trained(bars, "vanilla", f"ema_half_life={half_life}", "generator_lr=1e-2")
+    state, generator = trained(bars, "vanilla", f"averaging.half_life={half_life}", "generator_lr=1e-2")
     raw = state.generator.module
     averaged = state.generator.ema if weights == "ema" else raw
     assert generator.note["weights"] == weights

@@ -55,7 +55,7 @@ def test_fourier_features_by_hand_and_in_a_discriminator():
     features = FourierFeatures(3)(torch.tensor([[0.5, -2.0]], dtype=torch.float64))[0].tolist()
     phases = [k * x for x in (0.5, -2.0) for k in (1, 2, 4)]
     assert features == pytest.approx([0.5, -2.0, *map(math.sin, phases), *map(math.cos, phases)])
-    net = build_discriminator(MlpDiscriminatorSettings(hidden=(8,), frequencies=3), (2, 1, 1), 0)
+    net = build_discriminator(MlpDiscriminatorSettings(hidden=(8,), fourier_features=3), (2, 1, 1), 0)
     assert net.layers[1].in_features == 14
     assert net(torch.rand(5, 2, 1, 1)).logits.shape == (5,)
 

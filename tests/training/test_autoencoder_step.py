@@ -23,9 +23,9 @@ from ganforge.training.step import adversarial_step
 from ganforge.training.step_function import step_function
 
 CPU = torch.device("cpu")
-SMALL = ["latent.dim=5", "encoder.filters=4", "generator.filters=4", "batch_size=8", "precision=fp32", "kimg=1"]
+SMALL = ["latent.dim=5", "encoder.filters=4", "generator.filters=4", "batch_size=8", "run.precision=fp32", "run.kimg=1"]
 MLP = [
-    *("latent.dim=5", "batch_size=8", "precision=fp32", "lr_decay_start=0.0"),
+    *("latent.dim=5", "batch_size=8", "run.precision=fp32", "schedule.lr_decay_start=0.0"),
     'encoder={family="mlp", hidden=[12], input_noise=0.3}',
     'generator={family="mlp", hidden=[10], output="sigmoid"}',
 ]
@@ -118,7 +118,7 @@ def test_the_losses_are_those_of_the_paper(bars, changes):
 
 def test_both_players_use_the_current_learning_rate(bars):
     """Adam's first update changes every weight by the learning rate."""
-    state, *rest = small_setup(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "lr_decay_start=8.0"])
+    state, *rest = small_setup(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "schedule.lr_decay_start=8.0"])
     for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
         before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
         for player in state.players().values():
@@ -132,7 +132,7 @@ def test_both_players_use_the_current_learning_rate(bars):
 def test_the_encoder_is_published_with_averaged_weights_if_there_are_any(bars):
     for half_life, weights in (("50.0", "ema"), ("0.0", "raw")):
         state, recipe, streams, noise = small_setup(
-            bars, "vae", [*MLP, f"ema_half_life={half_life}", "generator_lr=0.01"]
+            bars, "vae", [*MLP, f"averaging.half_life={half_life}", "generator_lr=0.01"]
         )
         reconstruction_step(state, recipe, streams, noise)
         encoder = publish_encoder(state, recipe, streams["real"], {})
@@ -182,7 +182,7 @@ GAN_TABLES = ('discriminator={family="mlp"}', 'objective={name="hinge"}')
     [
         ([GAN_TABLES[0]], "allows neither"),
         ([GAN_TABLES[1]], "allows neither"),
-        (["packing=2"], "packing belongs to adversarial training"),
+        (["game.packing=2"], "packing belongs to adversarial training"),
         (["discriminator_lr=1e-3"], "discriminator_lr belongs to adversarial training"),
         (["terms.historical_averaging.weight=1"], "terms belongs to adversarial training"),
         (["penalties.r1.weight=1"], "penalties belongs to adversarial training"),

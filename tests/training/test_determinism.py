@@ -35,9 +35,9 @@ def test_same_seed_same_weights_other_seed_other_weights(bars):
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan-tutorial", "udacity", "two-phase"])
-@pytest.mark.parametrize("more", [[], ["terms.historical_averaging.weight=1", "average_discriminator=true"]])
+@pytest.mark.parametrize("more", [[], ["terms.historical_averaging.weight=1", "averaging.discriminator=true"]])
 def test_a_state_saved_and_loaded_continues_exactly(bars, name, more):
-    changes = ["ema_half_life=100.0", *more]
+    changes = ["averaging.half_life=100.0", *more]
     uninterrupted = train_small(bars, 12, name=name, changes=changes)[0]
     halfway, recipe, streams, noise = train_small(bars, 5, name=name, changes=changes)
     saved = {key: value.clone() for key, value in halfway.tensors().items()}

@@ -21,24 +21,24 @@ CASES = {
     "both, lazy": [*BOTH, "penalties.r1.every=2", "penalties.r2.every=3"],
     "batch norm": [*BOTH, "discriminator.batch_norm=true"],
     "minibatch discrimination": [*BOTH, "discriminator.minibatch_kernels=3"],
-    "packing": [*BOTH, "packing=2"],
+    "packing": [*BOTH, "game.packing=2"],
     "relativistic pairing": [*BOTH, "objective.name=relativistic-pairing"],
     "classes": [*BOTH, "conditional=true", "generator.label=one-hot", "discriminator.label=projection"],
-    "spectral norm": [*BOTH, "spectral_norm=true"],
-    "simultaneous": [*BOTH, "order=simultaneous"],
-    "unrolled": [*BOTH, "unroll=1"],
+    "spectral norm": [*BOTH, "game.spectral_norm=true"],
+    "simultaneous": [*BOTH, "game.order=simultaneous"],
+    "unrolled": [*BOTH, "game.unroll=1"],
     "other penalties too": [
         *BOTH,
         "penalties.approximate_r1.weight=0.5",
         "penalties.gradient_penalty.weight=0.1",
-        "discriminator_steps=2",
+        "game.discriminator_steps=2",
     ],
-    "instance noise": [*BOTH, "instance_noise=0.3"],
+    "instance noise": [*BOTH, "schedule.instance_noise=0.3"],
 }
 
 
 def setup(data, changes, precision="fp64"):
-    recipe = load_recipe("vanilla", [*SMALL, f"precision={precision}", *changes])
+    recipe = load_recipe("vanilla", [*SMALL, f"run.precision={precision}", *changes])
     dtype = torch.float64 if precision == "fp64" else torch.float32
     state = new_state(recipe, data.shape, len(data.class_names), 0, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU, dtype=dtype)}

@@ -54,7 +54,7 @@ def test_a_step_updates_both_players_and_the_counters(bars, name):
 @pytest.mark.parametrize("shared", ["false", "true"])
 def test_frozen_means_frozen(bars, norm, shared):
     """While one player learns, nothing of the other changes: no weight, no statistic, no optimiser state."""
-    changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"shared_noise={shared}"]
+    changes = [f"generator.batch_norm={norm}", f"discriminator.batch_norm={norm}", f"game.shared_noise={shared}"]
     changes += ["generator.hidden=[12, 12]", "discriminator.hidden=[10, 10]"]
     for frozen, trained in (("discriminator", "generator"), ("generator", "discriminator")):
         state, recipe, streams, noise = small_setup(bars, "vanilla", changes)
@@ -87,7 +87,7 @@ def test_the_generators_turn_leaves_no_gradient_on_the_discriminator(bars):
 
 def test_with_shared_noise_both_players_use_the_same_fakes_and_otherwise_different_ones(bars):
     def latents(shared):
-        state, recipe, streams, noise = small_setup(bars, changes=[f"shared_noise={shared}"])
+        state, recipe, streams, noise = small_setup(bars, changes=[f"game.shared_noise={shared}"])
         inputs = []
         forward = state.generator.module.forward
         state.generator.module.forward = lambda z, c=None: (inputs.append(z.clone()), forward(z, c))[1]
@@ -100,7 +100,7 @@ def test_with_shared_noise_both_players_use_the_same_fakes_and_otherwise_differe
 
 
 def test_shared_noise_with_two_generator_steps_generates_again_from_the_same_latents(bars):
-    state, recipe, streams, noise = small_setup(bars, changes=["generator_steps=2"])
+    state, recipe, streams, noise = small_setup(bars, changes=["game.generator_steps=2"])
     latents = []
     forward = state.generator.module.forward
     state.generator.module.forward = lambda z, c=None: (latents.append(z.clone()), forward(z, c))[1]
@@ -109,7 +109,12 @@ def test_shared_noise_with_two_generator_steps_generates_again_from_the_same_lat
 
 
 def test_in_the_simultaneous_order_both_players_use_gradients_at_the_old_weights(bars):
-    changes = ["order=simultaneous", "precision=fp64", "generator.batch_norm=true", "generator.hidden=[12, 12]"]
+    changes = [
+        "game.order=simultaneous",
+        "run.precision=fp64",
+        "generator.batch_norm=true",
+        "generator.hidden=[12, 12]",
+    ]
     state, recipe, streams, noise = small_setup(bars, changes=changes, dtype=torch.float64)
     reference = copy.deepcopy(state)
     adversarial_step(state, recipe, streams, noise)
@@ -132,7 +137,7 @@ def test_in_the_simultaneous_order_both_players_use_gradients_at_the_old_weights
 
 
 def test_several_discriminator_steps_use_different_images_and_noise(bars):
-    state, recipe, streams, noise = small_setup(bars, changes=["discriminator_steps=3"])
+    state, recipe, streams, noise = small_setup(bars, changes=["game.discriminator_steps=3"])
     inputs = []
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach().clone()), forward(x, c))[1]
@@ -148,7 +153,7 @@ def test_several_discriminator_steps_use_different_images_and_noise(bars):
 @pytest.mark.parametrize("order", ["alternating", "simultaneous"])
 def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
     """Adam's first update changes every weight by the learning rate, also after the rate has fallen."""
-    changes = ["generator_lr=0.5", "discriminator_lr=0.25", f"order={order}", "lr_decay_start=8.0"]
+    changes = ["generator_lr=0.5", "discriminator_lr=0.25", f"game.order={order}", "schedule.lr_decay_start=8.0"]
     state, *rest = small_setup(bars, changes=changes)
     for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
         for player in state.players().values():
@@ -165,10 +170,10 @@ def test_separate_learning_rates_reach_the_weights_of_their_player(bars, order):
 @pytest.mark.parametrize(
     ("changes", "steps", "expected"),
     [
-        (["ema_half_life=80.0"], 10, 0.5),  # ten steps of 8 images
-        (["ema_half_life=160.0", "discriminator_steps=2"], 10, 0.5),
-        (["ema_half_life=1e9", "ema_ramp=1.0"], 1, 0.5),  # a half-life of the 8 images seen
-        (["ema_half_life=1e9", "ema_ramp=1.0"], 2, 1 - 0.5**1.5),  # and of 16
+        (["averaging.half_life=80.0"], 10, 0.5),  # ten steps of 8 images
+        (["averaging.half_life=160.0", "game.discriminator_steps=2"], 10, 0.5),
+        (["averaging.half_life=1e9", "averaging.ramp=1.0"], 1, 0.5),  # a half-life of the 8 images seen
+        (["averaging.half_life=1e9", "averaging.ramp=1.0"], 2, 1 - 0.5**1.5),  # and of 16
     ],
 )
 def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected):
@@ -185,8 +190,12 @@ def test_ema_halves_its_distance_every_half_life(bars, changes, steps, expected)
 
 
 def test_averages_start_at_the_weights_initialised_from_the_first_batch(bars):
-    changes = [*SWITCHES["weight norm and noise"], "terms.historical_averaging.weight=1", "average_discriminator=true"]
-    state, *_ = small_setup(bars, changes=[*changes, "ema_half_life=100.0"])
+    changes = [
+        *SWITCHES["weight norm and noise"],
+        "terms.historical_averaging.weight=1",
+        "averaging.discriminator=true",
+    ]
+    state, *_ = small_setup(bars, changes=[*changes, "averaging.half_life=100.0"])
     for name, player in state.players().items():
         assert same(player.parameters, state.averages[name]) and same(player.parameters, player.ema.parameters())
 
@@ -203,7 +212,7 @@ def test_the_data_dependent_init_depends_on_the_seed_of_the_run_alone(bars):
 
 
 def test_a_preview_uses_the_averaged_weights(bars):
-    state, recipe, streams, noise = small_setup(bars, changes=["ema_half_life=100.0", "generator_lr=1e-2"])
+    state, recipe, streams, noise = small_setup(bars, changes=["averaging.half_life=100.0", "generator_lr=1e-2"])
     adversarial_step(state, recipe, streams, noise)
     latent = noise.latent(4, "test")
     assert torch.equal(state.generator.preview(latent), state.generator.ema(latent))
@@ -299,29 +308,29 @@ def test_a_lazy_penalty_is_computed_in_every_kth_step_with_k_times_the_weight(ba
 
 
 SWITCHES = {
-    "packing": ["packing=2"],
-    "joint batch": ["joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true"],
-    "spectral norm": ["spectral_norm=true"],
-    "instance noise": ["instance_noise=0.2", "instance_noise_images=100"],
-    "feature matching": ["terms.feature_matching.weight=1", "adversarial_weight=0"],
+    "packing": ["game.packing=2"],
+    "joint batch": ["game.joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true"],
+    "spectral norm": ["game.spectral_norm=true"],
+    "instance noise": ["schedule.instance_noise=0.2", "schedule.instance_noise_images=100"],
+    "feature matching": ["terms.feature_matching.weight=1", "game.adversarial_weight=0"],
     "relativistic pairing": ["objective.name=relativistic-pairing", "penalties.r1.weight=1", "penalties.r2.weight=1"],
-    "wasserstein": ["objective.name=wasserstein", "penalties.gradient_penalty.weight=10", "discriminator_steps=2"],
+    "wasserstein": ["objective.name=wasserstein", "penalties.gradient_penalty.weight=10", "game.discriminator_steps=2"],
     "hinge": ["objective.name=hinge"],
-    "unrolled": ["unroll=2"],
+    "unrolled": ["game.unroll=2"],
     "minibatch discrimination": ["discriminator.minibatch_kernels=3"],
     "historical averaging": ["terms.historical_averaging.weight=1"],
     "virtual batch norm": ["generator.batch_norm=true", "generator.virtual_batch_norm=5"],
     "weight norm and noise": ["discriminator.weight_norm=true", "discriminator.hidden_noise=0.5"],
     "supervised": [
         "terms.supervised.weight=1",
-        "discriminator.classifier=instead",
+        "discriminator.classifier=k_plus_one",
         "discriminator.input_noise=0.3",
         "data.labels=8",
     ],
     "auxiliary classifier": [
         "conditional=true",
         "terms.classification.weight=1",
-        "discriminator.classifier=beside",
+        "discriminator.classifier=auxiliary",
         "discriminator.label=none",
     ],
     "classes by projection": [
@@ -335,8 +344,8 @@ SWITCHES = {
         "terms.mutual_information.weight=1",
     ],
 }
-SWITCHES["unrolled codes"] = ["unroll=1", *SWITCHES["codes"]]
-SWITCHES["unrolled auxiliary classifier"] = ["unroll=1", *SWITCHES["auxiliary classifier"]]
+SWITCHES["unrolled codes"] = ["game.unroll=1", *SWITCHES["codes"]]
+SWITCHES["unrolled auxiliary classifier"] = ["game.unroll=1", *SWITCHES["auxiliary classifier"]]
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -357,7 +366,12 @@ def test_every_switch_trains_both_players_reproducibly_and_has_an_effect(bars, s
     assert not same(ends[0][:4], weights(plain.generator)[:4])
 
 
-SEVERAL = ["discriminator_steps=2", "generator_steps=2", "shared_noise=false", "adversarial_weight=0.5"]
+SEVERAL = [
+    "game.discriminator_steps=2",
+    "game.generator_steps=2",
+    "game.shared_noise=false",
+    "game.adversarial_weight=0.5",
+]
 CONDITIONAL = ["conditional=true", "generator.label=one-hot", "discriminator.label=one-hot"]
 CONFIGURATIONS = {
     "conditional": [*SEVERAL, *CONDITIONAL],
@@ -367,9 +381,9 @@ CONFIGURATIONS = {
     "labelled images": [*SEVERAL, *SWITCHES["supervised"][:2], "data.labels=40"],
     "codes": [*SEVERAL, *SWITCHES["codes"], "terms.mutual_information.weight=2"],
     "pairs": [*SEVERAL, "objective.name=relativistic-pairing", "terms.feature_matching.weight=2"],
-    "unrolled": ["unroll=3", "discriminator_lr=1e-2", "generator_lr=1e-3"],
-    "unrolled pairs": ["unroll=2", "objective.name=relativistic-pairing", "discriminator_lr=1e-2"],
-    "unrolled joint batch": ["unroll=2", "discriminator_lr=1e-2", *SWITCHES["joint batch"]],
+    "unrolled": ["game.unroll=3", "discriminator_lr=1e-2", "generator_lr=1e-3"],
+    "unrolled pairs": ["game.unroll=2", "objective.name=relativistic-pairing", "discriminator_lr=1e-2"],
+    "unrolled joint batch": ["game.unroll=2", "discriminator_lr=1e-2", *SWITCHES["joint batch"]],
 }
 
 
@@ -381,12 +395,12 @@ class Reference:
 
     def discriminate(self, module, *batches):
         images = [images for images, _ in batches]
-        if self.recipe.joint_batch:
+        if self.recipe.game.joint_batch:
             return module(torch.cat(images), None).split([len(batch) for batch in images])
         return [module(images, labels) for images, labels in batches]
 
     def of_discriminator(self, k):
-        index = self.state.step * self.recipe.discriminator_steps + k
+        index = self.state.step * self.recipe.game.discriminator_steps + k
         real, labels = self.streams["real"][index]
         latent = self.noise.latent(8, "discriminator", self.state.step, k)
         fake = self.state.generator.module(latent, labels).detach()
@@ -401,15 +415,17 @@ class Reference:
         return loss + self.terms(True, (on_real, labels), (on_fake, labels), latent, index)
 
     def of_generator(self, k):
-        d_steps = self.recipe.discriminator_steps
+        d_steps = self.recipe.game.discriminator_steps
         real, labels = self.streams["real"][self.state.step * d_steps + d_steps - 1]
         position = (
-            ("discriminator", self.state.step, 0) if self.recipe.shared_noise else ("generator", self.state.step, k)
+            ("discriminator", self.state.step, 0)
+            if self.recipe.game.shared_noise
+            else ("generator", self.state.step, k)
         )
         latent = self.noise.latent(8, *position)
         fake = self.state.generator.module(latent, labels)
         player = copy.deepcopy(self.state.discriminator)
-        for _ in range(self.recipe.unroll):
+        for _ in range(self.recipe.game.unroll):
             on_real, on_fake = self.discriminate(player.module, (real, labels), (fake.detach(), labels))
             loss = self.recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
             for weight, gradient in zip(player.parameters, torch.autograd.grad(loss, player.parameters), strict=True):
@@ -418,7 +434,7 @@ class Reference:
             player.optimizer.step()
         on_real, on_fake = self.discriminate(player.module, (real, labels), (fake, labels))
         loss = self.recipe.objective.generator_loss(on_real.logits, on_fake.logits).mean()
-        loss = self.recipe.adversarial_weight * loss
+        loss = self.recipe.game.adversarial_weight * loss
         return loss + self.terms(False, (on_real, labels), (on_fake, labels), latent, 0)
 
     def terms(self, of_discriminator, real, fake, latent, index):
@@ -450,13 +466,15 @@ class Reference:
 def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch, kind):
     import ganforge.training.step as step
 
-    state, *rest = small_setup(bars, "vanilla", ["precision=fp64", *WIDE, *CONFIGURATIONS[kind]], dtype=torch.float64)
+    state, *rest = small_setup(
+        bars, "vanilla", ["run.precision=fp64", *WIDE, *CONFIGURATIONS[kind]], dtype=torch.float64
+    )
     reference, update, turns = Reference(state, *rest), step.update, {"generator": 0, "discriminator": 0}
-    tolerance = 1e-5 if rest[0].unroll else 1e-9  # unrolling corrects the moments in single precision
+    tolerance = 1e-5 if rest[0].game.unroll else 1e-9  # unrolling corrects the moments in single precision
 
     def compare(player, loss, *learning_rate, **options):
         name = "discriminator" if player is state.discriminator else "generator"
-        k = turns[name] % getattr(rest[0], f"{name}_steps")
+        k = turns[name] % getattr(rest[0].game, f"{name}_steps")
         turns[name] += 1
         expected = reference.of_discriminator(k) if name == "discriminator" else reference.of_generator(k)
         assert loss.item() == pytest.approx(expected.item(), rel=tolerance), (name, k)
@@ -465,7 +483,7 @@ def test_every_update_descends_on_the_loss_of_a_slow_reference(bars, monkeypatch
     monkeypatch.setattr(step, "update", compare)
     for _ in range(3):
         adversarial_step(state, *rest)
-    assert turns == {name: 3 * getattr(rest[0], f"{name}_steps") for name in turns}
+    assert turns == {name: 3 * getattr(rest[0].game, f"{name}_steps") for name in turns}
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -481,7 +499,7 @@ def test_frozen_means_frozen_with_every_switch(bars, switch):
 
 def test_packed_images_share_one_logit(bars):
     """One logit for two images, which are neighbours in the batch."""
-    state, _, streams, _ = small_setup(bars, "vanilla", ["packing=2"])
+    state, _, streams, _ = small_setup(bars, "vanilla", ["game.packing=2"])
     real, _ = streams["real"][0]
     logits = state.discriminator.logits(real)
     assert logits.shape == (4,)
@@ -491,7 +509,12 @@ def test_packed_images_share_one_logit(bars):
 
 def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(bars):
     """Equal to a slow reference: both batches concatenated, one pass of the module, gradients through its statistics."""
-    joint = ["joint_batch=true", "discriminator.hidden=[10, 10]", "discriminator.batch_norm=true", "packing=2"]
+    joint = [
+        "game.joint_batch=true",
+        "discriminator.hidden=[10, 10]",
+        "discriminator.batch_norm=true",
+        "game.packing=2",
+    ]
     state, recipe, streams, noise = small_setup(bars, "vanilla", joint, dtype=torch.float64)
     g, d = (copy.deepcopy(player.module).double() for player in (state.generator, state.discriminator))
     for player in (state.generator, state.discriminator):
@@ -524,15 +547,17 @@ def test_a_joint_batch_is_normalised_by_real_and_generated_images_in_both_turns(
 def test_instance_noise_falls_to_zero():
     from ganforge.training.schedule import noise_sigma
 
-    recipe = load_recipe("vanilla", ["instance_noise=0.4", "instance_noise_images=1000"])
+    recipe = load_recipe("vanilla", ["schedule.instance_noise=0.4", "schedule.instance_noise_images=1000"])
     assert [noise_sigma(recipe, n) for n in (0, 500, 1000, 5000)] == [0.4, 0.2, 0.0, 0.0]
-    assert noise_sigma(load_recipe("vanilla", ["instance_noise=0.4"]), 5000) == 0.4
+    assert noise_sigma(load_recipe("vanilla", ["schedule.instance_noise=0.4"]), 5000) == 0.4
     assert noise_sigma(load_recipe("vanilla"), 5000) == 0
 
 
 def test_every_input_of_the_discriminator_has_its_own_instance_noise(bars):
     """Real images, fakes and the same fakes in the generator's turn; N(0, σ²), new in every step."""
-    state, recipe, streams, noise = small_setup(bars, changes=["instance_noise=0.3", "discriminator_steps=2"])
+    state, recipe, streams, noise = small_setup(
+        bars, changes=["schedule.instance_noise=0.3", "game.discriminator_steps=2"]
+    )
     inputs, fakes = [], []
     d_forward, g_forward = state.discriminator.module.forward, state.generator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach()), d_forward(x, c))[1]
@@ -554,7 +579,7 @@ def test_penalties_and_terms_get_the_noisy_images(bars, monkeypatch):
     from ganforge.objectives.penalties import ApproximateR1
     from ganforge.objectives.terms import FeatureMatching
 
-    changes = ["instance_noise=0.3", "penalties.approximate_r1.weight=1", "terms.feature_matching.weight=1"]
+    changes = ["schedule.instance_noise=0.3", "penalties.approximate_r1.weight=1", "terms.feature_matching.weight=1"]
     state, *rest = small_setup(bars, changes=changes)
     inputs, penalised, compared = [], [], []
     forward = state.discriminator.module.forward
@@ -577,7 +602,7 @@ def test_penalties_and_terms_get_the_noisy_images(bars, monkeypatch):
 def test_after_the_end_of_the_instance_noise_steps_equal_those_without_it(bars):
     """Once the noise has ended, a step equals the one without noise bit for bit."""
     ends = []
-    for changes in ([], ["instance_noise=0.3", "instance_noise_images=1"]):
+    for changes in ([], ["schedule.instance_noise=0.3", "schedule.instance_noise_images=1"]):
         state, *rest = small_setup(bars, "vanilla", changes)
         state.images_seen = 8
         adversarial_step(state, *rest)
@@ -588,7 +613,7 @@ def test_after_the_end_of_the_instance_noise_steps_equal_those_without_it(bars):
 def test_feature_matching_alone_brings_the_mean_features_together(bars):
     """The generator approaches the mean features of a frozen discriminator."""
     state, recipe, streams, noise = small_setup(
-        bars, "vanilla", ["terms.feature_matching.weight=1", "adversarial_weight=0", "generator_lr=1e-2"]
+        bars, "vanilla", ["terms.feature_matching.weight=1", "game.adversarial_weight=0", "generator_lr=1e-2"]
     )
     state.discriminator.optimizer.step = lambda: None
 
@@ -634,7 +659,7 @@ def test_the_generators_gradient_passes_through_the_unrolled_steps(bars):
     """By finite differences in float64, and unlike the gradient against the current discriminator."""
     from ganforge.training.unroll import unroll, unrolled_loss
 
-    state, recipe, streams, noise = small_setup(bars, "vanilla", ["precision=fp64"], dtype=torch.float64)
+    state, recipe, streams, noise = small_setup(bars, "vanilla", ["run.precision=fp64"], dtype=torch.float64)
     adversarial_step(state, recipe, streams, noise)
     player, real = state.discriminator, streams["real"][1][0]
 
@@ -658,7 +683,7 @@ def test_the_generators_gradient_passes_through_the_unrolled_steps(bars):
     "changes",
     [
         ["objective.name=relativistic-pairing"],
-        ["terms.feature_matching.weight=1", "adversarial_weight=0"],
+        ["terms.feature_matching.weight=1", "game.adversarial_weight=0"],
         ["objective.name=hinge"],
     ],
 )
@@ -666,7 +691,7 @@ def test_the_whole_unrolled_loss_of_the_generator_is_differentiated(bars, monkey
     """By finite differences of the step itself: the unrolled outputs for real images depend on the fakes too."""
     import ganforge.training.step as step
 
-    changes = ["precision=fp64", "unroll=2", "discriminator_lr=1e-2", *changes]
+    changes = ["run.precision=fp64", "game.unroll=2", "discriminator_lr=1e-2", *changes]
     state, recipe, streams, noise = small_setup(bars, "vanilla", changes, dtype=torch.float64)
     losses, update = [], step.update
     monkeypatch.setattr(step, "update", lambda p, loss, *a, **k: (losses.append(loss.item()), update(p, loss, *a, **k)))
@@ -696,7 +721,7 @@ def test_the_whole_unrolled_loss_of_the_generator_is_differentiated(bars, monkey
 def test_features_are_in_single_precision_also_with_bf16_layers(bars, recipe):
     from ganforge.training.state import new_state
 
-    recipe = load_recipe(recipe, ["precision=bf16"])
+    recipe = load_recipe(recipe, ["run.precision=bf16"])
     player = new_state(recipe, bars.shape, len(bars.class_names), 0, CPU).discriminator
     assert player(torch.rand(2, *bars.shape)).features.dtype == torch.float32
 
@@ -750,8 +775,8 @@ def test_noise_layers_depend_on_seed_and_step_alone(bars):
 
 def test_every_turn_reseeds_the_noise_layers_of_the_discriminator(bars):
     """Every noise layer gets a different seed in every update of both players and in every step."""
-    noise_layers = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "discriminator_steps=2"]
-    state, *rest = small_setup(bars, changes=[*noise_layers, "generator_steps=2"])
+    noise_layers = ["discriminator.hidden_noise=0.5", "discriminator.input_noise=0.5", "game.discriminator_steps=2"]
+    state, *rest = small_setup(bars, changes=[*noise_layers, "game.generator_steps=2"])
     layers = [layer for layer in state.discriminator.module.modules() if hasattr(layer, "deviation")]
     assert len(layers) == 2
     seeds = []
@@ -766,7 +791,7 @@ def test_every_turn_reseeds_the_noise_layers_of_the_discriminator(bars):
 
 
 def test_the_discriminator_can_be_averaged_too(bars):
-    state, *rest = small_setup(bars, changes=["average_discriminator=true", "ema_half_life=8.0"])
+    state, *rest = small_setup(bars, changes=["averaging.discriminator=true", "averaging.half_life=8.0"])
     first = weights(state.discriminator)
     adversarial_step(state, *rest)
     halfway = [(a + b) / 2 for a, b in zip(first, weights(state.discriminator), strict=True)]

@@ -118,7 +118,7 @@ def autoencoders(
     watcher = watcher or ProgressListener()
     gan = load_recipe(recipe or GAN)
     refuse(gan)
-    default_steps = QUICK_STEPS if quick else -(-load_recipe(AUTOENCODER).kimg * 1000 // gan.batch_size)
+    default_steps = QUICK_STEPS if quick else -(-load_recipe(AUTOENCODER).run.kimg * 1000 // gan.batch_size)
     length = default_steps if steps is None else steps
     folder = user_path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
     splits, n = load("mnist"), QUICK_N if quick else N
@@ -148,10 +148,9 @@ def refuse(gan: Recipe) -> None:
     for name in ("generator", "latent", "batch_size"):
         if getattr(gan, name) != getattr(baseline, name):
             raise UserError(f"{gan.name} has another {name} than {AUTOENCODER} and is not comparable; take {GAN}")
-    if gan.discriminator_steps > 1:
-        raise UserError(
-            f"{gan.name} uses {gan.discriminator_steps} times the images in a step and is not comparable; take {GAN}"
-        )
+    if gan.game.discriminator_steps > 1:
+        times = gan.game.discriminator_steps
+        raise UserError(f"{gan.name} uses {times} times the images in a step and is not comparable; take {GAN}")
 
 
 def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Splits, n: int, seed: int) -> dict[str, Any]:

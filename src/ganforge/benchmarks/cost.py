@@ -65,7 +65,7 @@ def cost_of(rounds: list[tuple[float, float]]) -> Cost:
 
 def _seconds_per_step(trial: Trial, seconds: float, steps: int = 1) -> float:
     """Train for ``seconds``, but at least for ``steps`` steps; return the seconds of a step."""
-    clock = time.process_time if trial.plan.recipe.device == "cpu" else time.perf_counter
+    clock = time.process_time if trial.plan.recipe.run.device == "cpu" else time.perf_counter
     latest: Stats = {}
     before, started = trial.state.step, clock()
     trial.go_on(

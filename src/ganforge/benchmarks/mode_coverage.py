@@ -19,7 +19,7 @@ from ganforge.files import user_path, write_atomically
 from ganforge.generation.generator import freeze_for_sampling
 from ganforge.generation.grids import png
 from ganforge.json_text import parse_json, to_json
-from ganforge.recipes.reading import load_recipe
+from ganforge.recipes.reading import load_recipe, parse
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, all_finite, newest_checkpoint, write_checkpoint
 from ganforge.runs.folder import RunFolder, refuse_strangers
@@ -148,10 +148,10 @@ class Trial:
         total: int = 0,
     ) -> None:
         recipe, problem = plan.recipe, plan.protocol.problem
-        device = torch.device(recipe.device)
+        device = torch.device(recipe.run.device)
         self.plan, self.seed, self.folder = plan, seed, plan.result(seed).parent
         self.state = new_state(recipe, problem.shape, 0, seed, device)
-        self.draws = NoiseSource(recipe, seed, device, DTYPES[recipe.precision])
+        self.draws = NoiseSource(recipe, seed, device, DTYPES[recipe.run.precision])
         self.streams = {"real": problem.batches(recipe, seed)}
         prepare(self.state, recipe, self.streams, self.draws)
         self.curve = self.folder / "curve.jsonl"
@@ -176,7 +176,7 @@ class Trial:
             "figures": {str(n): problem.figures(samples[:n]) for n in plan.samples},
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
-            "device": plan.recipe.device,
+            "device": plan.recipe.run.device,
         }
         write_atomically(self.folder / f"step-{plan.steps}.png", png(problem.picture(samples)))
         write_atomically(plan.result(self.seed), to_json(result, indent=2).encode())
@@ -218,7 +218,7 @@ class Trial:
             line = {"step": state.step, "seconds": round(self.seconds, 2), "n": count, **figures}
             append_line(self.curve, line)
             self._status = f"seed {self.seed} · step {state.step:,}: {figures['modes']} modes after {count:,} samples"
-        if now - self._saved >= self.plan.recipe.checkpoint_seconds:
+        if now - self._saved >= self.plan.recipe.run.checkpoint_seconds:
             self.save()
             self._saved = now
         if now - self._reported >= 0.1:
@@ -268,16 +268,16 @@ def is_curve_step(step: int) -> bool:
 
 def on_a_device(recipe: Recipe) -> Recipe:
     """Return the recipe with a device: the recipe's own, or for "auto" a GPU if there is one."""
-    device = recipe.device
+    device = recipe.run.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(
-            f"{recipe.name}: this machine has no {device} device that torch can use; set device = 'auto'"
+            f"{recipe.name}: this machine has no {device} device that torch can use; set run.device = 'auto'"
         ) from None
-    return recipe.model_copy(update={"device": device})
+    return recipe.with_run(device=device)
 
 
 def refuse_another(plan: Plan) -> None:
@@ -291,9 +291,19 @@ def refuse_another(plan: Plan) -> None:
         refuse_strangers(plan.folder, RECIPE.__eq__)
         return
     saved, current = read_kept(file), parse_json(to_json(plan.identity))
-    different = [key for key in current if saved.get(key) != current[key]]
+    different = [key for key in current if key != "recipe" and saved.get(key) != current[key]]
+    if not _is_recipe_of(plan, saved.get("recipe"), str(file)):
+        different.append("recipe")
     if different:
         raise UserError(f"{plan.folder} holds a benchmark of another {different[0]}: choose another --out")
+
+
+def _is_recipe_of(plan: Plan, saved: object, where: str) -> bool:
+    """Whether plain values, perhaps with old names of fields, are the plan's recipe."""
+    try:
+        return isinstance(saved, dict) and parse(saved, where).trains_like(plan.recipe)
+    except UserError:
+        return False
 
 
 def claim(plan: Plan) -> None:

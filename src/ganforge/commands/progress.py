@@ -100,7 +100,7 @@ class TerminalWatcher(ProgressListener):
         few = f" with {recipe.data.labels} labels" if recipe.data.labels else ""
         self.say(
             f"training {recipe.name} on {len(train):,} images of {train.name}{few}"
-            f" ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
+            f" ({recipe.run.device}, {recipe.run.precision}) -> {experiment.folder.path}"
         )
         if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)

@@ -39,17 +39,15 @@ def recipes_show(
     ],
     as_json: JsonFlag = False,
 ) -> None:
-    """Print a recipe as TOML, as a template for your own.
+    """Print a recipe as TOML with explanations, as a template for your own.
 
     Example: ganforge recipes show cgan-tutorial
     """
-    from ganforge.recipes.reading import built_in, load_recipe
+    from ganforge.recipes.explain import explain, with_flat_names
+    from ganforge.recipes.reading import load_recipe
 
     recipe = load_recipe(name)
     if as_json:
-        print_json(recipe.to_dict())
+        print_json(with_flat_names(recipe))
     else:
-        texts = built_in()
-        # A user's file may have the name of a built-in recipe.
-        is_built_in = recipe.name in texts and load_recipe(recipe.name) == recipe
-        say((texts[recipe.name] if is_built_in else recipe.to_toml()).rstrip())
+        say(explain(recipe))

@@ -154,7 +154,7 @@ def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watch
         UserError: the data cannot be loaded, or are not those of the run.
     """
     recipe = saved_recipe(folder)
-    choose_device(recipe.device, recipe)
+    choose_device(recipe.run.device, recipe)
     data = Path(data) if isinstance(data, os.PathLike) else data
     source = data if data is not None else saved["data"]["source"]
     if source is None:

@@ -47,7 +47,7 @@ class Experiment:
     @property
     def device(self) -> torch.device:
         """The device of the training."""
-        return torch.device(self.recipe.device)
+        return torch.device(self.recipe.run.device)
 
     @property
     def note(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Experiment:
 
     def draws(self) -> NoiseSource:
         """Return the noise source of this run."""
-        return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
+        return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.run.precision])
 
     def streams(self) -> Streams:
         """Return the streams of real images of this run: the main stream, and those that loss terms need."""
@@ -86,7 +86,7 @@ class Experiment:
             subset = labelled_subset(train, recipe.data.labels, recipe.data.draw)
             streams[LABELLED] = self._stream(LABELLED, repeat_to(subset, recipe.batch_size), True)
         if term := recipe.terms.invariant_information:
-            ranges = term.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
+            ranges = term.model_dump(include={"degrees", "shear", "shift", "zoom", "cutout"})
             streams[MOVED] = AugmentedBatches(real, self.seed, **ranges)
             if LABELLED in streams:
                 streams[LABELLED] = AugmentedBatches(streams[LABELLED], self.seed, "moved labelled", **ranges)
@@ -94,7 +94,7 @@ class Experiment:
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
         recipe = self.recipe
-        dtype = DTYPES[recipe.precision]
+        dtype = DTYPES[recipe.run.precision]
         size, pixels = recipe.batch_size, recipe.pixel_range
         return Batches(
             images, size, pixels, seed=self.seed, labels=labels, device=self.device, dtype=dtype, stream=name

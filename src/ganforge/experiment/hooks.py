@@ -37,7 +37,7 @@ class LogHook:
 
     def __call__(self, state: State, stats: Stats) -> None:
         """Log the step, if it is due."""
-        if state.step % self._experiment.recipe.log_every and not is_mark(state.step):
+        if state.step % self._experiment.recipe.run.log_every and not is_mark(state.step):
             return
         values = read(stats)
         if not all(math.isfinite(value) for value in values.values()):
@@ -72,16 +72,16 @@ class SheetHook:
     def _draw(self, state: State, file: str) -> None:
         """Write a sheet: one row of fakes, or a row for each class, or fakes below real images as in the tutorial."""
         experiment = self._experiment
-        recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
+        recipe, columns = experiment.recipe, experiment.recipe.run.sheet_columns
         generator = experiment.freeze_for_sampling(state)
         epoch = state.step / experiment.steps_per_epoch
         caption = f"{recipe.name} · step {state.step} · epoch {epoch:.3g} · seed {experiment.seed}"
-        names = generator.class_names[:MOST_ROWS] if recipe.sheet == "plain" else ()
+        names = generator.class_names[:MOST_ROWS] if recipe.run.sheet == "plain" else ()
         latent = experiment.draws().latent(columns * max(1, len(names)), "sheet", state.step)
         if names:
             labels = torch.arange(len(names), device=latent.device).repeat_interleave(columns)
             picture = image_grid(generator.draw(latent, labels), columns, caption=caption, row_names=names)
-        elif recipe.sheet == "beside-real":
+        elif recipe.run.sheet == "real-and-fake":
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
@@ -151,7 +151,7 @@ class CheckpointHook:
 
     def __call__(self, state: State, stats: Stats) -> None:
         """Save, if a checkpoint is due."""
-        if time.perf_counter() - self._saved_at >= self._experiment.recipe.checkpoint_seconds:
+        if time.perf_counter() - self._saved_at >= self._experiment.recipe.run.checkpoint_seconds:
             self.save(state)
 
     def save(self, state: State) -> None:

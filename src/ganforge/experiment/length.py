@@ -66,11 +66,11 @@ def steps_per_epoch(recipe: Recipe, images: int) -> int:
 
     The remaining images begin the next epoch's first batch.
     """
-    return images // (recipe.batch_size * recipe.discriminator_steps) or 1
+    return images // (recipe.batch_size * recipe.game.discriminator_steps) or 1
 
 
 def usual_steps(recipe: Recipe, images: int) -> int:
     """Return the recipe's own length in steps."""
-    if recipe.kimg:
-        return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
-    return recipe.epochs * steps_per_epoch(recipe, images)
+    if recipe.run.kimg:
+        return -(-recipe.run.kimg * 1000 // (recipe.batch_size * recipe.game.discriminator_steps))
+    return recipe.run.epochs * steps_per_epoch(recipe, images)

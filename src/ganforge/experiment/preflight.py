@@ -93,7 +93,7 @@ class TrainingPlan:
         """
         if not folder.exists:
             return False
-        if folder.recipe.exists() and saved_recipe(folder) != self.recipe:
+        if folder.recipe.exists() and not saved_recipe(folder).trains_like(self.recipe):
             raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
         saved = folder.read_run()
         step, target = saved.get("step", 0), self.end.step
@@ -155,7 +155,7 @@ def prepare(options: TrainOptions) -> TrainingPlan:
     check_recipe_fits_data(recipe, splits)
     if options.evaluate_every is not None:
         judge_for_validation(splits)
-    recipe = _resolve_precision(recipe.model_copy(update={"device": device}), splits, watcher)
+    recipe = _resolve_precision(recipe.with_run(device=device), splits, watcher)
     return TrainingPlan(options, recipe, splits)
 
 
@@ -193,9 +193,8 @@ def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener
     """Choose the faster precision on this machine where the recipe says ``auto``."""
     resolved = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     if resolved != recipe:
-        watcher.say(
-            f"precision: {resolved.precision}, the faster one on this machine (--set precision=... takes another)"
-        )
+        chosen = resolved.run.precision
+        watcher.say(f"precision: {chosen}, the faster one on this machine (--set run.precision=... takes another)")
     return resolved
 
 
@@ -240,7 +239,7 @@ def choose_device(device: str, recipe: Recipe) -> str:
     Raises:
         UserError: this machine does not have the device.
     """
-    chosen = device if device != "auto" else recipe.device
+    chosen = device if device != "auto" else recipe.run.device
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if chosen == "auto":
         return "cuda" if available["cuda"] else "cpu"
@@ -256,7 +255,7 @@ def choose_device(device: str, recipe: Recipe) -> str:
 def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
     if not folder.exists:
         return
-    if folder.recipe.exists() and saved_recipe(folder) != recipe:
+    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
     raise UserError(
         f"{folder.path} already holds this run: continue with 'ganforge resume {folder.path}', or choose another --out"

@@ -5,6 +5,7 @@ from typing import Any
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
+from ganforge.recipes.old_names import with_present_names
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors
 from ganforge.runs.folder import RunFolder
@@ -49,7 +50,8 @@ def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:
     try:
         _, note = read_tensors(folder.generator)
         data_differences = list(_data_differences(note, recipe, images))
-        field_differences = list(_field_differences(note["recipe"], recipe.to_dict()))
+        saved = with_present_names(note["recipe"], str(folder.generator))
+        field_differences = list(_field_differences(saved, recipe.to_dict()))
     except (Damaged, KeyError, TypeError, ValueError, AttributeError):
         data_differences, field_differences = [], []
     if data_differences:
@@ -82,8 +84,9 @@ def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[
         # the kind of conditioning does not matter without classes
         if old != new and (field != "label" or here["conditional"] or here["data"]["clusters"]):
             yield f"{f'{section}.' if section else ''}{field} is {_plain(old)} there and {_plain(new)} here"
-    if here["ema_half_life"] and not there["ema_half_life"]:
-        yield f"it keeps no average of its weights (ema_half_life is 0 there and {here['ema_half_life']:g} here)"
+    half_lives = there["averaging"]["half_life"], here["averaging"]["half_life"]
+    if half_lives[1] and not half_lives[0]:
+        yield f"it keeps no average of its weights (averaging.half_life is 0 there and {half_lives[1]:g} here)"
 
 
 def _network_fields(network: str, there: dict[str, Any], here: dict[str, Any]) -> list[tuple[str, str]]:

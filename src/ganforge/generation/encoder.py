@@ -40,7 +40,7 @@ class Encoder:
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Return the latents [N, latent_dim] of uint8 images [N, C, H, W]: the mean, for a variational encoder."""
-        device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.precision]
+        device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.run.precision]
         blocks = [scale(block.to(device), self.recipe.pixel_range, dtype) for block in images.split(BLOCK)]
         return torch.cat([self.module(block).mean for block in blocks])
 

@@ -82,7 +82,7 @@ class Generator:
 
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
         """Return ``n`` latents; n, seed, name and device type determine them."""
-        dtype = DTYPES[self.recipe.precision]
+        dtype = DTYPES[self.recipe.run.precision]
         return NoiseSource(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
     @plain_state()
@@ -264,7 +264,7 @@ def load_module(
         recipe = parse(note["recipe"], f"{file}")
         channels, height, width = note["shape"]
         module = build(recipe, (channels, height, width), recipe.condition_classes(len(note["class_names"])))
-        module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
+        module.to(device, DTYPES[recipe.run.precision]).load_state_dict(tensors)
     except ValidationError as invalid:
         entry = ".".join(map(str, invalid.errors()[0]["loc"]))
         raise UserError(f"{file} cannot be used: its metadata is damaged at {entry}") from None

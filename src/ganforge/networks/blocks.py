@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import ClassEmbedding
@@ -25,10 +25,14 @@ class Init(Settings):
     learning rate per step.
     """
 
-    scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
-    std: PositiveFloat = 0.02
-    biases: bool = False
-    class_std: NonNegativeFloat = 0.0
+    scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = Field(
+        "glorot-uniform", description="distribution of the initial weights"
+    )
+    std: PositiveFloat = Field(0.02, description="standard deviation of the normal schemes")
+    biases: bool = Field(False, description="biases start like weights; false: at 0")
+    class_std: NonNegativeFloat = Field(
+        0.0, description="spread of the gains and offsets of each class in batch norm; 0: all classes start alike"
+    )
 
     @model_validator(mode="before")
     @classmethod

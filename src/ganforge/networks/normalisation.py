@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import class_weights
@@ -111,7 +111,9 @@ class ReferenceSettings(Settings):
     ``virtual_batch_norm`` is the size of the reference batch; 0 is plain batch normalisation.
     """
 
-    virtual_batch_norm: NonNegativeInt = 0
+    virtual_batch_norm: NonNegativeInt = Field(
+        0, description="images of the reference batch of virtual batch norm; 0: plain batch norm"
+    )
 
 
 class WithReference(nn.Module):

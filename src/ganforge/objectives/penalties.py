@@ -40,17 +40,17 @@ class ApproximateR1(Penalty):
     approximated R1 loss of Lin et al. 2025 (adversarial post-training), who weight the square itself.
 
     Args:
-        deviation: σ, in units of the discriminator's pixels: .1 is 13 of 255 grey levels for pixels in -1..1, and 26
+        sigma: σ, in units of the discriminator's pixels: .1 is 13 of 255 grey levels for pixels in -1..1, and 26
             for pixels in 0..1.
     """
 
     weight: PositiveFloat = 0.1
-    deviation: Annotated[float, Field(gt=0, le=1)] = 0.1
+    sigma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
     def __call__(self, context: DiscriminatorContext) -> Tensor:
         """Compare the logits with those of the same images plus noise."""
-        moved = context.real.images + self.deviation * context.noise("approximate_r1")
-        return 0.5 * ((context.logits(moved) - context.real.output.logits) / self.deviation).square()
+        moved = context.real.images + self.sigma * context.noise("approximate_r1")
+        return 0.5 * ((context.logits(moved) - context.real.output.logits) / self.sigma).square()
 
 
 class R1(Penalty):

@@ -114,7 +114,7 @@ class RealClassification(Term):
 class Supervised(Term):
     """-log p(class | image, real) on the labelled images (Salimans et al. 2016, section 5, L_supervised).
 
-    The adversarial loss (L_unsupervised) uses all images without their labels. With ``classifier = "instead"`` the
+    The adversarial loss (L_unsupervised) uses all images without their labels. With ``classifier = "k_plus_one"`` the
     class logits give its logit of "real".
     """
 
@@ -163,7 +163,7 @@ class IIC(Term):
     with new random numbers every time.
 
     Args:
-        degrees, slant, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and
+        degrees, shear, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and
             covered area (`ganforge.data.augmented_batches.AugmentedBatches`).
     """
 
@@ -172,7 +172,7 @@ class IIC(Term):
 
     balance: Annotated[float, Field(ge=1)] = 1.0
     degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
-    slant: Annotated[float, Field(ge=0, le=2)] = 0.3
+    shear: Annotated[float, Field(ge=0, le=2)] = 0.3
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
     cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -209,14 +209,14 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
     ``classes`` is the number of classes of the data; an unconditional recipe ignores it.
     """
-    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.precision]
+    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.run.precision]
     generator = build_generator(
         recipe.generator, recipe.latent.dim, shape, condition_classes, drawn=recipe.data.clusters > 0
     )
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     others = {}
     if recipe.discriminator:
-        packed_shape = (shape[0] * recipe.packing, *shape[1:])
+        packed_shape = (shape[0] * recipe.game.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
         spec = HeadSpec((condition_classes or classes) if recipe.discriminator.classifier != "none" else 0, codes)
         discriminator = build_discriminator(recipe.discriminator, packed_shape, condition_classes, spec)
@@ -225,10 +225,10 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
             discriminator.to(device, dtype),
             recipe.discriminator_lr,
             recipe,
-            averaged=recipe.average_discriminator,
-            packing=recipe.packing,
-            joint_batch=recipe.joint_batch,
-            spectral_norm=recipe.spectral_norm,
+            averaged=recipe.averaging.discriminator,
+            packing=recipe.game.packing,
+            joint_batch=recipe.game.joint_batch,
+            spectral_norm=recipe.game.spectral_norm,
         )
     if recipe.encoder and recipe.reconstruction:
         encoder = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
@@ -262,5 +262,5 @@ def prepare(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) 
 def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **options: Any) -> Player:
     """Return a player with its optimiser and, if ``averaged``, a copy of the network for the averaged weights."""
     optimizer = Adam(module.parameters(), lr, (recipe.adam.beta1, recipe.adam.beta2), recipe.adam.eps)
-    ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
-    return Player(module, optimizer, ema, mixed_precision=recipe.precision == "bf16", **options)
+    ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.averaging.half_life else None
+    return Player(module, optimizer, ema, mixed_precision=recipe.run.precision == "bf16", **options)

@@ -47,11 +47,11 @@ def adversarial_step(state: State, recipe: Recipe, streams: Streams, noise: Nois
     stores anything in a forward pass. In the simultaneous order both players are updated at the end, with gradients at
     the old weights.
     """
-    for k in range(recipe.discriminator_steps):
+    for k in range(recipe.game.discriminator_steps):
         turn = discriminator_update(state, recipe, streams, noise, k)
-    for k in range(recipe.generator_steps):
+    for k in range(recipe.game.generator_steps):
         generator_loss, generated = generator_update(state, recipe, turn, noise, k)
-    if recipe.order == "simultaneous":
+    if recipe.game.order == "simultaneous":
         state.discriminator.optimizer.step()
     finish_step(state, recipe)
     losses = {"discriminator_loss": turn.loss, "generator_loss": generator_loss}
@@ -68,13 +68,13 @@ def discriminator_update(
     """
     discriminator, draws = state.discriminator, noise.at(state.step, k)
     assert recipe.objective is not None
-    index = state.step * recipe.discriminator_steps + k
+    index = state.step * recipe.game.discriminator_steps + k
     discriminator.reseed(draws.seed("discriminator"))
     batch = streams["real"][index]
     further = {name: streams[name][index] for name in recipe.terms.streams}
     latent = draws.latent(recipe.batch_size, "discriminator")
     # with shared noise the generator's first update uses the last generated images too, with their graph
-    with torch.set_grad_enabled(recipe.shared_noise and k == recipe.discriminator_steps - 1):
+    with torch.set_grad_enabled(recipe.game.shared_noise and k == recipe.game.discriminator_steps - 1):
         generated = state.generator(latent, batch.condition)
 
     real, fake, of_streams = discriminate(state, recipe, draws, batch, generated, latent, further)
@@ -92,7 +92,7 @@ def discriminator_update(
     )
     loss = recipe.terms.add(recipe.penalties.add(objective_loss, context, state.step), context)
     _, learning_rate = learning_rates(recipe, state.images_seen)
-    update(discriminator, loss, learning_rate, deferred=recipe.order == "simultaneous")
+    update(discriminator, loss, learning_rate, deferred=recipe.game.order == "simultaneous")
     return DiscriminatorTurn(batch, latent, generated, real, fake, objective_loss.detach())
 
 
@@ -106,9 +106,9 @@ def generator_update(
     discriminator, draws, condition = state.discriminator, noise.at(state.step, k), turn.batch.condition
     assert recipe.objective is not None
     discriminator.reseed(draws.seed("generator"))
-    latent = turn.latent if recipe.shared_noise else draws.latent(recipe.batch_size, "generator")
+    latent = turn.latent if recipe.game.shared_noise else draws.latent(recipe.batch_size, "generator")
     # the graph of the shared images belongs to the current weights only up to the first update
-    reused = recipe.shared_noise and k == 0
+    reused = recipe.game.shared_noise and k == 0
     generated = turn.generated if reused else state.generator(latent, condition)
 
     real = Batch(turn.real.images.detach(), condition)
@@ -126,7 +126,7 @@ def generator_update(
         weights=state.generator.parameters,
         averages=state.averages.get("generator", ()),
     )
-    loss = recipe.terms.add(recipe.adversarial_weight * objective_loss, context)
+    loss = recipe.terms.add(recipe.game.adversarial_weight * objective_loss, context)
     update(state.generator, loss, generator_lr)
     return objective_loss.detach(), generated
 
@@ -168,13 +168,13 @@ def discriminate_for_generator(
 ) -> tuple[DiscriminatorOutput | None, DiscriminatorOutput]:
     """Return the discriminator's outputs for real images, where the generator's loss needs them, and for its own."""
     assert recipe.objective is not None
-    if recipe.joint_batch:
+    if recipe.game.joint_batch:
         on_real, on_fake = discriminator.discriminate([real, fake], weights)
         return on_real, on_fake
     on_fake = discriminator(*fake, weights)
     if not (recipe.objective.needs_real_logits or recipe.terms.needs_real_outputs):
         return None, on_fake
-    with torch.set_grad_enabled(recipe.unroll > 0):  # unrolled weights depend on the generated images
+    with torch.set_grad_enabled(recipe.game.unroll > 0):  # unrolled weights depend on the generated images
         return discriminator(*real, weights), on_fake
 
 

@@ -45,10 +45,10 @@ def unroll(player: Player, loss: Callable[[Weights], Tensor], times: int, lr: fl
 
 
 def unrolled_weights(recipe: Recipe, discriminator: Player, real: Batch, fake: Batch, lr: float) -> Weights | None:
-    """Return the discriminator's weights ``recipe.unroll`` steps ahead on these batches; None without unrolling."""
-    if not recipe.unroll:
+    """Return the discriminator's weights ``game.unroll`` steps ahead on these batches; None without unrolling."""
+    if not recipe.game.unroll:
         return None
-    return unroll(discriminator, partial(unrolled_loss, recipe, discriminator, real, fake), recipe.unroll, lr)
+    return unroll(discriminator, partial(unrolled_loss, recipe, discriminator, real, fake), recipe.game.unroll, lr)
 
 
 def unrolled_loss(recipe: Recipe, discriminator: Player, real: Batch, fake: Batch, weights: Weights) -> Tensor:

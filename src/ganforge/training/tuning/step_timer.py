@@ -35,7 +35,7 @@ def fastest_steps(variants: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float]:
     """Return a function that does the next training step on synthetic images and returns its seconds."""
-    device, dtype = torch.device(recipe.device), DTYPES[recipe.precision]
+    device, dtype = torch.device(recipe.run.device), DTYPES[recipe.run.precision]
     classes = recipe.condition_classes(classes) or classes
     names = tuple(map(str, range(classes)))
     count = recipe.batch_size
@@ -58,7 +58,7 @@ def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float
 def cache_path(kind: str, recipe: Recipe, shape: Shape, classes: int) -> Path:
     """Return the cache file of an answer for this machine, torch build, number of threads and recipe."""
     environment = (platform.machine(), platform.processor(), torch.get_num_threads(), torch.__config__.show())
-    text = to_json([recipe.to_dict(), shape, classes, environment], sort_keys=True)
+    text = to_json([recipe.training_values(), shape, classes, environment], sort_keys=True)
     return cache_folder() / kind / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
 
