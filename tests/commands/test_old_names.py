@@ -10,7 +10,7 @@ def test_both_names_of_a_field_are_refused_in_one_line(run_command, tmp_path):
     (tmp_path / "both.toml").write_text("ema_half_life = 4\n" + text)
     for arguments in (
         [tmp_path / "both.toml"],
-        ["vanilla", "--set", "averaging.half_life=4", "--set", "averaging.half_life=3"],
+        ["vanilla", "--set", "ema_half_life=4", "--set", "averaging.half_life=3"],
     ):
         code, _, err = run_command("train", *arguments, "--data", "digits")
         assert code == 2 and "ema_half_life is the old name of averaging.half_life" in err and err.count("\n") == 1
