@@ -17,7 +17,7 @@ from conftest import small_images
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.hooks import save_state
+from ganforge.experiment.trainer import save_state
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
@@ -64,7 +64,7 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     streams, draws = experiment.streams(), experiment.draws()
     loop.train(state, adversarial, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
-    save_state(experiment, state)
+    save_state(experiment.folder.checkpoints, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == straight
 
