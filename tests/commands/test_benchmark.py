@@ -49,7 +49,8 @@ def test_curves_of_other_recipes_are_drawn_beside(run_command, small, tmp_path, 
     assert not (tmp_path / "short" / "curve.png").exists()  # no point before step 100
     drawn = []
     monkeypatch.setattr(
-        "ganforge.reports.figures.mode_curves", lambda runs, modes, title: drawn.append((runs, modes, title)) or b"PNG"
+        "ganforge.benchmarks.mode_coverage.mode_curves",
+        lambda runs, modes, title: drawn.append((runs, modes, title)) or b"PNG",
     )
     code, out, err = run_command(*call, "two", "--beside", "one, short")
     assert code == 0 and "two/curve.png" in out, err

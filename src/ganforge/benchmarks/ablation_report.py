@@ -9,6 +9,7 @@ from typing import Any
 
 from ganforge.benchmarks.ablation_setups import AblationSetup
 from ganforge.benchmarks.cost import FREE, Cost
+from ganforge.benchmarks.engine import BenchmarkReport, count_of
 from ganforge.benchmarks.mode_report import TITLES
 from ganforge.benchmarks.mode_report import format_metric as format_benchmark_metric
 from ganforge.benchmarks.problems import Figures
@@ -98,7 +99,7 @@ class SetupReport:
             return f"{outcome}: {row.diverged} of {seeds} seeds diverged"
         fewest = min(seeds, len(self.rows[0].seeds))
         if fewest < FEWEST_SEEDS:
-            return f"{outcome} with {fewest} seed{'s' * (fewest != 1)}: {FEWEST_SEEDS} or more are needed"
+            return f"{outcome} with {count_of(fewest, 'seed')}: {FEWEST_SEEDS} or more are needed"
         p_value = (
             self.effects[self.setup.primary_metric][name].chance
             if name in self.effects[self.setup.primary_metric]
@@ -185,12 +186,39 @@ class SetupReport:
 
 
 @dataclass(frozen=True)
-class AblationReport:
-    """The reports on all requested data sets."""
+class AblationReport(BenchmarkReport):
+    """The reports on all requested data sets; their tables are Markdown."""
 
     folder: Path
     quick: bool
     setups: tuple[SetupReport, ...]
+
+    @property
+    def title(self) -> str:
+        """The question, and whether this is a preview."""
+        preview = "; --quick: a preview, not a result" if self.quick else ""
+        return f"techniques: the effect of each technique alone, at equal compute{preview}"
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Empty: every data set has metrics of its own, so that the notes hold a table for each."""
+        return ()
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return no rows; see ``header``."""
+        return []
+
+    def notes(self) -> list[str]:
+        """Return the tables, how to read them, and where the files are."""
+        return [
+            self.markdown(),
+            "",
+            "metrics: mean ± standard deviation over seeds; cost: of a step, relative to the base; "
+            "s: seconds of training",
+            "gain: share of the distance from the base to real data; 100 %: as real data, below 0: worse than the base",
+            "verdict: by that metric, at the 5 % level over a table (Welch's test, Holm's correction): docs/lab",
+            f"samples and metrics of every seed: {self.folder}",
+        ]
 
     def markdown(self) -> str:
         """Return all tables; several tables are preceded by a summary of the outcomes."""
