@@ -35,7 +35,7 @@ def test_errors_are_counted_against_the_labels():
     pixels = torch.zeros_like(images.images)
     pixels[:5, :, 0, 0] = 255
     labels = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
-    found = bench.error_of(Says(), type(images)(pixels, labels, images.class_names), "0..1")
+    found = bench.measure_error(Says(), type(images)(pixels, labels, images.class_names), "0..1")
     assert found == pytest.approx(0.3)
 
 
@@ -43,9 +43,9 @@ def test_the_labelled_images_alone_teach_something():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
     changes = [*TINY, "data.labels=20", "precision=fp32", "ema_ramp=0.5"]
     experiment = Experiment(load_recipe("semi-supervised", changes), data, RunFolder("x"), 0)
-    before = bench.error_of(experiment.new_state().discriminator.published, data.test, "0..1")
+    before = bench.measure_error(experiment.new_state().discriminator.published, data.test, "0..1")
     state = bench.learn_from_labels(experiment, 60)
-    assert bench.error_of(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
+    assert bench.measure_error(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
 
 
 def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_the_recipe():

@@ -3,13 +3,13 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.ablation_setups import AblationSetup
 from ganforge.benchmarks.cost import FREE, Cost
-from ganforge.benchmarks.engine import BenchmarkReport, count_of
+from ganforge.benchmarks.engine import BenchmarkReport, count_of, mean_and_sd
 from ganforge.benchmarks.mode_report import TITLES
 from ganforge.benchmarks.mode_report import format_metric as format_benchmark_metric
 from ganforge.benchmarks.problems import Figures
@@ -100,19 +100,12 @@ class SetupReport:
         fewest = min(seeds, len(self.rows[0].seeds))
         if fewest < FEWEST_SEEDS:
             return f"{outcome} with {count_of(fewest, 'seed')}: {FEWEST_SEEDS} or more are needed"
-        p_value = (
-            self.effects[self.setup.primary_metric][name].chance
-            if name in self.effects[self.setup.primary_metric]
-            else None
-        )
-        verdict = outcome if p_value is None else f"{outcome} (p = {p_value:.2g})"
+        effect = self.effects[self.setup.primary_metric].get(name)
+        verdict = outcome if effect is None or effect.chance is None else f"{outcome} (p = {effect.chance:.2g})"
         outcomes = {figure: by_name[name].word for figure, by_name in self.effects.items() if name in by_name}
         for direction, wanted in (("better", "helps"), ("worse", "harms")):
-            changed = [
-                title(figure)
-                for figure, other in outcomes.items()
-                if other == wanted and figure != self.setup.primary_metric
-            ]
+            others = [figure for figure in outcomes if figure != self.setup.primary_metric]
+            changed = [title(figure) for figure in others if outcomes[figure] == wanted]
             verdict += f"; {direction}: {', '.join(changed)}" if changed else ""
         return verdict
 
@@ -187,7 +180,7 @@ class SetupReport:
 
 @dataclass(frozen=True)
 class AblationReport(BenchmarkReport):
-    """The reports on all requested data sets; their tables are Markdown."""
+    """The reports on all requested data sets; each has metrics of its own, so the notes hold a table for each."""
 
     folder: Path
     quick: bool
@@ -198,15 +191,6 @@ class AblationReport(BenchmarkReport):
         """The question, and whether this is a preview."""
         preview = "; --quick: a preview, not a result" if self.quick else ""
         return f"techniques: the effect of each technique alone, at equal compute{preview}"
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """Empty: every data set has metrics of its own, so that the notes hold a table for each."""
-        return ()
-
-    def table(self) -> list[tuple[str, ...]]:
-        """Return no rows; see ``header``."""
-        return []
 
     def notes(self) -> list[str]:
         """Return the tables, how to read them, and where the files are."""
@@ -262,10 +246,7 @@ def _format(figure: str, value: float | None) -> str:
 
 def _cell(figure: str, values: Sequence[float]) -> str:
     """Return mean ± standard deviation over the seeds."""
-    if not values:
-        return "–"
-    mean = _format(figure, statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {_format(figure, statistics.stdev(values))}"
+    return mean_and_sd(values, partial(_format, figure)) if values else "–"
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | None] | None:

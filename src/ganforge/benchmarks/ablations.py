@@ -10,7 +10,7 @@ from typing import TypeVar
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, SEEDS, AblationSetup
 from ganforge.benchmarks.cost import FREE, Cost, measure_cost
-from ganforge.benchmarks.engine import BenchmarkOptions, claim, on_a_device, read_kept, seed_files
+from ganforge.benchmarks.engine import BenchmarkOptions, claim, list_seed_files, on_a_device, read_kept
 from ganforge.benchmarks.mode_coverage import measure_floor
 from ganforge.benchmarks.protocols import Plan
 from ganforge.benchmarks.task_queue import OnFraction, OnProgress, Task, locked, run_tasks
@@ -65,18 +65,18 @@ def run_ablations(options: BenchmarkOptions) -> AblationReport:
     """
     if options.recipe is not None:
         raise UserError(f"--recipe {options.recipe}: techniques has base recipes of its own; leave --recipe out")
-    setups = [_named(name, ABLATION_SETUPS, "data") for name in dict.fromkeys(options.data or ABLATION_SETUPS)]
+    setups = [_find(name, ABLATION_SETUPS, "data") for name in dict.fromkeys(options.data or ABLATION_SETUPS)]
     by_name = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
-    chosen = [_named(name, by_name, "only") for name in dict.fromkeys((BASE.name, *(options.only or by_name)))]
+    chosen = [_find(name, by_name, "only") for name in dict.fromkeys((BASE.name, *(options.only or by_name)))]
     folder, quick = options.folder(), options.quick
     refuse_strangers(folder, ABLATION_SETUPS.__contains__)
     rows = [row for setup in setups for row in _rows(setup, chosen, folder, options)]
     on_progress = partial(options.watcher.benchmarking, unit="tasks")
     try:
         _claim(rows, on_progress)
-        run_tasks(_costs(rows, QUICK_MOMENT if quick else MOMENT), on_progress)
-        plans = {row.title: _priced(row.plan) for row in rows if row.plan is not None}
-        run_tasks(_runs(rows, plans, options.seeds or (1 if quick else SEEDS)), on_progress)
+        run_tasks(_cost_tasks(rows, QUICK_MOMENT if quick else MOMENT), on_progress)
+        plans = {row.title: _with_equal_cost(row.plan) for row in rows if row.plan is not None}
+        run_tasks(_seed_tasks(rows, plans, options.seeds or (1 if quick else SEEDS)), on_progress)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; finished seeds are kept in {folder}, and the same command resumes from the last checkpoint"
@@ -84,7 +84,7 @@ def run_ablations(options: BenchmarkOptions) -> AblationReport:
     return AblationReport(folder, quick, tuple(_report(setup, rows, plans) for setup in setups))
 
 
-def _named(name: str, entries: dict[str, Entry], flag: str) -> Entry:
+def _find(name: str, entries: dict[str, Entry], flag: str) -> Entry:
     if name not in entries:
         raise UserError(f"--{flag} {name}: {suggest_names(name, entries)}")
     return entries[name]
@@ -122,7 +122,7 @@ def _claim(rows: Sequence[Row], on_progress: OnProgress) -> None:
                 measure_floor(row.plan)
 
 
-def _costs(rows: Sequence[Row], seconds: float) -> list[Task]:
+def _cost_tasks(rows: Sequence[Row], seconds: float) -> list[Task]:
     """Return the tasks that measure the cost of a step of each row, once; the results are saved."""
 
     def measure(plan: Plan, base: Recipe, on_fraction: OnFraction) -> None:
@@ -146,12 +146,12 @@ def _cost(plan: Plan) -> Cost:
     return cost
 
 
-def _priced(plan: Plan) -> Plan:
+def _with_equal_cost(plan: Plan) -> Plan:
     """Return the plan with the number of steps that costs as much as the base's."""
     return replace(plan, steps=_cost(plan).steps(plan.steps))
 
 
-def _runs(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]:
+def _seed_tasks(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]:
     """Return a task for every seed of every row, in order of the seeds, so that early results cover all rows."""
     return [
         Task(f"{row.title} · seed {seed}", plans[row.title].result(seed), partial(_train, plans[row.title], seed))
@@ -186,5 +186,5 @@ def _row_report(row: Row, plan: Plan | None) -> RowReport:
     changes = row.technique.changes_on(row.setup.data)
     if plan is None:
         return RowReport(row.technique, changes, row.why_skipped)
-    seeds = tuple(read_result(file) for file in seed_files(plan.folder, plan.result(0).name))
+    seeds = tuple(read_result(file) for file in list_seed_files(plan.folder, plan.result(0).name))
     return RowReport(row.technique, changes, "", _cost(plan), plan.steps, seeds)

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from ganforge.applications.reconstruction import load_reconstructor
-from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measured_once
+from ganforge.benchmarks.engine import (
+    QUICK_STEPS,
+    BenchmarkOptions,
+    BenchmarkReport,
+    count_of,
+    mean_and_sd,
+    measure_once,
+)
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.errors import UserError
@@ -91,8 +98,7 @@ class AutoencodersReport(BenchmarkReport):
         values = [result["rows"][row][name] for result in self.results if name in result["rows"][row]]
         if not values:
             return ""
-        cells = [statistics.fmean(values), *([statistics.stdev(values)] if len(values) > 1 else [])]
-        return " ± ".join(f"{cell:.1%}" if name == "lost" else shown(cell, name) for cell in cells)
+        return mean_and_sd(values, "{:.1%}".format if name == "lost" else partial(shown, name=name))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
@@ -133,7 +139,7 @@ def run_autoencoders(options: BenchmarkOptions) -> AutoencodersReport:
         return result
 
     files = [folder / f"seed-{seed}-{steps}-{n}.json" for seed in range(options.seeds or 1)]
-    results = tuple(measured_once(file, partial(measure, seed), indent=2) for seed, file in enumerate(files))
+    results = tuple(measure_once(file, partial(measure, seed), indent=2) for seed, file in enumerate(files))
     return AutoencodersReport(gan.name, folder, steps, steps * gan.batch_size, n, options.quick, results)
 
 
@@ -157,7 +163,7 @@ def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Split
         random_subset(splits.test, n, "reals").images,
         other_reals(splits.train, n).images,
     )  # the same subsets as the evaluator's
-    pictures = pictures_of(runs, gan, splits, reals, n, seed)
+    pictures = draw_pictures(runs, gan, splits, reals, n, seed)
     rows: Rows = {}
     floor: Figures = {"sharpness": sharpness(reals, other_images)}
     for row, images in pictures.items():
@@ -175,7 +181,9 @@ def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Split
     return {"seed": seed, "rows": {"other real digits": floor, **rows}, "seconds": seconds, "picture": picture}
 
 
-def pictures_of(runs: dict[str, Run], gan: str, splits: Splits, reals: Tensor, n: int, seed: int) -> dict[str, Tensor]:
+def draw_pictures(
+    runs: dict[str, Run], gan: str, splits: Splits, reals: Tensor, n: int, seed: int
+) -> dict[str, Tensor]:
     """Return uint8 images [n, C, H, W] by row of the table: reconstructions of the real images, and samples."""
     plain, variational = (load_reconstructor(runs[name].folder) for name in (AUTOENCODER, VARIATIONAL))
     matched_noise = fitted(

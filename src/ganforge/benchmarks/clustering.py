@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import ganforge
-from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measured_once
+from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measure_once
 from ganforge.data.images import scale
 from ganforge.data.load import load
 from ganforge.errors import UserError
@@ -53,22 +53,14 @@ class ClustersReport(BenchmarkReport):
     folder: Path
     quick: bool
     results: tuple[Clustering, ...]
+    title = "clusters: MNIST test digits clustered without labels; accuracy under the best one-to-one map to classes"
+    header = ("method", "accuracy", "how")
 
     @property
     def terms(self) -> str:
         """Seeds, steps and data of our row on one line."""
         terms = f"{count_of(len(self.results), 'seed')}, {self.results[0].step:,} steps"
         return f"{'--quick: ' if self.quick else ''}{terms}, test images, no selection by labels"
-
-    @property
-    def title(self) -> str:
-        """The task and its metric."""
-        return "clusters: MNIST test digits clustered without labels; accuracy under the best one-to-one map to classes"
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The titles of the columns."""
-        return ("method", "accuracy", "how")
 
     def notes(self) -> list[str]:
         """Return where the pictures are."""
@@ -114,7 +106,7 @@ def run_clustering(options: BenchmarkOptions) -> ClustersReport:
     runs = options.train_on_mnist(options.recipe or METHOD, folder, steps)
     results = []
     for seed, run in enumerate(runs):
-        accuracy = measured_once(run.folder / f"clusters-{run.step}.json", partial(_accuracy, run, seed), float)
+        accuracy = measure_once(run.folder / f"clusters-{run.step}.json", partial(_accuracy, run, seed), float)
         results.append(Clustering(seed, run.step, accuracy))
     return ClustersReport(checked.name, folder, options.quick, tuple(results))
 

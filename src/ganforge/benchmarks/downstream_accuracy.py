@@ -3,7 +3,6 @@
 They start with full runs on MNIST, with folder and verdict.
 """
 
-import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import ganforge
-from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measured_once
+from ganforge.benchmarks.engine import (
+    QUICK_STEPS,
+    BenchmarkOptions,
+    BenchmarkReport,
+    count_of,
+    mean_and_sd,
+    measure_once,
+)
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.errors import UserError
@@ -89,6 +95,7 @@ class DownstreamReport(BenchmarkReport):
     shortened: str
     results: tuple[Result, ...]
     floor: float
+    header = ("trained on", "test error", "n", "how")
 
     @property
     def task(self) -> DownstreamTask:
@@ -106,11 +113,6 @@ class DownstreamReport(BenchmarkReport):
         """The task and its source."""
         return f"{self.name}: {self.task.about}"
 
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The titles of the columns."""
-        return ("trained on", "test error", "n", "how")
-
     def notes(self) -> list[str]:
         """Return where the runs are, and what an interval is."""
         return [f"runs: {self.folder}/seed-*; one seed: 95 % interval over test digits; several: ± standard deviation"]
@@ -121,11 +123,9 @@ class DownstreamReport(BenchmarkReport):
         rows = [(method, f"{error:g} %", n, "published") for method, error in self.task.published]
         rows.append(("real digits (floor)", f"{self.floor:.2%}", f"{self.samples:,}", "MNIST's training digits"))
         errors = [result.error for result in self.results]
-        cell = f"{statistics.fmean(errors):.2%}"
-        if len(errors) > 1:
-            cell += f" ± {statistics.stdev(errors):.2%} ({max(errors):.2%})"
-        else:
-            cell += f" ({self.results[0].interval.low:.2%} to {self.results[0].interval.high:.2%})"
+        low, high = self.results[0].interval
+        spread = f"{max(errors):.2%}" if len(errors) > 1 else f"{low:.2%} to {high:.2%}"
+        cell = f"{mean_and_sd(errors, '{:.2%}'.format)} ({spread})"
         return [*rows, (f"ours: {self.recipe}", cell, f"{self.samples:,}", self.terms)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def run_downstream(options: BenchmarkOptions) -> DownstreamReport:
     results = []
     for seed, run in enumerate(runs):
         file = run.folder / f"{name}-{run.step}-{samples}.json"
-        wrong = measured_once(file, partial(count_wrong, run, seed), dict[str, int])["wrong"]
+        wrong = measure_once(file, partial(count_wrong, run, seed), dict[str, int])["wrong"]
         results.append(Result(seed, run.step, wrong / len(test_images), proportion_interval(wrong, len(test_images))))
 
     def error_of_real() -> float:
@@ -179,5 +179,5 @@ def run_downstream(options: BenchmarkOptions) -> DownstreamReport:
 
     real = mnist.train.concat(mnist.validation)
     key = f"{name}-{samples}-{test_images.fingerprint[:12]}-{real.fingerprint[:12]}"
-    floor = measured_once(cache_folder() / "evaluation" / f"{key}.json", error_of_real, float)
+    floor = measure_once(cache_folder() / "evaluation" / f"{key}.json", error_of_real, float)
     return DownstreamReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)

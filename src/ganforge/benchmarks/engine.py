@@ -1,5 +1,6 @@
 """What all benchmarks share: options, the folder and its identity, measurements that are kept, the report."""
 
+import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,21 +29,9 @@ QUICK_STEPS = 300
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """The options of one call of a benchmark; None or empty where one is not given.
+    """The options of one call of a benchmark, named as the flags of the command; None or empty where not given.
 
-    Attributes:
-        name: of the benchmark, as on the command line.
-        recipe: another method: a name, the path of a TOML file, or a Recipe.
-        seeds: train seeds 0 to ``seeds`` - 1; finished ones are kept, interrupted ones are resumed.
-        steps: instead of the protocol's.
-        quick: a preview within minutes.
-        out: the folder of the results, ``runs/benchmark-...`` unless given.
-        data: techniques: names of data sets.
-        only: techniques: names of techniques.
-        labels: few-labels: the number of labelled images.
-        draw: few-labels: the number of the label subset.
-        beside: mode coverage: other folders of the benchmark, whose curves are drawn beside ours.
-        watcher: receives progress and messages.
+    ``recipe`` may also be a Recipe; ``data``, ``only`` and ``beside`` are lists; ``watcher`` receives the progress.
 
     Raises:
         UserError: ``seeds`` or ``steps`` is less than 1.
@@ -95,13 +84,13 @@ class BenchmarkReport(ABC):
         """The task on one line."""
 
     @property
-    @abstractmethod
     def header(self) -> tuple[str, ...]:
-        """The titles of the columns of ``table``; empty if the tables are in the notes."""
+        """The titles of the columns of ``table``; empty if there is none, because the notes hold the tables."""
+        return ()
 
-    @abstractmethod
     def table(self) -> list[tuple[str, ...]]:
         """Return the rows: published results, real data, and ours."""
+        return []
 
     @abstractmethod
     def notes(self) -> list[str]:
@@ -117,7 +106,13 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def measured_once(
+def mean_and_sd(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Return mean ± standard deviation over seeds, each as ``show`` writes it; a single value has no deviation."""
+    sd = [statistics.stdev(values)] if len(values) > 1 else []
+    return " ± ".join(map(show, [statistics.fmean(values), *sd]))
+
+
+def measure_once(
     file: Path, measure: Callable[[], Any], kind: Any = dict[str, Any], *, indent: int | None = None
 ) -> Any:
     """Return the content of ``file`` as an instance of ``kind``; if there is no file, measure and write it first.
@@ -145,7 +140,7 @@ def read_kept(file: Path, kind: Any = dict[str, Any]) -> Any:
         raise UserError(f"{file} is damaged; delete it, and the same command makes it again") from None
 
 
-def seed_files(folder: Path, name: str) -> list[Path]:
+def list_seed_files(folder: Path, name: str) -> list[Path]:
     """Return the files ``seed-*/name`` in the order of the seeds."""
     return sorted(folder.glob(f"seed-*/{name}"), key=lambda file: int(file.parent.name[5:]))
 

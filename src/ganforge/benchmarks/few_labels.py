@@ -17,7 +17,7 @@ from ganforge.benchmarks.engine import (
     BenchmarkOptions,
     BenchmarkReport,
     count_of,
-    measured_once,
+    measure_once,
     read_kept,
 )
 from ganforge.data.images import ImageSet, scale
@@ -39,11 +39,7 @@ METHOD = "semi-supervised"
 SUPERVISED_STEPS, BLOCK = 5_000, 1000
 
 PUBLISHED: dict[int, tuple[tuple[str, float, float | None], ...]] = {
-    20: (
-        ("Improved GAN, feature matching", 16.77, 4.52),
-        ("Triple-GAN", 4.81, 4.95),
-        ("Ladder + PBWN", 2.52, 2.42),
-    ),
+    20: (("Improved GAN, feature matching", 16.77, 4.52), ("Triple-GAN", 4.81, 4.95), ("Ladder + PBWN", 2.52, 2.42)),
     50: (
         ("Improved GAN, feature matching", 2.21, 1.36),
         ("Triple-GAN", 1.56, 0.72),
@@ -95,6 +91,7 @@ class FewLabelsReport(BenchmarkReport):
     quick: bool
     protocol_steps: int
     draws: tuple[Draw, ...]
+    header = ("method", "test error", "how")
 
     @property
     def terms(self) -> str:
@@ -118,11 +115,6 @@ class FewLabelsReport(BenchmarkReport):
         """The task."""
         task = f"MNIST test digits classified with {self.labels} labels"
         return f"few-labels: {task}; published rows: permutation-invariant MNIST"
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The titles of the columns."""
-        return ("method", "test error", "how")
 
     def notes(self) -> list[str]:
         """Return how to add a draw, and where the runs are."""
@@ -195,7 +187,7 @@ def run_few_labels(options: BenchmarkOptions) -> FewLabelsReport:
     folder = options.folder(str(labels), checked.name)
     experiment = Experiment(plan.recipe, plan.splits, RunFolder(folder / f"draw-{draw}"), draw)
     length = experiment.usual_steps if steps is None else steps
-    measured_once(folder / f"draw-{draw}-{length}.json", lambda: asdict(_measure(experiment, plan, quick)))
+    measure_once(folder / f"draw-{draw}-{length}.json", lambda: asdict(_measure(experiment, plan, quick)))
     draws = [read_kept(file, Draw) for file in folder.glob(f"draw-*-{length}.json")]
     draws.sort(key=lambda result: result.draw)
     return FewLabelsReport(
@@ -217,10 +209,10 @@ def _measure(experiment: Experiment, plan: TrainingPlan, quick: bool) -> Draw:
     state = experiment.new_state()
     load_state(run_folder.checkpoints, state)
     test, pixels = plan.splits.test, experiment.recipe.pixel_range
-    error = error_of(state.discriminator.published, test, pixels)
+    error = measure_error(state.discriminator.published, test, pixels)
     watcher.say("training the same network on the labelled images alone ...")
     baseline = learn_from_labels(experiment, QUICK_STEPS if quick else SUPERVISED_STEPS)
-    supervised = error_of(baseline.discriminator.published, test, pixels)
+    supervised = measure_error(baseline.discriminator.published, test, pixels)
     return Draw(draw, error, supervised, run.step, round(run.seconds, 1))
 
 
@@ -240,7 +232,7 @@ def learn_from_labels(experiment: Experiment, steps: int) -> State:
 
 
 @torch.no_grad()
-def error_of(discriminator: nn.Module, images: ImageSet, pixel_range: str) -> float:
+def measure_error(discriminator: nn.Module, images: ImageSet, pixel_range: str) -> float:
     """Return the share of images that a discriminator misclassifies."""
     was_training = discriminator.training
     discriminator.eval()

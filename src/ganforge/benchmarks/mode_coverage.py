@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganforge.ambient import plain_state
-from ganforge.benchmarks.curve_io import Curve, curves_of
+from ganforge.benchmarks.curve_io import Curve, read_curves
 from ganforge.benchmarks.engine import (
     IDENTITY,
     RECIPE,
     BenchmarkOptions,
     claim,
-    measured_once,
+    list_seed_files,
+    measure_once,
     on_a_device,
     read_kept,
     refuse_another,
-    seed_files,
 )
 from ganforge.benchmarks.mode_report import ModeCoverageReport
 from ganforge.benchmarks.problems import Figures
@@ -46,14 +46,14 @@ def run_mode_coverage(options: BenchmarkOptions) -> ModeCoverageReport:
     """
     others: dict[str, Curve] = {}
     for folder in options.beside:
-        others |= curves_of(user_path(folder), options.name)
+        others |= read_curves(user_path(folder), options.name)
     plan = _plan_of(options)
     refuse_another(plan.folder, plan.identity)
     with RunFolder(plan.folder).locked():
         claim(plan.folder, plan.identity, plan.recipe)
         floor = measure_floor(plan)
         _train_seeds(plan, options)
-        results = [read_result(file) for file in seed_files(plan.folder, plan.result(0).name)]
+        results = [read_result(file) for file in list_seed_files(plan.folder, plan.result(0).name)]
     return ModeCoverageReport(plan, floor, results, _draw_curves(plan, others))
 
 
@@ -76,7 +76,7 @@ def measure_floor(plan: Plan) -> dict[str, Figures]:
     """Return the metrics of real data, measured like samples; they are measured once and saved."""
     problem = plan.protocol.problem
     return dict(
-        measured_once(plan.folder / "floor.json", lambda: {str(n): problem.floor(n) for n in plan.samples}, indent=2)
+        measure_once(plan.folder / "floor.json", lambda: {str(n): problem.floor(n) for n in plan.samples}, indent=2)
     )
 
 
@@ -135,7 +135,7 @@ def train_seed(folder: Path, seed: int, steps: int, on_step: OnStep) -> Path:
 def _draw_curves(plan: Plan, others: dict[str, Curve]) -> Path | None:
     """Draw the curves of all seeds and of other folders into curve.png; return its path, None without curves."""
     name = plan.protocol.name
-    curves = curves_of(plan.folder, name) | others
+    curves = read_curves(plan.folder, name) | others
     if not curves:
         return None
     file = plan.folder / "curve.png"

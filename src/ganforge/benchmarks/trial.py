@@ -39,7 +39,7 @@ class SeedDiverged(RunFailed):
 
 
 @dataclass(frozen=True)
-class Result:
+class SeedResult:
     """The required content of a seed's file; a diverged seed has no figures."""
 
     seed: int
@@ -54,7 +54,7 @@ def read_result(file: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged.
     """
-    read_kept(file, Result)
+    read_kept(file, SeedResult)
     return dict(read_kept(file))
 
 

@@ -1,7 +1,6 @@
 """Progress of work that is counted: the steps of a benchmark or of a judge."""
 
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,18 +25,6 @@ class CountProgress:
         self._total = 0
         self._bar.start()
 
-    def __enter__(self) -> "CountProgress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Remove the bar."""
-        self._bar.stop()
-
     def __call__(self, done: float, total: int, status: str) -> None:
         """Show that ``done`` of ``total`` units are done."""
         self._bar.update(self._task, completed=done, total=total, description=status)
@@ -48,3 +35,7 @@ class CountProgress:
             self._printed = now
             left = (now - self._started) / (done - self._first) * (total - done)
             say(f"{status} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", as_json=True)
+
+    def stop(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()

@@ -102,12 +102,15 @@ def judge_train(
         f"{len(splits.train.class_names)} classes, {epochs} epochs, {'mirrored too' if mirrored else 'never mirrored'}",
         as_json=as_json,
     )
-    with CountProgress() as progress:
+    progress = CountProgress()
 
-        def on_progress(done: int, total: int, loss: float) -> None:
-            progress(done, total, f"loss {loss:.3f}")
+    def on_progress(done: int, total: int, loss: float) -> None:
+        progress(done, total, f"loss {loss:.3f}")
 
+    try:
         card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, on_progress)
+    finally:
+        progress.stop()
     if as_json:
         print_json({**dataclasses.asdict(card), "file": str(file)})
     for line in _result_lines(card, len(splits.test), file if out else None, source):
