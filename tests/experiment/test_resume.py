@@ -174,7 +174,7 @@ def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(b
 
 
 def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
-    from ganforge.experiment import run
+    from ganforge.experiment import trainer
     from ganforge.training.step import adversarial
 
     def breaks_at_13(state, recipe, streams, draws):
@@ -183,7 +183,7 @@ def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
             state.generator.parameters[1].data[2] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "rule_of", lambda recipe: breaks_at_13)
+    monkeypatch.setattr(trainer, "rule_of", lambda recipe: breaks_at_13)
     with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
         ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
 

@@ -15,7 +15,6 @@ from ganforge.generation.generator import Generator, load_generator
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
 from ganforge.training.nonfinite import Diverged, trace
-from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 from ganforge.training.tuning.malloc import give_back_freed_memory
 from ganforge.worker_pool import stop_signals
@@ -123,7 +122,7 @@ def _explain_divergence(experiment: Experiment, trainer: Trainer) -> str:
     """Replay the training from the last good checkpoint and return a message on where it diverged."""
     state, recipe = experiment.new_state(), experiment.recipe
     note, _ = load_state(experiment.folder.checkpoints, state)
-    place = trace(state, rule_of(recipe), recipe, trainer.streams, trainer.noise, trainer.state.step)
+    place = trace(state, trainer.step_fn, recipe, trainer.streams, trainer.noise, trainer.state.step)
     return (
         f"diverged at {place}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
         f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in recipe.rates)}"

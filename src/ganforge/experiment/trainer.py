@@ -25,6 +25,7 @@ from ganforge.training.nonfinite import Diverged
 from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
+from ganforge.training.step import StepFn
 from ganforge.training.tuning.malloc import keep_freed_memory
 
 
@@ -37,10 +38,15 @@ class Trainer:
     streams: Streams
     noise: NoiseSource
 
+    @property
+    def step_fn(self) -> StepFn:
+        """The training step of the recipe."""
+        return rule_of(self.recipe)
+
     def train(self, stop: Callable[[State], bool], hooks: Iterable[loop.Hook] = ()) -> None:
         """Continue the training loop from the state's step until ``stop(state)`` is true."""
         keep_freed_memory()
-        loop.train(self.state, rule_of(self.recipe), self.recipe, self.streams, self.noise, stop=stop, hooks=hooks)
+        loop.train(self.state, self.step_fn, self.recipe, self.streams, self.noise, stop=stop, hooks=hooks)
 
 
 def stop_at(length: StopCondition, stopped: threading.Event) -> Callable[[State], bool]:
