@@ -134,7 +134,7 @@ def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_f
 
 
 def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_file, monkeypatch):
-    from ganforge.experiment import run
+    from ganforge.experiment import trainer
 
     def breaks_at_9(state, recipe, streams, draws):
         stats = reconstruction_step(state, recipe, streams, draws)
@@ -142,7 +142,7 @@ def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_fil
             state.encoder.parameters[0].data[0] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "step_function", lambda recipe: breaks_at_9)
+    monkeypatch.setattr(trainer, "step_function", lambda recipe: breaks_at_9)
     words = r"step 9: the weight layers.* of the encoder is not finite.* lower --set generator_lr=\.\.\.$"
     with pytest.raises(RunFailed, match=words):
         ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "run.checkpoint_seconds=30"])

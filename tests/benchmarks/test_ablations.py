@@ -6,10 +6,11 @@ import torch
 
 import ganforge.benchmarks.ablations as room
 from conftest import UNWRITABLE, needs_mnist
-from ganforge.benchmarks import mode_coverage, task_queue
+from ganforge.benchmarks import task_queue, trial
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport, title
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, POINTS, AblationSetup, Digits, Ring
 from ganforge.benchmarks.cost import Cost
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.benchmarks.protocols import BenchmarkSpec
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.data.synthetic import ring
@@ -42,7 +43,7 @@ def small(monkeypatch):
 
 
 def play(**options):
-    return room.techniques(**{"data": ["ring"], "seeds": 2, "out": "out", **options})
+    return room.run_ablations(BenchmarkOptions("techniques", **{"data": ["ring"], "seeds": 2, "out": "out", **options}))
 
 
 def files(folder):
@@ -94,15 +95,15 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeyp
     here.mkdir(parents=True)
     for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
-    look = mode_coverage.Trial._after_step
+    look = trial.Trial._after_step
 
-    def impatient(trial, state, stats):
-        look(trial, state, stats)
-        if (trial.plan.folder.name, trial.seed, state.step) == ("twice", 1, 5):
+    def impatient(seed, state, stats):
+        look(seed, state, stats)
+        if (seed.plan.folder.name, seed.seed, state.step) == ("twice", 1, 5):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="kept in out"):
-        patch.setattr(mode_coverage.Trial, "_after_step", impatient)
+        patch.setattr(trial.Trial, "_after_step", impatient)
         play(only=["twice"], steps=40)
     assert newest_checkpoint(here / "seed-1" / "checkpoints")[1]["step"] == 5
     assert len(files(tmp_path / "out")) == 3
@@ -198,7 +199,7 @@ def test_every_base_can_be_played_and_is_plain(arena):
 
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
 def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena):
-    rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), None, False)
+    rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), BenchmarkOptions("techniques"))
     refused = {row.technique.name: row.why_skipped for row in rows if row.plan is None and row.why_skipped != SAME}
     assert list(refused) == (["minibatch-std"] if arena.data == "ring" else ["batch-norm"])
     assert all("no such field" in reason for reason in refused.values())

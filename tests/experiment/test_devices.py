@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import ganforge
-from ganforge.benchmarks.mode_coverage import benchmark
+from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
@@ -61,5 +62,6 @@ def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
 @pytest.mark.parametrize("device", DEVICES)
 def test_points_of_several_seeds_at_once(device):
     small = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", f"run.device={device}"]
-    report = benchmark("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
+    options = BenchmarkOptions("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
+    report = run_mode_coverage(options)
     assert [result["device"] for result in report.results] == [device, device]

@@ -5,7 +5,7 @@ import pytest
 import ganforge
 from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.hooks import save_state
+from ganforge.experiment.trainer import save_state
 from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
@@ -59,7 +59,7 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     stop = lambda state: state.step >= 14  # noqa: E731
     loop.train(state, step_function(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
-    save_state(experiment, state)
+    save_state(experiment.folder.checkpoints, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == result("straight")
 

@@ -17,7 +17,7 @@ from conftest import small_images
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.hooks import save_state
+from ganforge.experiment.trainer import save_state
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
@@ -64,7 +64,7 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     streams, draws = experiment.streams(), experiment.draws()
     loop.train(state, adversarial_step, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
-    save_state(experiment, state)
+    save_state(experiment.folder.checkpoints, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == straight
 
@@ -174,7 +174,7 @@ def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(b
 
 
 def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
-    from ganforge.experiment import run
+    from ganforge.experiment import trainer
     from ganforge.training.step import adversarial_step
 
     def breaks_at_13(state, recipe, streams, draws):
@@ -183,7 +183,7 @@ def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
             state.generator.parameters[1].data[2] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "step_function", lambda recipe: breaks_at_13)
+    monkeypatch.setattr(trainer, "step_function", lambda recipe: breaks_at_13)
     with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
         ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "run.checkpoint_seconds=30"])
 

@@ -82,9 +82,9 @@ def test_a_change_may_have_the_old_value(field, old, new):
 
 
 def test_an_old_name_changes_a_recipe_that_sets_the_field():
-    recipe = load_recipe("forge-1", ["averaging.half_life=7", "penalties.approximate_r1.sigma=0.3"])
+    recipe = load_recipe("forge-1", ["ema_half_life=7", "penalties.approximate_r1.deviation=0.3"])
     assert recipe.averaging.half_life == 7 and recipe.penalties.approximate_r1.sigma == 0.3
-    assert load_recipe("forge-1", ["averaging.half_life=7", "averaging.half_life=8"]).averaging.half_life == 8
+    assert load_recipe("forge-1", ["ema_half_life=7", "ema_half_life=8"]).averaging.half_life == 8
 
 
 @pytest.mark.parametrize("old", FIELDS)

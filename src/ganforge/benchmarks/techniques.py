@@ -129,11 +129,7 @@ TECHNIQUES = (
         "G matches mean features of D instead of fooling it (Salimans et al. 2016, section 3.1)",
         ("terms.feature_matching.weight=1", "game.adversarial_weight=0"),
     ),
-    Technique(
-        "unrolled",
-        "G trains against D after five more steps (Metz et al. 2017)",
-        ("game.unroll=5",),
-    ),
+    Technique("unrolled", "G trains against D after five more steps (Metz et al. 2017)", ("game.unroll=5",)),
     Technique(
         "two-d-steps",
         "two updates of D for each of G (Goodfellow et al. 2014, algorithm 1 with k = 2)",
@@ -153,10 +149,7 @@ TECHNIQUES = (
         {"ring": ("discriminator_lr=6e-4",)},
     ),
     Technique(
-        "g-rate-twice",
-        "G's learning rate is doubled (S14)",
-        ("generator_lr=4e-3",),
-        {"ring": ("generator_lr=6e-4",)},
+        "g-rate-twice", "G's learning rate is doubled (S14)", ("generator_lr=4e-3",), {"ring": ("generator_lr=6e-4",)}
     ),
     Technique(
         "lr-decay",

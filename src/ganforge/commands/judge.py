@@ -76,7 +76,7 @@ def judge_train(
 
     Example: ganforge judge train cifar10 --minutes 15
     """
-    from ganforge.commands.judge_progress import TrainingProgress
+    from ganforge.commands.count_progress import CountProgress
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.experiment.preflight import warn_of
     from ganforge.files import ensure_writable
@@ -96,8 +96,15 @@ def judge_train(
         f"{len(splits.train.class_names)} classes, {epochs} epochs, {'mirrored too' if mirrored else 'never mirrored'}",
         as_json=as_json,
     )
-    with TrainingProgress() as progress:
-        card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, progress)
+    progress = CountProgress()
+
+    def on_progress(done: int, total: int, loss: float) -> None:
+        progress(done, total, f"loss {loss:.3f}")
+
+    try:
+        card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, on_progress)
+    finally:
+        progress.stop()
     if as_json:
         print_json({**dataclasses.asdict(card), "file": str(file)})
     for line in _result_lines(card, len(splits.test), file if out else None, source):

@@ -50,7 +50,7 @@ app.command()(sample.write)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)
-app.command(hidden=True)(benchmark.play_seed)
+app.command("play-seed", hidden=True)(benchmark.train_seed)
 
 
 @app.command(hidden=True)

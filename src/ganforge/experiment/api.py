@@ -25,9 +25,10 @@ from ganforge.experiment.preflight import (
     versions,
 )
 from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
+from ganforge.experiment.trainer import load_state
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.checkpoint import Damaged, newest_checkpoint
+from ganforge.runs.checkpoint import Damaged
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import cut_back
 from ganforge.training.state import State
@@ -209,8 +210,7 @@ def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener
     """Load the newest undamaged checkpoint."""
     folder = experiment.folder
     try:
-        tensors, note, messages = newest_checkpoint(folder.checkpoints)
-        state.load(tensors, note["step"], note["images_seen"])
+        note, messages = load_state(folder.checkpoints, state)
     except Damaged as damage:
         raise UserError(f"{folder.path} cannot be resumed: {damage}; restore a checkpoint, or train again") from None
     except ValueError as error:

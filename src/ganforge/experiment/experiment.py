@@ -137,6 +137,9 @@ class ProgressListener:
     def judging(self, done: int, total: int) -> None:
         """Receive the progress of the judge, in images."""
 
+    def benchmarking(self, done: float, total: int, status: str, unit: str = "steps") -> None:
+        """Receive the progress of a benchmark over all seeds: ``done`` of ``total`` units, and the last status."""
+
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
         """Called when training starts."""
 

@@ -1,7 +1,6 @@
-"""Hooks of the training loop: log, sample sheets, evolution frames, checkpoints. No hook changes the state."""
+"""Hooks of a run: log, sample sheets, evolution frames; and what a run saves. No hook changes the state."""
 
 import math
-import time
 from collections.abc import Callable
 
 import torch
@@ -9,9 +8,9 @@ from PIL import Image
 
 from ganforge.data.images import unscale
 from ganforge.experiment.experiment import Experiment
+from ganforge.experiment.trainer import save_state
 from ganforge.files import write_atomically
 from ganforge.generation.grids import animation, image_grid, png, traversal_grid
-from ganforge.runs.checkpoint import all_finite, write_checkpoint
 from ganforge.runs.log import append_line
 from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.nonfinite import Diverged
@@ -129,37 +128,11 @@ class EvolutionHook:
         write_atomically(folder.evolution, animation(frames))
 
 
-def save_state(experiment: Experiment, state: State) -> None:
-    """Write a checkpoint.
-
-    Raises:
-        Diverged: a weight is not finite; nothing was written.
-        RunFailed: the disk is full or cannot be written to; older checkpoints are unchanged.
-    """
-    if not all_finite(state.tensors()):
-        raise Diverged
-    note = {"step": state.step, "images_seen": state.images_seen}
-    write_checkpoint(experiment.folder.checkpoints, state.tensors(), note)
-
-
-class CheckpointHook:
-    """Writes a checkpoint and the current generator (and encoder, if any) every ``checkpoint_seconds``."""
-
-    def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
-        self._experiment, self._seconds = experiment, seconds
-        self._saved_at = time.perf_counter()
-
-    def __call__(self, state: State, stats: Stats) -> None:
-        """Save, if a checkpoint is due."""
-        if time.perf_counter() - self._saved_at >= self._experiment.recipe.run.checkpoint_seconds:
-            self.save(state)
-
-    def save(self, state: State) -> None:
-        """Save now; raises the errors of `save_state`."""
-        folder = self._experiment.folder
-        save_state(self._experiment, state)
-        self._experiment.freeze_for_sampling(state).save(folder.generator)
-        if "encoder" in state.others:
-            self._experiment.publish_encoder(state).save(folder.encoder)
-        folder.update_run(step=state.step, seconds=round(self._seconds(), 1))
-        self._saved_at = time.perf_counter()
+def save_run(experiment: Experiment, state: State, seconds: float) -> None:
+    """Write a checkpoint, the generator (and encoder, if any), and the step; raises the errors of `save_state`."""
+    folder = experiment.folder
+    save_state(folder.checkpoints, state)
+    experiment.freeze_for_sampling(state).save(folder.generator)
+    if "encoder" in state.others:
+        experiment.publish_encoder(state).save(folder.encoder)
+    folder.update_run(step=state.step, seconds=round(seconds, 1))

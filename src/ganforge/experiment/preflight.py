@@ -18,10 +18,10 @@ from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
-from ganforge.experiment.hooks import save_state
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run, run_training, unfinished
+from ganforge.experiment.trainer import save_state
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
@@ -120,7 +120,7 @@ class TrainingPlan:
         _refuse_used(folder, self.recipe)
         folder.clear()
         write_atomically(folder.recipe, self.recipe.to_toml().encode())
-        save_state(experiment, state)  # before run.json: every run can be resumed
+        save_state(folder.checkpoints, state)  # before run.json: every run can be resumed
         folder.update_run(
             recipe=self.recipe.name,
             seed=experiment.seed,
