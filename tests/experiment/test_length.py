@@ -24,7 +24,7 @@ def test_a_length_ends_at_a_step_or_a_time():
 
 
 def test_a_recipe_may_count_thousands_of_images():
-    recipe = RECIPE.model_copy(update={"kimg": 1})
+    recipe = RECIPE.with_run(kimg=1)
     assert usual_steps(recipe, 80) == math.ceil(1000 / 8)
 
 
