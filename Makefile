@@ -53,19 +53,19 @@ speed: $(BIN)/ganforge
 
 # Trains the judge of handwritten digits anew, as the one that is shipped was made.
 judge: $(BIN)/ganforge
-	$(BIN)/python -m ganforge.judge.training --data mnist --out digits-new.safetensors
+	$(BIN)/python tools/train_digit_judge.py --data mnist --out digits-new.safetensors
 
 # Trains the generator of handwritten digits anew, as the one that is shipped was made (with forge-1's penalty and average of
 # then), and measures it for its card.
 model: $(BIN)/ganforge
-	$(BIN)/ganforge train forge-1 --data mnist --steps 26000 --seed 0 --set precision=bf16 --out runs/model \
-		--set penalties.approximate_r1.weight=0.1 --set ema_ramp=0.05
-	$(BIN)/python -m ganforge.experiment.ship runs/model mnist
+	$(BIN)/ganforge train forge-1 --data mnist --steps 26000 --seed 0 --set run.precision=bf16 --out runs/model \
+		--set penalties.approximate_r1.weight=0.1 --set averaging.ramp=0.05
+	$(BIN)/python tools/package_model.py runs/model mnist
 
 # The table of all systems: three seeds, MINUTES each on one core, two at a time; what is complete is not done again.
 MINUTES ?= 2
 table: $(BIN)/ganforge
-	$(BIN)/python docs/table.py --minutes $(MINUTES) --out runs/table-$(MINUTES)min
+	$(BIN)/python tools/systems_table.py --minutes $(MINUTES) --out runs/table-$(MINUTES)min
 
 clean:
 	rm -rf .venv dist

@@ -20,9 +20,9 @@ from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
 from ganforge.runs.folder import RunFolder
-from ganforge.training.rules import rule_of
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
+from ganforge.training.step_function import step_function
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -57,10 +57,15 @@ class Clock(ProgressListener):
 def bare(name: str, steps: int) -> float:
     """Return seconds a step of the rule alone."""
     splits = load("mnist")
-    recipe = load_recipe(name, ["device=cpu"])
+    recipe = load_recipe(name, ["run.device=cpu"])
     recipe = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
     experiment = Experiment(recipe, splits, RunFolder("."), 0)
-    state, streams, draws, rule = experiment.new_state(), experiment.streams(), experiment.draws(), rule_of(recipe)
+    state, streams, draws, rule = (
+        experiment.new_state(),
+        experiment.streams(),
+        experiment.draws(),
+        step_function(recipe),
+    )
     rule(state, recipe, streams, draws)
     began = time.perf_counter()
     for _ in range(steps):

@@ -130,7 +130,7 @@ def beside(plain: Path, ours: Path) -> None:
     for step in sorted(theirs.keys() & mine.keys()):
         cells = []
         for name in FIGURES:
-            sides = [[line[name] for line in side[step] if line[name] is not None] for side in (theirs, mine)]
+            sides = [[value for line in side[step] if (value := line[name]) is not None] for side in (theirs, mine)]
             if min(map(len, sides)) < 2:
                 cells.append(f"{name} –")
                 continue

@@ -19,7 +19,7 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -30,7 +30,7 @@ class Clock(TorchDispatchMode):
     """Times every operation that is called below it; ``seconds`` and ``calls`` by name and by shapes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seconds: dict[tuple[str, str], float] = defaultdict(float)
         self.calls: dict[tuple[str, str], int] = defaultdict(int)
 
@@ -50,24 +50,24 @@ def main(name: str, changes: list[str]) -> None:
     """Play the recipe on MNIST and print."""
     splits = load("mnist")
     train = splits.train
-    recipe = choose_precision(load_recipe(name, ["device=cpu", *changes]), train.shape, len(train.class_names))
+    recipe = choose_precision(load_recipe(name, ["run.device=cpu", *changes]), train.shape, len(train.class_names))
     experiment = Experiment(recipe, splits, RunFolder("."), 0)
     state, streams, draws = experiment.new_state(), experiment.streams(), experiment.draws()
 
     def play(steps: int) -> None:
         for _ in range(steps):
-            adversarial(state, recipe, streams, draws)
+            adversarial_step(state, recipe, streams, draws)
 
     keep_freed_memory()
     play(WARM_UP)
-    print(f"{recipe.name}, {recipe.precision}, threads: {torch.get_num_threads()}")
+    print(f"{recipe.name}, {recipe.run.precision}, threads: {torch.get_num_threads()}")
     for _ in range(ROUNDS):
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         play(STEPS)
         after, seconds = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - started
         user, system = ((getattr(after, f) - getattr(before, f)) / STEPS * 1000 for f in ("ru_utime", "ru_stime"))
         faults = (after.ru_minflt - before.ru_minflt) / STEPS
-        rate = STEPS * recipe.batch_size * recipe.discriminator_steps / seconds
+        rate = STEPS * recipe.batch_size * recipe.game.discriminator_steps / seconds
         print(f"{rate:,.0f} images/s; of a step: {user:.1f} ms user, {system:.1f} ms system, {faults:.0f} page faults")
     with Clock() as clock:
         play(PROFILED)

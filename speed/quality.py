@@ -17,9 +17,9 @@ from ganforge.experiment.experiment import Experiment  # noqa: E402
 from ganforge.recipes.reading import load_recipe  # noqa: E402
 from ganforge.runs.folder import RunFolder  # noqa: E402
 from ganforge.training import loop  # noqa: E402
-from ganforge.training.rules import rule_of  # noqa: E402
 from ganforge.training.state import State  # noqa: E402
 from ganforge.training.stats import Stats  # noqa: E402
+from ganforge.training.step_function import step_function  # noqa: E402
 from ganforge.training.tuning.malloc import keep_freed_memory  # noqa: E402
 from ganforge.training.tuning.precision import choose_precision  # noqa: E402
 
@@ -27,7 +27,7 @@ N, S1, FLOOR = 10_000, 18.2, 0.197
 MARKS = (4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
 """Seconds after which it is measured."""
 splits = load("mnist")
-recipe = choose_precision(load_recipe("default", ["device=cpu"]), splits.train.shape, 10)
+recipe = choose_precision(load_recipe("default", ["run.device=cpu"]), splits.train.shape, 10)
 keep_freed_memory()
 START_UP = time.perf_counter() - BEGAN  # what follows is for measuring
 
@@ -40,8 +40,8 @@ from ganforge.judge.shipped import load_judge  # noqa: E402
 class Curve:
     """Measures at the marks, with the clock stopped."""
 
-    def __init__(self, experiment: Experiment, eye: FeatureExtractor) -> None:
-        self._experiment, self._eye, self._lost = experiment, eye, 0.0
+    def __init__(self, experiment: Experiment, eye: FeatureExtractor, limit: float) -> None:
+        self._experiment, self._eye, self._limit, self._lost = experiment, eye, limit, 0.0
         test = random_subset(splits.test, N, "reals")
         self._real, self._marks = eye.look(test.images, test.labels), list(MARKS)
         self._started = time.perf_counter() - START_UP
@@ -51,6 +51,10 @@ class Curve:
         """Since the start, without measuring."""
         return time.perf_counter() - self._started - self._lost
 
+    def is_over(self, state: State) -> bool:
+        """Whether ``limit`` seconds have passed."""
+        return self.seconds() > self._limit
+
     def __call__(self, state: State, stats: Stats) -> None:
         """Measure, if a mark has passed."""
         now = self.seconds()
@@ -58,7 +62,7 @@ class Curve:
             return
         began = time.perf_counter()
         self._marks = [mark for mark in self._marks if mark > now]
-        images = generate_images(self._experiment.publish(state), N, seed=0)
+        images = generate_images(self._experiment.freeze_for_sampling(state), self._experiment.splits.test, N, seed=0)
         values = compute_metrics(self._real, self._eye.look(images.images, images.labels), 10)
         self.points.append((now, values["frechet_distance"], values["label_agreement"]))
         print(
@@ -74,18 +78,18 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 95.0
     eye, reached = FeatureExtractor(load_judge()), []
-    print(f"{recipe.name}, {recipe.precision}; start-up {START_UP:.1f} s, counted for every seed")
+    print(f"{recipe.name}, {recipe.run.precision}; start-up {START_UP:.1f} s, counted for every seed")
     for seed in range(seeds):
         experiment = Experiment(recipe, splits, RunFolder("."), seed)
-        curve = Curve(experiment, eye)
+        curve = Curve(experiment, eye, limit)
         state = experiment.new_state()
         loop.train(
             state,
-            rule_of(recipe),
+            step_function(recipe),
             recipe,
             experiment.streams(),
             experiment.draws(),
-            stop=lambda _, curve=curve: curve.seconds() > limit,
+            stop=curve.is_over,
             hooks=[curve],
         )
         low = [point[1] <= S1 for point in curve.points]

@@ -25,7 +25,7 @@ from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
-from ganforge.training.rules import rule_of
+from ganforge.training.step_function import step_function
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -40,7 +40,7 @@ class Ledger(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.products, self.others, self.moved, self.flops = 0.0, 0.0, 0, 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -61,9 +61,9 @@ class Ledger(TorchDispatchMode):
 def row(name: str, rates: dict[torch.dtype, float], memory: float) -> str:
     """Play a recipe and return its row."""
     splits = load("mnist")
-    recipe = load_recipe(name, ["device=cpu"])
+    recipe = load_recipe(name, ["run.device=cpu"])
     recipe = choose_precision(recipe, splits.train.shape, len(splits.train.class_names))
-    experiment, rule = Experiment(recipe, splits, RunFolder("."), 0), rule_of(recipe)
+    experiment, rule = Experiment(recipe, splits, RunFolder("."), 0), step_function(recipe)
     state, streams, draws = experiment.new_state(), experiment.streams(), experiment.draws()
 
     def play(steps: int = STEPS) -> float:
@@ -77,11 +77,11 @@ def row(name: str, rates: dict[torch.dtype, float], memory: float) -> str:
     with Ledger() as ledger:
         play()
     operations, moved = ledger.flops / STEPS, ledger.moved / STEPS
-    rate = rates[torch.bfloat16 if recipe.precision == "bf16" else torch.float32]
+    rate = rates[torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32]
     products, others = ledger.products / STEPS, ledger.others / STEPS
     cells = [
         f"`{name}`",
-        recipe.precision,
+        recipe.run.precision,
         f"{operations / 1e9:.2f}",
         f"{moved / 1e6:,.0f}",
         f"{1e3 * seconds:.1f}",

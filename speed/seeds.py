@@ -42,12 +42,15 @@ def main() -> None:
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
+        plain: tuple[str, ...]
+        ours: tuple[str, ...]
+        ways: dict[str, tuple[str, ...]]
         if name == "vanilla":
             data = place / "digits.npz"
             np.savez(data, images=np.random.default_rng(0).integers(0, 256, (60_000, 28, 28), dtype=np.uint8))
             plain = ("-c", PLAIN.format(here=str(here), steps=steps))
             ours = ("-m", "ganforge", "train", "vanilla", "--data", str(data), "--seeds", str(count))
-            ours += ("--set", "precision=bf16") if "--bf16" in sys.argv else ()
+            ours += ("--set", "run.precision=bf16") if "--bf16" in sys.argv else ()
             ways = {"as chosen here": (), **({"in turn": ("--at-once", "1")} if "--in-turn" in sys.argv else {})}
         else:
             plain = (str(here / "points_plain.py"), name, str(steps), str(place / "plain"), "0")

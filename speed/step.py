@@ -27,7 +27,7 @@ from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 from ganforge.training.tuning.malloc import keep_freed_memory
 from ganforge.training.tuning.precision import choose_precision
 
@@ -85,7 +85,7 @@ class PlainDcgan:
             nn.ReLU(),
             nn.ConvTranspose2d(64, 1, 4, 2, 1),
             nn.Tanh(),
-        ).to(memory_format=layout)
+        ).to(memory_format=layout)  # type: ignore[call-overload]
         self.discriminator = nn.Sequential(
             nn.Conv2d(1, 64, 4, 2, 1),
             nn.LeakyReLU(0.2),
@@ -94,7 +94,7 @@ class PlainDcgan:
             nn.LeakyReLU(0.2),
             nn.Flatten(),
             nn.Linear(128 * 7 * 7, 1),
-        ).to(memory_format=layout)
+        ).to(memory_format=layout)  # type: ignore[call-overload]
         self.g_adam = torch.optim.Adam(self.generator.parameters(), 2e-4, betas=(0.5, 0.999), fused=True)
         self.d_adam = torch.optim.Adam(self.discriminator.parameters(), 2e-4, betas=(0.5, 0.999), fused=True)
 
@@ -123,8 +123,14 @@ class Tutorial:
 
     def __init__(self, python: str, steps: int) -> None:
         script, data = Path(__file__).with_name("tutorial.py"), Path(os.environ["GANFORGE_DATA"]) / "mnist"
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self.steps, self.process = steps, subprocess.Popen([python, str(script), str(data), "steps"], **pipes)
+        self.steps = steps
+        self.process = subprocess.Popen(
+            [python, str(script), str(data), "steps"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self._answer()
 
     def __call__(self) -> None:
@@ -140,17 +146,17 @@ class Tutorial:
             sys.exit("speed/tutorial.py ended: does its Python have TensorFlow and matplotlib?")
 
 
-PLAIN = {"vanilla": PlainVanilla, "dcgan": PlainDcgan}
+PLAIN: dict[str, type[PlainVanilla | PlainDcgan]] = {"vanilla": PlainVanilla, "dcgan": PlainDcgan}
 
 
 class Ours:
     """The library's step on the built-in recipe, in the precision that is faster here or in the one asked for."""
 
     def __init__(self, name: str, images: Tensor, steps: int, precision: str = "auto") -> None:
-        cpu, recipe = torch.device("cpu"), load_recipe(name, [f"precision={precision}", "device=cpu"])
+        cpu, recipe = torch.device("cpu"), load_recipe(name, [f"run.precision={precision}", "run.device=cpu"])
         recipe = choose_precision(recipe, SHAPE, 0)
         data = ImageSet(images, torch.full((len(images),), -1))
-        dtype = DTYPES[recipe.precision]
+        dtype = DTYPES[recipe.run.precision]
         self.state, self.recipe, self.steps = new_state(recipe, SHAPE, 0, 0, cpu), recipe, steps
         stream = Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=dtype)
         self.streams, self.draws = {"real": stream}, NoiseSource(recipe, 0, cpu, dtype)
@@ -158,7 +164,7 @@ class Ours:
     def __call__(self) -> None:
         """Play ``steps`` steps."""
         for _ in range(self.steps):
-            adversarial(self.state, self.recipe, self.streams, self.draws)
+            adversarial_step(self.state, self.recipe, self.streams, self.draws)
 
 
 def main() -> None:
@@ -178,7 +184,7 @@ def main() -> None:
     players: dict[str, Play] = {
         "plain": plain(images, False),
         "plain, autocast": plain(images, True),
-        f"ours ({ours.recipe.precision})": ours,
+        f"ours ({ours.recipe.run.precision})": ours,
         "ours, float32": Ours(name, images, plain.steps, "fp32"),
     }
     if python:

@@ -14,6 +14,8 @@ from ganforge.data.images import ImageSet
 
 HAS_MNIST = "GANFORGE_DATA" in os.environ
 needs_mnist = pytest.mark.skipif(not HAS_MNIST, reason="set GANFORGE_DATA to a folder with MNIST")
+UNWRITABLE = str(Path(__file__) / "x")
+"""A path that can be created on no system, not even by root, because its parent is a file."""
 
 
 def pytest_make_parametrize_id(val, argname):

@@ -55,15 +55,15 @@ def forked(do: Callable[[], object]) -> int:
 
 def forked_at_once(do: Callable[[], object], count: int = 4) -> None:
     """Run a function in several processes that start simultaneously; all must finish."""
-    held, holds = os.pipe()
+    read_end, write_end = os.pipe()
 
     def wait_and_do() -> None:
-        os.close(holds)
-        os.read(held, 1)  # returns when the last process closes it
+        os.close(write_end)
+        os.read(read_end, 1)  # returns when the last process closes it
         do()
 
     processes = [forked(wait_and_do) for _ in range(count)]
-    os.close(held), os.close(holds)
+    os.close(read_end), os.close(write_end)
     assert [end_of(process) for process in processes] == [0] * count
 
 

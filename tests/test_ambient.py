@@ -78,16 +78,16 @@ def snapshot():
 
 def inside():
     with plain_state():
-        found = snapshot()
-    return found.pop("deterministic"), found.pop("only warns"), found
+        settings = snapshot()
+    return settings.pop("deterministic"), settings.pop("only warns"), settings
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_within_all_is_as_in_a_fresh_process(state):
+def test_inside_plain_state_settings_are_those_of_a_fresh_process(state):
     _, _, plain = inside()
     with STATES[state]():
-        deterministic, only_warns, found = inside()
-    assert found == plain
+        deterministic, only_warns, settings = inside()
+    assert settings == plain
     assert deterministic == only_warns == (state == "deterministic algorithms")
 
 
@@ -110,7 +110,7 @@ def arrays():
     return bars.images.numpy(), bars.labels.numpy()
 
 
-RECIPES = {"forge-1": [*SMALL, "precision=bf16"], "dcgan": [*SMALL, "precision=fp32"]}
+RECIPES = {"forge-1": [*SMALL, "run.precision=bf16"], "dcgan": [*SMALL, "run.precision=fp32"]}
 
 
 IN_FLOAT32 = ("float64", "coarse products", "coarse products by backend", "coarse convolutions", "without oneDNN")
@@ -119,7 +119,7 @@ IN_FLOAT32 = ("float64", "coarse products", "coarse products by backend", "coars
 @pytest.mark.parametrize(
     ("state", "name"), [*((state, "forge-1") for state in STATES), *((state, "dcgan") for state in IN_FLOAT32)]
 )
-def test_the_same_weights_in_every_state_and_the_state_stays(state, name, straight):
+def test_weights_do_not_depend_on_the_callers_settings_which_are_restored(state, name, straight):
     with STATES[state]():
         before = snapshot()
         trained = weights(name, RECIPES[name], arrays())
@@ -128,29 +128,29 @@ def test_the_same_weights_in_every_state_and_the_state_stays(state, name, straig
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_same_pictures_and_judgement_in_every_state(state):
+def test_images_and_predictions_do_not_depend_on_the_callers_settings(state):
     generator, judge = ganforge.load("mnist"), load_judge()
     drawn = generator.sample(4, seed=1), generator.morph(labels=[1, 2], frames=3), generator.write("07")
-    seen = judge.look(drawn[0])
+    predictions = judge.look(drawn[0])
     with STATES[state]():
         before = snapshot()
         again = ganforge.load("mnist")
         redrawn = again.sample(4, seed=1), again.morph(labels=[1, 2], frames=3), again.write("07")
-        seen_again = judge.look(redrawn[0])
+        predictions_again = judge.look(redrawn[0])
         assert snapshot() == before
     assert all(map(torch.equal, drawn, redrawn))
-    assert torch.equal(seen.features, seen_again.features)
+    assert torch.equal(predictions.features, predictions_again.features)
 
 
-def test_an_encoder_takes_no_notice_either():
-    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "precision=fp32"])
+def test_codes_do_not_depend_on_autocast():
+    run = ganforge.train("vae", data=arrays(), steps=2, changes=["batch_size=8", "run.precision=fp32"])
     images, encoder = small_images().images[:5], load_encoder(run)
     codes = encoder.encode(images)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(load_encoder(run).encode(images), codes)
 
 
-def test_tensors_of_inference_mode_are_trained_on(straight):
+def test_training_accepts_tensors_of_inference_mode(straight):
     with torch.inference_mode():
         images, labels = map(torch.from_numpy, arrays())
         assert images.clone().is_inference()
@@ -159,7 +159,7 @@ def test_tensors_of_inference_mode_are_trained_on(straight):
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_state_stays_after_a_refusal(state):
+def test_settings_are_restored_after_a_refusal(state):
     with STATES[state]():
         before = snapshot()
         with pytest.raises(UserError):
@@ -167,21 +167,21 @@ def test_the_state_stays_after_a_refusal(state):
         assert snapshot() == before
 
 
-def test_numpy_computes_on_where_the_caller_has_it_raise():
+def test_numpy_does_not_raise_although_the_caller_has_set_it_to():
     with np.errstate(all="raise"):
         with plain_state():
             assert np.exp(np.float64(-1000)) == 0
         assert np.geterr()["under"] == "raise"
 
 
-def test_a_thread_that_ends_leaves_the_state_to_one_that_goes_on():
-    inside, leave, seen = threading.Event(), threading.Event(), []
+def test_settings_are_restored_only_when_the_last_thread_ends():
+    inside, leave, dtypes = threading.Event(), threading.Event(), []
 
     def other():
         with plain_state():
             inside.set()
             leave.wait(60)
-            seen.append(torch.get_default_dtype())
+            dtypes.append(torch.get_default_dtype())
 
     with setting(torch.set_default_dtype, torch.float64, torch.float32):
         thread = threading.Thread(target=other)
@@ -190,11 +190,11 @@ def test_a_thread_that_ends_leaves_the_state_to_one_that_goes_on():
             inside.wait(60)
         leave.set()
         thread.join()
-        assert seen == [torch.float32]
+        assert dtypes == [torch.float32]
         assert torch.get_default_dtype() == torch.float64
 
 
-def test_the_first_call_leaves_pythons_chance_alone():
+def test_the_first_call_does_not_change_pythons_random_state():
     script = "import random, ganforge; random.seed(0); ganforge.train; print(random.random())"
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert float(said) == random.Random(0).random()
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert float(output) == random.Random(0).random()

@@ -12,9 +12,9 @@ from ganforge.randomness import seed_of
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.float32(3), 3.0, np.array(3), torch.tensor(3)])
 def test_whole_numbers_of_every_type(value):
-    found = as_whole("--n", value)
-    assert type(found) is int
-    assert found == 3
+    number = as_whole("--n", value)
+    assert type(number) is int
+    assert number == 3
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ def test_whole_numbers_of_every_type(value):
         *(3j, np.array([3]), Fraction(3), object),
     ],
 )
-def test_what_is_no_whole_number_is_refused_in_one_line(value):
+def test_other_values_than_whole_numbers_are_refused_in_one_line(value):
     with pytest.raises(UserError, match=r"--n .*: must be a whole number") as caught:
         as_whole("--n", value)
     assert "\n" not in str(caught.value)
 
 
-def test_numbers_become_pythons_own():
-    found = [as_number("--minutes", value) for value in (2, 0.5, np.float32(0.5), np.int8(2))]
-    assert found == [2, 0.5, 0.5, 2]
-    assert [type(number) for number in found] == [int, float, float, int]
+def test_numbers_become_python_numbers():
+    numbers = [as_number("--minutes", value) for value in (2, 0.5, np.float32(0.5), np.int8(2))]
+    assert numbers == [2, 0.5, 0.5, 2]
+    assert [type(number) for number in numbers] == [int, float, float, int]
     for value in ("2", True, None, [1.0]):
         with pytest.raises(UserError, match="must be a number"):
             as_number("--minutes", value)
@@ -45,7 +45,7 @@ def test_lists_of_whole_numbers(values):
 
 
 @pytest.mark.parametrize("values", [3, np.int64(3), None, "12", [1.5], [True], ["1"], np.array([[1], [2]])])
-def test_what_is_no_list_of_whole_numbers_is_refused(values):
+def test_other_values_than_lists_of_whole_numbers_are_refused(values):
     with pytest.raises(UserError, match=r"^labels"):
         as_whole_numbers("labels", values)
 
@@ -68,6 +68,6 @@ def test_a_long_value_is_shown_in_one_short_line():
     assert "\n" not in str(caught.value)
 
 
-def test_a_seed_is_the_same_whatever_its_type():
+def test_a_seed_of_any_integer_type_is_the_same():
     assert seed_of(np.int64(3), "a", np.uint8(1)) == seed_of(3, "a", 1) != seed_of(3, "a", 2)
     assert seed_of("3") != seed_of(3)

@@ -64,8 +64,8 @@ def test_a_set_of_a_later_state_waits_until_the_earlier_one_is_opened(monkeypatc
     """Otherwise it would remove the set that the first process is about to open."""
     rename, later = os.rename, []
 
-    def rename_and_be_disturbed(beside, folder):
-        rename(beside, folder)
+    def rename_and_be_disturbed(staging, folder):
+        rename(staging, folder)
         monkeypatch.setattr("ganforge.data.storage.pixel_cache.os.rename", rename)
         later.append(forked(lambda: cached(Key.of(["source"], ["later"]), "set", filler(2))))
         time.sleep(0.3)
@@ -83,7 +83,7 @@ def small_judge(number):
 
 
 @needs_fork
-def test_answers_and_judges(tmp_path):
+def test_timings_and_judges(tmp_path):
     memory, judge = cache_folder() / "precision" / "answer.json", ensure_writable(cache_folder() / "judge.safetensors")
 
     def write_and_read():
@@ -94,8 +94,8 @@ def test_answers_and_judges(tmp_path):
             answer = read(memory)
             assert answer == answer[:1] * 3_000
             save_judge(judge, network, card)
-            found, of, _ = read_judge(judge)
-            assert all(bool((weight == int(of.version)).all()) for weight in found.parameters())
+            stored, stored_card, _ = read_judge(judge)
+            assert all(bool((weight == int(stored_card.version)).all()) for weight in stored.parameters())
 
     forked_at_once(write_and_read)
     assert not left_in(tmp_path / "cache")
@@ -107,7 +107,7 @@ def test_features(tmp_path, monkeypatch):
     images = ImageSet(torch.zeros(50, 1, 8, 8, dtype=torch.uint8), torch.full((50,), -1), (), "images")
     eye = FeatureExtractor(extractor=lambda block: block.flatten(1).float())
     monkeypatch.setattr(eye, "judge", "whose features are kept")
-    monkeypatch.setattr(eye, "look", lambda images, report=None: Features(images.flatten(1).float()))
+    monkeypatch.setattr(eye, "look", lambda images, on_progress=None: Features(images.flatten(1).float()))
 
     def look_and_remove():
         for k in range(30):

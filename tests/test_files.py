@@ -13,13 +13,13 @@ from ganforge.files import ensure_writable, sweep, temporary, write_atomically
 from processes import kill_after, left_in, together
 
 
-def test_a_place_that_can_be_written_gets_its_folder_and_nothing_else(tmp_path):
+def test_a_check_of_a_writable_path_creates_its_folder_only(tmp_path):
     file = tmp_path / "new" / "folder" / "a.PNG"
     assert ensure_writable(file, [".png"]) == file
     assert file.parent.is_dir() and not list(file.parent.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+def test_a_path_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     for place, why in ((tmp_path / "file" / "judge", "exists"), (tmp_path, "it is a folder")):
         with pytest.raises(UserError, match=f"cannot be written .*{why}.*name another place$"):
@@ -31,7 +31,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         ensure_writable(tmp_path / "a.jpg", [".png", ".webp"])
 
 
-def test_what_cannot_be_written_leaves_what_stood_there(tmp_path):
+def test_a_failed_write_leaves_the_folder_unchanged(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(RunFailed, match="could not write"):
         write_atomically(tmp_path / "taken", b"new")
@@ -60,7 +60,7 @@ def test_writers_of_one_file_at_the_same_time_all_succeed_and_leave_one_whole_fi
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_what_a_killed_writer_left_goes_with_the_next_write_and_the_file_stays_whole(tmp_path):
+def test_temporary_files_of_a_killed_writer_are_removed_and_the_file_stays_whole(tmp_path):
     """A writer is killed at random moments, ten times."""
     file, chance = tmp_path / "file", random.Random(0)
     script = (
@@ -71,17 +71,17 @@ def test_what_a_killed_writer_left_goes_with_the_next_write_and_the_file_stays_w
         "for k in range(10**6):\n"
         "    write_atomically(Path(sys.argv[1]), bytes([k % 256]) * 3_000_000)\n"
     )
-    left = 0
+    leftovers = 0
     for _ in range(10):
         kill_after([sys.executable, "-c", script, str(file)], chance.uniform(0.01, 0.08))
-        left += len(left_in(tmp_path))
+        leftovers += len(left_in(tmp_path))
         assert not file.exists() or file.read_bytes() == file.read_bytes()[:1] * 3_000_000
         sweep(tmp_path)
         assert not left_in(tmp_path)
-    assert left
+    assert leftovers
 
 
-def test_only_what_is_abandoned_is_swept(tmp_path):
+def test_only_abandoned_temporary_files_are_removed(tmp_path):
     with temporary(tmp_path) as live:
         live.write_bytes(b"half")
         gone = tmp_path / re.sub(r"-\d+-", f"-{gone_process()}-", live.name)
@@ -106,7 +106,7 @@ def gone_process() -> int:
     return process.pid
 
 
-def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path, monkeypatch):
+def test_a_file_open_in_another_process_is_replaced_a_moment_later(tmp_path, monkeypatch):
     """Windows refuses to replace a file that is open."""
     replace, refusals = os.replace, [1, 2]
 

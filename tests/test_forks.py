@@ -42,12 +42,12 @@ child("with one thread", 1)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_works_or_is_refused():
     script = [sys.executable, "-c", SCRIPT]
-    said = subprocess.run(script, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
-    assert said[:2] == ["forked before works"] * 2
-    assert said[-2:] == ["with one thread works"] * 2
+    lines = subprocess.run(script, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    assert lines[:2] == ["forked before works"] * 2
+    assert lines[-2:] == ["with one thread works"] * 2
     if sys.platform == "linux":  # other systems' OpenMP may survive a fork
-        assert len(said) == 6
-        assert all("forked after is refused" in line and "'spawn'" in line for line in said[2:4])
+        assert len(lines) == 6
+        assert all("forked after is refused" in line and "'spawn'" in line for line in lines[2:4])
 
 
 def test_a_gpu_is_not_shared_with_a_forked_child(monkeypatch):

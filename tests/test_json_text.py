@@ -15,7 +15,7 @@ def refuse(name):
     raise AssertionError(f"{name} is no JSON")
 
 
-def test_what_is_not_finite_is_null_wherever_it_stands():
+def test_non_finite_numbers_become_null_at_any_depth():
     values = {
         "a": math.nan,
         "b": [1.5, -math.inf, (math.inf,)],
@@ -44,7 +44,7 @@ def test_the_text_of_plain_values_is_that_of_the_standard_library():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [
         (b"", "it is empty"),
         (b" \n", "it is empty"),
@@ -54,12 +54,12 @@ def test_the_text_of_plain_values_is_that_of_the_standard_library():
         (b"9" * 5000, "too many digits"),
     ],
 )
-def test_what_is_no_json_is_said_in_a_phrase(content, said):
-    with pytest.raises(NoJson, match=said):
+def test_invalid_json_is_described_in_a_phrase(content, words):
+    with pytest.raises(NoJson, match=words):
         parse_json(content)
 
 
-def test_a_byte_order_mark_is_read_over_and_numbers_that_are_none_are_unknown():
+def test_a_byte_order_mark_is_skipped_and_non_finite_numbers_are_unknown():
     assert parse_json(b'\xef\xbb\xbf{"a": [NaN, -Infinity, 1e999, 2]}') == {"a": [None, None, None, 2]}
 
 

@@ -11,7 +11,7 @@ from ganforge.data.images import ImageSet
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 PAGE = Path(__file__).parent.parent / "examples" / "one_page_gan.py"
 STEPS = 20
@@ -30,7 +30,7 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (500, 1, 28, 28), dtype=torch.uint8, generator=random)
     data = ImageSet(images, torch.full((500,), -1))
-    recipe = load_recipe("vanilla", ["precision=fp64"])
+    recipe = load_recipe("vanilla", ["run.precision=fp64"])
     state = new_state(recipe, data.shape, 0, 0, cpu)
     streams = {
         "real": Batches(data, recipe.batch_size, recipe.pixel_range, seed=0, labels=False, device=cpu, dtype=f64)
@@ -48,7 +48,7 @@ def test_the_page_and_the_library_make_the_same_weights(page):
     start = [p.detach().clone() for p in generator.parameters()]
 
     for step in range(STEPS):
-        adversarial(state, recipe, streams, draws)
+        adversarial_step(state, recipe, streams, draws)
         noise = draws.latent(recipe.batch_size, "discriminator", step, 0)
         page.play_one_step(generator, discriminator, optimizers, streams["real"][step].images.flatten(1), noise)
 

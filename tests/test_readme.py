@@ -1,4 +1,4 @@
-"""README and docs keep those of their promises that can be checked by reading."""
+"""Promises of README and docs that can be checked by reading the files."""
 
 import re
 from pathlib import Path
@@ -37,15 +37,15 @@ def test_the_readme_has_four_screens():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
-def test_every_link_and_picture_is_there(page):
+def test_every_link_and_picture_exists(page):
     broken = []
     for target, anchor in re.findall(
         r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", re.sub(r"`[^`\n]+`", "", BLOCK.sub("", page.read_text()))
     ):
         if "://" in target:
             continue
-        there = page.parent / target if target else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
+        path = page.parent / target if target else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(f"{target}#{anchor}" if anchor else target)
     assert broken == []
 
@@ -72,16 +72,16 @@ def test_the_architecture_names_every_room():
     assert [room for room in rooms if f" {room}/" not in text] == []
 
 
-def test_the_architecture_names_files_that_are_there():
+def test_files_named_in_the_architecture_exist():
     text = (ROOT / "docs" / "architecture.md").read_text()
     package = ROOT / "src" / "ganforge"
     named = {name for name in re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|toml|md))", text) if "NAME" not in name}
-    known = {path.relative_to(base) for base in (ROOT, package) for path in base.rglob("*.*")}
-    names = {path.name for path in known}
-    assert [name for name in named if Path(name) not in known and (("/" in name) or name not in names)] == []
+    files = {path.relative_to(base) for base in (ROOT, package) for path in base.rglob("*.*")}
+    names = {path.name for path in files}
+    assert [name for name in named if Path(name) not in files and (("/" in name) or name not in names)] == []
 
 
-def test_code_names_pages_that_are_there():
+def test_pages_named_in_code_exist():
     files = [path for room in ("src", "speed", "docs") for path in (ROOT / room).rglob("*.py")]
     missing = {
         (path.name, page)

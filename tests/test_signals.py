@@ -1,7 +1,6 @@
 """Stop signals: training saves first, whichever signal arrives and however often."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -33,7 +32,7 @@ class Hand(ProgressListener):
     def look(self, state, stats):
         if state.step == 3:
             for number in self.numbers:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
 
 
 needs_hang_up = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
@@ -49,7 +48,7 @@ def test_training_saves_before_it_ends(bars_file, tmp_path, names):
 
 
 @needs_hang_up
-def test_whoever_ignores_the_terminal_outlives_it(bars_file):
+def test_a_process_that_ignores_hang_up_survives_the_terminal(bars_file):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     raise_on_stop_signals()
     assert ganforge.train("vanilla", data=bars_file, watcher=Hand(signal.SIGHUP), **SMALL).step == 6
@@ -59,12 +58,12 @@ def test_whoever_ignores_the_terminal_outlives_it(bars_file):
 def test_signals_outside_of_training():
     raise_on_stop_signals()
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
     with stop_signals() as stopped:
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         assert stopped.is_set()
     ignore_stop_signals()
-    os.kill(os.getpid(), signal.SIGTERM)  # ignored by now
+    signal.raise_signal(signal.SIGTERM)  # ignored by now
 
 
 def test_a_job_whose_owner_is_gone_is_interrupted(bars_file, tmp_path):

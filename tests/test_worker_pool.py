@@ -1,5 +1,6 @@
 """Commands in worker processes: their results, their errors, and how they stop."""
 
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from ganforge.worker_pool import Job, side_by_side
 RECIPES = ("recipes", "--json")
 
 
-def test_each_gives_its_object_in_the_order_of_the_jobs(bars_file):
+def test_results_are_in_the_order_of_the_jobs(bars_file):
     jobs = [Job("data", ("data", "show", str(bars_file), "--json")), Job("recipes", RECIPES)]
     data, recipes = side_by_side(jobs, 2, 1, lambda name, line: None)
     assert data["counts"]["train"] == 160 and "vanilla" in str(recipes)
@@ -25,7 +26,7 @@ def test_each_gives_its_object_in_the_order_of_the_jobs(bars_file):
         (("resume", "--nonsense"), UserError, "seed 7: .*nonsense"),
     ],
 )
-def test_the_first_that_fails_is_told_in_its_own_words(arguments, error, words):
+def test_the_message_of_the_first_failed_job_is_raised(arguments, error, words):
     with pytest.raises(error, match=words):
         side_by_side([Job("seed 7", arguments), Job("never", RECIPES)], 1, 1, lambda name, line: None)
 
@@ -38,15 +39,16 @@ def test_one_process_does_one_job_after_the_other(monkeypatch, bars_file):
     assert len(started) == 1 and first == third and "vanilla" in str(second)
 
 
-def test_a_process_that_dies_says_what_it_said_last(monkeypatch, tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script in the place of Python")
+def test_the_error_of_a_dead_process_quotes_its_last_line(monkeypatch, tmp_path):
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nread job\necho first words >&2\necho illegal instruction >&2\nexit 132\n")
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
-    heard = []
+    lines = []
     with pytest.raises(RunFailed, match="seed 7: illegal instruction"):
-        side_by_side([Job("seed 7", RECIPES)], 1, 1, lambda name, line: heard.append(line))
-    assert heard == ["first words", "illegal instruction"]
+        side_by_side([Job("seed 7", RECIPES)], 1, 1, lambda name, line: lines.append(line))
+    assert lines == ["first words", "illegal instruction"]
 
 
 def test_a_job_that_is_refused_after_another_is_named():

@@ -10,10 +10,10 @@ from ganforge.applications.reconstruction import interleave_rows, load_reconstru
 from ganforge.errors import RunFailed, UserError
 from ganforge.generation.encoder import fitted, load_encoder
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
-from ganforge.training.autoencoder_step import reconstruction
+from ganforge.training.autoencoder_step import reconstruction_step
 
-SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters=4", "precision=fp32"]
-SMALL += ["lr_decay_start=0.0", "generator_lr=1e-2"]
+SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters=4", "run.precision=fp32"]
+SMALL += ["schedule.lr_decay_start=0.0", "generator_lr=1e-2"]
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run,
     assert all((old[key] - new[key]).abs().max() < 0.02 for key in old)
     with pytest.raises(UserError, match="its networks differ; take its recipe"):
         ganforge.train("vae", data=bars_file, steps=1, out="x", changes=SMALL, start_from=run)
-    gan = ["batch_size=8", "latent.dim=6", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
+    gan = ["batch_size=8", "latent.dim=6", "generator.filters=4", "discriminator.filters=4", "run.precision=fp32"]
     with pytest.raises(
         UserError, match="it lacks the discriminator of this recipe; its encoder is not part of this recipe"
     ):
@@ -123,7 +123,7 @@ def test_the_encoder_file_is_the_same_bytes_after_a_stop(run, bars_file):
 def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_file):
     """Nothing inside it may depend on anything but the run."""
     encoder = 'encoder={family="mlp", hidden=[8, 8], batch_norm=true, input_noise=0.5, hidden_noise=0.5}'
-    changes = [*SMALL[:2], "generator.filters=4", "precision=fp32", encoder]
+    changes = [*SMALL[:2], "generator.filters=4", "run.precision=fp32", encoder]
     for out in ("one", "other"):
         ganforge.train("vae", data=bars_file, steps=4, out=out, changes=changes)
     for name in ("encoder.safetensors", "generator.safetensors"):
@@ -134,18 +134,18 @@ def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_f
 
 
 def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_file, monkeypatch):
-    from ganforge.experiment import run
+    from ganforge.experiment import trainer
 
     def breaks_at_9(state, recipe, streams, draws):
-        stats = reconstruction(state, recipe, streams, draws)
+        stats = reconstruction_step(state, recipe, streams, draws)
         if state.step == 9:
             state.encoder.parameters[0].data[0] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "rule_of", lambda recipe: breaks_at_9)
+    monkeypatch.setattr(trainer, "step_function", lambda recipe: breaks_at_9)
     words = r"step 9: the weight layers.* of the encoder is not finite.* lower --set generator_lr=\.\.\.$"
     with pytest.raises(RunFailed, match=words):
-        ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
+        ganforge.train("vae", data=bars_file, out="run", steps=90, changes=[*SMALL, "run.checkpoint_seconds=30"])
 
 
 @pytest.mark.slow

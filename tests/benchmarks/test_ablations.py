@@ -5,11 +5,12 @@ import pytest
 import torch
 
 import ganforge.benchmarks.ablations as room
-from conftest import needs_mnist
-from ganforge.benchmarks import mode_coverage, task_queue
+from conftest import UNWRITABLE, needs_mnist
+from ganforge.benchmarks import task_queue, trial
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport, title
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, POINTS, AblationSetup, Digits, Ring
 from ganforge.benchmarks.cost import Cost
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.benchmarks.protocols import BenchmarkSpec
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.data.synthetic import ring
@@ -17,12 +18,12 @@ from ganforge.errors import Interrupted, UserError
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 
-SMALL = ("generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu", "checkpoint_seconds=0")
+SMALL = ("generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu", "run.checkpoint_seconds=0")
 ROWS = (
     Technique("twice", "D learns at twice its rate", ("discriminator_lr=2e-4",)),
-    Technique("many", "ten updates of D", ("order=alternating", "discriminator_steps=10")),
-    Technique("alone", "batches of an odd number", ("packing=3",)),
-    Technique("same", "what it is already", ("order=simultaneous",)),
+    Technique("many", "ten updates of D", ("game.order=alternating", "game.discriminator_steps=10")),
+    Technique("alone", "batches of an odd number", ("game.packing=3",)),
+    Technique("same", "what it is already", ("game.order=simultaneous",)),
 )
 
 
@@ -42,7 +43,7 @@ def small(monkeypatch):
 
 
 def play(**options):
-    return room.techniques(**{"data": ["ring"], "seeds": 2, "out": "out", **options})
+    return room.run_ablations(BenchmarkOptions("techniques", **{"data": ["ring"], "seeds": 2, "out": "out", **options}))
 
 
 def files(folder):
@@ -68,7 +69,7 @@ def test_a_row_that_cannot_be_played_is_refused_with_the_recipes_own_reason(tmp_
     (found,) = play(seeds=1).setups
     rows = {row.technique.name: row for row in found.rows}
     assert "packing = 3 must divide batch_size = 100" in rows["alone"].why_skipped
-    assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: packing = 3 must")
+    assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: game.packing = 3 must")
     assert found.verdict(rows["same"]) == SAME
     table = dict((row[0], row[-1]) for row in found.table())
     assert table["alone"] == found.verdict(rows["alone"])
@@ -94,15 +95,15 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeyp
     here.mkdir(parents=True)
     for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
-    look = mode_coverage.Trial._after_step
+    look = trial.Trial._after_step
 
-    def impatient(trial, state, stats):
-        look(trial, state, stats)
-        if (trial.plan.folder.name, trial.seed, state.step) == ("twice", 1, 5):
+    def impatient(seed, state, stats):
+        look(seed, state, stats)
+        if (seed.plan.folder.name, seed.seed, state.step) == ("twice", 1, 5):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="kept in out"):
-        patch.setattr(mode_coverage.Trial, "_after_step", impatient)
+        patch.setattr(trial.Trial, "_after_step", impatient)
         play(only=["twice"], steps=40)
     assert newest_checkpoint(here / "seed-1" / "checkpoints")[1]["step"] == 5
     assert len(files(tmp_path / "out")) == 3
@@ -158,7 +159,7 @@ def test_a_folder_is_of_one_base(tmp_path, monkeypatch):
         ({"seeds": 0}, "--seeds 0: must be more than 0"),
         ({"steps": 0}, "--steps 0: must be more than 0"),
         ({"out": "taken"}, "taken holds other files (thesis.tex"),
-        ({"out": "/proc/x"}, "cannot write to /proc/x"),
+        ({"out": UNWRITABLE}, f"cannot write to {UNWRITABLE}"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, options, words):
@@ -189,15 +190,16 @@ def test_misplaced_counts_what_would_have_to_move():
 def test_every_base_can_be_played_and_is_plain(arena):
     recipe = load_recipe(arena.protocol.recipe, arena.changes)
     arena.protocol.problem.refuse(recipe)
-    assert recipe.precision == "fp32"  # 'auto' could settle differently for base and row
+    assert recipe.run.precision == "fp32"  # 'auto' could settle differently for base and row
     assert not recipe.penalties.items() and not recipe.terms.items()
-    assert (recipe.packing, recipe.unroll, recipe.ema_half_life, recipe.lr_decay_start) == (1, 0, 0, 0)
-    assert not recipe.spectral_norm and not recipe.instance_noise
+    assert (recipe.game.packing, recipe.game.unroll, recipe.averaging.half_life) == (1, 0, 0)
+    assert not recipe.game.spectral_norm
+    assert not recipe.schedule.lr_decay_start and not recipe.schedule.instance_noise
 
 
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
 def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena):
-    rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), None, False)
+    rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), BenchmarkOptions("techniques"))
     refused = {row.technique.name: row.why_skipped for row in rows if row.plan is None and row.why_skipped != SAME}
     assert list(refused) == (["minibatch-std"] if arena.data == "ring" else ["batch-norm"])
     assert all("no such field" in reason for reason in refused.values())

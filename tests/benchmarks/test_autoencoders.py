@@ -9,6 +9,7 @@ import torch
 import ganforge
 import ganforge.benchmarks.autoencoders as bench
 from conftest import small_images
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.data.load import load
 from ganforge.errors import UserError
 from ganforge.evaluation.evaluator import Evaluator
@@ -16,13 +17,18 @@ from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.run import Run
 from ganforge.recipes.reading import load_recipe
 
-SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "precision=fp32"]
+SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "run.precision=fp32"]
+
+
+def run(**options):
+    return bench.run_autoencoders(BenchmarkOptions("autoencoders", **options))
 
 
 def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
     plain, variational, gan = (load_recipe(name) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN))
-    for name in ("generator", "latent", "batch_size", "kimg", "conditional", "lr_decay_start", "ema_half_life"):
+    for name in ("generator", "latent", "batch_size", "conditional", "schedule", "averaging"):
         assert getattr(plain, name) == getattr(variational, name) == getattr(gan, name), name
+    assert plain.run.kimg == variational.run.kimg == gan.run.kimg
     assert plain.encoder == variational.encoder
     assert not plain.reconstruction.variational and variational.reconstruction.variational
     shared = {name: value for name, value in plain.encoder if name != "family"}
@@ -49,7 +55,7 @@ def patched(monkeypatch, tmp_path):
     data = small_images(1500)
     images = data.images.permute(0, 2, 3, 1)[..., 0].numpy()
     np.savez(tmp_path / "bars.npz", images=images, labels=data.labels.numpy())
-    monkeypatch.setattr(bench, "train_seeds", train_seeds)
+    monkeypatch.setattr("ganforge.benchmarks.engine.train_seeds", train_seeds)
     monkeypatch.setattr(bench, "load", lambda name: load(tmp_path / "bars.npz"))
     monkeypatch.setattr(bench, "QUICK_N", 100)
     eye = lambda images: torch.nn.functional.avg_pool2d(images.float(), 2).flatten(1)  # noqa: E731
@@ -61,7 +67,7 @@ def patched(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, monkeypatch):
-    report = bench.autoencoders(seeds=2, steps=40, quick=True, out="bench")
+    report = run(seeds=2, steps=40, quick=True, out="bench")
     assert patched == [(name, 2, 40) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN)]
     rows = report.results[0]["rows"]
     assert list(rows) == [
@@ -78,19 +84,19 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
     assert rows["other real digits"]["sharpness"] == pytest.approx(1, abs=0.1)
     assert 0 < rows["autoencoder: test images again"]["lost"] < 2
     table = report.table()
-    assert len(table) == len(rows) and {len(row) for row in table} == {len(report.header())}
+    assert len(table) == len(rows) and {len(row) for row in table} == {len(report.header)}
     assert "±" in table[1][1] and table[3][1] == ""
     assert (report.folder / "seed-1.png").exists()
     assert "2 seeds, 40 steps of each (2,560 images)" in report.terms and "vae" in report.seconds()
     assert json.loads(json.dumps(report.to_dict()))["seeds"][1]["seed"] == 1
     monkeypatch.setattr(bench, "Evaluator", None)  # nothing is measured again
-    assert bench.autoencoders(seeds=2, steps=40, quick=True, out="bench") == report
+    assert run(seeds=2, steps=40, quick=True, out="bench") == report
 
 
 @pytest.mark.slow
 def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
     """A trained autoencoder reconstructs its own image: in another order, the error would exceed the variance."""
-    report = bench.autoencoders(steps=400, quick=True, out="bench")
+    report = run(steps=400, quick=True, out="bench")
     assert report.results[0]["rows"]["autoencoder: test images again"]["lost"] < 0.7
 
 
@@ -104,7 +110,7 @@ def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
 )
 def test_a_gan_that_does_not_compare_is_refused(recipe, words):
     with pytest.raises(UserError, match=words):
-        bench.autoencoders(recipe, out="bench")
+        run(recipe=recipe, out="bench")
 
 
 def test_the_evaluator_uses_the_reals_that_are_reconstructed():

@@ -6,17 +6,22 @@ import torch
 import ganforge
 import ganforge.benchmarks.clustering as bench
 from conftest import needs_mnist
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.errors import UserError
 from ganforge.generation.grids import traversal_grid
 from ganforge.recipes.reading import load_recipe
 
-SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
+SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "run.precision=fp32"]
+
+
+def run(**options):
+    return bench.run_clustering(BenchmarkOptions("clusters", **options))
 
 
 @pytest.mark.slow
 @needs_mnist
 def test_seeds_are_trained_read_and_kept():
-    report = bench.clusters(steps=3, out="bench")
+    report = run(steps=3, out="bench")
     (result,) = report.results
     assert 0.1 <= result.accuracy < 0.6 and result.step == 3
     assert (report.folder / "seed-0" / "codes.png").exists()
@@ -24,12 +29,12 @@ def test_seeds_are_trained_read_and_kept():
     assert json.loads(json.dumps(report.to_dict()))["seeds"][0]["accuracy"] == result.accuracy
     file = next((report.folder / "seed-0").glob("clusters-*.json"))
     file.write_text("0.75")  # the saved accuracy is used
-    assert bench.clusters(steps=3, out="bench").results[0].accuracy == 0.75
+    assert run(steps=3, out="bench").results[0].accuracy == 0.75
 
 
 def test_a_recipe_without_a_categorical_code_is_refused():
     with pytest.raises(UserError, match="vanilla has none"):
-        bench.clusters("vanilla", out="bench")
+        run(recipe="vanilla", out="bench")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,7 @@ def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, 
         recipe = recipe.model_copy(update={"terms": type(recipe.terms)()})
     (tmp_path / "odd.toml").write_text(recipe.to_toml())
     with pytest.raises(UserError, match=words):
-        bench.clusters(str(tmp_path / "odd.toml"), out=tmp_path / "bench")
+        run(recipe=str(tmp_path / "odd.toml"), out=tmp_path / "bench")
     assert not (tmp_path / "bench").exists()
 
 

@@ -6,6 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import ganforge.benchmarks.downstream_accuracy as downstream
 from conftest import needs_mnist, small_images
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.errors import UserError
 from ganforge.evaluation.downstream import count_correct, nearest_neighbour_hits, train_classifier
 
@@ -31,7 +32,8 @@ def test_the_classifier_learns_and_is_the_same_twice():
 @needs_mnist
 def test_a_quick_lesson_of_real_and_generated_digits(monkeypatch, tmp_path):
     monkeypatch.setattr(downstream, "QUICK_SAMPLES", 400)
-    report = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")
+    options = BenchmarkOptions("one-nn", "cgan", quick=True, steps=3, out="bench")
+    report = downstream.run_downstream(options)
     (result,) = report.results
     assert result.error > 0.6  # three steps are not enough to learn from
     assert 0.05 < report.floor < 0.4  # 400 real digits do
@@ -41,11 +43,11 @@ def test_a_quick_lesson_of_real_and_generated_digits(monkeypatch, tmp_path):
     methods = [row[0] for row in report.table()]
     assert methods == ["real digits", "GAN", "DCGAN", "real digits (floor)", "ours: cgan"]
     monkeypatch.setattr(downstream, "generate_images", None)
-    again = downstream.run_downstream("one-nn", "cgan", quick=True, steps=3, out="bench")  # nothing is trained again
+    again = downstream.run_downstream(options)  # nothing is trained again
     assert again.to_dict() == report.to_dict()
 
 
 def test_recipes_that_cannot_be_asked_are_refused(tmp_path):
     with pytest.raises(UserError, match="vanilla is not one"):
-        downstream.run_downstream("train-on-generated", "vanilla", out="bench")
+        downstream.run_downstream(BenchmarkOptions("train-on-generated", "vanilla", out="bench"))
     assert not (tmp_path / "bench").exists()

@@ -7,6 +7,7 @@ from torch import nn
 
 import ganforge.benchmarks.few_labels as bench
 from conftest import needs_mnist, small_images
+from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import Experiment
@@ -14,7 +15,11 @@ from ganforge.networks.heads import DiscriminatorOutput
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
 
-TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "device=cpu"]
+TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "run.device=cpu"]
+
+
+def run(labels, draw=0, **options):
+    return bench.run_few_labels(BenchmarkOptions("few-labels", labels=labels, draw=draw, **options))
 
 
 class Says(nn.Module):
@@ -30,24 +35,26 @@ def test_errors_are_counted_against_the_labels():
     pixels = torch.zeros_like(images.images)
     pixels[:5, :, 0, 0] = 255
     labels = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
-    found = bench.error_of(Says(), type(images)(pixels, labels, images.class_names), "0..1")
+    found = bench.measure_error(Says(), type(images)(pixels, labels, images.class_names), "0..1")
     assert found == pytest.approx(0.3)
 
 
 def test_the_labelled_images_alone_teach_something():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
-    changes = [*TINY, "data.labels=20", "precision=fp32", "ema_ramp=0.5"]
+    changes = [*TINY, "data.labels=20", "run.precision=fp32", "averaging.ramp=0.5"]
     experiment = Experiment(load_recipe("semi-supervised", changes), data, RunFolder("x"), 0)
-    before = bench.error_of(experiment.new_state().discriminator.published, data.test, "0..1")
+    before = bench.measure_error(experiment.new_state().discriminator.published, data.test, "0..1")
     state = bench.learn_from_labels(experiment, 60)
-    assert bench.error_of(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
+    assert bench.measure_error(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
 
 
 def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_the_recipe():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
     found = {}
-    for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "lr_decay_start=1"):
-        recipe = load_recipe("semi-supervised", [*TINY, "data.labels=20", "precision=fp32", "adam.eps=1e-1", change])
+    for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "schedule.lr_decay_start=1"):
+        recipe = load_recipe(
+            "semi-supervised", [*TINY, "data.labels=20", "run.precision=fp32", "adam.eps=1e-1", change]
+        )
         state = bench.learn_from_labels(Experiment(recipe, data, RunFolder("x"), 0), 3)
         found[change] = state.discriminator.parameters[-1]
     plain, heavier, slower = found.values()
@@ -58,14 +65,14 @@ def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_th
 @needs_mnist
 def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)
-    first = bench.few_labels(20, 0, quick=True, out="bench")
+    first = run(20, 0, quick=True, out="bench")
     assert first.terms == "--quick, no protocol: 1 draw, 6 of 180,000 steps"
     assert 0 < first.draws[0].error < 1
-    second = bench.few_labels(20, 1, quick=True, out="bench")
+    second = run(20, 1, quick=True, out="bench")
     assert [draw.draw for draw in second.draws] == [0, 1]
     assert second.draws[0] == first.draws[0]
     monkeypatch.setattr(bench, "_measure", None)  # nothing is trained again
-    assert bench.few_labels(20, 1, quick=True, out="bench") == second
+    assert run(20, 1, quick=True, out="bench") == second
     told = json.loads(json.dumps(second.to_dict()))
     assert not told["is_protocol"] and len(told["draws"]) == 2 and not told["knows_pictures"]
     rows = second.table()
@@ -76,20 +83,20 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
 @pytest.mark.slow
 @needs_mnist
 def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
-    short, long = (bench.few_labels(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
+    short, long = (run(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
     assert (short.draws[0].step, long.draws[0].step) == (4, 9)
     assert RunFolder("bench/draw-0").read_run()["step"] == 9
-    straight = bench.few_labels(20, 0, quick=True, steps=9, out="straight")
+    straight = run(20, 0, quick=True, steps=9, out="straight")
     assert straight.draws[0].error == long.draws[0].error
     with pytest.raises(UserError, match="at step 9 already"):
-        bench.few_labels(20, 0, quick=True, steps=7, out="bench")
+        run(20, 0, quick=True, steps=7, out="bench")
 
 
 @pytest.mark.slow
 @needs_mnist
 def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)
-    report = bench.few_labels(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
+    report = run(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
     assert report.knows_pictures and not report.is_protocol and report.terms.endswith("not permutation-invariant")
     assert not replace(report, quick=False, protocol_steps=3).is_protocol
     assert replace(report, quick=False, protocol_steps=3, knows_pictures=False).is_protocol
@@ -101,9 +108,9 @@ def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypa
 )
 def test_what_cannot_be_asked(arguments, words):
     with pytest.raises(UserError, match=words):
-        bench.few_labels(*arguments)
+        run(*arguments)
 
 
 def test_a_recipe_that_learns_from_no_labels_is_refused():
     with pytest.raises(UserError, match="vanilla does not use labels"):
-        bench.few_labels(100, recipe="vanilla")
+        run(100, recipe="vanilla")

@@ -1,29 +1,49 @@
 import json
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
+from conftest import UNWRITABLE
 from ganforge.benchmarks import problems
-from ganforge.benchmarks.mode_coverage import Trial, benchmark, is_curve_step, read_result
-from ganforge.benchmarks.mode_report import Report
+from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.mode_coverage import run_mode_coverage
+from ganforge.benchmarks.mode_report import ModeCoverageReport
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
+from ganforge.benchmarks.trial import Trial, is_curve_step, read_result
 from ganforge.data.images import unscale
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
+from ganforge.experiment.experiment import ProgressListener
+from ganforge.recipes.old_names import FLAT
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.log import append_line, read_lines
 from ganforge.training import loop
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
-SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu"])
+SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu"])
+
+
+class Watcher(ProgressListener):
+    """Hands the progress of a benchmark to a function."""
+
+    def __init__(self, on_progress):
+        self.on_progress = on_progress
+
+    def benchmarking(self, done, total, status, unit="steps"):
+        self.on_progress(done, total, status)
+
+
+def benchmark(name, recipe=None, **options):
+    return run_mode_coverage(BenchmarkOptions(name, recipe, **options))
 
 
 def ring(steps=120, out="out", recipe=SMALL, **options):
-    return benchmark("ring", recipe, steps=steps, out=out, quick=True, **options)
+    return benchmark("ring", **{"recipe": recipe, "steps": steps, "out": out, "quick": True, **options})
 
 
 def without_time(lines):
@@ -36,7 +56,7 @@ def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_p
     state = new_state(SMALL, (2, 1, 1), 0, 0, torch.device("cpu"))
     batches = PROTOCOLS["ring"].problem.batches(SMALL, 0)
     draws = NoiseSource(SMALL, 0, torch.device("cpu"))
-    loop.train(state, adversarial, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
+    loop.train(state, adversarial_step, SMALL, {"real": batches}, draws, stop=lambda state: state.step >= 110)
     assert saved.keys() == state.tensors().keys()
     assert all(torch.equal(value, saved[name]) for name, value in state.tensors().items())
 
@@ -53,13 +73,13 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_end(tmp_path):
 
 
 def test_an_interrupted_seed_goes_on(tmp_path):
-    often = SMALL.model_copy(update={"checkpoint_seconds": 0.0})
+    often = SMALL.with_run(checkpoint_seconds=0.0)
 
     def impatient(done, total, found):
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="stopped in seed 0"):
-        ring(recipe=often, on_progress=impatient, steps=100_000)
+        ring(recipe=often, watcher=Watcher(impatient), steps=100_000)
     folder = tmp_path / "out" / "seed-0" / "checkpoints"
     steps = newest_checkpoint(folder)[1]["step"] + 20
     append_line(
@@ -69,6 +89,27 @@ def test_an_interrupted_seed_goes_on(tmp_path):
     assert all(line["step"] <= steps for line in read_lines(tmp_path / "out" / "seed-0" / "curve.jsonl"))
     ring(steps, out="straight")
     after, straight = (newest_checkpoint(f)[0] for f in (folder, tmp_path / "straight" / "seed-0" / "checkpoints"))
+    assert all(torch.equal(value, after[name]) for name, value in straight.items())
+
+
+def test_a_stop_signal_saves_the_step_at_which_it_arrives(tmp_path):
+    seldom = SMALL.with_run(checkpoint_seconds=1e9)
+
+    def stop_at_once(done, total, status):
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line does
+    try:
+        with pytest.raises(Interrupted, match="stopped in seed 0"):
+            ring(recipe=seldom, watcher=Watcher(stop_at_once), steps=100_000)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    checkpoints = tmp_path / "out" / "seed-0" / "checkpoints"
+    step = newest_checkpoint(checkpoints)[1]["step"]
+    assert 0 < step < 100_000
+    ring(step + 5, recipe=seldom)
+    ring(step + 5, recipe=seldom, out="straight")
+    after, straight = (newest_checkpoint(f)[0] for f in (checkpoints, tmp_path / "straight" / "seed-0" / "checkpoints"))
     assert all(torch.equal(value, after[name]) for name, value in straight.items())
 
 
@@ -86,7 +127,7 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
 @pytest.mark.slow
 def test_the_points_of_the_ring_are_found_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
-    changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "device=cpu"]
+    changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "run.device=cpu"]
     recipe = load_recipe("gan-2d", [*changes, "generator_lr=1e-3", "discriminator_lr=1e-3"])
     before, after = (ring(steps, recipe=recipe).results[0]["figures"]["2500"] for steps in (20, 2000))
     assert before["modes"] <= 3 and before["high_quality"] < 1
@@ -101,7 +142,7 @@ def test_the_points_of_the_ring_are_found_within_seconds():
         ({"recipe": "cgan"}, "cannot draw the points"),
         ({"recipe": "dcgan"}, "cannot draw the points"),
         ({"out": "taken"}, "holds other files"),
-        ({"out": "/proc/x"}, "cannot write to"),
+        ({"out": UNWRITABLE}, "cannot write to"),
         ({"out": "done"}, "holds a benchmark of another recipe"),
         ({"out": "broken"}, "is damaged"),
     ],
@@ -116,6 +157,21 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
         ring(**{"steps": 5, **arguments})
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_benchmark_of_before_goes_on_under_its_former_names(tmp_path):
+    ring(out="done", steps=5)
+    file = tmp_path / "done" / "benchmark.json"
+    saved = json.loads(file.read_text())
+    recipe = saved["recipe"] | {"summary": "worded otherwise"}
+    for old, new in FLAT.items():
+        table, field = new.split(".")
+        recipe[old] = recipe[table].pop(field)
+    file.write_text(json.dumps(saved | {"recipe": recipe}))
+    ring(out="done", steps=5, seeds=2)
+    file.write_text(json.dumps(saved | {"recipe": recipe | {"unroll": 3}}))
+    with pytest.raises(UserError, match="another recipe"):
+        ring(out="done", steps=5)
 
 
 @pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])
@@ -142,7 +198,7 @@ def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypa
     finally:
         torch.set_num_threads(threads)
     monkeypatch.setattr("ganforge.benchmarks.mode_coverage.runs_at_once", lambda *_: 2)
-    beside = ring(steps=110, seeds=2, out="beside", on_progress=lambda *progress: told.append(progress)).results
+    beside = ring(steps=110, seeds=2, out="beside", watcher=Watcher(lambda *progress: told.append(progress))).results
     assert [result["seed"] for result in beside] == [0, 1]
     assert [result["figures"] for result in beside] == [result["figures"] for result in in_turn]
     for seed in (0, 1):
@@ -156,7 +212,9 @@ def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_one_that_diverges_beside_others_is_named_once(monkeypatch):
-    wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
+    wild = load_recipe(
+        "gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "run.device=cpu"]
+    )
     monkeypatch.setattr("ganforge.benchmarks.mode_coverage.runs_at_once", lambda *_: 2)
     with pytest.raises(RunFailed, match=r"^seed [01] diverged before step"):
         ring(recipe=wild, seeds=2)
@@ -175,7 +233,9 @@ def test_other_benchmarks_do_not_share_a_folder():
 
 
 def test_a_divergence_is_no_result(tmp_path):
-    wild = load_recipe("gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "device=cpu"])
+    wild = load_recipe(
+        "gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "run.device=cpu"]
+    )
     with pytest.raises(RunFailed, match="seed 0 diverged before step"):
         ring(recipe=wild)
     assert not list((tmp_path / "out").rglob("step-120.json"))
@@ -188,7 +248,7 @@ def digits(monkeypatch):
 
 @pytest.mark.slow
 def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
-    recipe = load_recipe("dcgan-tiny-quarter", ["device=cpu", "generator.planes=[4, 3]"])
+    recipe = load_recipe("dcgan-tiny-quarter", ["run.device=cpu", "generator.planes=[4, 3]"])
     report = benchmark("stacked-mnist-tiny", recipe, steps=100, quick=True, out="out")
     assert report.plan.is_open and 1 <= report.results[0]["figures"]["2500"]["modes"] <= 1000
     assert 850 < report.floor["2500"]["modes"] < 1000
@@ -197,9 +257,9 @@ def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
 
 @pytest.mark.parametrize(("name", "alone"), [("stacked-mnist-tiny", False), ("stacked-mnist", True)])
 def test_batch_statistics_are_those_of_the_batch_only_where_the_protocol_says(digits, name, alone):
-    recipe = load_recipe("dcgan-tiny-quarter", ["device=cpu", "batch_size=16"])
-    trial = Trial(Plan(PROTOCOLS[name], recipe, 1, True, Path("out")), 0, print, 0, 1)
-    z = trial.draws.latent(16, "benchmark", 0)
+    recipe = load_recipe("dcgan-tiny-quarter", ["run.device=cpu", "batch_size=16"])
+    trial = Trial(Plan(PROTOCOLS[name], recipe, 1, True, Path("out")), 0)
+    z = trial.noise.latent(16, "benchmark", 0)
     with torch.no_grad():
         in_a_batch = unscale(trial.state.generator.module(z), "-1..1")
     assert torch.equal(trial.samples(16), in_a_batch) != alone
@@ -223,7 +283,7 @@ def report(figures, steps=400_000, quick=False, recipe="gan-2d"):
     ]
     real = {"modes": 8, "high_quality": 98.9, "reverse_kl": 0.0014, "std_ratio": 1.0}
     floor = {n: real for n in both}
-    return Report(Plan(PROTOCOLS["ring"], load_recipe(recipe), steps, quick, "out"), floor, seeds)
+    return ModeCoverageReport(Plan(PROTOCOLS["ring"], load_recipe(recipe), steps, quick, "out"), floor, seeds)
 
 
 def figures(modes, good=98.0, kl=0.1, std=1.0):
@@ -245,9 +305,9 @@ def test_grey_on_grey_is_told_from_a_collapse(modes, full, faint):
     plan = Plan(PROTOCOLS["stacked-mnist-tiny"], load_recipe("dcgan-tiny-half"), 5, False, "out")
     found = {"modes": modes, "reverse_kl": 5.0, "modes_full_contrast": full, "reverse_kl_full_contrast": 1.4}
     seeds = [{"seed": k, "step": 5, "seconds": 1.0, "figures": {"25600": found}} for k in range(2)]
-    told = Report(plan, {"25600": found}, seeds)
+    told = ModeCoverageReport(plan, {"25600": found}, seeds)
     assert told.is_faint == faint
-    header, rows = told.table()
+    header, rows = told.header, told.table()
     assert header[3:5] == ("modes, full contrast", "KL, full contrast")
     assert rows[-1][4] == "1.40 ± 0 (1.40)" and rows[0][3:5] == ("–", "–")
 
@@ -264,7 +324,7 @@ def test_what_was_shortened_is_said_in_the_row():
 
 def test_the_table_has_published_rows_the_floor_and_ours():
     found = report([figures(8, 98.5, 0.02), figures(7)])
-    header, rows = found.table()
+    header, rows = found.header, found.table()
     assert header == ("method", "modes / 8", "HQ %", "reverse KL", "std / true", "n", "how")
     assert rows[0] == ("GAN", "6.3", "98.20", "0.45", "–", "2,500", "PacGAN, 10 trials")
     assert rows[-4][:2] == ("real data (floor)", "8")
@@ -272,8 +332,8 @@ def test_the_table_has_published_rows_the_floor_and_ours():
     assert [row[-2] for row in rows[-4:]] == ["2,500", "100,000"] * 2
     assert all(len(row) == len(header) for row in rows)
     plan = Plan(PROTOCOLS["stacked-mnist-tiny"], load_recipe("dcgan-tiny-half"), 5, False, "out")
-    tiny = Report(plan, {"25600": {"modes": 1000, "reverse_kl": 0.02}}, [])
-    assert tiny.table()[1][0][:4] == ("DCGAN", "487.7 ± 34.6 (s.e.)", "2.24", "25,600")
+    tiny = ModeCoverageReport(plan, {"25600": {"modes": 1000, "reverse_kl": 0.02}}, [])
+    assert tiny.table()[0][:4] == ("DCGAN", "487.7 ± 34.6 (s.e.)", "2.24", "25,600")
 
 
 def test_json_has_everything_and_no_number_that_json_lacks():

@@ -11,7 +11,7 @@ from ganforge.data.synthetic import ring
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 CPU, ROUNDS = torch.device("cpu"), 3
 
@@ -135,7 +135,7 @@ CASES = {
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "dcgan-stacked" else ()) for name in CASES]
 )
 def test_three_rounds_by_hand_end_in_the_same_weights(name):
-    recipe = load_recipe(name, ["batch_size=8", "precision=fp64"])
+    recipe = load_recipe(name, ["batch_size=8", "run.precision=fp64"])
     if name == "gan-2d":
         data, shape = ring().points(100, 0), (2, 1, 1)
     else:
@@ -154,7 +154,7 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
     rounds = [(streams["real"][k].images, draws.latent(8, "discriminator", k, 0)) for k in range(ROUNDS)]
     before = [parameter.clone() for parameter in state.generator.parameters]
     for _ in range(ROUNDS):
-        adversarial(state, recipe, streams, draws)
+        adversarial_step(state, recipe, streams, draws)
     play(generator, discriminator, rounds)
     for plain, ours in sides:
         for mine, theirs in zip(plain.parameters(), ours.parameters, strict=True):

@@ -57,7 +57,7 @@ def stacked(monkeypatch):
 def test_each_colour_is_read_by_the_judge_red_first(stacked):
     from ganforge.recipes.reading import load_recipe
 
-    batches = stacked.batches(load_recipe("dcgan-stacked", ["device=cpu"]), 0)
+    batches = stacked.batches(load_recipe("dcgan-stacked", ["run.device=cpu"]), 0)
     pixels = torch.cat([batches[k].images for k in range(4)])
     assert pixels.min() == 0 and pixels.max() == 1  # this protocol's pixels are not -1..1
     samples = (pixels * 255).round().to(torch.uint8)

@@ -61,16 +61,21 @@ def test_no_bias_before_batch_norm_in_the_plane():
 
 def test_the_recipes_are_the_protocols():
     plane, stacked, tiny = load_recipe("gan-2d"), load_recipe("dcgan-stacked"), load_recipe("dcgan-tiny-quarter")
-    assert (plane.order, plane.batch_size, plane.generator_lr, plane.adam.beta1) == ("simultaneous", 100, 1e-4, 0.8)
+    assert (plane.game.order, plane.batch_size, plane.generator_lr, plane.adam.beta1) == (
+        "simultaneous",
+        100,
+        1e-4,
+        0.8,
+    )
     assert (plane.latent.dim, plane.latent.distribution, plane.discriminator.pieces) == (2, "normal", 5)
-    assert (stacked.batch_size, stacked.generator_steps, stacked.shared_noise) == (64, 2, True)
+    assert (stacked.batch_size, stacked.game.generator_steps, stacked.game.shared_noise) == (64, 2, True)
     assert (stacked.latent.distribution, stacked.latent.dim, stacked.pixel_range) == ("uniform", 100, "0..1")
     assert (stacked.generator_lr, stacked.discriminator_lr, stacked.adam.beta1) == (2e-4, 2e-4, 0.5)
     assert (tiny.discriminator_lr, tiny.generator_lr, tiny.adam.beta1, tiny.adam.beta2) == (2e-4, 1e-4, 0.5, 0.99)
     assert (tiny.batch_size, tiny.latent.dim, tiny.discriminator.slope, tiny.pixel_range) == (128, 256, 0.3, "-1..1")
     for protocol in PROTOCOLS.values():
         recipe = load_recipe(protocol.recipe)
-        assert recipe.kimg * 1000 == protocol.steps * recipe.batch_size
+        assert recipe.run.kimg * 1000 == protocol.steps * recipe.batch_size
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -1,9 +1,12 @@
+import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from conftest import UNWRITABLE
 from ganforge.benchmarks import task_queue
 from ganforge.benchmarks.task_queue import Task, locked, run_tasks
 from ganforge.errors import UserError
@@ -87,7 +90,8 @@ def test_a_task_that_fails_ends_it_and_frees_its_lock(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_the_users_to_change():
-    from pathlib import Path
-
-    with pytest.raises(UserError, match="cannot write to /proc/x"), locked(Path("/proc/x"), wait=True):
+    with (
+        pytest.raises(UserError, match=re.escape(f"cannot write to {UNWRITABLE}")),
+        locked(Path(UNWRITABLE), wait=True),
+    ):
         pass

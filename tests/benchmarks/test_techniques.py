@@ -5,7 +5,7 @@ from ganforge.benchmarks.protocols import PROTOCOLS, Plan
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES
 from ganforge.recipes.reading import load_recipe
 
-SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "device=cpu"]
+SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu"]
 
 
 def test_every_row_says_what_it_is_and_whose():
@@ -20,7 +20,7 @@ def test_every_row_says_what_it_is_and_whose():
 def test_changes_name_fields_and_change_them(technique):
     # fields of these two are not those of a fully connected net without batch norm
     recipe = "forge-1-unconditional" if technique.name in ("minibatch-std", "virtual-batch-norm") else "vanilla"
-    base = load_recipe(recipe, ["adam.beta1=0.7", "order=alternating"])
+    base = load_recipe(recipe, ["adam.beta1=0.7", "game.order=alternating"])
     changed = load_recipe(recipe, ["adam.beta1=0.7", *technique.changes])
     assert changed != base or technique.name == "alternating"
 
@@ -42,8 +42,8 @@ def test_equal_compute_is_fewer_steps_of_what_costs_more():
 
 
 def test_what_needs_ten_times_the_arithmetic_costs_more_and_leaves_nothing_behind(tmp_path):
-    base = load_recipe("gan-2d", [*SMALL, "order=alternating"])
-    greedy = load_recipe("gan-2d", [*SMALL, "order=alternating", "discriminator_steps=10"])
+    base = load_recipe("gan-2d", [*SMALL, "game.order=alternating"])
+    greedy = load_recipe("gan-2d", [*SMALL, "game.order=alternating", "game.discriminator_steps=10"])
     cost = measure_cost(Plan(PROTOCOLS["ring"], greedy, 100, True, tmp_path / "row"), base, 0.02)
     assert 2 < cost.ratio < 20
     assert cost.low <= cost.ratio <= cost.high

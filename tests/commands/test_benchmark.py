@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from ganforge.benchmarks.curve_io import curves_of
+from ganforge.benchmarks.curve_io import read_curves
 from ganforge.recipes.reading import load_recipe
 from ganforge.reports.figures import mode_curves
 
@@ -49,7 +49,8 @@ def test_curves_of_other_recipes_are_drawn_beside(run_command, small, tmp_path, 
     assert not (tmp_path / "short" / "curve.png").exists()  # no point before step 100
     drawn = []
     monkeypatch.setattr(
-        "ganforge.reports.figures.mode_curves", lambda runs, modes, title: drawn.append((runs, modes, title)) or b"PNG"
+        "ganforge.benchmarks.mode_coverage.mode_curves",
+        lambda runs, modes, title: drawn.append((runs, modes, title)) or b"PNG",
     )
     code, out, err = run_command(*call, "two", "--beside", "one, short")
     assert code == 0 and "two/curve.png" in out, err
@@ -69,7 +70,7 @@ def test_a_seed_without_modes_has_a_gap_in_its_curve(tmp_path):
     (tmp_path / "benchmark.json").write_text('{"benchmark": "ring"}')
     lines = ({"step": 100, "modes": 0, "reverse_kl": None}, {"step": 150, "modes": 7, "reverse_kl": 0.5, "n": 9})
     (tmp_path / "seed-3" / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    curves = curves_of(tmp_path, "ring")
+    curves = read_curves(tmp_path, "ring")
     assert str(curves) == f"{{'{tmp_path.name}, seed 3': [(100, 0, nan), (150, 7, 0.5)]}}"
     assert mode_curves(curves, 8, title="ring").startswith(b"\x89PNG")
 

@@ -23,7 +23,7 @@ for image, label in zip(IMAGES, LABELS, strict=True):
     top, left = 8 * (label // 2), 8 * (label % 2)
     image[top + 1 : top + 7, left + 1 : left + 7] = RANDOM.integers(120, 256)
 SMALL = ("--set", "latent.dim=4", "--set", "generator.hidden=[4]", "--set", "discriminator.hidden=[4]")
-QUICK = (*SMALL, "--set", "batch_size=4", "--set", "precision='fp32'", "--steps", "2")
+QUICK = (*SMALL, "--set", "batch_size=4", "--set", "run.precision='fp32'", "--steps", "2")
 
 
 def save(image, path, mode=None):
@@ -50,12 +50,10 @@ def idx(path, array, code, kind, pack=bytes):
     path.write_bytes(pack(bytes([0, 0, code, array.ndim]) + shape + array.astype(kind).tobytes()))
 
 
-def make(name, folder):
-    """Write one of the inputs and return where it is."""
-    path = folder / name
-    rows = IMAGES.reshape(60, -1)
+def array_files():
+    """The arrays of each kind of .npz, without and with a name."""
     in_colour = np.stack([IMAGES] * 3, 2).transpose(1, 3, 2, 0)
-    arrays = {
+    return {
         "arr.npz": ([IMAGES, LABELS], {}),
         "data-target.npz": ([], {"data": IMAGES, "target": LABELS}),
         "capitals.npz": ([], {"X": IMAGES, "Y": LABELS}),
@@ -64,38 +62,63 @@ def make(name, folder):
         "one-hot.npz": ([], {"images": IMAGES, "labels": np.eye(4)[LABELS]}),
         "columns.npz": ([], {"X": in_colour, "y": LABELS[:, None] + 1}),
     }
-    if name in arrays:
-        given, named = arrays[name]
+
+
+def table():
+    """The text of a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["label", *(f"pixel{n}" for n in range(SIDE * SIDE))])
+    writer.writerows(
+        [[label, *row] for label, row in zip(LABELS.tolist(), IMAGES.reshape(60, -1).tolist(), strict=True)]
+    )
+    return text.getvalue()
+
+
+def make_zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def make_raw(path):
+    for part, chosen in (("train", slice(48)), ("t10k", slice(48, 60))):
+        start = path / "MNIST" / "raw" / part
+        idx(start.with_name(f"{part}-images-idx3-ubyte"), IMAGES[chosen], 8, ">u1")
+        idx(start.with_name(f"{part}-labels-idx1-ubyte"), LABELS[chosen], 8, ">u1")
+
+
+def make_tar(path):
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(parts(path.parent / "unpacked", "training", "testing"), "digits")
+
+
+def make_backslashes(path):
+    make_zip(path, {"set\\": b""} | {f"set\\c{LABELS[n]}\\{n}.png": png(IMAGES[n]) for n in range(24)})
+
+
+MAKERS = {
+    "rows.npy": lambda path: np.save(path, IMAGES.reshape(60, -1)),
+    "pixels.csv": lambda path: path.write_text(table()),
+    "pixels.zip": lambda path: make_zip(path, {"train.csv": table()}),
+    "raw": make_raw,
+    "floats-idx3-float": lambda path: idx(path, IMAGES / 255, 13, ">f4"),
+    "colour-idx4-ubyte.gz": lambda path: idx(
+        path, np.stack([IMAGES, IMAGES[::-1], IMAGES], 3), 8, ">u1", gzip.compress
+    ),
+    "pictures.tar.gz": make_tar,
+    "backslash.zip": make_backslashes,
+}
+
+
+def make(name, folder):
+    """Write one of the inputs and return where it is."""
+    path = folder / name
+    if name in array_files():
+        given, named = array_files()[name]
         np.savez(path, *given, **named)
-    elif name == "rows.npy":
-        np.save(path, rows)
-    elif name in ("pixels.csv", "pixels.zip"):
-        text = io.StringIO()
-        table = csv.writer(text)
-        table.writerow(["label", *(f"pixel{n}" for n in range(SIDE * SIDE))])
-        table.writerows([[label, *row] for label, row in zip(LABELS.tolist(), rows.tolist(), strict=True)])
-        if name == "pixels.csv":
-            path.write_text(text.getvalue())
-        else:
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.writestr("train.csv", text.getvalue())
-    elif name == "raw":
-        for part, chosen in (("train", slice(48)), ("t10k", slice(48, 60))):
-            start = path / "MNIST" / "raw" / part
-            idx(start.with_name(f"{part}-images-idx3-ubyte"), IMAGES[chosen], 8, ">u1")
-            idx(start.with_name(f"{part}-labels-idx1-ubyte"), LABELS[chosen], 8, ">u1")
-    elif name == "floats-idx3-float":
-        idx(path, IMAGES / 255, 13, ">f4")
-    elif name == "colour-idx4-ubyte.gz":
-        idx(path, np.stack([IMAGES, IMAGES[::-1], IMAGES], 3), 8, ">u1", gzip.compress)
-    elif name == "pictures.tar.gz":
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(parts(folder / "unpacked", "training", "testing"), "digits")
-    elif name == "backslash.zip":
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("set\\", b"")
-            for n in range(24):
-                archive.writestr(f"set\\c{LABELS[n]}\\{n}.png", png(IMAGES[n]))
+    elif name in MAKERS:
+        MAKERS[name](path)
     else:  # class folders of single files in some format
         for n, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
             save(image, path / f"c{label}" / f"img {n:02} é.{name}")

@@ -25,7 +25,7 @@ def fakes(tmp_path):
     return npz(tmp_path / "fakes.npz", digits.images[:200, 0].numpy(), digits.labels[:200].numpy())
 
 
-def test_a_table_with_intervals_floors_and_ceilings(run_command, fakes):
+def test_a_table_with_intervals_other_reals_and_worst_cases(run_command, fakes):
     code, out, err = run_command("evaluate", fakes, *DIGITS)
     assert code == 0, err
     for words in (
@@ -47,6 +47,7 @@ def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
     found = json.loads(out)
     assert code == 0 and found["protocol"]["n"] == 179 and len(found["protocol"]["id"]) == 12
     assert found["figures"]["copies"]["value"] == 1  # they are training images
+    assert {"value", "interval", "real_reference", "worst_case", "n"} == found["figures"]["recall"].keys()
     low, high = found["figures"]["recall"]["interval"]
     assert low <= found["figures"]["recall"]["value"] <= high
     (tmp_path / "a.json").write_text(out)

@@ -18,7 +18,7 @@ def test_a_group_alone_shows_what_there_is(run_command, group, verb):
 
 def test_a_file_that_bears_a_built_in_name_is_shown_as_it_is(run_command, tmp_path):
     text = run_command("recipes", "show", "vanilla")[1]
-    (tmp_path / "mine.toml").write_text("packing = 4\n" + text)
+    (tmp_path / "mine.toml").write_text(text.replace("packing = 1", "packing = 4"))
     assert "packing = 4" in run_command("recipes", "show", "mine.toml")[1]
     assert run_command("recipes", "show", "vanilla")[1] == text
 

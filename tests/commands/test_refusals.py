@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from conftest import UNWRITABLE
 from ganforge.commands import main as entry
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
@@ -25,7 +26,7 @@ BAD = [
     (("train", "vanilla", "--data", "BARS", "--set", "generator.hidden=[9,9,9]"), "batch_norm = true"),
     (("train", "cgan-tutorial", "--data", "PLAIN", "--set", "batch_size=8"), "has none"),
     (("train", "cgan-tutorial", "--data", "ONE_CLASS", "--set", "batch_size=8"), "at least two classes"),
-    (("train", "vanilla", "--data", "BARS", "--out", "/proc/x", "--set", "batch_size=8"), "cannot write to"),
+    (("train", "vanilla", "--data", "BARS", "--out", UNWRITABLE, "--set", "batch_size=8"), "cannot write to"),
     (("train", "vanilla", "--data", "BARS", "--out", "TAKEN", "--set", "batch_size=8"), "holds other files"),
     (("train", "vanilla", "--data", "BARS", "--from", "nowhere", "--set", "batch_size=8"), "nowhere"),
     (("train", "vanilla", "--colour"), "--colour"),
@@ -58,13 +59,13 @@ BAD = [
     (("judge", "train", "ONE_CLASS"), "at least two"),
     (("judge", "train", "BARS", "--minutes", "0"), "--minutes 0: must be more than 0"),
     (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
-    (("judge", "train", "BARS", "--out", "/proc/x/judge"), "cannot be written"),
+    (("judge", "train", "BARS", "--out", f"{UNWRITABLE}/judge"), "cannot be written"),
     (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
-    (("data", "show", "BARS", "--out", "/proc/x.png"), "cannot be written"),
+    (("data", "show", "BARS", "--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
     (("data", "show", "BARS", "--out", "x.jpg"), "must end in .png"),
-    (("evaluate", "mnist", "--data", "BARS", "--nearest", "/proc/x.png"), "cannot be written"),
+    (("evaluate", "mnist", "--data", "BARS", "--nearest", f"{UNWRITABLE}/x.png"), "cannot be written"),
     (("evaluate", "mnist", "--data", "BARS", "--nearest", "TAKEN/thesis.tex"), "must end in .png"),
-    (("write", "12", "--out", "/proc/x.png"), "cannot be written"),
+    (("write", "12", "--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
 ]  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
         (("--morph", "--labels", "1"), "at least two"),
         (("--morph", "--n", "1"), "at least two"),
         (("--out", "x.jpg"), ".png"),
-        (("--out", "/proc/x.png"), "cannot be written"),
+        (("--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
     ],
 )
 def test_bad_sampling(run_command, trained, arguments, words):

@@ -2,7 +2,7 @@
 
 import ganforge
 
-SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "precision=fp32"]
+SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "run.precision=fp32"]
 
 
 def test_one_sheet_of_what_each_code_does(bars_file, run_command):

@@ -9,7 +9,7 @@ from PIL import Image
 import ganforge
 from ganforge.data.load import load
 
-SMALL = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "precision='fp32'")
+SMALL = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "run.precision='fp32'")
 
 
 def write(folder, low=0, high=256, count=24, ending="png"):

@@ -77,7 +77,7 @@ def test_cutout_covers_a_square_with_the_median_level():
 def test_streams_have_independent_transforms_and_cutout_does_not_change_them():
     data = ImageSet(torch.randint(256, (40, 1, 16, 16), dtype=torch.uint8), torch.arange(40) % 4, ("a", "b", "c", "d"))
     real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
-    far = {"degrees": 20, "slant": 0.2, "shift": 0.1, "zoom": 0.1}
+    far = {"degrees": 20, "shear": 0.2, "shift": 0.1, "zoom": 0.1}
     plain, other, cut = (
         AugmentedBatches(real, 3, **far),
         AugmentedBatches(real, 3, "labelled", **far),
@@ -91,13 +91,13 @@ def test_streams_have_independent_transforms_and_cutout_does_not_change_them():
 def test_a_batch_depends_on_seed_and_index_only():
     data = ImageSet(torch.randint(256, (40, 1, 8, 8), dtype=torch.uint8), torch.arange(40) % 4, ("a", "b", "c", "d"))
     real = Batches(data, 10, "-1..1", seed=3, labels=True, device=torch.device("cpu"))
-    stream = AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)
+    stream = AugmentedBatches(real, 3, degrees=20, shear=0.2, shift=0.1, zoom=0.1)
     first, labels = stream[2]
-    assert torch.equal(labels, real[2].labels)
-    assert torch.equal(first, AugmentedBatches(real, 3, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
-    assert not torch.equal(first, AugmentedBatches(real, 4, degrees=20, slant=0.2, shift=0.1, zoom=0.1)[2].images)
+    assert torch.equal(labels, real[2].condition)
+    assert torch.equal(first, AugmentedBatches(real, 3, degrees=20, shear=0.2, shift=0.1, zoom=0.1)[2].images)
+    assert not torch.equal(first, AugmentedBatches(real, 4, degrees=20, shear=0.2, shift=0.1, zoom=0.1)[2].images)
     assert torch.equal(
-        AugmentedBatches(real, 3, degrees=0, slant=0, shift=0, zoom=0)[2].images.round(decimals=4),
+        AugmentedBatches(real, 3, degrees=0, shear=0, shift=0, zoom=0)[2].images.round(decimals=4),
         real[2].images.round(decimals=4),
     )
     assert first.min() >= -1

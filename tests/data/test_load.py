@@ -1,303 +1,36 @@
 import gzip
-import hashlib
 import os
 import socket
-import struct
-import threading
 import time
-from dataclasses import replace
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
 
 from ganforge.data.images import ImageSet
-from ganforge.data.load import ENTRIES, Entry, StoredFile, fetch, find, load, names
+from ganforge.data.load import ENTRIES, fetch, find, load, names
 from ganforge.data.sources import fetch as downloads
-from ganforge.data.sources.dataset_formats import read_cifar10, read_letters
-from ganforge.data.sources.readers import find_spelling, read_path
-from ganforge.errors import UserError
-from made_up import SMALL_CIFAR10, SMALL_LETTERS, cifar10_members, letter_members, tarred, zipped
+from mirrors import CONTENT, HALF, NAME, PACKED, by_md5, closed_port, refusal, small
 
-NAME = "small-images-idx3-ubyte.gz"
-IMAGES = np.random.default_rng(0).integers(0, 256, (600, 12, 12), dtype=np.uint8)
-CONTENT = struct.pack(">IIII", 2051, *IMAGES.shape) + IMAGES.tobytes()
-PACKED = gzip.compress(CONTENT, mtime=0)
-HALF = len(PACKED) // 2
+pytestmark = pytest.mark.usefixtures("machine")
 REAL = os.environ.get("GANFORGE_DATA", "")
-
-
-@pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch):
-    """A machine without data and with an empty cache."""
-    for variable in ("GANFORGE_DATA", "GANFORGE_OFFLINE"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(downloads, "TIMEOUT", 2.0)
-    return tmp_path
-
-
-class Mirror(ThreadingHTTPServer):
-    """A mirror that serves one file with configured failures and records the requested ranges."""
-
-    def __init__(self, content=PACKED, ranges=True, cut=None, status=None, silent=False):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.ranges, self.cut, self.status, self.silent = content, ranges, cut, status, silent
-        self.requested_ranges = []
-        self.address = f"http://127.0.0.1:{self.server_port}/"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.send_response(self.server.status or 200)
-        self.end_headers()
-
-    def do_GET(self):
-        server, requested = self.server, self.headers.get("Range")
-        server.requested_ranges.append(requested)
-        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and server.ranges else 0
-        body, status = server.content[start:], server.status or (206 if start else 200)
-        if start and not body:
-            body, status = b"", 416
-        self.send_response(status)
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
-        if not server.silent:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: server.cut])
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def mirror():
-    """Start mirrors that are stopped at the end of the test."""
-    started = []
-
-    def start(**failings):
-        server = Mirror(**failings)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        started.append((server, thread))
-        return server
-
-    yield start
-    for server, thread in started:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
-
-
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}/"
-
-
-def small(*mirrors, name="small"):
-    file = StoredFile(NAME, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
-    addresses = tuple(m if isinstance(m, str) else m.address for m in mirrors)
-    return Entry(name, "a small set", lambda folder: read_path(find_spelling(folder, NAME)), (file,), addresses)
-
-
-def by_md5(*mirrors):
-    """Return the small set as if only the MD5 of its packed file were published."""
-    file = StoredFile(NAME, "", len(PACKED), hashlib.md5(PACKED).hexdigest())
-    return replace(small(*mirrors), files=(file,))
-
-
-def part(machine, content):
-    folder = machine / "cache" / "small"
-    folder.mkdir(parents=True)
-    (folder / f"{NAME}.part").write_bytes(content)
-
-
-def files(folder):
-    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
-
-
-def refusal(call, *args, **kwargs):
-    with pytest.raises(UserError) as caught:
-        call(*args, **kwargs)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-# Download
-
-
-@pytest.mark.parametrize("silent", [False, True])
-def test_a_download_is_complete_and_reports_progress(mirror, machine, silent):
-    told = []
-    folder = fetch(small(mirror(silent=silent)), report=lambda *news: told.append(news))
-    assert (folder / NAME).read_bytes() == PACKED
-    assert files(machine) == [NAME]
-    assert told[-1] == (NAME, len(PACKED), None if silent else len(PACKED))
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-
-
-def test_present_files_are_not_downloaded_again(mirror, machine):
-    server = mirror()
-    fetch(small(server), machine)
-    fetch(small(server), machine)
-    assert len(server.requested_ranges) == 1
-    assert (machine / NAME).is_file()
-
-
-def test_a_partial_download_is_resumed(mirror, machine):
-    part(machine, PACKED[:HALF])
-    server, told = mirror(), []
-    folder = fetch(small(server), report=lambda *news: told.append(news))
-    assert (folder / NAME).read_bytes() == PACKED
-    assert server.requested_ranges == [f"bytes={HALF}-"]
-    assert told[-1] == (NAME, len(PACKED), len(PACKED))
-
-
-@pytest.mark.parametrize(
-    ("there", "failing", "requests"),
-    [
-        (PACKED[:HALF], {"ranges": False}, 1),
-        (PACKED, {}, 1),
-        (PACKED + b"more", {}, 2),
-        (b"x" * HALF, {}, 2),
-        (b"x" * (2 * len(PACKED)), {}, 2),
-    ],
-    ids=["ranges ignored", "already whole", "too long", "of another file", "far too long"],
-)
-def test_no_partial_download_prevents_success_with_a_good_mirror(mirror, machine, there, failing, requests):
-    part(machine, there)
-    server, told = mirror(**failing), []
-    folder = fetch(small(server), report=lambda *news: told.append(news))
-    assert (folder / NAME).read_bytes() == PACKED
-    assert len(server.requested_ranges) == requests
-    assert told[-1:] in ([], [(NAME, len(PACKED), len(PACKED))])
-    assert files(machine) == [NAME]
-
-
-def test_a_download_cut_short_is_resumed_at_the_next_mirror(mirror):
-    first, second = mirror(cut=HALF), mirror()
-    folder = fetch(small(first, second))
-    assert second.requested_ranges == [f"bytes={HALF}-"]
-    assert (folder / NAME).read_bytes() == PACKED
-
-
-@pytest.mark.parametrize(
-    "failing",
-    [
-        {"content": gzip.compress(CONTENT[:-1] + b"?")},
-        {"content": b"<html>log in to the network</html>"},
-        {"content": bytes(10 * len(CONTENT))},
-        {"status": 404},
-        {"status": 503},
-        {"cut": 100, "silent": True},
-    ],
-)
-def test_after_a_failing_mirror_the_next_is_tried(mirror, machine, failing):
-    second = mirror()
-    folder = fetch(small(mirror(**failing), closed_port(), second))
-    assert (folder / NAME).read_bytes() == PACKED
-    assert files(machine) == [NAME]
-
-
-def test_when_all_mirrors_fail_the_message_names_each_and_no_complete_file_is_left(mirror, machine):
-    flood = mirror(content=bytes(10 * len(CONTENT)))
-    mirrors = mirror(content=b"wrong"), flood, mirror(status=404), closed_port(), mirror(cut=HALF)
-    message = refusal(fetch, small(*mirrors))
-    for word in (
-        NAME,
-        "wrong checksum",
-        "sends more",
-        "HTTP 404",
-        "refused",
-        f"stopped after {HALF:,}",
-        "GANFORGE_DATA",
-        "--data",
-    ):
-        assert word in message
-    assert files(machine) == [f"{NAME}.part"]
-    assert find(small()) is None
-
-
-def test_a_mirror_without_an_answer_times_out(machine, monkeypatch):
-    monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        assert "timed out" in refusal(fetch, small(f"http://127.0.0.1:{mute.getsockname()[1]}/"))
-
-
-def test_offline_no_request_is_sent(mirror, monkeypatch):
-    monkeypatch.setenv("GANFORGE_OFFLINE", "1")
-    server = mirror()
-    assert "GANFORGE_OFFLINE" in refusal(fetch, small(server))
-    assert server.requested_ranges == []
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_named(mirror, machine):
-    machine.chmod(0o500)
-    assert "cannot be written" in refusal(fetch, small(mirror()))
-
-
-def test_a_cache_that_is_a_file_is_named(mirror, machine):
-    (machine / "cache").write_text("no folder")
-    assert str(machine / "cache") in refusal(fetch, small(mirror()))
-
-
-def test_digits_need_no_download():
-    assert "no download" in refusal(fetch, "digits")
-
-
-@pytest.mark.parametrize("there", [b"", PACKED[:HALF], PACKED, b"x" * HALF])
-def test_a_file_with_an_md5_is_downloaded_and_resumed(mirror, machine, there):
-    part(machine, there)
-    first, second = mirror(cut=HALF // 2), mirror()
-    folder = fetch(by_md5(first, second))
-    assert (folder / NAME).read_bytes() == PACKED
-    assert files(machine) == [NAME]
-    assert (machine / "cache" / "small" / f"{NAME}.part").exists() is False
-
-
-@pytest.mark.parametrize("content", [gzip.compress(CONTENT, 1, mtime=1), CONTENT, b"wrong"])
-def test_a_file_with_another_md5_is_refused(mirror, machine, content):
-    assert "wrong checksum" in refusal(fetch, by_md5(mirror(content=content)))
-    assert files(machine) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "form", "read", "content"),
-    [
-        ("emnist-letters", SMALL_LETTERS, read_letters, zipped(letter_members().items())),
-        ("cifar10", SMALL_CIFAR10, read_cifar10, tarred(cifar10_members().items())),
-    ],
-)
-def test_an_archive_is_downloaded_and_read_in_place(mirror, machine, name, form, read, content):
-    entry, server = ENTRIES[name], mirror(content=content)
-    file = StoredFile(entry.files[0].name, "", len(content), hashlib.md5(content).hexdigest())
-    entry = replace(entry, read=partial(read, form), files=(file,), mirrors=(server.address,))
-    assert load(entry).origin.startswith("downloaded to the cache")
-    splits = load(entry)
-    assert splits.origin == f"found in the cache ({machine / 'cache' / name})"
-    assert (len(splits.test), splits.test.class_names, splits.test.shape) == (form.counts[1], form.classes, form.shape)
-    assert files(machine) == [file.name] and len(server.requested_ranges) == 1
 
 
 # On this machine
 
 
 def test_data_is_found_in_ganforge_data_first_then_in_the_cache(mirror, machine, monkeypatch):
-    given, entry = machine / "given", small(mirror())
-    (given / "small").mkdir(parents=True)
+    data_folder, entry = machine / "data_folder", small(mirror())
+    (data_folder / "small").mkdir(parents=True)
     assert find(entry) is None
     assert load(entry).origin.startswith("downloaded to the cache")
     assert load(entry).origin.startswith("found in the cache")
-    monkeypatch.setenv("GANFORGE_DATA", str(given))
+    monkeypatch.setenv("GANFORGE_DATA", str(data_folder))
     assert load(entry).origin.startswith("found in the cache")
-    (given / NAME).write_bytes(PACKED)
-    assert find(entry) == given
-    (given / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT)
-    assert find(entry) == given / "small"
+    (data_folder / NAME).write_bytes(PACKED)
+    assert find(entry) == data_folder
+    (data_folder / "small" / NAME.removesuffix(".gz")).write_bytes(CONTENT)
+    assert find(entry) == data_folder / "small"
     assert load(entry).origin.startswith("found in $GANFORGE_DATA")
 
 
@@ -340,9 +73,9 @@ def test_a_ganforge_data_that_does_not_exist_is_refused(machine, monkeypatch):
 
 
 def test_names_tell_which_data_sets_are_on_the_machine(monkeypatch, machine):
-    here = {entry.name: entry.here for entry in names()}
-    assert here.pop("digits")
-    assert here == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
+    available = {entry.name: entry.here for entry in names()}
+    assert available.pop("digits")
+    assert available == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
 
 
 # Auto

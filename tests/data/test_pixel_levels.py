@@ -15,7 +15,7 @@ NOISE = np.random.default_rng(0).random((40, 8, 8))
 
 
 @pytest.mark.parametrize(
-    ("kind", "low", "high", "levels", "said"),
+    ("kind", "low", "high", "levels", "words"),
     [
         ("b", 0, 1, (0, 1), ""),
         ("u", 0, 255, (0, 255), ""),
@@ -31,10 +31,10 @@ NOISE = np.random.default_rng(0).random((40, 8, 8))
         ("u", 0, 65535, (0, 65535), "read as 16 bits"),
     ],
 )
-def test_levels_follow_type_and_range(kind, low, high, levels, said):
+def test_levels_follow_type_and_range(kind, low, high, levels, words):
     chosen, note = choose_levels(kind, low, high, None)
     assert chosen == Levels(*levels)
-    assert (said in note) if said else note == ""
+    assert (words in note) if words else note == ""
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_twelve_bits_and_0_to_16_are_read_with_levels(tmp_path):
 
 def test_warnings_are_shown_before_training(tmp_path):
     masks = (NOISE > 0.5).astype(np.uint8)
-    said = "\n".join(lines_before_work(load(save(tmp_path, masks))))
-    assert "warning: pixels range from 0 to 1, probably 0/1 pixels; --levels 0,1" in said
-    assert "no labels" not in said
-    said = "\n".join(lines_before_work(load(save(tmp_path, np.rint(NOISE * 16)))))
-    assert "nearly black; --levels 0,16 if 16 is white" in said
-    said = "\n".join(lines_before_work(load(save(tmp_path, NOISE - 0.5))))
-    assert "note: pixels range from -0.49" in said and "read as -1..1" in said
+    lines = "\n".join(lines_before_work(load(save(tmp_path, masks))))
+    assert "warning: pixels range from 0 to 1, probably 0/1 pixels; --levels 0,1" in lines
+    assert "no labels" not in lines
+    lines = "\n".join(lines_before_work(load(save(tmp_path, np.rint(NOISE * 16)))))
+    assert "nearly black; --levels 0,16 if 16 is white" in lines
+    lines = "\n".join(lines_before_work(load(save(tmp_path, NOISE - 0.5))))
+    assert "note: pixels range from -0.49" in lines and "read as -1..1" in lines
     whole, notes = load_whole(save(tmp_path, masks))
     assert "0/1 pixels" in "\n".join(lines_on_images(whole, notes))
 

@@ -16,25 +16,25 @@ def three_kinds(count=60):
 
 def test_similar_images_share_a_cluster():
     images, kinds = three_kinds()
-    found = with_kmeans_labels(images, 3)
-    assert found.images is images.images and found.name == images.name and len(found.class_names) == 3
-    together = found.labels[:, None] == found.labels
+    labelled = with_kmeans_labels(images, 3)
+    assert labelled.images is images.images and labelled.name == images.name and len(labelled.class_names) == 3
+    together = labelled.labels[:, None] == labelled.labels
     assert torch.equal(together, kinds[:, None] == kinds)
-    assert torch.equal(with_kmeans_labels(images, 3).labels, found.labels)
-    assert torch.allclose(class_frequencies(found.labels, 3), torch.full((3,), 1 / 3))
+    assert torch.equal(with_kmeans_labels(images, 3).labels, labelled.labels)
+    assert torch.allclose(class_frequencies(labelled.labels, 3), torch.full((3,), 1 / 3))
 
 
 def test_clusters_depend_on_colours_and_not_on_labels():
     colours = torch.zeros(20, 3, 9, 9, dtype=torch.uint8)
     colours[::2, 0], colours[1::2, 2] = 200, 200
-    found = with_kmeans_labels(ImageSet(colours, torch.arange(20) // 10, ("first", "last")), 2)
-    assert len(found.labels[::2].unique()) == len(found.labels[1::2].unique()) == 1
-    assert found.labels[0] != found.labels[1]
+    labelled = with_kmeans_labels(ImageSet(colours, torch.arange(20) // 10, ("first", "last")), 2)
+    assert len(labelled.labels[::2].unique()) == len(labelled.labels[1::2].unique()) == 1
+    assert labelled.labels[0] != labelled.labels[1]
 
 
 def test_identical_images_leave_clusters_empty():
     images = torch.zeros(30, 1, 8, 8, dtype=torch.uint8)
     images[::3] = 255
-    found = with_kmeans_labels(ImageSet(images, torch.full((30,), -1)), 5)
-    part = class_frequencies(found.labels, 5)
+    labelled = with_kmeans_labels(ImageSet(images, torch.full((30,), -1)), 5)
+    part = class_frequencies(labelled.labels, 5)
     assert sorted(part[part > 0].tolist()) == [torch.tensor(1 / 3).item(), torch.tensor(2 / 3).item()]

@@ -40,10 +40,10 @@ def test_every_order_of_classes_gives_stratified_parts(order, has_test):
     assert counts(cut.validation, 10) == [10 if has_test else 12] * 10
     assert counts(cut.train, 10) == [110 if has_test else 96] * 10
     assert counts(cut.test, 10) == [2 if has_test else 12] * 10
-    seen = torch.cat(
+    pixels = torch.cat(
         [part.images[:, 0, 0, :2] for part in (cut.train, cut.validation) + (() if has_test else (cut.test,))]
     )
-    assert len(seen) == 1200
+    assert len(pixels) == 1200
     assert cut.validation.labels.diff().ne(0).sum() > 20  # shuffled, because the first few represent the whole part
 
 

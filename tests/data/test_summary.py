@@ -15,9 +15,9 @@ TEN = tuple("abcdefghij")
 def splits(images=NOISE, labels=None, names=TEN, test=None):
     labels = torch.arange(len(images)) % len(names) if labels is None else torch.as_tensor(labels)
     train = ImageSet(images, labels, names, "noise")
-    held = 255 - NOISE[:50] if test is None else test
-    held = ImageSet(held, torch.full((len(held),), -1), names)
-    return Splits(train, held, held, "made up")
+    other = 255 - NOISE[:50] if test is None else test
+    other = ImageSet(other, torch.full((len(other),), -1), names)
+    return Splits(train, other, other, "made up")
 
 
 def test_a_good_set_has_no_warnings():
@@ -55,7 +55,7 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
 
 
 @pytest.mark.parametrize(
-    ("it", "words"),
+    ("data", "words"),
     [
         (splits(NOISE[:999]), ["only 999 training images"]),
         (splits(changed(lambda x: x[:30].copy_(x[30:60]))), ["30 of 2,000 images are exact copies"]),
@@ -72,8 +72,8 @@ SCARCE = [n % 9 if n != 0 else 9 for n in range(2000)]
         (splits(labels=[0] * 2000), ["one class (a)", "no training image of classes b, c"]),
     ],
 )
-def test_each_problem_gives_its_warning_only(it, words):
-    warnings = summarise(it).warnings
+def test_each_problem_gives_its_warning_only(data, words):
+    warnings = summarise(data).warnings
     assert len(warnings) == len(words)
     for warning, word in zip(warnings, words, strict=True):
         assert word in warning

@@ -55,7 +55,7 @@ def test_points_are_not_scaled_and_an_epoch_has_each_once():
     epoch = torch.cat([batches[k].images for k in range(3)])
     assert epoch.shape == (60, 2, 1, 1)
     assert sorted(epoch.flatten(1).tolist()) == sorted(data.points.tolist())
-    assert batches[0].labels is None
+    assert batches[0].condition is None
 
 
 def test_a_stack_has_its_digits_as_channels_and_their_number_as_mode():
@@ -71,12 +71,12 @@ def test_a_stack_has_its_digits_as_channels_and_their_number_as_mode():
 
 def test_drawn_stacks_are_a_fixed_set():
     every = Stacks(ten_digits())
-    kept = every.some(500, seed=1)
-    assert len(kept) == 500
-    assert torch.equal(kept.labels, kept.chosen)
-    assert torch.equal(kept.labels, every.some(500, seed=1).labels)
-    assert not torch.equal(kept.labels, every.some(500, seed=2).labels)
-    assert torch.equal(mode_number(kept.gather(torch.arange(500))[:, :, 0, 0].long()), kept.labels)
+    subset = every.some(500, seed=1)
+    assert len(subset) == 500
+    assert torch.equal(subset.labels, subset.chosen)
+    assert torch.equal(subset.labels, every.some(500, seed=1).labels)
+    assert not torch.equal(subset.labels, every.some(500, seed=2).labels)
+    assert torch.equal(mode_number(subset.gather(torch.arange(500))[:, :, 0, 0].long()), subset.labels)
 
 
 def test_a_fixed_order_is_the_same_every_epoch():
@@ -104,8 +104,8 @@ def test_the_reverse_kl_of_real_stacks_matches_the_known_value():
     splits = load("mnist", images="all")
     stacks = Stacks(splits.train.concat(splits.test))
     assert len(stacks.digits) == 70_000
-    found = [mode_coverage(stacks.some(26_000, seed).labels, 1000) for seed in range(10)]
-    assert all(coverage.modes == 1000 for coverage in found)
-    assert sum(coverage.reverse_kl for coverage in found) / 10 == pytest.approx(0.0236, abs=0.0005)
+    coverages = [mode_coverage(stacks.some(26_000, seed).labels, 1000) for seed in range(10)]
+    assert all(coverage.modes == 1000 for coverage in coverages)
+    assert sum(coverage.reverse_kl for coverage in coverages) / 10 == pytest.approx(0.0236, abs=0.0005)
     even = [mode_coverage(Stacks(ten_digits()).some(26_000, seed).labels, 1000).reverse_kl for seed in range(10)]
     assert sum(even) / 10 == pytest.approx(0.0194, abs=0.0005)

@@ -1,8 +1,17 @@
 import pytest
 
-from ganforge.diagnosis.findings import find
+from ganforge.diagnosis import findings
+from ganforge.diagnosis.findings import Finding
+from ganforge.experiment.verdict import Verdict
+from ganforge.metrics.measurement import Measurement
 
 HEALTHY = {
+    "judge": "digits-1",
+    "judge_hash": "b2",
+    "n_fake": 10_000,
+    "n_real": 10_000,
+    "n_real_reference": 10_000,
+    "class_spread": [0.9] * 10,
     "noun": "digit",
     "class_names": list("0123456789"),
     "class_shares": [0.095] * 10,
@@ -16,12 +25,16 @@ HEALTHY = {
     "label_agreement": None,
     "class_agreement": None,
     "class_recall": [0.9] * 10,
-    "class_recall_floor": [0.93] * 10,
+    "class_recall_real_reference": [0.93] * 10,
     "frechet_distance": 0.3,
-    "frechet_floor": 0.1,
+    "frechet_real_reference": 0.1,
 }
 EVEN = [{"epoch": 20.0, "discriminator_loss": 1.2, "generator_loss": 0.9, "d_real": 0.6, "d_fake": 0.4}] * 10
 LOST = [{"epoch": 20.0, "discriminator_loss": 0.0001, "generator_loss": 11.0, "d_real": 1.0, "d_fake": 1e-5}] * 10
+
+
+def find(measured, log):
+    return findings.find(Measurement(**measured), log)
 
 
 def names(log=EVEN, **changes):
@@ -42,7 +55,7 @@ def test_healthy_needs_all_classes_and_a_small_distance_or_the_text_names_what_i
     assert two.name == "learning" and "digits 0, 1 are rarely drawn" in two.text and "Fréchet" not in two.text
     (one,) = find({**HEALTHY, "class_shares": at(4, 0.02, 0.1), "classes_present": 9, "frechet_distance": 0.51}, EVEN)
     assert "digit 4 is rarely drawn; the Fréchet distance is 5.1 times" in one.text
-    for unknown in ({"frechet_distance": None}, {"frechet_floor": None}):
+    for unknown in ({"frechet_distance": None}, {"frechet_real_reference": None}):
         assert "too few real images for a Fréchet distance" in find({**HEALTHY, **unknown}, EVEN)[0].text
         assert names(**unknown) == ["learning"]
 
@@ -60,9 +73,9 @@ def test_healthy_needs_all_classes_and_a_small_distance_or_the_text_names_what_i
     ],
 )
 def test_each_defect_has_its_finding(changes, name, words):
-    findings = find({**HEALTHY, **changes}, EVEN)
-    assert [f.name for f in findings] == [name]
-    assert words in findings[0].text
+    found = find({**HEALTHY, **changes}, EVEN)
+    assert [finding.name for finding in found] == [name]
+    assert words in found[0].text
 
 
 def test_discriminator_won_is_found_only_if_d_outputs_are_logged():
@@ -149,7 +162,7 @@ def test_few_handwritings_needs_recall_values_and_no_graver_finding():
     few = {"class_recall": [0.0] * 10}
     assert names(**few, within_class_spread=0.2) == ["narrow"]
     assert names(**few, confident=0.3) == ["not-yet-readable"]
-    assert names(class_recall=[None] * 10) == names(**few, class_recall_floor=[None] * 10) == ["healthy"]
+    assert names(class_recall=[None] * 10) == names(**few, class_recall_real_reference=[None] * 10) == ["healthy"]
     assert names(class_recall=at(4, 0.0), class_agreement=at(4, 0.2)) == ["healthy"], (
         "asked for 4 it draws another digit"
     )
@@ -162,7 +175,7 @@ def test_data_other_than_digits_are_described_as_classes_by_name():
     fours = {
         "real_class_shares": [0.25] * 4,
         "class_recall": [0.1, 0.9, 0.9, 0.9],
-        "class_recall_floor": [0.9] * 4,
+        "class_recall_real_reference": [0.9] * 4,
         "classes_present": 2,
     }
     found = find({**HEALTHY, **animals, **fours, "label_agreement": 0.25}, EVEN)
@@ -211,3 +224,16 @@ def test_posterior_collapse_is_reported_before_its_consequences():
 def test_runs_without_discriminator_get_no_remedy_for_one():
     (found,) = find({**HEALTHY, "within_class_spread": 0.01}, DRAWN)
     assert found.name == "mode-collapse" and "discriminator" not in found.remedy
+
+
+def test_a_new_finding_is_a_function_and_its_name_in_checks(monkeypatch):
+    def seldom_sure(measured, log):
+        return Finding("seldom-sure", 1, "the judge is seldom sure", "train") if measured.confident < 0.9 else None
+
+    monkeypatch.setattr(findings, "CHECKS", (*findings.CHECKS, seldom_sure))
+    assert names() == ["healthy"]
+    assert names(confident=0.8) == ["seldom-sure"]
+    assert names(confident=0.8, label_agreement=0.11) == ["label-ignored", "seldom-sure"]
+    assert names(confident=0.8, total_spread=0.001) == ["mode-collapse"]  # which explains the rest
+    verdict = Verdict(measured=None, findings=tuple(find({**HEALTHY, "confident": 0.8}, EVEN)))
+    assert verdict.words == "the judge is seldom sure. Try: train"

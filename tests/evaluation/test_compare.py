@@ -4,7 +4,7 @@ import pytest
 
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group, compare, comparison_rows, distance_to_ideal
-from ganforge.evaluation.metric_table import METRICS, Figure
+from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
 from ganforge.metrics.intervals import Interval
@@ -14,7 +14,7 @@ PROTOCOL = Protocol("digits-1", "a" * 64, "mnist", "b" * 64, "test", 1000)
 
 def group(name, *values, figure="frechet_distance", protocol=PROTOCOL):
     def evaluation(value):
-        return Evaluation(name, protocol, (Figure(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
+        return Evaluation(name, protocol, (MetricValue(figure, value, Interval(value, value), 0.2, 90.0, 1000),))
 
     return Group(name, tuple(evaluation(value) for value in values))
 
@@ -36,8 +36,8 @@ def test_fewer_than_three_seeds_give_no_verdict():
 
 def test_every_metric_has_an_ideal():
     assert set(kind.better for kind in METRICS.values()) == {"low", "high", "1", "half"}
-    assert distance_to_ideal("class_spread", 1.2) == pytest.approx(distance_to_ideal("class_spread", 0.8))
-    assert distance_to_ideal("copying", 0.9) > distance_to_ideal("copying", 0.5)
+    assert distance_to_ideal("1", 1.2) == pytest.approx(distance_to_ideal("1", 0.8))
+    assert distance_to_ideal("half", 0.9) > distance_to_ideal("half", 0.5)
     agreement = verdict(
         group("a", 0.9, 0.91, 0.92, figure="label_agreement"), group("b", 0.99, 0.98, 0.985, figure="label_agreement")
     )
@@ -45,12 +45,12 @@ def test_every_metric_has_an_ideal():
 
 
 def test_mean_deviation_and_worst_seed():
-    found = compare([group("a", 1.0, 3.0), group("b", 2.0)])[0]
-    one, other = found.summaries
+    comparison = compare([group("a", 1.0, 3.0), group("b", 2.0)])[0]
+    one, other = comparison.summaries
     assert (one.mean, one.worst, one.seeds) == (2.0, 3.0, 2)
     assert one.sd == pytest.approx(2**0.5)
     assert other.sd is None
-    row = comparison_rows([found])[0]
+    row = comparison_rows([comparison])[0]
     assert row[:3] == ("Fréchet distance", "2 ± 1.41 (3)", "2")
 
 

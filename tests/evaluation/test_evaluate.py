@@ -1,4 +1,4 @@
-"""Digits with known defects change the metrics that must detect them; real digits are at the floor."""
+"""Digits with known defects change the metrics that must detect them; real digits measure like other reals."""
 
 import json
 from functools import cache
@@ -14,7 +14,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.features import FeatureExtractor
-from ganforge.evaluation.metric_table import copying_figures
+from ganforge.evaluation.metric_table import copying_metrics
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.judge.shipped import load_judge
 
@@ -49,8 +49,8 @@ def changed(images=None, labels=None):
 def test_copies_are_found_despite_rounding_of_the_features():
     train = torch.rand(300, 8, generator=torch.Generator().manual_seed(0))
     again = train[:250] * (1 + 1e-6 * torch.rand(250, 8, generator=torch.Generator().manual_seed(1)))
-    assert copying_figures(train, train[:50] + 0.1, again)["copies"][0] == 1
-    assert copying_figures(train, train[:50] + 0.1, train[:250] + 1e-2)["copies"][0] == 0
+    assert copying_metrics(train, train[:50] + 0.1, again)["copies"][0] == 1
+    assert copying_metrics(train, train[:50] + 0.1, train[:250] + 1e-2)["copies"][0] == 0
 
 
 def blurred():
@@ -63,8 +63,8 @@ def shuffled():
 
 
 def without_fours():
-    kept = mnist().validation
-    return kept.select(torch.nonzero(kept.labels != 4).flatten()[:N])
+    images = mnist().validation
+    return images.select(torch.nonzero(images.labels != 4).flatten()[:N])
 
 
 def half_collapsed():
@@ -97,29 +97,29 @@ DEFECTS = {
 }
 
 
-def distance_from_floor(figure, floor=None):
-    """Return the distance of a metric from its floor, in half-widths of its interval."""
-    floor = figure.floor if floor is None else floor
-    return abs(figure.value - floor) / max(figure.interval.high - figure.value, figure.value - figure.interval.low)
+def distance_from_reference(figure, reference=None):
+    """Return the distance of a metric from its reference, in half-widths of its interval."""
+    reference = figure.real_reference if reference is None else reference
+    return abs(figure.value - reference) / max(figure.interval.high - figure.value, figure.value - figure.interval.low)
 
 
 @pytest.fixture(scope="module")
 def real_evaluation(evaluator) -> Evaluation:
-    return evaluator.measure(real(), "real digits")
+    return evaluator.evaluate(real(), "real digits")
 
 
 @pytest.mark.slow
-def test_real_digits_are_at_the_floor(real_evaluation):
-    names = {figure.name for figure in real_evaluation.figures}
+def test_real_digits_measure_like_other_reals(real_evaluation):
+    names = {figure.name for figure in real_evaluation.metrics}
     assert {"frechet_distance", "recall", "coverage", "class_spread", "label_agreement", "copying", "copies"} <= names
     assert not {"swap_changed", "train_on_generated"} & names  # no generator for the label swap, not --slow
-    for figure in real_evaluation.figures:
+    for figure in real_evaluation.metrics:
         if figure.interval:
             assert figure.interval.low <= figure.value <= figure.interval.high, figure.name
-    assert real_evaluation["frechet_distance"].value < 1.3 * real_evaluation["frechet_distance"].floor
+    assert real_evaluation["frechet_distance"].value < 1.3 * real_evaluation["frechet_distance"].real_reference
     for name in ("precision", "density", "recall", "coverage", "class_spread", "confident"):
         figure = real_evaluation[name]
-        assert figure.value == pytest.approx(figure.floor, rel=0.13), name
+        assert figure.value == pytest.approx(figure.real_reference, rel=0.13), name
     assert real_evaluation["label_agreement"].value > 0.99
     assert real_evaluation["classes_present"].value == 10
     assert 0.4 < real_evaluation["copying"].value < 0.6
@@ -130,9 +130,9 @@ def test_real_digits_are_at_the_floor(real_evaluation):
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_changes_the_metrics_that_must_detect_it(evaluator, real_evaluation, name):
     make, expected = DEFECTS[name]
-    evaluation = evaluator.measure(make(), name)
+    evaluation = evaluator.evaluate(make(), name)
     for figure, times in expected.items():
-        # compared with healthy digits: labels and copies have no floor among training images
+        # compared with healthy digits: labels and copies have no reference among training images
         healthy = real_evaluation[figure].value
         interval = evaluation[figure].interval
         half = max(interval.high - evaluation[figure].value, evaluation[figure].value - interval.low, 1e-4)
@@ -154,21 +154,21 @@ def test_an_evaluation_survives_json(real_evaluation):
     assert again.protocol.id == real_evaluation.protocol.id
 
 
-def test_ceilings_are_worst_cases(real_evaluation):
+def test_worst_case_fakes_have_bad_values(real_evaluation):
     """For noise, one image per class, and training images instead of the fakes."""
     for name, worse in (
-        ("frechet_distance", lambda f: f.ceiling > 50 * f.floor),
-        ("confident", lambda f: f.ceiling < 0.05 < f.floor),
-        ("recall", lambda f: f.ceiling < 0.1 < f.floor),
-        ("class_spread", lambda f: f.ceiling < 0.05),
-        ("copies", lambda f: f.ceiling == 1),
+        ("frechet_distance", lambda f: f.worst_case > 50 * f.real_reference),
+        ("confident", lambda f: f.worst_case < 0.05 < f.real_reference),
+        ("recall", lambda f: f.worst_case < 0.1 < f.real_reference),
+        ("class_spread", lambda f: f.worst_case < 0.05),
+        ("copies", lambda f: f.worst_case == 1),
     ):
         assert worse(real_evaluation[name]), real_evaluation[name]
 
 
 @pytest.mark.slow
 def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(tmp_path):
-    changes = ["generator.filters=8", "discriminator.filters=8", "precision=fp32"]
+    changes = ["generator.filters=8", "discriminator.filters=8", "run.precision=fp32"]
     run = ganforge.train("forge-1", data="digits", steps=3, changes=changes, out="run")
     evaluation = ganforge.evaluate(run.folder)
     assert evaluation["swap_changed"].value < 0.2  # no training in three steps
@@ -187,8 +187,8 @@ def test_evaluate_accepts_arrays_and_a_users_extractor():
 
     evaluation = ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="mnist", extractor=halves)
     assert evaluation.protocol.judge.endswith("halves")
-    assert {"frechet_distance", "recall"} <= {figure.name for figure in evaluation.figures}
-    assert not {"class_spread", "label_agreement"} & {figure.name for figure in evaluation.figures}
+    assert {"frechet_distance", "recall"} <= {figure.name for figure in evaluation.metrics}
+    assert not {"class_spread", "label_agreement"} & {figure.name for figure in evaluation.metrics}
 
     def broken(images):
         return np.full((len(images), 3), np.nan)
@@ -198,15 +198,15 @@ def test_evaluate_accepts_arrays_and_a_users_extractor():
 
 
 @pytest.mark.slow
-def test_slow_metrics_of_real_digits_are_near_the_floor(evaluator, monkeypatch):
+def test_slow_metrics_of_real_digits_are_near_other_reals(evaluator, monkeypatch):
     import ganforge.evaluation.downstream as downstream
 
     monkeypatch.setattr(
         downstream, "downstream_accuracy", lambda a, b, f=downstream.downstream_accuracy: f(a, b, epochs=2)
     )
     monkeypatch.setattr("ganforge.evaluation.evaluator.downstream_accuracy", downstream.downstream_accuracy)
-    evaluation = evaluator.measure(real(), "real digits", slow=True)
+    evaluation = evaluator.evaluate(real(), "real digits", slow=True)
     for name in ("train_on_generated", "test_on_generated"):
         figure = evaluation[name]
-        assert figure.value > 0.8 and abs(figure.value - figure.floor) < 0.08
-        assert figure.ceiling < 0.4
+        assert figure.value > 0.8 and abs(figure.value - figure.real_reference) < 0.08
+        assert figure.worst_case < 0.4

@@ -104,7 +104,7 @@ print(identity_of(C()))
 
 
 def test_the_identity_is_the_same_in_every_process():
-    told = {
+    identities = {
         subprocess.run(
             [sys.executable, "-c", SCRIPT],
             env={**os.environ, "PYTHONHASHSEED": seed},
@@ -114,7 +114,7 @@ def test_the_identity_is_the_same_in_every_process():
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(told) == 1 and len(told.pop().strip()) == 64
+    assert len(identities) == 1 and len(identities.pop().strip()) == 64
 
 
 def test_unidentified_extractors_never_have_equal_hashes(tmp_path):
@@ -123,9 +123,9 @@ def test_unidentified_extractors_never_have_equal_hashes(tmp_path):
         def look(x):
             return (file, x)
 
-        for held in (file, iter([1]), (x for x in "ab"), threading.Lock()):
+        for value in (file, iter([1]), (x for x in "ab"), threading.Lock()):
             with pytest.raises(Unidentified):
-                identity_of(partial(look, held))
+                identity_of(partial(look, value))
         one, other = FeatureExtractor(extractor=look), FeatureExtractor(extractor=look)
     assert one.hash != other.hash
     assert "compare with no other evaluation" in one.note

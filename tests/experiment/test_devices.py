@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import ganforge
-from ganforge.benchmarks.mode_coverage import benchmark
+from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
@@ -13,12 +14,12 @@ from ganforge.training.noise import NoiseSource
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 DEVICES = ["cpu", CUDA]
 SMALL = {
-    "vanilla": ["generator.hidden=[16]", "discriminator.hidden=[16]", "ema_half_life=100"],
-    "forge-1": ["generator.filters=4", "discriminator.filters=4", "precision=bf16"],
-    "dcgan": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
-    "infogan-iic": ["generator.filters=4", "discriminator.filters=4", "precision=fp32"],
-    "semi-supervised-iic": ["generator.filters=4", "discriminator.filters=4", "data.labels=8", "precision=fp32"],
-    "semi-supervised": ["data.labels=8", "precision=fp32"],
+    "vanilla": ["generator.hidden=[16]", "discriminator.hidden=[16]", "averaging.half_life=100"],
+    "forge-1": ["generator.filters=4", "discriminator.filters=4", "run.precision=bf16"],
+    "dcgan": ["generator.filters=4", "discriminator.filters=4", "run.precision=fp32"],
+    "infogan-iic": ["generator.filters=4", "discriminator.filters=4", "run.precision=fp32"],
+    "semi-supervised-iic": ["generator.filters=4", "discriminator.filters=4", "data.labels=8", "run.precision=fp32"],
+    "semi-supervised": ["data.labels=8", "run.precision=fp32"],
 }
 
 
@@ -40,7 +41,7 @@ def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
     ganforge.train(name, data=bars_file, out="straight", steps=6, changes=changes, device=device)
     ganforge.train(name, data=bars_file, out="stopped", steps=3, changes=changes, device=device)
     ganforge.resume("stopped", steps=6)
-    assert load_recipe("straight/recipe.toml").device == device
+    assert load_recipe("straight/recipe.toml").run.device == device
     close(weights("straight"), weights("stopped"), device)
     generator = ganforge.load("straight")  # on the CPU, whatever the training device
     pictures = generator.sample(5)
@@ -60,6 +61,7 @@ def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_points_of_several_seeds_at_once(device):
-    small = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", f"device={device}"]
-    report = benchmark("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
+    small = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", f"run.device={device}"]
+    options = BenchmarkOptions("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
+    report = run_mode_coverage(options)
     assert [result["device"] for result in report.results] == [device, device]

@@ -5,14 +5,14 @@ import pytest
 import ganforge
 from ganforge.data.load import load
 from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.hooks import save_state
+from ganforge.experiment.trainer import save_state
 from ganforge.recipes.reading import built_in, load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
-from ganforge.training.rules import rule_of
+from ganforge.training.step_function import step_function
 
-CHANGES = ["batch_size=8", "checkpoint_seconds=0.02", "device=cpu"]
+CHANGES = ["batch_size=8", "run.checkpoint_seconds=0.02", "run.device=cpu"]
 
 
 def changes_for(name):
@@ -30,7 +30,7 @@ def changes_for(name):
         small.append("data.labels=8")
     if recipe.data.clusters:
         small.append("data.clusters=3")
-    precision = ["precision=bf16"] if recipe.precision == "auto" else []
+    precision = ["run.precision=bf16"] if recipe.run.precision == "auto" else []
     return [*CHANGES, *small, *precision]
 
 
@@ -57,9 +57,9 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     experiment = Experiment(recipe, load(bars_file, images=recipe.data.images), RunFolder("bare"), 0)
     state = experiment.new_state()
     stop = lambda state: state.step >= 14  # noqa: E731
-    loop.train(state, rule_of(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
+    loop.train(state, step_function(recipe), experiment.recipe, experiment.streams(), experiment.draws(), stop=stop)
     RunFolder("bare").create()
-    save_state(experiment, state)
+    save_state(experiment.folder.checkpoints, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == result("straight")
 
@@ -91,9 +91,9 @@ def test_the_default_is_chosen_by_the_data_and_said(bars, monkeypatch, labels, f
 
 def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
     watcher = Noting()
-    changes = [change for change in changes_for("dcgan") if not change.startswith("precision")]
+    changes = [change for change in changes_for("dcgan") if not change.startswith("run.precision")]
     ganforge.train("dcgan", data=bars_file, out="run", steps=2, changes=changes, watcher=watcher)
-    assert load_recipe("run/recipe.toml").precision in ("bf16", "fp32")
+    assert load_recipe("run/recipe.toml").run.precision in ("bf16", "fp32")
     assert any(line.startswith("precision: ") for line in watcher.said)
 
 

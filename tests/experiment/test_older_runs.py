@@ -19,6 +19,7 @@ import ganforge
 from ganforge.data.load import load
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
+from ganforge.recipes.reading import parse
 from ganforge.runs.checkpoint import read_tensors
 
 LEGACY = Path(__file__).parent.parent / "legacy"
@@ -66,13 +67,48 @@ def test_a_run_of_before_reads_its_data_as_before_and_goes_on_to_the_same_bytes(
     ganforge.resume(run, steps=12, data=tmp_path / file)
     made, note = read_tensors(run / "generator.safetensors")
     before, expected = read_tensors(LEGACY / f"{name}-at-step-12.safetensors")
-    assert note == expected and tuple(note["class_names"]) == classes
+    assert tuple(note["class_names"]) == classes
+    assert parse(note.pop("recipe"), "here") == parse(expected.pop("recipe"), "before") and note == expected
     for tensor in before:
         torch.testing.assert_close(made[tensor], before[tensor], rtol=1e-5, atol=1e-6)
     if (torch.backends.cpu.get_cpu_capability(), torch.__version__, platform.machine()) == MACHINE:
-        assert (run / "generator.safetensors").read_bytes() == (LEGACY / f"{name}-at-step-12.safetensors").read_bytes()
+        assert all(made[tensor].numpy().tobytes() == before[tensor].numpy().tobytes() for tensor in before)
     data = json.loads((run / "run.json").read_text())["data"]
     assert data["source"] == str(tmp_path / file) and "rules" not in data
+
+
+def test_a_run_of_before_shows_its_recipe_in_todays_names(tmp_path):
+    recipe = ganforge.load_recipe(LEGACY / "parts" / "recipe.toml")
+    assert recipe.averaging.half_life == 50_000 and recipe.penalties.approximate_r1.sigma == 0.1
+    assert ganforge.load(str(LEGACY / "parts")).recipe == recipe
+    assert ganforge.load("mnist").recipe.averaging.ramp == 0.05  # the generator that ships with the package
+    (tmp_path / "new.toml").write_text(recipe.to_toml())
+    assert "[averaging]\nhalf_life = 50000.0" in recipe.to_toml()
+    assert ganforge.load_recipe(tmp_path / "new.toml") == recipe
+
+
+def test_a_run_of_before_gives_its_weights_or_says_what_differs(tmp_path):
+    write_pictures(tmp_path)
+    recipe, options = LEGACY / "arrays" / "recipe.toml", {"data": tmp_path / "arrays.npz", "steps": 1}
+    with pytest.raises(UserError, match=r"generator.hidden is \[8\] there and \[9\] here"):
+        ganforge.train(recipe, start_from=LEGACY / "arrays", changes=["generator.hidden=[9]"], out="other", **options)
+    ganforge.train(recipe, start_from=LEGACY / "arrays", out="run", **options)
+
+
+def test_a_reworded_recipe_is_still_that_of_a_run(tmp_path):
+    write_pictures(tmp_path)
+    small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "run.precision='fp32'")
+    options = {"data": tmp_path / "pictures", "steps": 2, "changes": small}
+    ganforge.train_seeds("vanilla", out=tmp_path / "runs", seeds=1, **options)
+    file = tmp_path / "runs" / "seed-0" / "recipe.toml"
+    summary = ganforge.load_recipe("vanilla").summary
+    file.write_text(file.read_text().replace(summary, "worded otherwise"))
+    ganforge.train_seeds("vanilla", out=tmp_path / "runs", seeds=2, **options)
+    assert "worded otherwise" in file.read_text()
+    with pytest.raises(UserError, match="another recipe"):
+        ganforge.train_seeds(
+            "vanilla", out=tmp_path / "runs", seeds=2, **(options | {"changes": (*small, "game.unroll=1")})
+        )
 
 
 def test_todays_rules_read_the_same_data_otherwise(tmp_path):
@@ -99,7 +135,7 @@ def test_a_run_keeps_its_rules_of_reading(tmp_path):
     write_pictures(tmp_path)
     rules = ReadingRules(levels=(0, 200), colour=True, resize="10")
     assert ReadingRules.of_run(json.loads(json.dumps(rules.for_run()))) == rules
-    small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "precision='fp32'")
+    small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "run.precision='fp32'")
     options = {"data": tmp_path / "pictures", "levels": (0, 200), "colour": True, "resize": "10", "changes": small}
     ganforge.train("vanilla", out=tmp_path / "straight", steps=8, **options)
     ganforge.train("vanilla", out=tmp_path / "run", steps=4, **options)

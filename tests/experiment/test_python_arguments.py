@@ -9,7 +9,7 @@ import torch
 
 import ganforge
 from conftest import small_images
-from ganforge.experiment.preflight import prepare
+from ganforge.experiment.options import TrainOptions
 from ganforge.recipes.reading import built_in
 from ganforge.recipes.recipe import Recipe
 
@@ -43,8 +43,15 @@ def test_numbers_of_any_type_make_the_same_run():
         note.pop("seconds")
     assert notes[0] == notes[1]
     assert trained(epochs=np.float32(0.1), steps=None).step == 2
-    order = prepare("vanilla", data="digits", changes=CHANGES, evaluate_every=np.int64(2))
-    assert type(order.evaluate_every) is int
+    options = TrainOptions.chosen(steps=np.int64(2), evaluate_every=np.int64(2), out="x", skip_bad=np.True_)
+    assert (type(options.evaluate_every), type(options.length.steps), options.out) == (int, int, Path("x"))
+    assert options.rules.skip_bad is True
+
+
+def test_an_argument_that_train_does_not_have_is_an_error_of_the_caller():
+    for train in (ganforge.train, ganforge.train_seeds):
+        with pytest.raises(TypeError, match="stepz"):
+            train("vanilla", data=DATA, stepz=2)
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,16 @@ from conftest import small_images
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.hooks import save_state
+from ganforge.experiment.trainer import save_state
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_lines
 from ganforge.training import loop
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
-SMALL = ("latent.dim=6", "batch_size=8", "checkpoint_seconds=0.05", "ema_half_life=1000.0")
+SMALL = ("latent.dim=6", "batch_size=8", "run.checkpoint_seconds=0.05", "averaging.half_life=1000.0")
 
 
 class Noting(ProgressListener):
@@ -59,12 +59,12 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     """The bare loop, without log, sheets, frames, checkpoints and progress, ends in the same last checkpoint."""
     recipe = load_recipe("udacity-deep", SMALL)
     splits = load(bars_file)
-    experiment = Experiment(recipe.model_copy(update={"device": "cpu"}), splits, RunFolder("bare"), 0)
+    experiment = Experiment(recipe.with_run(device="cpu"), splits, RunFolder("bare"), 0)
     state = experiment.new_state()
     streams, draws = experiment.streams(), experiment.draws()
-    loop.train(state, adversarial, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
+    loop.train(state, adversarial_step, experiment.recipe, streams, draws, stop=lambda state: state.step >= 60)
     RunFolder("bare").create()
-    save_state(experiment, state)
+    save_state(experiment.folder.checkpoints, state)
     experiment.freeze_for_sampling(state).save(RunFolder("bare").generator)
     assert result("bare") == straight
 
@@ -77,7 +77,7 @@ def test_beyond_a_finished_run(bars_file, straight):
 
 @pytest.mark.slow
 def test_same_seed_twice_and_other_checkpointing(bars_file, straight):
-    changes = [*SMALL[:2], SMALL[3], "checkpoint_seconds=0.05"]
+    changes = [*SMALL[:2], SMALL[3], "run.checkpoint_seconds=0.05"]
     ganforge.train("udacity-deep", data=bars_file, out="again", steps=60, changes=changes)
     assert result("again") == straight
     ganforge.train("udacity-deep", data=bars_file, out="other", steps=60, changes=changes, seed=1)
@@ -98,7 +98,7 @@ def test_a_signal_saves_first(bars_file, straight):
     class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 17:
-                os.kill(os.getpid(), signal.SIGTERM)
+                signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(Interrupted, match=r"stopped at step 17 .*ganforge resume run"):
         ganforge.train("udacity-deep", data=bars_file, out="run", steps=60, changes=SMALL, watcher=Stopping())
@@ -174,18 +174,18 @@ def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(b
 
 
 def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
-    from ganforge.experiment import run
-    from ganforge.training.step import adversarial
+    from ganforge.experiment import trainer
+    from ganforge.training.step import adversarial_step
 
     def breaks_at_13(state, recipe, streams, draws):
-        stats = adversarial(state, recipe, streams, draws)
+        stats = adversarial_step(state, recipe, streams, draws)
         if state.step == 13:
             state.generator.parameters[1].data[2] = float("inf")
         return stats
 
-    monkeypatch.setattr(run, "rule_of", lambda recipe: breaks_at_13)
+    monkeypatch.setattr(trainer, "step_function", lambda recipe: breaks_at_13)
     with pytest.raises(RunFailed, match=r"step 13: the weight layers.0.bias of the generator is not finite"):
-        ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "checkpoint_seconds=30"])
+        ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "run.checkpoint_seconds=30"])
 
 
 def test_a_full_disk_ends_the_run_with_its_data_safe(bars_file, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_run_starts_from_the_weights_of_another(bars_file):
         ("vanilla", ["latent.dim=7"], 8, "latent.dim is 6 there and 7 here; take its recipe, first/recipe.toml"),
         ("cgan-tutorial", [], 8, "conditional is false there and true here"),
         ("vanilla", ["data.clusters=3"], 8, "data.clusters is 0 there and 3 here"),
-        ("vanilla", ["ema_half_life=9.0"], 8, "keeps no average"),
+        ("vanilla", ["averaging.half_life=9.0"], 8, "keeps no average"),
         ("vanilla", [], 9, "draws images of 8×8 px, grey, these are 9×9 px, grey; name a run that"),
     ],
 )

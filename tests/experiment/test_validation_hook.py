@@ -12,7 +12,7 @@ from ganforge.runs.checkpoint import checkpoints
 from ganforge.runs.folder import RunFolder, find_runs
 from ganforge.runs.log import read_lines
 
-SMALL = ("batch_size=16", "latent.dim=8", "checkpoint_seconds=1000", "ema_half_life=500.0")
+SMALL = ("batch_size=16", "latent.dim=8", "run.checkpoint_seconds=1000", "averaging.half_life=500.0")
 
 
 def small(data="digits", **wishes):

@@ -12,7 +12,7 @@ from ganforge.generation.grids import GUTTER, animation, class_sheet, image_grid
 from ganforge.recipes.reading import load_recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 CPU = torch.device("cpu")
 
@@ -23,14 +23,14 @@ def trained(data, name, *changes):
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=recipe.conditional, device=CPU)}
     draws = NoiseSource(recipe, 0, CPU)
     for _ in range(3):
-        adversarial(state, recipe, streams, draws)
+        adversarial_step(state, recipe, streams, draws)
     note = {"shape": list(data.shape), "class_names": list(data.class_names), "data": "bars", "seed": 0}
     return state, freeze_for_sampling(state, recipe, draws, note)
 
 
 @pytest.fixture(params=["vanilla", "cgan-tutorial", "udacity-deep"])
 def generator(request, bars):
-    return trained(bars, request.param, "ema_half_life=50.0")[1]
+    return trained(bars, request.param, "averaging.half_life=50.0")[1]
 
 
 def test_bf16_draws_nearly_the_same_pictures():
@@ -68,7 +68,7 @@ def test_freezing_does_not_change_the_training_state(bars):
 
 @pytest.mark.parametrize(("half_life", "weights"), [("50.0", "ema"), ("0.0", "raw")])
 def test_ema_weights_are_used_where_they_exist(bars, half_life, weights):
-    state, generator = trained(bars, "vanilla", f"ema_half_life={half_life}", "generator_lr=1e-2")
+    state, generator = trained(bars, "vanilla", f"averaging.half_life={half_life}", "generator_lr=1e-2")
     raw = state.generator.module
     averaged = state.generator.ema if weights == "ema" else raw
     assert generator.note["weights"] == weights
@@ -82,16 +82,16 @@ def test_batch_statistics_are_measured_on_all_classes_and_then_fixed(bars, monke
     latent, labels = generator.latent(8), torch.arange(8) % 4
     together, alone = generator.draw(latent, labels).int(), generator.draw(latent[:1], labels[:1]).int()
     assert (together[:1] - alone).abs().max() <= 1
-    seen = []
+    inputs = []
 
     def measure(module, run, batches):
-        module.forward = lambda z, condition: seen.append((z, condition))
+        module.forward = lambda z, condition: inputs.append((z, condition))
         run(0), run(1)
 
     monkeypatch.setattr("ganforge.generation.generator.measure_batch_statistics", measure)
     draws = NoiseSource(generator.recipe, 0, CPU)
     freeze_for_sampling(state, generator.recipe, draws, generator.note)
-    for k, (z, condition) in enumerate(seen):
+    for k, (z, condition) in enumerate(inputs):
         assert torch.equal(z, draws.latent(8, "statistics", k)) and torch.equal(condition, labels)
 
 
@@ -200,12 +200,12 @@ def test_a_caption_longer_than_its_grid_is_not_cut():
 def test_equal_frames_of_an_animation_keep_their_total_duration(kind):
     frames = [image_grid(torch.full((1, 1, 8, 8), value, dtype=torch.uint8), 1) for value in (0, 100, 100, 250)]
     with Image.open(io.BytesIO(animation(frames, kind))) as picture:
-        shown = []
+        durations = []
         for frame in range(picture.n_frames):
             picture.seek(frame)
             picture.load()
-            shown.append(picture.info["duration"])
-    assert shown == [120, 240, 2000]
+            durations.append(picture.info["duration"])
+    assert durations == [120, 240, 2000]
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF"])

@@ -42,11 +42,11 @@ def test_every_image_has_its_own_distortion_fixed_by_the_seed():
 
 
 def test_no_class_images_are_of_four_kinds_in_the_pixel_range():
-    made = no_class_images(IMAGES, 32, draws())
-    assert made.shape == (32, 1, 28, 28)
-    assert made.min() >= 0
-    assert made.max() <= 1
-    ink_of_tiles, ink = made[24:].sum((1, 2, 3)), IMAGES.sum((1, 2, 3))
+    images = no_class_images(IMAGES, 32, draws())
+    assert images.shape == (32, 1, 28, 28)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    ink_of_tiles, ink = images[24:].sum((1, 2, 3)), IMAGES.sum((1, 2, 3))
     assert all((ink - tiled).abs().min() < 1e-2 for tiled in ink_of_tiles)
 
 
@@ -74,8 +74,8 @@ def test_half_of_the_images_are_mirrored_and_all_shifted_by_at_most_an_eighth():
 
 def test_no_class_images_keep_the_image_size():
     for height, width in ((8, 8), (30, 9), (33, 64)):
-        made = no_class_images(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
-        assert made.shape == (8, 3, height, width)
+        images = no_class_images(torch.rand(8, 3, height, width, generator=draws()), 8, draws())
+        assert images.shape == (8, 3, height, width)
 
 
 def test_limits_in_pixels_grow_with_the_image():

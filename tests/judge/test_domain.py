@@ -15,10 +15,9 @@ from ganforge.evaluation.evaluator import Evaluator, random_subset
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.evaluate import evaluate
 from ganforge.experiment.experiment import ProgressListener
-from ganforge.experiment.verdict import choose_judge, why_foreign, why_no_digits
 from ganforge.files import ensure_writable
-from ganforge.judge.domain import ALIKE, digit_domain
-from ganforge.judge.measure import measure
+from ganforge.judge.choice import ALIKE, choose_judge, why_foreign, why_no_digits
+from ganforge.judge.domain import digit_domain
 from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.user_judges import kept_file
 
@@ -27,23 +26,23 @@ class Listener(ProgressListener):
     """Records all messages."""
 
     def __init__(self):
-        self.said = []
+        self.messages = []
 
     def say(self, text):
-        self.said.append(text)
+        self.messages.append(text)
 
 
 def letters(characters, count=300, font="DejaVuSans"):
     """Return printed letters of random size and slant."""
-    lot = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     face = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"), 72)
     drawn = []
     for number in range(count):
         canvas = Image.new("L", (120, 120))
         ImageDraw.Draw(canvas).text((60, 60), characters[number % len(characters)], 255, face, "mm", stroke_width=1)
-        slant = lot.uniform(-0.2, 0.2)
+        slant = rng.uniform(-0.2, 0.2)
         canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, (1, slant, -60 * slant, 0, 1, 0))
-        box, side = canvas.getbbox(), lot.uniform(17, 21)
+        box, side = canvas.getbbox(), rng.uniform(17, 21)
         canvas = canvas.crop(box)
         canvas = canvas.resize(
             [max(1, round(s * side / max(canvas.size))) for s in canvas.size], Image.Resampling.LANCZOS
@@ -78,33 +77,33 @@ def test_labelled_letters_are_no_digits_by_names_or_numbers():
     assert "agrees with the labels" in why_no_digits(named(letters("SZOl"), "0123"))
 
 
-def scribbles(lot, canvas):
-    ImageDraw.Draw(canvas).line([tuple(point) for point in lot.uniform(3, 25, (7, 2))], fill=255, width=2)
+def scribbles(rng, canvas):
+    ImageDraw.Draw(canvas).line([tuple(point) for point in rng.uniform(3, 25, (7, 2))], fill=255, width=2)
 
 
-def garments(lot, canvas):
-    wide, long = lot.uniform(5, 9), lot.uniform(20, 25)
+def garments(rng, canvas):
+    wide, long = rng.uniform(5, 9), rng.uniform(20, 25)
     outline = [(14 - wide, 3), (14 + wide, 3), (14 + wide + 2, long), (14 - wide - 2, long)]
-    ImageDraw.Draw(canvas).polygon(outline, fill=int(lot.integers(90, 255)))
+    ImageDraw.Draw(canvas).polygon(outline, fill=int(rng.integers(90, 255)))
 
 
 @pytest.mark.parametrize("draw", [scribbles, garments])
 def test_other_shapes_get_no_judge(draw):
-    lot, shapes = np.random.default_rng(1), []
+    rng, shapes = np.random.default_rng(1), []
     for _ in range(200):
         canvas = Image.new("L", (28, 28))
-        draw(lot, canvas)
+        draw(rng, canvas)
         shapes.append(np.asarray(canvas))
     assert choose_judge(bare(torch.from_numpy(np.stack(shapes))[:, None]))[0] is None
 
 
 @needs_mnist
-@pytest.mark.parametrize("kept", [range(10), range(1, 10), [0], [1], [3, 8]])
-def test_digits_of_any_classes_get_their_judge_with_and_without_labels(kept):
+@pytest.mark.parametrize("digits_kept", [range(10), range(1, 10), [0], [1], [3, 8]])
+def test_digits_of_any_classes_get_their_judge_with_and_without_labels(digits_kept):
     test = load("mnist").test
-    rows = torch.nonzero(torch.isin(test.labels, torch.tensor(list(kept)))).flatten()[:200]
-    labels = torch.searchsorted(torch.tensor(list(kept)), test.labels[rows])
-    labelled = ImageSet(test.images[rows], labels, tuple(map(str, kept)), "some")
+    rows = torch.nonzero(torch.isin(test.labels, torch.tensor(list(digits_kept)))).flatten()[:200]
+    labels = torch.searchsorted(torch.tensor(list(digits_kept)), test.labels[rows])
+    labelled = ImageSet(test.images[rows], labels, tuple(map(str, digits_kept)), "some")
     assert choose_judge(bare(labelled.images)) == (load_judge(), "")
     assert choose_judge(load(labelled)) == (load_judge(), "")
 
@@ -112,12 +111,12 @@ def test_digits_of_any_classes_get_their_judge_with_and_without_labels(kept):
 def test_digits_in_other_handwritings_are_rarely_rejected():
     digits = load("digits")
     images = torch.cat([part.images for part in (digits.train, digits.validation, digits.test)])
-    seen, lot = load_judge().look(images), torch.Generator().manual_seed(0)
+    predictions, rng = load_judge().look(images), torch.Generator().manual_seed(0)
     domain = digit_domain()
     refused = 0
     for _ in range(500):
-        rows = torch.randint(len(images), (50,), generator=lot)
-        random_subset = type(seen)(*(column[rows] for column in vars(seen).values()))
+        rows = torch.randint(len(images), (50,), generator=rng)
+        random_subset = type(predictions)(*(column[rows] for column in vars(predictions).values()))
         refused += (
             domain.likeness(random_subset) < ALIKE or float((random_subset.confidence >= 0.8).double().mean()) < 0.6
         )
@@ -135,15 +134,15 @@ def test_metrics_of_the_digits_1_to_9_match_classes_by_name():
     parts = (without_zero(part, 1000) for part in (mnist.train, mnist.validation, mnist.test))
     splits = Splits(*parts)
     judge, fakes = load_judge(), without_zero(mnist.validation, 500)
-    asked = judge.numbered(fakes.labels, fakes.class_names)
-    found = measure(judge, splits.test, fakes.images, asked, splits.train)
+    evaluator = Evaluator(FeatureExtractor(judge), splits, "test", 300, say=lambda text: None)
+    found = Evaluator(FeatureExtractor(judge), splits, "test", 500, reals=splits.test).measure(fakes)
     assert found.class_names == list("123456789") and found.classes_present == 9
     assert found.label_agreement > 0.98 and found.agreement_on_real > 0.98
     assert len(found.class_shares) == len(found.class_recall) == len(found.class_agreement) == 9
     unlabelled = ImageSet(splits.test.images, torch.full((1000,), -1), (), "bare")
-    assert measure(judge, unlabelled, fakes.images).class_names == list("123456789")
-    yardstick = Evaluator(FeatureExtractor(judge), splits, "test", 300, say=lambda text: None)
-    evaluation = yardstick.measure(random_subset(fakes, 300, "fakes"), "validation images")
+    against_unlabelled = Evaluator(FeatureExtractor(judge), splits, "test", 500, reals=unlabelled)
+    assert against_unlabelled.measure(fakes).class_names == list("123456789")
+    evaluation = evaluator.evaluate(random_subset(fakes, 300, "fakes"), "validation images")
     assert evaluation["label_agreement"].value > 0.98 and evaluation["classes_present"].value == 9
     assert [row.name for row in evaluation.classes] == list("123456789")
 
@@ -152,7 +151,7 @@ def test_a_requested_judge_warns_of_foreign_images():
     listener, images = Listener(), letters("SZOl", 1000)
     data = ImageSet(images, torch.full((1000,), -1), (), "letters")
     evaluate(data.select(slice(0, 100)), data=data, judge=DIGITS_FILE, watcher=listener)
-    assert any("look like letters" in line and "may mean little here" in line for line in listener.said)
+    assert any("look like letters" in line and "may mean little here" in line for line in listener.messages)
     assert why_foreign(load_judge(), load("digits")) == ""
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from conftest import needs_mnist
+from ganforge.data.images import scale
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.judge import layers, shipped
+from ganforge.judge import shipped
 from ganforge.judge.augmentation import no_class_images
 from ganforge.judge.files import read_judge
 from ganforge.judge.shipped import DIGITS_FILE, DIGITS_HASH, load_judge
@@ -22,11 +23,11 @@ def small():
 @needs_mnist
 def test_the_shipped_judge_reads_mnist():
     test = load("mnist").test
-    seen = load_judge().look(test.images)
-    right = (seen.classes == test.labels).double().mean()
+    predictions = load_judge().look(test.images)
+    right = (predictions.classes == test.labels).double().mean()
     assert right >= 0.995
     assert right == pytest.approx(load_judge().card.test_accuracy, abs=2e-4)
-    assert (seen.confidence >= 0.8).double().mean() >= 0.98
+    assert (predictions.confidence >= 0.8).double().mean() >= 0.98
 
 
 def test_the_shipped_judge_reads_other_handwriting_too():
@@ -35,8 +36,8 @@ def test_the_shipped_judge_reads_other_handwriting_too():
 
 
 def test_images_of_no_class_get_low_confidence(small):
-    made = no_class_images(small.float() / 255, 400, random_generator("test", "nonsense"))
-    assert (load_judge().look(made.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
+    nonsense = no_class_images(small.float() / 255, 400, random_generator("test", "nonsense"))
+    assert (load_judge().look(nonsense.mul(255).byte()).confidence >= 0.8).double().mean() < 0.05
 
 
 def test_speckled_digits_are_still_classified(small):
@@ -50,25 +51,27 @@ def test_speckled_digits_are_still_classified(small):
 
 def test_predictions_do_not_depend_on_order_and_leave_torch_unchanged(small):
     judge, state, threads = load_judge(), torch.get_rng_state(), torch.get_num_threads()
-    seen, again, turned = judge.look(small), judge.look(small), judge.look(small.flip(0))
+    predictions, again, turned = judge.look(small), judge.look(small), judge.look(small.flip(0))
     for name in ("classes", "confidence", "features", "spread_features"):
-        assert torch.equal(getattr(seen, name), getattr(again, name))
-        assert torch.allclose(getattr(seen, name), getattr(turned, name).flip(0), atol=1e-4)
+        assert torch.equal(getattr(predictions, name), getattr(again, name))
+        assert torch.allclose(getattr(predictions, name), getattr(turned, name).flip(0), atol=1e-4)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
 
 
 def test_predictions_have_the_documented_types(small):
-    seen = load_judge().look(small[:3])
-    assert (seen.classes.dtype, seen.confidence.dtype) == (torch.int64, torch.float32)
-    assert (seen.features.shape, seen.spread_features.shape) == ((3, 128), (3, 288))
-    assert len(seen) == 3
+    predictions = load_judge().look(small[:3])
+    assert (predictions.classes.dtype, predictions.confidence.dtype) == (torch.int64, torch.float32)
+    assert (predictions.features.shape, predictions.spread_features.shape) == ((3, 128), (3, 288))
+    assert len(predictions) == 3
 
 
 def test_the_spread_features_come_from_stage_1(small):
     judge = load_judge()
-    table = layers.candidates(judge.network, small[:5])
-    assert torch.allclose(judge.look(small[:5]).spread_features, table["stage1, 3×3 means"], atol=1e-5)
+    with torch.no_grad():
+        stage1 = judge.network.activations(scale(small[:5], "0..1"))["stage1"]
+    means = torch.nn.functional.adaptive_avg_pool2d(stage1, 3).flatten(1)
+    assert torch.allclose(judge.look(small[:5]).spread_features, means, atol=1e-5)
 
 
 def test_predictions_of_a_set_are_cached(monkeypatch):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from ganforge.errors import UserError
 from ganforge.judge.files import read_judge, save_judge
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, train_and_save, train_judge
+
+TOOL = Path(__file__).parents[2] / "tools" / "train_digit_judge.py"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(splits, tmp_
 def test_a_few_epochs_on_few_digits_give_high_accuracy(splits):
     state = torch.get_rng_state()
     steps = []
-    network = train_judge(splits, epochs=4, report=lambda done, total, loss: steps.append((done, total)))
+    network = train_judge(splits, epochs=4, on_step=lambda done, total, loss: steps.append((done, total)))
     assert accuracy(network, splits.validation) > 0.8
     assert steps[-1] == (44, 44)
     assert torch.equal(torch.get_rng_state(), state), "training must not touch the global random state"
@@ -42,8 +45,8 @@ def test_a_few_epochs_on_few_digits_give_high_accuracy(splits):
 def test_a_judge_survives_its_file(tmp_path):
     judge = load_judge()
     digest = save_judge(tmp_path / "copy.safetensors", judge.network, judge.card)
-    network, card, found = read_judge(tmp_path / "copy.safetensors")
-    assert found == digest == judge.hash
+    network, card, stored_hash = read_judge(tmp_path / "copy.safetensors")
+    assert stored_hash == digest == judge.hash
     assert card == judge.card
     assert all(torch.equal(value, judge.network.state_dict()[name]) for name, value in network.state_dict().items())
 
@@ -75,7 +78,7 @@ def test_data_unfit_for_a_judge_are_rejected(shape, label, word):
 
 
 def test_the_command_reports_wrong_input_in_one_line_and_exits_with_2(tmp_path):
-    command = [sys.executable, "-m", "ganforge.judge.training", "--data", "no-such-data", "--out", str(tmp_path / "j")]
+    command = [sys.executable, str(TOOL), "--data", "no-such-data", "--out", str(tmp_path / "j")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no-such-data" in done.stderr

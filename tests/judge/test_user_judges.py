@@ -6,8 +6,9 @@ import torch
 from conftest import small_images
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
+from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.files import ensure_writable
-from ganforge.judge.measure import measure
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.training import accuracy, epochs_in, train_and_save, train_judge
 from ganforge.judge.user_judges import kept_file, kept_judge, version_of
@@ -38,25 +39,25 @@ def trained(bars_splits, tmp_path_factory):
 
 
 @pytest.fixture
-def kept(bars_splits, trained):
+def judge_file(bars_splits, trained):
     file = ensure_writable(kept_file(bars_splits))
     file.write_bytes(trained[1].read_bytes())
     return file
 
 
-def test_a_judge_of_bars_is_accurate_and_survives_its_file(bars_splits, trained, kept):
+def test_a_judge_of_bars_is_accurate_and_survives_its_file(bars_splits, trained, judge_file):
     card, _ = trained
     assert card.test_accuracy > 0.9 and card.validation_accuracy > 0.9
     assert (card.shape, card.classes, card.data) == ((1, 8, 8), tuple("0123"), bars_splits.fingerprint)
     judge = kept_judge(bars_splits)
     assert judge.card == card
     assert judge.noun == "class"
-    seen = judge.look(bars_splits.test.images)
+    predictions = judge.look(bars_splits.test.images)
     assert accuracy(judge.network, bars_splits.test) == pytest.approx(card.test_accuracy)
-    assert (seen.features.shape, seen.spread_features.shape) == ((40, 128), (40, 288))
+    assert (predictions.features.shape, predictions.spread_features.shape) == ((40, 128), (40, 288))
 
 
-def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_splits, kept):
+def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_splits, judge_file):
     everything = bars_splits.train.concat(bars_splits.validation)
     other = Splits(everything, bars_splits.validation, bars_splits.test)
     assert other.fingerprint != bars_splits.fingerprint
@@ -65,7 +66,8 @@ def test_a_run_that_trains_on_the_validation_images_uses_the_same_judge(bars_spl
 
 def test_metrics_use_the_judges_own_classes(bars_splits, trained):
     judge = load_judge(trained[1])
-    found = measure(judge, bars_splits.train, bars_splits.train.images, bars_splits.train.labels)
+    evaluator = Evaluator(FeatureExtractor(judge), bars_splits, "test", 480, reals=bars_splits.train)
+    found = evaluator.measure(bars_splits.train)
     assert (found.noun, found.class_names, found.classes_present) == ("class", list("0123"), 4)
     assert found.within_class_spread == pytest.approx(1)
     assert found.class_recall == [1] * 4
@@ -73,17 +75,17 @@ def test_metrics_use_the_judges_own_classes(bars_splits, trained):
         judge.look(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
 
 
-def test_data_without_judge_give_none_and_a_judge_of_other_data_is_rejected(bars_splits, kept):
+def test_data_without_judge_give_none_and_a_judge_of_other_data_is_rejected(bars_splits, judge_file):
     others = three(small_images(600, seed=1))
     assert kept_judge(others) is None
     named = dataclasses.replace(bars_splits.test, class_names=tuple("abcd"))
     for test in (named, three(small_images(600, side=16)).test):
         wrong = Splits(bars_splits.train, bars_splits.validation, test)
-        ensure_writable(kept_file(wrong)).write_bytes(kept.read_bytes())
+        ensure_writable(kept_file(wrong)).write_bytes(judge_file.read_bytes())
         with pytest.raises(UserError, match="a judge of other data") as refusal:
             kept_judge(wrong)
         assert "\n" not in str(refusal.value)
-    kept.write_bytes(b"damaged")
+    judge_file.write_bytes(b"damaged")
     with pytest.raises(UserError, match="is no judge"):
         kept_judge(bars_splits)
 

@@ -48,10 +48,10 @@ def test_the_interval_of_an_unbiased_distance_far_from_zero_covers_the_truth_in_
     def distance(real, fake):
         return kernel_distance(real, fake, degree=1)
 
-    found = [
+    intervals = [
         split_interval(distance, random.normal(size=(200, 2)), random.normal(size=(200, 2)) + shift) for _ in range(400)
     ]
-    assert np.mean([holds(interval, shift**2) for interval in found]) == pytest.approx(0.95, abs=0.033)
+    assert np.mean([holds(interval, shift**2) for interval in intervals]) == pytest.approx(0.95, abs=0.033)
 
 
 def test_the_interval_is_too_wide_for_equal_distributions():
@@ -77,47 +77,47 @@ def test_a_bootstrap_of_a_distance_misses_the_estimate_but_splits_contain_it():
 
 def test_the_interval_contains_the_estimate_even_if_no_part_is_near_it():
     real, fake = draws(5).normal(size=(2, 100, 8))
-    seen = []
+    distances = []
 
     def distance(*clouds):
-        seen.append(frechet_distance(*clouds))
-        return seen[-1]
+        distances.append(frechet_distance(*clouds))
+        return distances[-1]
 
     interval = split_interval(distance, real, fake)
-    *parts, estimate = seen
+    *parts, estimate = distances
     assert min(parts) > 2 * estimate, "ten samples give a distance between any two sets"
     assert (interval.low + interval.high) / 2 == pytest.approx(estimate)
 
 
 def test_the_parts_are_disjoint_complete_and_reproducible():
-    given = np.arange(103), np.arange(57)
-    seen = []
+    groups = np.arange(103), np.arange(57)
+    pairs = []
 
     def figure(one, other):
-        seen.append((one, other))
+        pairs.append((one, other))
         return float(one.mean() + other.mean())
 
-    first = split_interval(figure, *given, splits=10, estimate=3.0)
-    for position, rows in enumerate(given):
-        parts = [pair[position] for pair in seen]
+    first = split_interval(figure, *groups, splits=10, estimate=3.0)
+    for position, rows in enumerate(groups):
+        parts = [pair[position] for pair in pairs]
         assert sorted(np.concatenate(parts)) == rows.tolist()
         assert {len(part) for part in parts} == {len(rows) // 10, len(rows) // 10 + 1}
         assert parts[0].tolist() != rows[: len(parts[0])].tolist(), "ordered files must not give ordered parts"
-    assert split_interval(figure, *given, splits=10, estimate=3.0) == first
+    assert split_interval(figure, *groups, splits=10, estimate=3.0) == first
     assert (first.low + first.high) / 2 == pytest.approx(3)
 
 
 def test_groups_are_split_independently_and_parallel_arrays_together():
     rows = np.arange(100)
-    seen = []
+    calls = []
 
     def figure(one, other):
-        seen.append((one[0].tolist(), one[1].tolist(), other.tolist()))
-        return float(len(seen))
+        calls.append((one[0].tolist(), one[1].tolist(), other.tolist()))
+        return float(len(calls))
 
     split_interval(figure, (rows, torch.from_numpy(rows)), rows, estimate=0.0)
-    assert all(array == tensor for array, tensor, _ in seen)
-    assert all(array != other for array, _, other in seen)
+    assert all(array == tensor for array, tensor, _ in calls)
+    assert all(array != other for array, _, other in calls)
 
 
 def test_a_metric_of_features_and_classes_takes_tuples():
@@ -155,17 +155,17 @@ def test_an_estimate_that_is_not_finite_has_no_interval():
 def test_a_proportion_agrees_with_scipy():
     for hits, n in ((0, 10), (3, 10), (10, 10), (997, 1000), (1, 1)):
         expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
-        found = proportion_interval(hits, n)
-        assert found == pytest.approx((expected.low, expected.high))
-        assert found.low <= hits / n <= found.high
-        assert found.low >= 0
-        assert found.high <= 1
+        interval = proportion_interval(hits, n)
+        assert interval == pytest.approx((expected.low, expected.high))
+        assert interval.low <= hits / n <= interval.high
+        assert interval.low >= 0
+        assert interval.high <= 1
 
 
 def test_the_interval_of_a_proportion_near_one_covers_the_truth_in_95_percent():
     # exact, not sampled: over all outcomes of 200 trials at .97
-    held = [holds(proportion_interval(hits, 200), 0.97) for hits in range(201)]
-    assert stats.binom.pmf(range(201), 200, 0.97) @ held == pytest.approx(0.95, abs=0.02)
+    covers = [holds(proportion_interval(hits, 200), 0.97) for hits in range(201)]
+    assert stats.binom.pmf(range(201), 200, 0.97) @ covers == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 0), (3, 2), (-1, 5)])

@@ -51,10 +51,10 @@ def test_degree_one_is_the_squared_shift_of_the_means_without_bias():
 
 
 def test_it_is_unbiased_for_two_samples_of_one_distribution():
-    found = np.array([kernel_distance(*DRAW.normal(size=(2, 30, 4))) for _ in range(400)])
-    assert abs(found.mean()) < 3 * found.std() / 20
-    assert (found < 0).any()
-    assert abs(kernel_distance(REAL, FAKE)) > 5 * abs(found.mean())
+    distances = np.array([kernel_distance(*DRAW.normal(size=(2, 30, 4))) for _ in range(400)])
+    assert abs(distances.mean()) < 3 * distances.std() / 20
+    assert (distances < 0).any()
+    assert abs(kernel_distance(REAL, FAKE)) > 5 * abs(distances.mean())
 
 
 @pytest.mark.parametrize("block", [1, 7, 70, 89])

@@ -56,33 +56,33 @@ def test_closer_probability_is_the_mann_whitney_statistic_with_ties_counted_half
 
 
 def test_fresh_reals_are_as_near_as_held_out_reals():
-    found = copying(TRAIN, HELD_OUT, OTHERS)
-    assert found.closer_probability == pytest.approx(0.5, abs=0.1)
-    assert found.ratio == found.fake_median / found.held_out_median == pytest.approx(1, abs=0.1)
-    assert found.share_close == pytest.approx(0.01, abs=0.015)
-    assert found.share_exact == 0
+    result = copying(TRAIN, HELD_OUT, OTHERS)
+    assert result.closer_probability == pytest.approx(0.5, abs=0.1)
+    assert result.ratio == result.fake_median / result.held_out_median == pytest.approx(1, abs=0.1)
+    assert result.share_close == pytest.approx(0.01, abs=0.015)
+    assert result.share_exact == 0
 
 
 def test_copies_change_every_value_and_are_identified():
     rows = DRAW.permutation(400)[:250]
-    found = copying(TRAIN, HELD_OUT, TRAIN[rows])
-    assert (found.closer_probability, found.share_close, found.share_exact) == (1, 1, 1)
-    assert (found.fake_median, found.ratio) == (0, 0)
-    assert found.nearest.tolist() == rows.tolist()
-    assert (found.fake_distances == 0).all()
+    result = copying(TRAIN, HELD_OUT, TRAIN[rows])
+    assert (result.closer_probability, result.share_close, result.share_exact) == (1, 1, 1)
+    assert (result.fake_median, result.ratio) == (0, 0)
+    assert result.nearest.tolist() == rows.tolist()
+    assert (result.fake_distances == 0).all()
 
 
 def test_a_tenth_of_copies_gives_a_share_of_one_tenth():
-    found = copying(TRAIN, HELD_OUT, np.concatenate([TRAIN[:25], OTHERS[:225] + 50]))
-    assert found.share_exact == found.share_close == 0.1
-    assert found.closer_probability == pytest.approx(0.1)
+    result = copying(TRAIN, HELD_OUT, np.concatenate([TRAIN[:25], OTHERS[:225] + 50]))
+    assert result.share_exact == result.share_close == 0.1
+    assert result.closer_probability == pytest.approx(0.1)
 
 
 def test_copies_up_to_float32_rounding_are_exact_and_near_ones_close():
     rounded = TRAIN.astype(np.float32) * (1 + DRAW.uniform(-1e-6, 1e-6, TRAIN.shape))
-    found = copying(TRAIN, HELD_OUT, rounded)
-    assert found.fake_median > 0
-    assert found.share_exact == 1
+    result = copying(TRAIN, HELD_OUT, rounded)
+    assert result.fake_median > 0
+    assert result.share_exact == 1
     near = copying(TRAIN, HELD_OUT, TRAIN + 1e-3)
     assert (near.share_exact, near.share_close, near.closer_probability) == (0, 1, 1)
 
@@ -99,9 +99,9 @@ def test_poor_fakes_are_farther_than_reals():
 
 
 def test_held_out_reals_among_the_training_images_give_no_ratio():
-    found = copying(TRAIN, TRAIN, OTHERS)
-    assert np.isnan(found.ratio)
-    assert found.closer_probability == found.share_close == 0
+    result = copying(TRAIN, TRAIN, OTHERS)
+    assert np.isnan(result.ratio)
+    assert result.closer_probability == result.share_close == 0
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_nearest_others_by_hand_and_against_scikit_learn():
 
     line = np.array([[0.0], [1.0], [1.0], [4.0]])
     assert nearest_others(line) == pytest.approx([1, 0, 0, 3], abs=1e-5)
-    found = NearestNeighbors(n_neighbors=2).fit(TRAIN).kneighbors(TRAIN)[0][:, 1]
-    assert nearest_others(TRAIN) == pytest.approx(found, abs=1e-6)
+    distances = NearestNeighbors(n_neighbors=2).fit(TRAIN).kneighbors(TRAIN)[0][:, 1]
+    assert nearest_others(TRAIN) == pytest.approx(distances, abs=1e-6)
 
 
 def test_repetition_is_half_for_reals_and_one_for_repeated_images():

@@ -3,7 +3,15 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from ganforge.metrics.modes import class_shares, mode_coverage, reverse_kl
+from ganforge.metrics.modes import (
+    class_shares,
+    classes_among,
+    classes_present,
+    confident_share,
+    label_agreement,
+    mode_coverage,
+    reverse_kl,
+)
 
 
 def test_class_shares_count_confident_samples_over_all_samples():
@@ -73,8 +81,8 @@ def test_invalid_shares_are_rejected(shares, reference, word):
 
 
 def test_modes_with_a_sample_are_counted_and_samples_without_mode_ignored():
-    found = mode_coverage([0, 0, 3, -1, 3, -1], 4)
-    assert found == (2, pytest.approx(np.log(2)))
+    coverage = mode_coverage([0, 0, 3, -1, 3, -1], 4)
+    assert coverage == (2, pytest.approx(np.log(2)))
     assert mode_coverage(torch.arange(4), 4) == (4, 0)
     assert mode_coverage([1, 1], 4) == (1, pytest.approx(np.log(4)))
 
@@ -108,9 +116,27 @@ def test_invalid_modes_are_rejected(modes, reference, word):
 @pytest.mark.parametrize(("n", "floor"), [(26_000, 0.0194), (50_000, 0.0101)])
 def test_a_perfect_generator_over_1000_modes_has_the_floor_of_the_scorecard(n, floor):
     random = np.random.default_rng(3)
-    found = [mode_coverage(random.integers(0, 1000, n), 1000) for _ in range(40)]
-    assert {each.modes for each in found} == {1000}
-    kl = np.mean([each.reverse_kl for each in found])
+    coverages = [mode_coverage(random.integers(0, 1000, n), 1000) for _ in range(40)]
+    assert {each.modes for each in coverages} == {1000}
+    kl = np.mean([each.reverse_kl for each in coverages])
     # (K − 1)/2N is the first term of the bias, the second is smaller by about K/6N
     assert kl == pytest.approx(floor, abs=0.0002)
     assert kl == pytest.approx(999 / (2 * n), rel=0.02)
+
+
+def test_classes_of_reals_are_their_labels_or_the_frequent_predictions():
+    shares = np.array([0.5, 0.4, 0.02, 0.08])
+    assert classes_among(shares) == [0, 1, 3], "a tenth of an equal share is .025"
+    assert classes_among(shares, np.array([2, 0, 2, -1])) == [0, 2]
+    assert classes_among(np.zeros(3)) == [0, 1, 2]
+
+
+def test_a_class_is_present_from_three_tenths_of_its_share_among_reals():
+    real_shares = np.array([0.5, 0.3, 0.2, 0.0])
+    assert classes_present(np.array([0.15, 0.08, 0.9, 0.0]), real_shares, [0, 1, 2, 3]) == 2
+    assert classes_present(np.array([0.15, 0.08, 0.9, 0.0]), real_shares, [1]) == 0
+
+
+def test_shares_of_confident_and_of_correct_predictions():
+    assert confident_share([0.8, 0.79, 1.0, 0.1]) == 0.5
+    assert label_agreement(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3])) == pytest.approx(2 / 3)

@@ -6,11 +6,11 @@ import ganforge.metrics
 
 
 def modules_after(statements):
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"import sys\n{statements}\nprint(*sys.modules)"], capture_output=True, text=True
     )
-    assert found.returncode == 0, found.stderr
-    return set(found.stdout.splitlines()[-1].split())
+    assert process.returncode == 0, process.stderr
+    return set(process.stdout.splitlines()[-1].split())
 
 
 def test_every_public_name_exists_and_has_a_docstring():

@@ -15,10 +15,10 @@ from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGe
 
 SHAPE = (1, 12, 12)
 D = {
-    "mlp": MlpDiscriminatorSettings(hidden=(9,), classifier="beside", label="none"),
-    "dcgan": DcganDiscriminatorSettings(family="dcgan", filters=4, classifier="beside", label="none"),
-    "strided": StridedDiscriminatorSettings(family="strided", planes=(4, 6), classifier="beside", label="none"),
-    "subpixel": SubpixelDiscriminatorSettings(family="subpixel", filters=4, classifier="beside", label="none"),
+    "mlp": MlpDiscriminatorSettings(hidden=(9,), classifier="auxiliary", label="none"),
+    "dcgan": DcganDiscriminatorSettings(family="dcgan", filters=4, classifier="auxiliary", label="none"),
+    "strided": StridedDiscriminatorSettings(family="strided", planes=(4, 6), classifier="auxiliary", label="none"),
+    "subpixel": SubpixelDiscriminatorSettings(family="subpixel", filters=4, classifier="auxiliary", label="none"),
 }
 G = {
     "mlp": MlpGeneratorSettings(hidden=(9,), batch_norm=True, virtual_batch_norm=5),
@@ -44,7 +44,7 @@ def test_heads_outside_the_spec_are_not_built():
 
 
 def test_instead_of_a_logit_fake_is_one_more_class_whose_logit_is_zero():
-    heads = Heads(6, 0, HeadSettings(classifier="instead"), HeadSpec(3)).double()
+    heads = Heads(6, 0, HeadSettings(classifier="k_plus_one"), HeadSpec(3)).double()
     output = heads(torch.randn(8, 6, dtype=torch.float64))
     all_logits = torch.cat([output.class_logits, torch.zeros(8, 1, dtype=torch.float64)], 1)
     real_probability = all_logits.softmax(1)[:, :3].sum(1)
@@ -91,7 +91,7 @@ def test_weight_norm_layers_are_initialised_one_after_the_other():
 
 
 def test_a_discriminator_with_weight_norm_has_a_classifier_with_learned_gains():
-    settings = MlpDiscriminatorSettings(hidden=(9, 8), weight_norm=True, classifier="instead", label="none")
+    settings = MlpDiscriminatorSettings(hidden=(9, 8), weight_norm=True, classifier="k_plus_one", label="none")
     net = build_discriminator(settings, SHAPE, 0, HeadSpec(4))
     images = torch.rand(60, *SHAPE)
     data_dependent_init(net, lambda: net(images))

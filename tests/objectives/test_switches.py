@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from contexts import discriminator_context
 from ganforge.errors import UserError
 from ganforge.networks.normalisation import normalized, spectral_norm
 from ganforge.objectives.adversarial import OBJECTIVES, Hinge, RelativisticPairing, Wasserstein
@@ -61,7 +62,7 @@ def test_gradient_penalties_of_a_linear_discriminator_by_hand():
         return (w * x).sum((1, 2, 3))
 
     for penalty, expected in ((R1(), 12.5), (R2(), 12.5), (GradientPenalty(), 16.0)):
-        values = penalty(logits, real, fake, logits(real), noise)
+        values = penalty(discriminator_context(logits, real, fake, noise))
         torch.testing.assert_close(values, torch.full((4,), expected))
 
 
@@ -74,11 +75,11 @@ def test_each_penalty_uses_the_gradient_at_its_images():
         images = images.clone().requires_grad_()
         return 0.5 * torch.autograd.grad(logits(images).sum(), images)[0].square().sum((1, 2, 3))
 
-    torch.testing.assert_close(R1()(logits, real, fake, logits(real), noise), half_squared_norm(real))
-    torch.testing.assert_close(R2()(logits, real, fake, logits(real), noise), half_squared_norm(fake))
+    torch.testing.assert_close(R1()(discriminator_context(logits, real, fake, noise)), half_squared_norm(real))
+    torch.testing.assert_close(R2()(discriminator_context(logits, real, fake, noise)), half_squared_norm(fake))
     u = torch.special.ndtr(noise[:, 0, 0, 0]).view(-1, 1, 1, 1)
     interpolated = half_squared_norm(u * real + (1 - u) * fake)
-    values = GradientPenalty()(logits, real, fake, logits(real), noise)
+    values = GradientPenalty()(discriminator_context(logits, real, fake, noise))
     torch.testing.assert_close(values, ((2 * interpolated).sqrt() - 1).square())
     assert ((u > 0) & (u < 1)).all()
 
@@ -91,7 +92,8 @@ def test_the_gradient_of_one_logit_is_that_of_its_whole_pack():
         products = (w * x).sum((1, 2, 3))
         return products[::2] + 2 * products[1::2]
 
-    torch.testing.assert_close(squared_gradient(logits, torch.randn(6, 2, 1, 1)), torch.full((3,), 125.0))
+    images = torch.randn(6, 2, 1, 1, requires_grad=True)
+    torch.testing.assert_close(squared_gradient(logits(images), images), torch.full((3,), 125.0))
 
 
 @pytest.mark.parametrize("penalty", [R1(), R2(), GradientPenalty()])
@@ -101,7 +103,7 @@ def test_penalties_have_a_gradient_for_the_weights(penalty):
 
     def loss(w):
         logits = nonlinear_discriminator(w)
-        return penalty(logits, real, fake, logits(real), noise).sum()
+        return penalty(discriminator_context(logits, real, fake, noise)).sum()
 
     assert torch.autograd.gradcheck(loss, (weight,))
 
@@ -131,18 +133,18 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
 @pytest.mark.parametrize(
     ("recipe", "changes", "words"),
     [
-        ("vanilla", ["packing=3"], "packing = 3 must divide batch_size = 100"),
-        ("cgan", ["packing=2"], "each with its own label"),
-        ("vanilla", ["adversarial_weight=0"], "without a loss"),
+        ("vanilla", ["game.packing=3"], "packing = 3 must divide batch_size = 100"),
+        ("cgan", ["game.packing=2"], "each with its own label"),
+        ("vanilla", ["game.adversarial_weight=0"], "without a loss"),
         ("minimax", ["objective.label_smoothing=0.1"], "label_smoothing"),
         ("vanilla", ["objective.name=hinge", "objective.label_smoothing=0.1"], "no such field"),
         ("vanilla", ["terms.feature_matching.wieght=1"], "did you mean weight"),
         ("vanilla", ["terms.features.weight=1"], "feature_matching"),
-        ("vanilla", ["instance_noise=-1"], "instance_noise"),
-        ("vanilla", ["generator_lr_decay_power=2"], "set lr_decay_start"),
-        ("vanilla", ["discriminator.classifier=beside"], "has no loss"),
+        ("vanilla", ["schedule.instance_noise=-1"], "instance_noise"),
+        ("vanilla", ["schedule.generator_lr_decay_power=2"], "set schedule.lr_decay_start"),
+        ("vanilla", ["discriminator.classifier=auxiliary"], "has no loss"),
         ("vanilla", ["terms.classification.weight=1"], "needs conditional = true"),
-        ("cgan", ["terms.classification.weight=1"], "classifier = .beside"),
+        ("cgan", ["terms.classification.weight=1"], "classifier = .auxiliary"),
         ("acgan", ["terms={}"], "has no loss"),
         ("forge-2", ["terms={}"], "has no loss"),
         (
@@ -160,14 +162,18 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ),
         (
             "forge-2",
-            ["discriminator.classifier=instead"],
+            ["discriminator.classifier=k_plus_one"],
             "terms.real_classification needs conditional = true .or data.clusters. and",
         ),
         ("forge-2", ["conditional=false"], "terms.real_classification needs conditional = true .or data.clusters. and"),
         ("acgan", ["discriminator.classifier=projection", "terms={supervised={weight=1}}"], "label = .projection"),
         (
             "cgan",
-            ["discriminator.label=embedding", "discriminator.classifier=beside", "terms.real_classification.weight=1"],
+            [
+                "discriminator.label=embedding",
+                "discriminator.classifier=auxiliary",
+                "terms.real_classification.weight=1",
+            ],
             "already gets as an input",
         ),
         (
@@ -176,21 +182,21 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
             "already gets as an input",
         ),
         ("cgan", ["discriminator.label=none"], "ignores the class"),
-        ("semi-supervised", ["discriminator.classifier=none"], "classifier = .instead"),
+        ("semi-supervised", ["discriminator.classifier=none"], "classifier = .k_plus_one"),
         ("semi-supervised", ["terms.feature_matching=1"], "terms.feature_matching: must be"),
-        ("vanilla", ["discriminator.frequencies=200"], "less than or equal to 16"),
+        ("vanilla", ["discriminator.fourier_features=200"], "less than or equal to 16"),
         ("vanilla", ["data.labels=100"], "terms.supervised, which this recipe lacks"),
-        ("vanilla", ["average_discriminator=true"], "ema_half_life above 0"),
+        ("vanilla", ["averaging.discriminator=true"], "averaging.half_life above 0"),
         ("vanilla", ["terms.mutual_information.weight=1"], "needs codes"),
-        ("infogan", ["packing=2"], "codes of its own"),
+        ("infogan", ["game.packing=2"], "codes of its own"),
         ("vanilla", ["terms.invariant_information.weight=1"], "needs categorical logits"),
-        ("dcgan", ["generator.virtual_batch_norm=100", "packing=2"], "remove one"),
+        ("dcgan", ["generator.virtual_batch_norm=100", "game.packing=2"], "remove one"),
         ("dcgan", ["generator.virtual_batch_norm=1"], "2 or more images"),
         ("vanilla", ["generator.virtual_batch_norm=100"], "batch_norm = true"),
         ("semi-supervised", ["discriminator.batch_norm=true"], "same work"),
         ("semi-supervised", ["penalties.approximate_r1.weight=1"], "input_noise makes them differ"),
         ("vanilla", ["discriminator.hidden_noise=1", "penalties.approximate_r1.weight=1"], "hidden_noise makes them"),
-        ("semi-supervised", ["spectral_norm=true"], "no effect with discriminator.weight_norm"),
+        ("semi-supervised", ["game.spectral_norm=true"], "no effect with discriminator.weight_norm"),
         ("vanilla", ["data.clusters=1"], "separates nothing"),
         ("cgan", ["data.clusters=5"], "unknown class labels: set conditional = false"),
         ("semi-supervised", ["data.clusters=5"], "remove terms.supervised"),
@@ -200,12 +206,12 @@ def test_normalized_weights_have_spectral_norm_one_and_biases_stay():
         ("dcgan", ["data.clusters=5", "generator.virtual_batch_norm=9"], "given classes for its reference batch"),
         ("pacgan", ["data.clusters=5"], "each with its own label: set conditional = false and data.clusters = 0"),
         ("forge-2-unconditional", ["data.clusters=0"], "needs conditional = true .or data.clusters"),
-        ("vanilla", ["batch_size=4", "packing=4"], "makes one pack of batch_size = 4"),
-        ("vanilla", ["packing=2", "penalties.gradient_penalty.weight=10"], "interpolates single images"),
+        ("vanilla", ["batch_size=4", "game.packing=4"], "makes one pack of batch_size = 4"),
+        ("vanilla", ["game.packing=2", "penalties.gradient_penalty.weight=10"], "interpolates single images"),
         ("acgan", ["discriminator.label=embedding"], "already gets as an input"),
-        ("vanilla", ["adversarial_weight=0", "terms.historical_averaging.weight=1"], "without a loss"),
+        ("vanilla", ["game.adversarial_weight=0", "terms.historical_averaging.weight=1"], "without a loss"),
         ("dcgan", ["generator.batch_norm=false", "generator.virtual_batch_norm=9"], "batch_norm = true"),
-        ("vae", ["instance_noise_images=1000"], "instance_noise_images belongs to adversarial training"),
+        ("vae", ["schedule.instance_noise_images=1000"], "instance_noise_images belongs to adversarial training"),
         ("vanilla", ["objective.name=[1]"], "is not an objective"),
         ("vanilla", ["generator.family=[1]"], "generator"),
         ("vanilla", ["latent.distribution={a=1}"], "latent"),

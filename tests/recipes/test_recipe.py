@@ -17,10 +17,15 @@ def test_a_built_in_recipe_round_trips_through_toml_and_names_its_source(name):
 
 def test_tutorial_recipes_have_the_published_values():
     vanilla, tutorial, udacity = load_recipe("vanilla"), load_recipe("cgan-tutorial"), load_recipe("udacity")
-    assert (vanilla.latent.dim, vanilla.generator.hidden, vanilla.batch_size, vanilla.epochs) == (128, (256,), 100, 100)
+    assert (vanilla.latent.dim, vanilla.generator.hidden, vanilla.batch_size, vanilla.run.epochs) == (
+        128,
+        (256,),
+        100,
+        100,
+    )
     assert (vanilla.generator_lr, vanilla.adam.beta1, vanilla.adam.beta2) == (2e-4, 0.9, 0.999)
     assert (vanilla.generator.init.scheme, vanilla.generator.init.std, vanilla.pixel_range) == ("normal", 0.01, "0..1")
-    assert vanilla.shared_noise and not load_recipe("two-phase").shared_noise
+    assert vanilla.game.shared_noise and not load_recipe("two-phase").game.shared_noise
     assert (tutorial.conditional, tutorial.latent.mean, tutorial.generator_lr) == (True, -1.0, 1e-3)
     assert tutorial.generator.init.scheme == "glorot-uniform"
     assert (udacity.latent.distribution, udacity.latent.dim, udacity.objective.label_smoothing) == ("uniform", 100, 0.1)
@@ -59,11 +64,16 @@ def test_a_users_own_file_works_like_a_built_in(tmp_path):
         ("generator_lr=fast", "generator_lr: must be a number, found 'fast'"),
         ("batch_size=true", "batch_size: must be a whole number"),
         ("generator_rl=1e-3", "no such field; did you mean generator_lr"),
+        ("half_life=3", "half_life: no such field; did you mean averaging.half_life"),
+        ("ema_half_lif=3", "ema_half_lif: no such field; did you mean averaging.half_life"),
+        ("game.pack=3", "game.pack: no such field; did you mean packing?"),
+        ("game=3", "game: must be a table of fields"),
+        ("averaging.ramp=wide", "averaging.ramp: must be a number, found 'wide'"),
         ("generator.hiden=[3]", "generator.hiden: no such field; did you mean hidden?"),
         ("generator.init.sd=3", "generator.init.sd: no such field; did you mean std?"),
         ("generator.hidden=[3, 3, 3]", "batch_norm = true"),
         ("generator.hidden=[]", "generator.hidden"),
-        ("order=together", "order: must be 'alternating' or 'simultaneous'"),
+        ("game.order=together", "game.order: must be 'alternating' or 'simultaneous'"),
         ("objective.name=wgan", "'wgan' is not an objective"),
         ("objective.label_smoothing=0.7", "label_smoothing: must be less than 0.5"),
         ("objective.smoothing=0.1", "objective.smoothing: no such field; did you mean label_smoothing?"),
@@ -88,9 +98,9 @@ def test_a_bad_field_is_named_in_one_line(change, words):
 
 
 def test_simultaneous_order_needs_one_update_of_each_network():
-    assert load_recipe("vanilla", ["order=simultaneous"]).order == "simultaneous"
-    with pytest.raises(UserError, match="needs discriminator_steps = 1 and generator_steps = 1"):
-        load_recipe("vanilla", ["order=simultaneous", "generator_steps=2"])
+    assert load_recipe("vanilla", ["game.order=simultaneous"]).game.order == "simultaneous"
+    with pytest.raises(UserError, match=r"needs game\.discriminator_steps = 1 and game\.generator_steps = 1"):
+        load_recipe("vanilla", ["game.order=simultaneous", "game.generator_steps=2"])
 
 
 def test_label_smoothing_is_refused_for_objectives_without_targets():
@@ -123,7 +133,7 @@ def test_an_unknown_name_suggests_similar_names():
 
 
 def test_unknown_fields_are_refused():
-    assert set(Recipe.model_fields) >= {"generator_lr", "discriminator_lr", "shared_noise", "ema_half_life"}
+    assert set(Recipe.model_fields) >= {"generator_lr", "discriminator_lr", "game", "averaging"}
     with pytest.raises(UserError):
         parse({"name": "x", "latent": {"dim": 1}, "generator": {}, "discriminator": {}, "extra": 1}, "x")
 
@@ -134,8 +144,8 @@ def test_numbers_in_python_spelling_are_accepted(written, meant):
 
 
 def test_booleans_in_python_spelling_are_accepted():
-    assert not load_recipe("vanilla", ["shared_noise=False"]).shared_noise
-    assert load_recipe("two-phase", ["shared_noise=True"]).shared_noise
+    assert not load_recipe("vanilla", ["game.shared_noise=False"]).game.shared_noise
+    assert load_recipe("two-phase", ["game.shared_noise=True"]).game.shared_noise
 
 
 @pytest.mark.parametrize(
@@ -145,11 +155,11 @@ def test_booleans_in_python_spelling_are_accepted():
         ("vanilla", "batch_size=10", "neither batch norm nor minibatch layers"),
         ("dcgan", "discriminator.batch_norm=false", "neither batch norm nor minibatch layers"),
         ("infogan-iic", "batch_size=10", "joint_batch joins real and generated images only, .* also use moved images"),
-        ("vae", "batch_size=10", "joint_batch belongs to adversarial training"),
+        ("vae", "batch_size=10", "game.joint_batch belongs to adversarial training"),
     ],
 )
 def test_joint_batch_is_refused_for_recipes_that_cannot_use_it(recipe, change, words):
     with pytest.raises(UserError, match=words):
-        load_recipe(recipe, ["joint_batch=true", change])
+        load_recipe(recipe, ["game.joint_batch=true", change])
     for name, more in (("dcgan", []), ("dcgan-tiny-quarter", []), ("vanilla", ["discriminator.minibatch_kernels=5"])):
-        assert load_recipe(name, ["joint_batch=true", *more]).joint_batch
+        assert load_recipe(name, ["game.joint_batch=true", *more]).game.joint_batch

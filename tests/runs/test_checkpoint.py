@@ -93,7 +93,7 @@ def test_only_the_last_two_are_kept(tmp_path):
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000000300.safetensors", "step-000000020.safetensors"]
 
 
-def test_no_whole_checkpoint_says_why(tmp_path):
+def test_without_a_usable_checkpoint_the_message_gives_the_reason(tmp_path):
     with pytest.raises(Damaged, match="no checkpoint"):
         newest_checkpoint(tmp_path)
     write_checkpoint(tmp_path, TENSORS, {"step": 1})
@@ -102,7 +102,7 @@ def test_no_whole_checkpoint_says_why(tmp_path):
         newest_checkpoint(tmp_path)
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch):
     write_tensors(tmp_path / "f", TENSORS, NOTE)
     before = (tmp_path / "f").read_bytes()
 
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
-def test_all_finite_sees_one_bad_number():
+def test_all_finite_detects_one_bad_number():
     assert all_finite(TENSORS)
     assert not all_finite({**TENSORS, "bad": torch.tensor([1.0, float("nan")])})
     assert not all_finite({**TENSORS, "bad": torch.tensor([float("-inf")])})

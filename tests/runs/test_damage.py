@@ -10,18 +10,19 @@ import ganforge
 from conftest import small_images
 from ganforge.diagnosis.findings import Finding, find
 from ganforge.errors import UserError
+from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.compare import compare, comparison_rows
-from ganforge.evaluation.metric_table import ClassRow, Figure
+from ganforge.evaluation.metric_table import MetricValue
 from ganforge.evaluation.protocol import Protocol
-from ganforge.evaluation.result import Evaluation
+from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.api import resume
 from ganforge.experiment.evaluate import read_group
 from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.run import complete_run
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.generation.generator import load_generator
-from ganforge.judge.measure import Measurement
 from ganforge.metrics.intervals import Interval
+from ganforge.metrics.measurement import FORMER_NAMES, Measurement
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors, write_tensors
 from ganforge.runs.folder import RunFolder
@@ -54,21 +55,21 @@ def changed(values, path, value):
 
 def damaged_values(values, count, seed):
     """Values with a missing entry, or an entry of another type."""
-    lot = random.Random(seed)
+    rng = random.Random(seed)
     every = sorted(places(values), key=repr)
     for _ in range(count):
-        yield changed(values, lot.choice(every), lot.choice([KeyError, *VALUES]))
+        yield changed(values, rng.choice(every), rng.choice([KeyError, *VALUES]))
 
 
 def damaged_bytes(content, count, seed):
     """Bytes that are cut off, replaced or appended."""
-    lot = random.Random(seed)
+    rng = random.Random(seed)
     yield from (head + content for head in HEADS[1:])
     yield b""
     for _ in range(count):
-        at, to = sorted(lot.randrange(len(content) + 1) for _ in range(2))
-        middle = bytes(lot.randrange(256) for _ in range(lot.randrange(4)))
-        yield lot.choice([content[:at], content[:at] + middle + content[at + 1 :], content[:at] + content[to:]])
+        at, to = sorted(rng.randrange(len(content) + 1) for _ in range(2))
+        middle = bytes(rng.randrange(256) for _ in range(rng.randrange(4)))
+        yield rng.choice([content[:at], content[:at] + middle + content[at + 1 :], content[:at] + content[to:]])
 
 
 def used(do, *arguments):
@@ -76,8 +77,8 @@ def used(do, *arguments):
     try:
         do(*arguments)
     except UserError as refusal:
-        said = str(refusal)
-        assert said and said.isprintable() and len(said) < 2000, repr(said)
+        message = str(refusal)
+        assert message and message.isprintable() and len(message) < 2000, repr(message)
         return False
     return True
 
@@ -128,14 +129,17 @@ def test_damage_to_a_recipe(trained, tmp_path):
 MEASURED = Measurement(
     judge="digits-1", judge_hash="b2", noun="digit", class_names=["0", "1"], n_fake=100, n_real=50,
     class_shares=[0.5, 0.5], real_class_shares=[0.4, 0.6], classes_present=2, confident=0.9, confident_on_real=0.99,
-    class_spread=[0.9, None], within_class_spread=0.9, total_spread=0.9, frechet_distance=0.3, frechet_floor=0.2,
-    n_floor=100, class_recall=[0.9, None], class_recall_floor=[0.9, None],
+    class_spread=[0.9, None], within_class_spread=0.9, total_spread=0.9, frechet_distance=0.3, frechet_real_reference=0.2,
+    n_real_reference=100, class_recall=[0.9, None], class_recall_real_reference=[0.9, None],
 )  # fmt: skip
 VERDICT = Verdict(MEASURED, (Finding("healthy", 0, "healthy so far"),))
 EVALUATION = Evaluation(
     "runs/vanilla-digits-1",
     Protocol("digits-1", "b2", "digits", "f", "test", 100),
-    (Figure("frechet_distance", 1.0, Interval(0.9, 1.1), 0.5, 30.0, 100), Figure("recall", 0.5, None, 0.9, 0.0, 100)),
+    (
+        MetricValue("frechet_distance", 1.0, Interval(0.9, 1.1), 0.5, 30.0, 100),
+        MetricValue("recall", 0.5, None, 0.9, 0.0, 100),
+    ),
     (ClassRow("0", 0.5, 0.4, 0.9, 1.0, 0.5, 0.9),),
     step=2,
     seed=0,
@@ -143,13 +147,30 @@ EVALUATION = Evaluation(
 
 
 @pytest.mark.parametrize("words", ["", " \n", "a\nb", "a\0b\x1b[31m", "9" * 5000, "\udcff"])
-def test_whatever_a_refusal_is_made_of_it_is_one_line_that_can_be_printed(words):
-    said = str(UserError(f"{words}"))
-    assert said and said.isprintable() and len(said) < 2000
+def test_every_refusal_is_one_printable_line(words):
+    message = str(UserError(f"{words}"))
+    assert message and message.isprintable() and len(message) < 2000
 
 
 def test_verdicts_and_evaluations_are_read_back():
     assert Verdict.from_dict(json.loads(json.dumps(VERDICT.to_dict()))) == VERDICT
+
+
+def with_former_names(values):
+    """The same record as an earlier version wrote it."""
+    former = {new: old for old, new in FORMER_NAMES.items()}
+    if isinstance(values, dict):
+        return {former.get(name, name): with_former_names(value) for name, value in values.items()}
+    return [with_former_names(value) for value in values] if isinstance(values, list) else values
+
+
+def test_the_names_of_earlier_versions_are_read():
+    verdict, evaluation = (with_former_names(json.loads(json.dumps(one.to_dict()))) for one in (VERDICT, EVALUATION))
+    assert verdict["measured"]["frechet_floor"] == 0.2 and "frechet_real_reference" not in verdict["measured"]
+    assert Verdict.from_dict(verdict) == VERDICT
+    figure = evaluation["figures"]["frechet_distance"]
+    assert (figure["floor"], figure["ceiling"], evaluation["classes"][0]["recall_floor"]) == (0.5, 30.0, 0.9)
+    assert parse_evaluation(evaluation, "file") == EVALUATION
 
 
 def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(trained, tmp_path):
@@ -162,7 +183,7 @@ def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(tra
         assert Verdict.from_dict(lacking) is None
 
 
-def test_a_verdict_that_cannot_be_read_is_measured_anew(tmp_path, monkeypatch):
+def test_an_unreadable_verdict_is_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr("ganforge.experiment.verdict.FAKES", 300)
     order = dict(steps=2, changes=["batch_size=8"], data="digits", out="runs", seeds=1)
     ganforge.train_seeds("vanilla", **order)
@@ -178,13 +199,13 @@ def test_damage_to_lines_of_metrics_and_log(trained, tmp_path):
     readable = 0
     for damage in damaged_values(verdict, 200, 4):
         folder.metrics.write_text(json.dumps(damage) + "\n")
-        kept = complete_run(folder).verdict
-        readable += kept is not None
-        assert kept is None or (kept.words.strip() and kept.figures)
+        restored = complete_run(folder).verdict
+        readable += restored is not None
+        assert restored is None or (restored.words.strip() and restored.figures)
     assert 20 < readable < 190
     for damage in damaged_values({**log, "d_real": 0.5, "d_fake": 0.5, "epoch": 1.0}, 100, 5):
         folder.log.write_text(json.dumps(damage) + "\n" + json.dumps(log) + "\n")
-        assert find(json.loads(json.dumps(VERDICT.to_dict()))["measured"], read_log(folder.log))
+        assert find(VERDICT.measured, read_log(folder.log))
         cut_back(folder.log, 2)
 
 
@@ -192,7 +213,7 @@ def test_damage_to_an_evaluation(tmp_path):
     values = EVALUATION.to_dict()
     whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
     whole.write_text(json.dumps(values))
-    assert read_group(whole).evaluations[0].figures == EVALUATION.figures
+    assert read_group(whole).evaluations[0].metrics == EVALUATION.metrics
 
     def compared():
         assert comparison_rows(compare([read_group(whole), read_group(broken)]))
@@ -205,7 +226,7 @@ def test_damage_to_an_evaluation(tmp_path):
     assert 30 < sum(outcomes) < 270
 
 
-def test_damage_to_what_stands_beside_the_weights(trained, tmp_path):
+def test_damage_to_the_metadata_of_the_weights(trained, tmp_path):
     tensors, note = read_tensors(RunFolder(trained[0]).generator)
     file = tmp_path / "generator.safetensors"
     outcomes = []
@@ -215,7 +236,7 @@ def test_damage_to_what_stands_beside_the_weights(trained, tmp_path):
     assert 5 < sum(outcomes) < 100
 
 
-def test_a_checkpoint_that_does_not_say_how_far_it_was_is_damaged(trained, tmp_path):
+def test_a_checkpoint_without_a_valid_step_is_damaged(trained, tmp_path):
     file = tmp_path / "step-000000002.safetensors"
     tensors, note = read_tensors(RunFolder(trained[0]).checkpoints / file.name)
     for damage in ({**note, "step": "2"}, {**note, "step": -1}, {**note, "images_seen": None}, {"images_seen": 16}):

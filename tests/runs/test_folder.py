@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.errors import UserError
-from ganforge.runs.folder import RunFolder, claim_folder, find_runs
+from ganforge.runs.folder import RunFolder, claim_folder, claimed_folder, find_runs
 from ganforge.runs.log import append_line, cut_back, read_lines, read_log
 
 
@@ -13,7 +13,18 @@ def test_names_count_up(tmp_path):
     assert claim_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-1"
     assert claim_folder(tmp_path, "vanilla-mnist").path.name == "vanilla-mnist-2"
     with pytest.raises(UserError, match="cannot write to"):
-        claim_folder(Path("/proc"), "x")
+        claim_folder(Path(__file__), "x")
+
+
+def test_a_claimed_folder_without_a_run_is_given_back(tmp_path):
+    root = tmp_path / "runs"
+    with pytest.raises(UserError), claimed_folder(root, "a") as folder, folder.locked():
+        raise UserError("no")
+    assert not root.exists()
+    with pytest.raises(UserError), claimed_folder(root, "a") as folder:
+        folder.create()
+        raise UserError("no")
+    assert (root / "a-1").is_dir()
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
@@ -22,7 +33,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         RunFolder(tmp_path).create()
 
 
-def test_a_folder_whose_trainer_died_at_once_can_be_used_again(tmp_path):
+def test_a_folder_whose_trainer_died_before_its_first_step_can_be_used_again(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create()
     with folder.locked():
@@ -30,14 +41,14 @@ def test_a_folder_whose_trainer_died_at_once_can_be_used_again(tmp_path):
     folder.create()
 
 
-@pytest.mark.parametrize("place", ["file/run", "/proc/ganforge-run"])
-def test_where_nothing_can_be_written(tmp_path, place):
+@pytest.mark.parametrize("place", ["file", "file/run", "file/below/run"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, place):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write to"):
         RunFolder(tmp_path / place).create()
 
 
-def test_a_second_trainer_is_kept_out(tmp_path):
+def test_a_second_trainer_is_refused(tmp_path):
     first, second = RunFolder(tmp_path), RunFolder(tmp_path)
     with first.locked(), pytest.raises(UserError, match="another process"), second.locked():
         pass
@@ -45,7 +56,7 @@ def test_a_second_trainer_is_kept_out(tmp_path):
         pass
 
 
-def test_who_only_looks_whether_somebody_trains_keeps_nobody_out(tmp_path):
+def test_a_short_check_for_another_trainer_does_not_refuse_a_trainer(tmp_path):
     looking, training = RunFolder(tmp_path), RunFolder(tmp_path)
     with ThreadPoolExecutor() as pool, looking.locked():
         begun = pool.submit(lambda: training.locked().__enter__())
@@ -70,12 +81,12 @@ def test_a_damaged_run_file_is_named(tmp_path, content):
         RunFolder(tmp_path).read_run()
 
 
-def test_a_folder_that_is_no_run(tmp_path):
+def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="is not a run"):
         RunFolder(tmp_path).read_run()
 
 
-def test_run_file_keeps_what_is_not_changed(tmp_path):
+def test_an_update_of_the_run_file_keeps_the_other_entries(tmp_path):
     folder = RunFolder(tmp_path)
     folder.update_run(**MADE, step=2)
     folder.update_run(step=3)
@@ -84,21 +95,21 @@ def test_run_file_keeps_what_is_not_changed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("saved", "said"),
+    ("saved", "words"),
     [
         ({}, "no entry recipe"),
         ({name: value for name, value in MADE.items() if name != "fingerprint"}, "no entry fingerprint"),
         (MADE | {"data": {"name": "mnist"}}, r"no entry data\.source"),
     ],
 )
-def test_a_run_file_of_another_program_is_told_apart(tmp_path, saved, said):
+def test_a_run_file_of_another_program_is_refused(tmp_path, saved, words):
     (tmp_path / "run.json").write_text(json.dumps(saved))
-    with pytest.raises(UserError, match=f"was not written by ganforge .*{said}"):
+    with pytest.raises(UserError, match=f"was not written by ganforge .*{words}"):
         RunFolder(tmp_path).read_run()
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "words"),
     [
         ({"step": "12"}, "step must be a whole number"),
         ({"step": None}, "step must be a whole number"),
@@ -110,13 +121,13 @@ def test_a_run_file_of_another_program_is_told_apart(tmp_path, saved, said):
         ({"versions": {"torch": 2}}, r"versions\.torch must be a valid string"),
     ],
 )
-def test_an_entry_of_another_type_is_named(tmp_path, entry, said):
+def test_an_entry_of_another_type_is_named(tmp_path, entry, words):
     (tmp_path / "run.json").write_text(json.dumps(MADE | entry))
-    with pytest.raises(UserError, match=rf"run\.json is damaged: {said}.*; restore it"):
+    with pytest.raises(UserError, match=rf"run\.json is damaged: {words}.*; restore it"):
         RunFolder(tmp_path).read_run()
 
 
-def test_entries_of_a_newer_version_are_kept_and_a_byte_order_mark_is_read_over(tmp_path):
+def test_entries_of_a_newer_version_are_kept_and_a_byte_order_mark_is_skipped(tmp_path):
     newer = MADE | {"levels": "0..1", "data": MADE["data"] | {"colour": True}}
     (tmp_path / "run.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(newer).encode())
     folder = RunFolder(tmp_path)
@@ -148,7 +159,7 @@ DAMAGES = [b"\xff\xfe\x00", b"5", b"[1]", b'{"step": ', b'{"step": "2"}', b'{"lo
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("end", [b"\n", b""])
-def test_damaged_lines_are_left_out_and_spoil_none_that_follow(tmp_path, damage, end):
+def test_damaged_lines_are_skipped_and_later_lines_are_read(tmp_path, damage, end):
     log = tmp_path / "log.jsonl"
     append_line(log, {"step": 1})
     log.write_bytes(log.read_bytes() + damage + end)

@@ -79,8 +79,8 @@ def test_a_loaded_state_continues_exactly_and_weights_without_gradient_stay():
 def test_a_run_starts_without_torchs_compiler():
     code = (
         "import sys, torch; from ganforge.recipes.reading import load_recipe\n"
-        "from ganforge.training import step_timer\n"
-        "recipe = load_recipe('forge-1', ['generator.filters=4', 'discriminator.filters=4', 'device=cpu', 'precision=fp32'])\n"
+        "from ganforge.training.tuning import step_timer\n"
+        "recipe = load_recipe('forge-1', ['generator.filters=4', 'discriminator.filters=4', 'run.device=cpu', 'run.precision=fp32'])\n"
         "step_timer.timed_step(recipe, (1, 8, 8), 4)()\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )

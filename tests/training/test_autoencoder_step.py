@@ -16,16 +16,16 @@ from ganforge.networks.subpixel import SubpixelEncoderSettings
 from ganforge.objectives.reconstruction import bernoulli, kl_to_standard_normal
 from ganforge.randomness import random_generator
 from ganforge.recipes.reading import load_recipe
-from ganforge.training.autoencoder_step import reconstruction
+from ganforge.training.autoencoder_step import reconstruction_step
 from ganforge.training.noise import NoiseSource
-from ganforge.training.rules import rule_of
 from ganforge.training.state import new_state, prepare
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
+from ganforge.training.step_function import step_function
 
 CPU = torch.device("cpu")
-SMALL = ["latent.dim=5", "encoder.filters=4", "generator.filters=4", "batch_size=8", "precision=fp32", "kimg=1"]
+SMALL = ["latent.dim=5", "encoder.filters=4", "generator.filters=4", "batch_size=8", "run.precision=fp32", "run.kimg=1"]
 MLP = [
-    *("latent.dim=5", "batch_size=8", "precision=fp32", "lr_decay_start=0.0"),
+    *("latent.dim=5", "batch_size=8", "run.precision=fp32", "schedule.lr_decay_start=0.0"),
     'encoder={family="mlp", hidden=[12], input_noise=0.3}',
     'generator={family="mlp", hidden=[10], output="sigmoid"}',
 ]
@@ -85,7 +85,7 @@ def test_a_generator_returns_its_values_before_the_squashing(family):
 def test_a_step_updates_all_weights_of_both_players_and_the_counters(bars, name, changes):
     state, *rest = small_setup(bars, name, changes)
     before = {key: value.clone() for key, value in state.tensors().items()}
-    stats = reconstruction(state, *rest)
+    stats = reconstruction_step(state, *rest)
     assert (state.step, state.images_seen) == (1, 8)
     assert set(state.players()) == {"generator", "encoder"}
     for player, of in state.players().items():
@@ -102,7 +102,7 @@ def test_the_losses_are_those_of_the_paper(bars, changes):
     for step in range(2):
         images = streams["real"][step].images
         encoder, decoder = copy.deepcopy(state.encoder), copy.deepcopy(state.generator)
-        stats = reconstruction(state, recipe, streams, noise)
+        stats = reconstruction_step(state, recipe, streams, noise)
     encoder.reseed(noise.seed("encoder", 1))
     code = encoder(images)
     z = code.mean + (code.log_variance / 2).exp() * noise.noise_like(code.mean, "code", 1)
@@ -118,12 +118,12 @@ def test_the_losses_are_those_of_the_paper(bars, changes):
 
 def test_both_players_use_the_current_learning_rate(bars):
     """Adam's first update changes every weight by the learning rate."""
-    state, *rest = small_setup(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "lr_decay_start=8.0"])
+    state, *rest = small_setup(bars, "vae", [*MLP[:3], *MLP[4:], "generator_lr=0.01", "schedule.lr_decay_start=8.0"])
     for factor in (1, 1, 0.5):  # 0, 8 and 16 images seen
         before = {name: [p.detach().clone() for p in player.parameters] for name, player in state.players().items()}
         for player in state.players().values():
             player.optimizer.load({})  # makes the next update a first one
-        reconstruction(state, *rest)
+        reconstruction_step(state, *rest)
         for name, player in state.players().items():
             change = max((p - old).abs().max().item() for p, old in zip(player.parameters, before[name], strict=True))
             assert change == pytest.approx(factor * 0.01, rel=1e-2), name
@@ -132,9 +132,9 @@ def test_both_players_use_the_current_learning_rate(bars):
 def test_the_encoder_is_published_with_averaged_weights_if_there_are_any(bars):
     for half_life, weights in (("50.0", "ema"), ("0.0", "raw")):
         state, recipe, streams, noise = small_setup(
-            bars, "vae", [*MLP, f"ema_half_life={half_life}", "generator_lr=0.01"]
+            bars, "vae", [*MLP, f"averaging.half_life={half_life}", "generator_lr=0.01"]
         )
-        reconstruction(state, recipe, streams, noise)
+        reconstruction_step(state, recipe, streams, noise)
         encoder = publish_encoder(state, recipe, streams["real"], {})
         assert encoder.note["weights"] == weights
         raw, averaged = state.encoder.module, state.encoder.ema if weights == "ema" else state.encoder.module
@@ -148,7 +148,7 @@ def test_the_kl_divergence_changes_the_gradient_of_the_encoder_alone(bars):
     gradients = {}
     for weight in (0.5, 2.0):
         state, *rest = small_setup(bars, "vae", [*SMALL, f"reconstruction.kl_weight={weight}"])
-        reconstruction(state, *rest)
+        reconstruction_step(state, *rest)
         gradients[weight] = {n: [p.grad.clone() for p in player.parameters] for n, player in state.players().items()}
     same = [torch.equal(a, b) for a, b in zip(*(gradients[w]["generator"] for w in gradients), strict=True)]
     assert all(same)
@@ -162,7 +162,7 @@ def test_training_brings_reconstructions_near_their_images(bars):
     images = (bars.images / 255.0)[:50]
     baseline = bernoulli(images, images.mean(0, keepdim=True).clamp(1e-3, 1 - 1e-3).logit().expand_as(images)).mean()
     for _ in range(400):
-        reconstruction(state, recipe, streams, noise)
+        reconstruction_step(state, recipe, streams, noise)
     state.encoder.module.eval()
     logits = state.generator(state.encoder(images).mean, squashed=False)
     minimum = bernoulli(images, images.clamp(1e-6, 1 - 1e-6).logit()).mean()
@@ -170,8 +170,8 @@ def test_training_brings_reconstructions_near_their_images(bars):
 
 
 def test_the_recipe_determines_the_step_function():
-    assert rule_of(load_recipe("vanilla")) is adversarial
-    assert rule_of(load_recipe("vae")) is reconstruction
+    assert step_function(load_recipe("vanilla")) is adversarial_step
+    assert step_function(load_recipe("vae")) is reconstruction_step
 
 
 GAN_TABLES = ('discriminator={family="mlp"}', 'objective={name="hinge"}')
@@ -182,7 +182,7 @@ GAN_TABLES = ('discriminator={family="mlp"}', 'objective={name="hinge"}')
     [
         ([GAN_TABLES[0]], "allows neither"),
         ([GAN_TABLES[1]], "allows neither"),
-        (["packing=2"], "packing belongs to adversarial training"),
+        (["game.packing=2"], "packing belongs to adversarial training"),
         (["discriminator_lr=1e-3"], "discriminator_lr belongs to adversarial training"),
         (["terms.historical_averaging.weight=1"], "terms belongs to adversarial training"),
         (["penalties.r1.weight=1"], "penalties belongs to adversarial training"),

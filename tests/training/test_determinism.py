@@ -8,7 +8,7 @@ from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.loop import train
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ def train_small(data, steps, seed=0, name="vanilla", hooks=(), changes=()):
     state = new_state(recipe, data.shape, len(data.class_names), seed, CPU)
     streams = {"real": Batches(data, 8, recipe.pixel_range, seed=seed, labels=recipe.conditional, device=CPU)}
     noise = NoiseSource(recipe, seed, CPU)
-    train(state, adversarial, recipe, streams, noise, stop=lambda s: s.step >= steps, hooks=hooks)
+    train(state, adversarial_step, recipe, streams, noise, stop=lambda s: s.step >= steps, hooks=hooks)
     return state, recipe, streams, noise
 
 
@@ -35,15 +35,15 @@ def test_same_seed_same_weights_other_seed_other_weights(bars):
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan-tutorial", "udacity", "two-phase"])
-@pytest.mark.parametrize("more", [[], ["terms.historical_averaging.weight=1", "average_discriminator=true"]])
+@pytest.mark.parametrize("more", [[], ["terms.historical_averaging.weight=1", "averaging.discriminator=true"]])
 def test_a_state_saved_and_loaded_continues_exactly(bars, name, more):
-    changes = ["ema_half_life=100.0", *more]
+    changes = ["averaging.half_life=100.0", *more]
     uninterrupted = train_small(bars, 12, name=name, changes=changes)[0]
     halfway, recipe, streams, noise = train_small(bars, 5, name=name, changes=changes)
     saved = {key: value.clone() for key, value in halfway.tensors().items()}
     fresh = new_state(recipe, bars.shape, 4, 99, CPU)
     fresh.load(saved, halfway.step, halfway.images_seen)
-    train(fresh, adversarial, recipe, streams, noise, stop=lambda s: s.step >= 12)
+    train(fresh, adversarial_step, recipe, streams, noise, stop=lambda s: s.step >= 12)
     assert equal(uninterrupted.tensors(), fresh.tensors())
     assert (fresh.step, fresh.images_seen) == (uninterrupted.step, uninterrupted.images_seen)
 

@@ -7,7 +7,7 @@ from ganforge.training.ema import average
 from ganforge.training.noise import NoiseSource
 from ganforge.training.schedule import ema_decay, learning_rate_factor
 from ganforge.training.state import new_state
-from ganforge.training.step import adversarial
+from ganforge.training.step import adversarial_step
 
 
 def recipe(*changes):
@@ -19,28 +19,33 @@ def test_learning_rates_are_constant_by_default():
 
 
 def test_learning_rates_fall_as_one_over_images_seen():
-    falling = recipe("lr_decay_start=1000.0")
+    falling = recipe("schedule.lr_decay_start=1000.0")
     assert [learning_rate_factor(falling, seen) for seen in (0, 1000, 2000, 10_000)] == [1, 1, 0.5, 0.1]
 
 
 def test_a_generator_can_slow_down_faster_than_its_discriminator(bars):
-    changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2", "generator_lr_decay_power=3.0")
+    changed = recipe(
+        "schedule.lr_decay_start=10.0",
+        "generator_lr=0.1",
+        "discriminator_lr=0.2",
+        "schedule.generator_lr_decay_power=3.0",
+    )
     cpu = torch.device("cpu")
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for generator, discriminator in ((0.1, 0.2), (0.1, 0.2), (0.1 / 8, 0.1)):
-        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
+        adversarial_step(state, changed, streams, NoiseSource(changed, 0, cpu))
         assert state.generator.optimizer.lr == pytest.approx(generator)
         assert state.discriminator.optimizer.lr == pytest.approx(discriminator)
 
 
 def test_the_step_uses_the_current_learning_rates(bars):
-    changed = recipe("lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
+    changed = recipe("schedule.lr_decay_start=10.0", "generator_lr=0.1", "discriminator_lr=0.2")
     cpu = torch.device("cpu")
     state = new_state(changed, bars.shape, 0, 0, cpu)
     streams = {"real": Batches(bars, 10, changed.pixel_range, seed=0, labels=False, device=cpu)}
     for expected in (0.1, 0.1, 0.05):
-        adversarial(state, changed, streams, NoiseSource(changed, 0, cpu))
+        adversarial_step(state, changed, streams, NoiseSource(changed, 0, cpu))
         rates = [player.optimizer.lr for player in (state.generator, state.discriminator)]
         assert rates == [expected, 2 * expected]
 
@@ -48,18 +53,18 @@ def test_the_step_uses_the_current_learning_rates(bars):
 def test_a_half_life_in_images():
     remaining = 1.0
     for step in range(1, 31):
-        remaining *= ema_decay(recipe("ema_half_life=100.0"), 10 * step)
+        remaining *= ema_decay(recipe("averaging.half_life=100.0"), 10 * step)
     assert remaining == pytest.approx(1 / 8)  # 300 images are three half-lives
 
 
 def test_a_ramp_shortens_the_half_life_early_in_the_run():
-    ramped = recipe("ema_half_life=1000.0", "ema_ramp=0.1")
+    ramped = recipe("averaging.half_life=1000.0", "averaging.ramp=0.1")
     assert ema_decay(ramped, 100) == pytest.approx(0.5)  # a half-life of 10 images
     assert ema_decay(ramped, 10_000) == ema_decay(ramped, 20_000) == pytest.approx(0.5**0.01)
 
 
 def test_averages_follow_the_weights_with_the_given_decay():
-    state = new_state(recipe("ema_half_life=100.0"), (1, 8, 8), 0, 0, torch.device("cpu"))
+    state = new_state(recipe("averaging.half_life=100.0"), (1, 8, 8), 0, 0, torch.device("cpu"))
     player = state.generator
     before = [p.clone() for p in player.ema.parameters()]
     for parameter in player.parameters:

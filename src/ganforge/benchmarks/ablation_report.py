@@ -3,12 +3,13 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.ablation_setups import AblationSetup
 from ganforge.benchmarks.cost import FREE, Cost
+from ganforge.benchmarks.engine import BenchmarkReport, count_of, mean_and_sd
 from ganforge.benchmarks.mode_report import TITLES
 from ganforge.benchmarks.mode_report import format_metric as format_benchmark_metric
 from ganforge.benchmarks.problems import Figures
@@ -87,7 +88,7 @@ class SetupReport:
             return SAME if row.why_skipped == SAME else "refused"
         if row.diverged:
             return "harms"
-        return self.effects[self.setup.primary_metric].get(row.technique.name, Effect("cannot tell")).word
+        return self.effects[self.setup.primary_metric].get(row.technique.name, Effect("cannot tell")).outcome
 
     def verdict(self, row: RowReport) -> str:
         """Return the outcome with its reason, and the other metrics with significant changes."""
@@ -98,20 +99,13 @@ class SetupReport:
             return f"{outcome}: {row.diverged} of {seeds} seeds diverged"
         fewest = min(seeds, len(self.rows[0].seeds))
         if fewest < FEWEST_SEEDS:
-            return f"{outcome} with {fewest} seed{'s' * (fewest != 1)}: {FEWEST_SEEDS} or more are needed"
-        p_value = (
-            self.effects[self.setup.primary_metric][name].chance
-            if name in self.effects[self.setup.primary_metric]
-            else None
-        )
-        verdict = outcome if p_value is None else f"{outcome} (p = {p_value:.2g})"
-        outcomes = {figure: by_name[name].word for figure, by_name in self.effects.items() if name in by_name}
+            return f"{outcome} with {count_of(fewest, 'seed')}: {FEWEST_SEEDS} or more are needed"
+        effect = self.effects[self.setup.primary_metric].get(name)
+        verdict = outcome if effect is None or effect.p_value is None else f"{outcome} (p = {effect.p_value:.2g})"
+        outcomes = {figure: by_name[name].outcome for figure, by_name in self.effects.items() if name in by_name}
         for direction, wanted in (("better", "helps"), ("worse", "harms")):
-            changed = [
-                title(figure)
-                for figure, other in outcomes.items()
-                if other == wanted and figure != self.setup.primary_metric
-            ]
+            others = [figure for figure in outcomes if figure != self.setup.primary_metric]
+            changed = [title(figure) for figure in others if outcomes[figure] == wanted]
             verdict += f"; {direction}: {', '.join(changed)}" if changed else ""
         return verdict
 
@@ -185,12 +179,30 @@ class SetupReport:
 
 
 @dataclass(frozen=True)
-class AblationReport:
-    """The reports on all requested data sets."""
+class AblationReport(BenchmarkReport):
+    """The reports on all requested data sets; each has metrics of its own, so the notes hold a table for each."""
 
     folder: Path
     quick: bool
     setups: tuple[SetupReport, ...]
+
+    @property
+    def title(self) -> str:
+        """The question, and whether this is a preview."""
+        preview = "; --quick: a preview, not a result" if self.quick else ""
+        return f"techniques: the effect of each technique alone, at equal compute{preview}"
+
+    def notes(self) -> list[str]:
+        """Return the tables, how to read them, and where the files are."""
+        return [
+            self.markdown(),
+            "",
+            "metrics: mean ± standard deviation over seeds; cost: of a step, relative to the base; "
+            "s: seconds of training",
+            "gain: share of the distance from the base to real data; 100 %: as real data, below 0: worse than the base",
+            "verdict: by that metric, at the 5 % level over a table (Welch's test, Holm's correction): docs/lab",
+            f"samples and metrics of every seed: {self.folder}",
+        ]
 
     def markdown(self) -> str:
         """Return all tables; several tables are preceded by a summary of the outcomes."""
@@ -234,10 +246,7 @@ def _format(figure: str, value: float | None) -> str:
 
 def _cell(figure: str, values: Sequence[float]) -> str:
     """Return mean ± standard deviation over the seeds."""
-    if not values:
-        return "–"
-    mean = _format(figure, statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {_format(figure, statistics.stdev(values))}"
+    return mean_and_sd(values, partial(_format, figure)) if values else "–"
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | None] | None:

@@ -19,7 +19,7 @@ from ganforge.data.synthetic import ring
 from ganforge.errors import UserError
 from ganforge.evaluation.evaluator import random_subset
 from ganforge.evaluation.features import FeatureExtractor, Features
-from ganforge.evaluation.metric_table import compute_metrics, copying_figures
+from ganforge.evaluation.metric_table import compute_metrics, copying_metrics
 from ganforge.evaluation.protocol import VERSION
 from ganforge.generation.grids import image_grid
 from ganforge.judge.shipped import load_judge
@@ -107,7 +107,7 @@ class Digits(Problem):
             name: values[name] for name in ("frechet_distance", "recall", "coverage", "class_spread", "classes_present")
         }
         if self.few is not None:
-            figures["copying"] = copying_figures(self._training_features, real.features, fake.features)["copying"][0]
+            figures["copying"] = copying_metrics(self._training_features, real.features, fake.features)["copying"][0]
         return {name: None if value is None or value != value else value for name, value in figures.items()}
 
     def figures_of_real(self, count: int, seed: int) -> Figures:
@@ -206,10 +206,10 @@ ON_PICTURES = Base(
         "discriminator.filters=12",
         "batch_size=32",
         "penalties={}",
-        "ema_half_life=0",
-        "ema_ramp=0",
-        "lr_decay_start=0",
-        "precision=fp32",
+        "averaging.half_life=0",
+        "averaging.ramp=0",
+        "schedule.lr_decay_start=0",
+        "run.precision=fp32",
     ),
     3_000,
 )

@@ -10,12 +10,14 @@ from typing import TypeVar
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, SEEDS, AblationSetup
 from ganforge.benchmarks.cost import FREE, Cost, measure_cost
-from ganforge.benchmarks.mode_coverage import SeedDiverged, Trial, claim, floor_of, on_a_device, read_kept, read_result
+from ganforge.benchmarks.engine import BenchmarkOptions, claim, list_seed_files, on_a_device, read_kept
+from ganforge.benchmarks.mode_coverage import measure_floor
 from ganforge.benchmarks.protocols import Plan
 from ganforge.benchmarks.task_queue import OnFraction, OnProgress, Task, locked, run_tasks
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
+from ganforge.benchmarks.trial import SeedDiverged, Trial, read_result
 from ganforge.errors import Interrupted, UserError, suggest_names
-from ganforge.files import user_path, write_atomically
+from ganforge.files import write_atomically
 from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
@@ -46,50 +48,35 @@ class Row:
         return f"{self.setup.data} · {self.technique.name}"
 
 
-def techniques(
-    data: Sequence[str] = (),
-    only: Sequence[str] = (),
-    *,
-    seeds: int = SEEDS,
-    steps: int | None = None,
-    quick: bool = False,
-    out: str | Path | None = None,
-    on_progress: OnProgress = lambda done, total, title: None,
-) -> AblationReport:
+def run_ablations(options: BenchmarkOptions) -> AblationReport:
     """Train the base and each technique with seeds 0, 1, ... and report which techniques help, harm or do nothing.
 
     Every row gets the number of steps that costs as much as the base's; the cost of a step is measured first. Finished
     seeds in the folder are kept, interrupted ones are resumed, and several processes can share one folder.
 
     Args:
-        data: ``ring``, ``mnist``, ``mnist-500``; all of them unless given.
-        only: names of techniques; all of them unless given. The base is always included.
-        seeds: number of seeds; a verdict needs at least three.
-        steps: steps of the base.
-        quick: a twentieth of the steps, fewer samples.
-        out: the folder, ``runs/benchmark-techniques`` unless given.
-        on_progress: called with the progress.
+        options: ``data``: ring, mnist, mnist-500, or all of them; ``only``: names of techniques, or all of them, beside
+            the base; ``seeds``: 3 unless given, the fewest for a verdict, or 1 if quick; ``steps``: of the base.
 
     Raises:
-        UserError: an unknown name, or a folder with something else.
+        UserError: an unknown name, a recipe, or a folder with something else.
         RunFailed: the disk is full.
         Interrupted: SIGINT or SIGTERM arrived; the same call resumes.
     """
-    for flag, value in (("seeds", seeds), ("steps", steps)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: must be more than 0")
-    setups = [_named(name, ABLATION_SETUPS, "data") for name in dict.fromkeys(data or ABLATION_SETUPS)]
+    if options.recipe is not None:
+        raise UserError(f"--recipe {options.recipe}: techniques has base recipes of its own; leave --recipe out")
+    setups = [_find(name, ABLATION_SETUPS, "data") for name in dict.fromkeys(options.data or ABLATION_SETUPS)]
     by_name = {technique.name: technique for technique in (BASE, *TECHNIQUES)}
-    chosen = [_named(name, by_name, "only") for name in dict.fromkeys((BASE.name, *(only or by_name)))]
-    folder = user_path(out or Path("runs") / f"benchmark-techniques{'-quick' if quick else ''}")
+    chosen = [_find(name, by_name, "only") for name in dict.fromkeys((BASE.name, *(options.only or by_name)))]
+    folder, quick = options.folder(), options.quick
     refuse_strangers(folder, ABLATION_SETUPS.__contains__)
-    rows = [row for setup in setups for row in _rows(setup, chosen, folder, steps, quick)]
+    rows = [row for setup in setups for row in _rows(setup, chosen, folder, options)]
+    on_progress = partial(options.watcher.benchmarking, unit="tasks")
     try:
         _claim(rows, on_progress)
-        run_tasks(_costs(rows, QUICK_MOMENT if quick else MOMENT), on_progress)
-        plans = {row.title: _priced(row.plan) for row in rows if row.plan is not None}
-        runs = _runs(rows, plans, seeds)
-        run_tasks(runs, on_progress)
+        run_tasks(_cost_tasks(rows, QUICK_MOMENT if quick else MOMENT), on_progress)
+        plans = {row.title: _with_equal_cost(row.plan) for row in rows if row.plan is not None}
+        run_tasks(_seed_tasks(rows, plans, options.seeds or (1 if quick else SEEDS)), on_progress)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; finished seeds are kept in {folder}, and the same command resumes from the last checkpoint"
@@ -97,18 +84,17 @@ def techniques(
     return AblationReport(folder, quick, tuple(_report(setup, rows, plans) for setup in setups))
 
 
-def _named(name: str, entries: dict[str, Entry], flag: str) -> Entry:
+def _find(name: str, entries: dict[str, Entry], flag: str) -> Entry:
     if name not in entries:
         raise UserError(f"--{flag} {name}: {suggest_names(name, entries)}")
     return entries[name]
 
 
-def _rows(setup: AblationSetup, chosen: Sequence[Technique], folder: Path, steps: int | None, quick: bool) -> list[Row]:
+def _rows(setup: AblationSetup, chosen: Sequence[Technique], folder: Path, options: BenchmarkOptions) -> list[Row]:
     """Return the chosen rows, the base first, each with a plan or with the reason why it is skipped."""
     protocol = setup.protocol
     base = on_a_device(load_recipe(protocol.recipe, setup.changes))
-    default_steps = protocol.quick_steps if quick else protocol.steps
-    base_steps = default_steps if steps is None else steps
+    steps = options.steps_or(protocol.steps, quick=protocol.quick_steps)
     rows = []
     for technique in chosen:
         try:
@@ -118,7 +104,7 @@ def _rows(setup: AblationSetup, chosen: Sequence[Technique], folder: Path, steps
         except UserError as error:
             rows.append(Row(technique, setup, base, None, str(error)))
             continue
-        plan = Plan(protocol, recipe, base_steps, quick, folder / setup.data / technique.name)
+        plan = Plan(protocol, recipe, steps, options.quick, folder / setup.data / technique.name)
         same = technique is not BASE and recipe == base
         rows.append(Row(technique, setup, base, None if same else plan, SAME if same else ""))
     return rows
@@ -130,13 +116,13 @@ def _claim(rows: Sequence[Row], on_progress: OnProgress) -> None:
         if row.plan is None:
             continue
         with locked(row.plan.folder, wait=True):
-            claim(row.plan)
+            claim(row.plan.folder, row.plan.identity, row.plan.recipe)
             if row.technique is BASE:
                 on_progress(0, len(rows), f"{row.setup.data} · measuring real data")
-                floor_of(row.plan)
+                measure_floor(row.plan)
 
 
-def _costs(rows: Sequence[Row], seconds: float) -> list[Task]:
+def _cost_tasks(rows: Sequence[Row], seconds: float) -> list[Task]:
     """Return the tasks that measure the cost of a step of each row, once; the results are saved."""
 
     def measure(plan: Plan, base: Recipe, on_fraction: OnFraction) -> None:
@@ -160,12 +146,12 @@ def _cost(plan: Plan) -> Cost:
     return cost
 
 
-def _priced(plan: Plan) -> Plan:
+def _with_equal_cost(plan: Plan) -> Plan:
     """Return the plan with the number of steps that costs as much as the base's."""
     return replace(plan, steps=_cost(plan).steps(plan.steps))
 
 
-def _runs(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]:
+def _seed_tasks(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]:
     """Return a task for every seed of every row, in order of the seeds, so that early results cover all rows."""
     return [
         Task(f"{row.title} · seed {seed}", plans[row.title].result(seed), partial(_train, plans[row.title], seed))
@@ -177,11 +163,12 @@ def _runs(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]
 
 def _train(plan: Plan, seed: int, on_fraction: OnFraction) -> None:
     """Train one seed from its newest checkpoint; divergence is a result too."""
-    trial = Trial(plan, seed, lambda done, total, status: on_fraction(done / total), before=0, total=plan.steps)
+    trial = Trial(plan, seed, lambda step, status: on_fraction(step / plan.steps))
     try:
-        trial.play()
+        trial.run()
     except SeedDiverged as error:
-        result = {"seed": seed, "step": trial.state.step, "seconds": round(trial.seconds, 1), "diverged": str(error)}
+        seconds = round(trial.clock.seconds(), 1)
+        result = {"seed": seed, "step": trial.state.step, "seconds": seconds, "diverged": str(error)}
         write_atomically(plan.result(seed), to_json(result, indent=2).encode())
     shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)  # about 10 MB for each of hundreds of seeds
 
@@ -192,12 +179,12 @@ def _report(setup: AblationSetup, rows: Sequence[Row], plans: dict[str, Plan]) -
     base = plans[own_rows[0].title]
     samples = max(base.samples)
     reports = tuple(_row_report(row, plans.get(row.title)) for row in own_rows)
-    return SetupReport(setup, base.steps, samples, floor_of(base)[str(samples)], reports)
+    return SetupReport(setup, base.steps, samples, measure_floor(base)[str(samples)], reports)
 
 
 def _row_report(row: Row, plan: Plan | None) -> RowReport:
     changes = row.technique.changes_on(row.setup.data)
     if plan is None:
         return RowReport(row.technique, changes, row.why_skipped)
-    files = sorted(plan.folder.glob(f"seed-*/{plan.result(0).name}"), key=lambda file: int(file.parent.name[5:]))
-    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, tuple(read_result(file) for file in files))
+    seeds = tuple(read_result(file) for file in list_seed_files(plan.folder, plan.result(0).name))
+    return RowReport(row.technique, changes, "", _cost(plan), plan.steps, seeds)

@@ -5,6 +5,7 @@ An autoencoder, a variational one and a GAN with the same generator, trained on 
 
 import statistics
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +13,32 @@ import torch
 from torch import Tensor
 
 from ganforge.applications.reconstruction import load_reconstructor
-from ganforge.benchmarks.mode_coverage import read_kept
+from ganforge.benchmarks.engine import (
+    QUICK_STEPS,
+    BenchmarkOptions,
+    BenchmarkReport,
+    count_of,
+    mean_and_sd,
+    measure_once,
+)
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import Evaluator, random_subset
+from ganforge.evaluation.evaluator import Evaluator, other_reals, random_subset
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.result import shown
-from ganforge.experiment.experiment import ProgressListener
-from ganforge.experiment.multi_seed import train_seeds
-from ganforge.experiment.preflight import RUNS
 from ganforge.experiment.run import Run
-from ganforge.files import user_path, write_atomically
+from ganforge.files import write_atomically
 from ganforge.generation.encoder import fitted
 from ganforge.generation.grids import image_grid, png
-from ganforge.json_text import to_json
-from ganforge.judge.measure import other_reals
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.reconstruction import relative_mse, sharpness
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 
 AUTOENCODER, VARIATIONAL, GAN = "autoencoder", "vae", "forge-1-unconditional"
-QUICK_STEPS, N, QUICK_N = 300, 10_000, 1_000
+N, QUICK_N = 10_000, 1_000
 COLUMNS = 10
 COPIES, FITTED = "test images again", "noise like its codes"
 FIGURES = ("frechet_distance", "recall", "coverage", "class_spread", "confident", "copying", "repetition")
@@ -46,7 +49,7 @@ Rows = dict[str, Figures]
 
 
 @dataclass(frozen=True)
-class AutoencodersReport:
+class AutoencodersReport(BenchmarkReport):
     """The results of all seeds: for each, metrics by row and ``seconds`` of training by recipe."""
 
     gan: str
@@ -60,17 +63,29 @@ class AutoencodersReport:
     @property
     def terms(self) -> str:
         """Seeds, steps and images on one line."""
-        count = len(self.results)
-        seeds = f"{count} seed{'s' * (count != 1)}"
+        seeds = count_of(len(self.results), "seed")
         return f"{'--quick: ' if self.quick else ''}{seeds}, {self.steps:,} steps of each ({self.images:,} images)"
 
+    @property
+    def title(self) -> str:
+        """The question, and how the models were trained."""
+        return f"autoencoders: reconstruction, copying and blur of three models; {self.terms}, n = {self.n:,}"
+
+    @property
     def header(self) -> tuple[str, ...]:
-        """Return the header of ``table``."""
+        """The titles of the columns."""
         return ("pictures", *EXTRA, *(METRICS[name].title for name in FIGURES))
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the rows: kind of pictures, then mean and standard deviation of each metric over the seeds."""
         return [(row, *(self._cell(row, name) for name in (*EXTRA, *FIGURES))) for row in self.results[0]["rows"]]
+
+    def notes(self) -> list[str]:
+        """Return how to read the table, the training times, and where the pictures are."""
+        return [
+            "lost: squared error of reconstructions over the variance of test images; sharpness: 1 for real images",
+            f"equal numbers of images, not equal time: {self.seconds()}; pictures: {self.folder}/seed-*.png",
+        ]
 
     def seconds(self) -> str:
         """Return the training time of each model on one line."""
@@ -82,8 +97,7 @@ class AutoencodersReport:
         values = [result["rows"][row][name] for result in self.results if name in result["rows"][row]]
         if not values:
             return ""
-        cells = [statistics.fmean(values), *([statistics.stdev(values)] if len(values) > 1 else [])]
-        return " ± ".join(f"{cell:.1%}" if name == "lost" else shown(cell, name) for cell in cells)
+        return mean_and_sd(values, "{:.1%}".format if name == "lost" else partial(shown, name=name))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
@@ -97,48 +111,35 @@ class AutoencodersReport:
         }
 
 
-def autoencoders(
-    recipe: str | None = None,
-    *,
-    seeds: int = 1,
-    steps: int | None = None,
-    quick: bool = False,
-    out: str | Path | None = None,
-    watcher: ProgressListener | None = None,
-) -> AutoencodersReport:
+def run_autoencoders(options: BenchmarkOptions) -> AutoencodersReport:
     """Train the three models on MNIST with seeds 0, 1, ... for equally many steps, and measure their pictures.
 
     Complete runs in the folder are not trained again, and saved measurements are kept.
 
     Args:
-        recipe: another GAN; it must have the generator of the autoencoders.
+        options: ``recipe``: another GAN; it must have the generator of the autoencoders.
 
     Raises:
         UserError: the GAN is not comparable, or as in `ganforge.train_seeds`.
     """
-    watcher = watcher or ProgressListener()
-    gan = load_recipe(recipe or GAN)
+    gan, watcher = options.recipe_or(GAN), options.watcher
     refuse(gan)
-    default_steps = QUICK_STEPS if quick else -(-load_recipe(AUTOENCODER).kimg * 1000 // gan.batch_size)
-    length = default_steps if steps is None else steps
-    folder = user_path(out) if out else RUNS / f"benchmark-autoencoders-{gan.name}{'-quick' if quick else ''}"
-    splits, n = load("mnist"), QUICK_N if quick else N
-    runs = {}
-    for name, source in ((AUTOENCODER, AUTOENCODER), (VARIATIONAL, VARIATIONAL), (gan.name, recipe or GAN)):
-        run_folder = folder / name
-        runs[name] = train_seeds(source, seeds, data="mnist", steps=length, out=run_folder, watcher=watcher)
-    results, evaluator = [], None
-    for seed in range(seeds):
-        file = folder / f"seed-{seed}-{length}-{n}.json"
-        if not file.exists():
-            watcher.say(f"measuring seed {seed} ...")
-            evaluator = evaluator or Evaluator(FeatureExtractor(load_judge()), splits, "test", n, say=watcher.say)
-            seed_runs = {name: by_seed[seed] for name, by_seed in runs.items()}
-            result = _measure(seed_runs, gan.name, evaluator, splits, n, seed)
-            write_atomically(folder / f"seed-{seed}.png", result.pop("picture"))
-            write_atomically(file, to_json(result, indent=2).encode())
-        results.append(read_kept(file))
-    return AutoencodersReport(gan.name, folder, length, length * gan.batch_size, n, quick, tuple(results))
+    steps = options.steps_or(-(-load_recipe(AUTOENCODER).run.kimg * 1000 // gan.batch_size), quick=QUICK_STEPS)
+    folder, splits, n = options.folder(gan.name), load("mnist"), QUICK_N if options.quick else N
+    sources = {AUTOENCODER: AUTOENCODER, VARIATIONAL: VARIATIONAL, gan.name: options.recipe or GAN}
+    runs = {name: options.train_on_mnist(source, folder / name, steps) for name, source in sources.items()}
+    evaluator = cache(lambda: Evaluator(FeatureExtractor(load_judge()), splits, "test", n, say=watcher.say))
+
+    def measure(seed: int) -> dict[str, Any]:
+        watcher.say(f"measuring seed {seed} ...")
+        seed_runs = {name: by_seed[seed] for name, by_seed in runs.items()}
+        result = _measure(seed_runs, gan.name, evaluator(), splits, n, seed)
+        write_atomically(folder / f"seed-{seed}.png", result.pop("picture"))
+        return result
+
+    files = [folder / f"seed-{seed}-{steps}-{n}.json" for seed in range(options.seeds or 1)]
+    results = tuple(measure_once(file, partial(measure, seed), indent=2) for seed, file in enumerate(files))
+    return AutoencodersReport(gan.name, folder, steps, steps * gan.batch_size, n, options.quick, results)
 
 
 def refuse(gan: Recipe) -> None:
@@ -149,10 +150,9 @@ def refuse(gan: Recipe) -> None:
     for name in ("generator", "latent", "batch_size"):
         if getattr(gan, name) != getattr(baseline, name):
             raise UserError(f"{gan.name} has another {name} than {AUTOENCODER} and is not comparable; take {GAN}")
-    if gan.discriminator_steps > 1:
-        raise UserError(
-            f"{gan.name} uses {gan.discriminator_steps} times the images in a step and is not comparable; take {GAN}"
-        )
+    if gan.game.discriminator_steps > 1:
+        times = gan.game.discriminator_steps
+        raise UserError(f"{gan.name} uses {times} times the images in a step and is not comparable; take {GAN}")
 
 
 def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Splits, n: int, seed: int) -> dict[str, Any]:
@@ -161,17 +161,19 @@ def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Split
         random_subset(splits.test, n, "reals").images,
         other_reals(splits.train, n).images,
     )  # the same subsets as the evaluator's
-    pictures = pictures_of(runs, gan, splits, reals, n, seed)
+    pictures = draw_pictures(runs, gan, splits, reals, n, seed)
     rows: Rows = {}
     floor: Figures = {"sharpness": sharpness(reals, other_images)}
     for row, images in pictures.items():
         fakes = ImageSet(images, torch.full((len(images),), -1), (), row)
-        evaluation = evaluator.measure(fakes, row)
-        rows[row] = {figure.name: figure.value for figure in evaluation.figures if figure.name in FIGURES}
+        evaluation = evaluator.evaluate(fakes, row)
+        rows[row] = {figure.name: figure.value for figure in evaluation.metrics if figure.name in FIGURES}
         rows[row]["sharpness"] = sharpness(reals, images)
         if COPIES in row:
             rows[row]["lost"] = relative_mse(reals, images)
-        floor |= {f.name: f.floor for f in evaluation.figures if f.name in FIGURES and f.floor is not None}
+        floor |= {
+            f.name: f.real_reference for f in evaluation.metrics if f.name in FIGURES and f.real_reference is not None
+        }
     strip = torch.cat([images[:COLUMNS] for images in (reals, *pictures.values())])
     caption = f"seed {seed}, {runs[gan].step:,} steps each · {COPIES}: those of the first row"
     picture = png(image_grid(strip, COLUMNS, caption=caption, row_names=["real", *pictures]))
@@ -179,7 +181,9 @@ def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Split
     return {"seed": seed, "rows": {"other real digits": floor, **rows}, "seconds": seconds, "picture": picture}
 
 
-def pictures_of(runs: dict[str, Run], gan: str, splits: Splits, reals: Tensor, n: int, seed: int) -> dict[str, Tensor]:
+def draw_pictures(
+    runs: dict[str, Run], gan: str, splits: Splits, reals: Tensor, n: int, seed: int
+) -> dict[str, Tensor]:
     """Return uint8 images [n, C, H, W] by row of the table: reconstructions of the real images, and samples."""
     plain, variational = (load_reconstructor(runs[name].folder) for name in (AUTOENCODER, VARIATIONAL))
     matched_noise = fitted(

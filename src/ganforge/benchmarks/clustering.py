@@ -6,30 +6,28 @@ match clusters to classes.
 
 import statistics
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import ganforge
-from ganforge.benchmarks.mode_coverage import read_kept
+from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measure_once
 from ganforge.data.images import scale
 from ganforge.data.load import load
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.multi_seed import train_seeds
-from ganforge.experiment.preflight import RUNS
+from ganforge.experiment.experiment import Experiment
 from ganforge.experiment.run import Run
-from ganforge.files import user_path, write_atomically
+from ganforge.experiment.trainer import load_state
+from ganforge.files import write_atomically
 from ganforge.generation.grids import png, traversal_grid
-from ganforge.json_text import to_json
 from ganforge.metrics.clustering import clustering_accuracy
 from ganforge.recipes.reading import load_recipe
-from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 
 METHOD = "infogan"
-QUICK_STEPS, BLOCK = 300, 500
+BLOCK = 500
 PUBLISHED = (
     ("InfoGAN", "95 %", "its authors' claim"),
     ("InfoGAN", "89.0 %", "a rerun by others"),
@@ -48,20 +46,25 @@ class Clustering:
 
 
 @dataclass(frozen=True)
-class ClustersReport:
+class ClustersReport(BenchmarkReport):
     """The results of all seeds, with published rows."""
 
     recipe: str
     folder: Path
     quick: bool
     results: tuple[Clustering, ...]
+    title = "clusters: MNIST test digits clustered without labels; accuracy under the best one-to-one map to classes"
+    header = ("method", "accuracy", "how")
 
     @property
     def terms(self) -> str:
         """Seeds, steps and data of our row on one line."""
-        count = len(self.results)
-        terms = f"{count} seed{'s' * (count != 1)}, {self.results[0].step:,} steps, test images, no selection by labels"
-        return f"{'--quick: ' if self.quick else ''}{terms}"
+        terms = f"{count_of(len(self.results), 'seed')}, {self.results[0].step:,} steps"
+        return f"{'--quick: ' if self.quick else ''}{terms}, test images, no selection by labels"
+
+    def notes(self) -> list[str]:
+        """Return where the pictures are."""
+        return [f"the effect of each code: {self.folder}/seed-*/codes.png"]
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the rows: method, accuracy, how."""
@@ -83,15 +86,7 @@ class ClustersReport:
         }
 
 
-def clusters(
-    recipe: str | None = None,
-    *,
-    seeds: int = 1,
-    steps: int | None = None,
-    quick: bool = False,
-    out: str | Path | None = None,
-    watcher: ProgressListener | None = None,
-) -> ClustersReport:
+def run_clustering(options: BenchmarkOptions) -> ClustersReport:
     """Train seeds 0, 1, ... on MNIST without labels, and measure the clustering accuracy on test digits.
 
     Complete runs in the folder are not trained again.
@@ -99,8 +94,7 @@ def clusters(
     Raises:
         UserError: the recipe has no categorical code, or as in `ganforge.train_seeds`.
     """
-    watcher = watcher or ProgressListener()
-    checked = load_recipe(recipe or METHOD)
+    checked = options.recipe_or(METHOD)
     if not checked.codes.categorical:
         raise UserError(f"clusters needs a recipe with a categorical code, such as {METHOD}; {checked.name} has none")
     if checked.conditional or not checked.terms.mutual_information:
@@ -108,30 +102,28 @@ def clusters(
         raise UserError(
             f"clusters needs an unconditional recipe that reads codes from pictures; {checked.name} {reason}"
         )
-    length = QUICK_STEPS if quick and steps is None else steps
-    folder = user_path(out) if out else RUNS / f"benchmark-clusters-{checked.name}{'-quick' if quick else ''}"
-    runs = train_seeds(recipe or METHOD, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
-    results = tuple(Clustering(seed, run.step, _accuracy(run, seed)) for seed, run in enumerate(runs))
-    return ClustersReport(checked.name, folder, quick, results)
+    steps, folder = options.steps_or(None, quick=QUICK_STEPS), options.folder(checked.name)
+    runs = options.train_on_mnist(options.recipe or METHOD, folder, steps)
+    results = []
+    for seed, run in enumerate(runs):
+        accuracy = measure_once(run.folder / f"clusters-{run.step}.json", partial(_accuracy, run, seed), float)
+        results.append(Clustering(seed, run.step, accuracy))
+    return ClustersReport(checked.name, folder, options.quick, tuple(results))
 
 
 def _accuracy(run: Run, seed: int) -> float:
-    file = run.folder / f"clusters-{run.step}.json"
-    if not file.exists():
-        write_atomically(run.folder / "codes.png", png(traversal_grid(ganforge.load(run.folder), seed=seed)))
-        clusters = read_codes(run.folder, seed)
-        write_atomically(file, to_json(clustering_accuracy(load("mnist").test.labels.numpy(), clusters)).encode())
-    return float(read_kept(file, float))
+    """Draw the sheet of codes and return the clustering accuracy."""
+    write_atomically(run.folder / "codes.png", png(traversal_grid(ganforge.load(run.folder), seed=seed)))
+    return clustering_accuracy(load("mnist").test.labels.numpy(), read_codes(run.folder, seed))
 
 
 @torch.no_grad()
 def read_codes(place: Path, seed: int) -> Any:
     """Return the first categorical code that a run's discriminator reads from each test digit, int64 [N]."""
-    recipe, splits = load_recipe(str(RunFolder(place).recipe)), load("mnist")
-    experiment = Experiment(recipe, splits, RunFolder(place), seed)
-    state = experiment.new_state()
-    tensors, note, _ = newest_checkpoint(RunFolder(place).checkpoints)
-    state.load(tensors, note["step"], note["images_seen"])
+    folder, splits = RunFolder(place), load("mnist")
+    recipe = load_recipe(str(folder.recipe))
+    state = Experiment(recipe, splits, folder, seed).new_state()
+    load_state(folder.checkpoints, state)
     discriminator = state.discriminator.published.eval()
     blocks = []
     for pixels in splits.test.images.split(BLOCK):

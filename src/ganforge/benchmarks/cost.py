@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganforge.benchmarks.mode_coverage import Trial
 from ganforge.benchmarks.protocols import Plan
+from ganforge.benchmarks.trial import Trial
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.stats import Stats
 
@@ -65,10 +65,10 @@ def cost_of(rounds: list[tuple[float, float]]) -> Cost:
 
 def _seconds_per_step(trial: Trial, seconds: float, steps: int = 1) -> float:
     """Train for ``seconds``, but at least for ``steps`` steps; return the seconds of a step."""
-    clock = time.process_time if trial.plan.recipe.device == "cpu" else time.perf_counter
+    clock = time.process_time if trial.plan.recipe.run.device == "cpu" else time.perf_counter
     latest: Stats = {}
     before, started = trial.state.step, clock()
-    trial.go_on(
+    trial.trainer.train(
         lambda state: state.step - before >= steps and clock() - started >= seconds,
         [lambda state, stats: latest.update(stats)],
     )

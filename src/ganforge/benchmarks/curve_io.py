@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganforge.benchmarks.mode_coverage import read_kept
+from ganforge.benchmarks.engine import IDENTITY, list_seed_files, read_kept
 from ganforge.benchmarks.problems import FULL
 from ganforge.errors import UserError
 from ganforge.runs.log import read_lines
@@ -13,7 +13,7 @@ Curve = list[tuple[float, float, float]]
 """Points (step, modes, reverse KL)."""
 
 
-def curves_of(folder: Path, benchmark: str) -> dict[str, Curve]:
+def read_curves(folder: Path, benchmark: str) -> dict[str, Curve]:
     """Return the curve of every seed in the folder of a benchmark, by name of the folder and seed.
 
     A seed that has not reached the first point, step 100, has no curve.
@@ -21,11 +21,11 @@ def curves_of(folder: Path, benchmark: str) -> dict[str, Curve]:
     Raises:
         UserError: the folder is not one of this benchmark.
     """
-    identity_file = folder / "benchmark.json"
+    identity_file = folder / IDENTITY
     if not identity_file.exists() or read_kept(identity_file).get("benchmark") != benchmark:
         raise UserError(f"{folder} is not a folder of 'ganforge benchmark {benchmark}'; name one")
     curves: dict[str, Curve] = {}
-    for file in sorted(folder.glob("seed-*/curve.jsonl"), key=lambda file: int(file.parent.name[5:])):
+    for file in list_seed_files(folder, "curve.jsonl"):
         lines, name = read_lines(file), f"{folder.name}, {file.parent.name.replace('-', ' ')}"
         for suffix, description in (("", ""), (FULL, ", full contrast")):
             if lines and f"modes{suffix}" in lines[0]:

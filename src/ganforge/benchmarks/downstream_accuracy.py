@@ -1,31 +1,34 @@
 """Downstream benchmarks: accuracy of classifiers trained on generated digits, ``one-nn`` and ``train-on-generated``.
 
-Unlike the benchmarks of ``ganforge.benchmarks``, they start with full runs on MNIST, with folder and verdict.
+They start with full runs on MNIST, with folder and verdict.
 """
 
-import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ganforge
-from ganforge.benchmarks.mode_coverage import read_kept
+from ganforge.benchmarks.engine import (
+    QUICK_STEPS,
+    BenchmarkOptions,
+    BenchmarkReport,
+    count_of,
+    mean_and_sd,
+    measure_once,
+)
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.errors import UserError
 from ganforge.evaluation.downstream import EPOCHS, count_correct, nearest_neighbour_hits, train_classifier
 from ganforge.evaluation.evaluator import generate_images, random_subset
-from ganforge.experiment.experiment import ProgressListener
-from ganforge.experiment.multi_seed import train_seeds
-from ganforge.experiment.preflight import RUNS
-from ganforge.files import cache_folder, user_path, write_atomically
-from ganforge.json_text import to_json
+from ganforge.experiment.run import Run
+from ganforge.files import cache_folder
 from ganforge.metrics.intervals import Interval, proportion_interval
-from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import DEFAULT_RECIPE
 
-QUICK_STEPS, QUICK_SAMPLES, QUICK_EPOCHS = 300, 5_000, 2
+QUICK_SAMPLES, QUICK_EPOCHS = 5_000, 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class DownstreamReport:
+class DownstreamReport(BenchmarkReport):
     """Our seeds, the published rows and real digits (``floor``: the error with as many real training images)."""
 
     name: str
@@ -92,6 +95,7 @@ class DownstreamReport:
     shortened: str
     results: tuple[Result, ...]
     floor: float
+    header = ("trained on", "test error", "n", "how")
 
     @property
     def task(self) -> DownstreamTask:
@@ -101,8 +105,17 @@ class DownstreamReport:
     @property
     def terms(self) -> str:
         """How our row was made, and how that differs from the protocol."""
-        seeds = f"{len(self.results)} seed{'s' * (len(self.results) != 1)}"
+        seeds = count_of(len(self.results), "seed")
         return f"{'--quick, no protocol: ' if self.quick else ''}{seeds}{self.shortened}"
+
+    @property
+    def title(self) -> str:
+        """The task and its source."""
+        return f"{self.name}: {self.task.about}"
+
+    def notes(self) -> list[str]:
+        """Return where the runs are, and what an interval is."""
+        return [f"runs: {self.folder}/seed-*; one seed: 95 % interval over test digits; several: ± standard deviation"]
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the rows: method, test error, number of samples, how."""
@@ -110,11 +123,9 @@ class DownstreamReport:
         rows = [(method, f"{error:g} %", n, "published") for method, error in self.task.published]
         rows.append(("real digits (floor)", f"{self.floor:.2%}", f"{self.samples:,}", "MNIST's training digits"))
         errors = [result.error for result in self.results]
-        cell = f"{statistics.fmean(errors):.2%}"
-        if len(errors) > 1:
-            cell += f" ± {statistics.stdev(errors):.2%} ({max(errors):.2%})"
-        else:
-            cell += f" ({self.results[0].interval.low:.2%} to {self.results[0].interval.high:.2%})"
+        low, high = self.results[0].interval
+        spread = f"{max(errors):.2%}" if len(errors) > 1 else f"{low:.2%} to {high:.2%}"
+        cell = f"{mean_and_sd(errors, '{:.2%}'.format)} ({spread})"
         return [*rows, (f"ours: {self.recipe}", cell, f"{self.samples:,}", self.terms)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,58 +144,44 @@ class DownstreamReport:
         }
 
 
-def run_downstream(
-    name: str,
-    recipe: str | None = None,
-    *,
-    seeds: int = 1,
-    steps: int | None = None,
-    quick: bool = False,
-    out: str | Path | None = None,
-    watcher: ProgressListener | None = None,
-) -> DownstreamReport:
+def run_downstream(options: BenchmarkOptions) -> DownstreamReport:
     """Train a conditional recipe on MNIST with seeds 0, 1, ..., and a classifier on the digits of each.
 
-    Complete runs in the folder are not trained again, so both benchmarks can share a folder (``--out``).
+    Complete runs in the folder are not trained again, so both benchmarks can share a folder (``out``).
 
     Raises:
         UserError: the recipe is not conditional, or as in `ganforge.train_seeds`.
     """
-    watcher = watcher or ProgressListener()
-    task, recipe = DOWNSTREAM_TASKS[name], recipe or DEFAULT_RECIPE
-    checked = load_recipe(recipe)
+    name, quick, say = options.name, options.quick, options.watcher.say
+    task, checked = DOWNSTREAM_TASKS[name], options.recipe_or(DEFAULT_RECIPE)
     if not checked.conditional:
         raise UserError(f"{name} needs a conditional recipe, and {checked.name} is not one; take {DEFAULT_RECIPE}")
     samples, epochs = (QUICK_SAMPLES, QUICK_EPOCHS) if quick else (task.samples, EPOCHS)
-    shortened = f", {steps:,} steps" if steps else f", {QUICK_STEPS} steps" if quick else ""
-    folder = user_path(out) if out else RUNS / f"benchmark-{name}-{checked.name}{'-quick' if quick else ''}"
-    length = QUICK_STEPS if quick and steps is None else steps
-    runs = train_seeds(recipe, seeds, data="mnist", steps=length, out=folder, watcher=watcher)
+    steps, folder = options.steps_or(None, quick=QUICK_STEPS), options.folder(checked.name)
+    shortened = f", {steps:,} steps" if steps else ""
+    runs = options.train_on_mnist(options.recipe or DEFAULT_RECIPE, folder, steps)
     mnist = load("mnist")
     test_images = mnist.test if not quick else random_subset(mnist.test, QUICK_SAMPLES, "lesson")
+
+    def count_wrong(run: Run, seed: int) -> dict[str, int]:
+        say(f"training a classifier on {samples:,} digits of seed {seed} ...")
+        return {
+            "wrong": task.wrong(
+                generate_images(ganforge.load(run.folder), test_images, samples, seed=0), test_images, epochs
+            )
+        }
+
     results = []
     for seed, run in enumerate(runs):
         file = run.folder / f"{name}-{run.step}-{samples}.json"
-        if not file.exists():
-            watcher.say(f"training a classifier on {samples:,} digits of seed {seed} ...")
-            wrong = task.wrong(generate_images(ganforge.load(run.folder), samples, seed=0), test_images, epochs)
-            write_atomically(file, to_json({"wrong": wrong}).encode())
-        wrong = read_kept(file, dict[str, int])["wrong"]
+        wrong = measure_once(file, partial(count_wrong, run, seed), dict[str, int])["wrong"]
         results.append(Result(seed, run.step, wrong / len(test_images), proportion_interval(wrong, len(test_images))))
-    floor = _floor(name, samples, test_images, mnist.train.concat(mnist.validation), epochs, watcher)
+
+    def error_of_real() -> float:
+        say(f"training a classifier on {samples:,} real digits (cached for later calls) ...")
+        return task.wrong(random_subset(real, samples, "lesson"), test_images, epochs) / len(test_images)
+
+    real = mnist.train.concat(mnist.validation)
+    key = f"{name}-{samples}-{test_images.fingerprint[:12]}-{real.fingerprint[:12]}"
+    floor = measure_once(cache_folder() / "evaluation" / f"{key}.json", error_of_real, float)
     return DownstreamReport(name, checked.name, folder, samples, quick, shortened, tuple(results), floor)
-
-
-def _floor(
-    name: str, samples: int, test_images: ImageSet, real: ImageSet, epochs: int, watcher: ProgressListener
-) -> float:
-    """Return the test error after training on as many real digits; it is measured once and cached."""
-    file = (
-        cache_folder() / "evaluation" / f"{name}-{samples}-{test_images.fingerprint[:12]}-{real.fingerprint[:12]}.json"
-    )
-    if not file.exists():
-        watcher.say(f"training a classifier on {samples:,} real digits (cached for later calls) ...")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        wrong = DOWNSTREAM_TASKS[name].wrong(random_subset(real, samples, "lesson"), test_images, epochs)
-        write_atomically(file, to_json(wrong / len(test_images)).encode())
-    return float(read_kept(file, float))

@@ -12,19 +12,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganforge.benchmarks.mode_coverage import read_kept
+from ganforge.benchmarks.engine import (
+    QUICK_STEPS,
+    BenchmarkOptions,
+    BenchmarkReport,
+    count_of,
+    measure_once,
+    read_kept,
+)
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.experiment.api import continue_run
-from ganforge.experiment.experiment import Experiment, ProgressListener
-from ganforge.experiment.preflight import RUNS, TrainingPlan, prepare
-from ganforge.files import user_path, write_atomically
-from ganforge.json_text import to_json
+from ganforge.experiment.experiment import Experiment
+from ganforge.experiment.options import TrainOptions
+from ganforge.experiment.preflight import TrainingPlan, prepare
+from ganforge.experiment.trainer import load_state
 from ganforge.objectives.loss_context import LossContext, Samples
 from ganforge.objectives.terms import LABELLED
-from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.training.ema import average
 from ganforge.training.schedule import ema_decay, learning_rates
@@ -32,15 +37,10 @@ from ganforge.training.state import State
 from ganforge.training.step import update
 
 METHOD = "semi-supervised"
-SUPERVISED_STEPS, QUICK_STEPS = 5_000, 300
-BLOCK = 1000
+SUPERVISED_STEPS, BLOCK = 5_000, 1000
 
 PUBLISHED: dict[int, tuple[tuple[str, float, float | None], ...]] = {
-    20: (
-        ("Improved GAN, feature matching", 16.77, 4.52),
-        ("Triple-GAN", 4.81, 4.95),
-        ("Ladder + PBWN", 2.52, 2.42),
-    ),
+    20: (("Improved GAN, feature matching", 16.77, 4.52), ("Triple-GAN", 4.81, 4.95), ("Ladder + PBWN", 2.52, 2.42)),
     50: (
         ("Improved GAN, feature matching", 2.21, 1.36),
         ("Triple-GAN", 1.56, 0.72),
@@ -78,7 +78,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class FewLabelsReport:
+class FewLabelsReport(BenchmarkReport):
     """All draws of a folder, with published rows.
 
     ``knows_pictures``: the recipe uses the arrangement of pixels (convolutions) or invariance to small shifts, unlike
@@ -92,14 +92,15 @@ class FewLabelsReport:
     quick: bool
     protocol_steps: int
     draws: tuple[Draw, ...]
+    header = ("method", "test error", "how")
 
     @property
     def terms(self) -> str:
         """How our rows were made, and how that differs from the protocol."""
-        count = len(self.draws)
         shortened = "" if self._is_whole else f", {self.draws[0].step:,} of {self.protocol_steps:,} steps"
         more = ", not permutation-invariant" if self.knows_pictures else ""
-        return f"{'--quick, no protocol: ' if self.quick else ''}{count} draw{'s' * (count != 1)}{shortened}{more}"
+        draws = count_of(len(self.draws), "draw")
+        return f"{'--quick, no protocol: ' if self.quick else ''}{draws}{shortened}{more}"
 
     @property
     def is_protocol(self) -> bool:
@@ -109,6 +110,16 @@ class FewLabelsReport:
     @property
     def _is_whole(self) -> bool:
         return not self.quick and all(draw.step >= self.protocol_steps for draw in self.draws)
+
+    @property
+    def title(self) -> str:
+        """The task."""
+        task = f"MNIST test digits classified with {self.labels} labels"
+        return f"few-labels: {task}; published rows: permutation-invariant MNIST"
+
+    def notes(self) -> list[str]:
+        """Return how to add a draw, and where the runs are."""
+        return [f"another label subset: --draw {max(draw.draw for draw in self.draws) + 1}; runs: {self.folder}"]
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the rows: method, test error in percent, how."""
@@ -147,46 +158,38 @@ def format_errors(errors: list[float]) -> str:
     return f"{mean} ± {100 * statistics.stdev(errors):.2f}" if len(errors) > 1 else mean
 
 
-def few_labels(
-    labels: int = 100,
-    draw: int = 0,
-    *,
-    recipe: str | None = None,
-    steps: int | None = None,
-    quick: bool = False,
-    out: str | Path | None = None,
-    watcher: ProgressListener | None = None,
-) -> FewLabelsReport:
+def run_few_labels(options: BenchmarkOptions) -> FewLabelsReport:
     """Train on one draw of the labels and measure on the test images, which select nothing.
 
     The error is that of the last step, so that no validation labels are used. An interrupted call can be repeated to
     resume.
 
+    Args:
+        options: ``labels``: 100 unless given; ``draw``: 0 unless given.
+
     Raises:
-        UserError: there are no published results for this number of labels, or the recipe does not use labels.
+        UserError: there are no published results for this number of labels, the recipe does not use labels, or
+            ``seeds`` is given.
     """
-    watcher = watcher or ProgressListener()
+    if options.seeds is not None:
+        raise UserError(f"--seeds {options.seeds}: few-labels uses one label subset a call; give --draw K")
+    quick, steps, draw = options.quick, options.steps, options.draw or 0
+    labels = 100 if options.labels is None else options.labels
     if labels not in PUBLISHED:
         raise UserError(f"--labels {labels}: give one of {', '.join(map(str, PUBLISHED))}, the published numbers")
     if draw < 0:
         raise UserError(f"--draw {draw}: must be 0 or more")
-    if load_recipe(recipe or METHOD).terms.supervised is None:
-        raise UserError(f"{recipe} does not use labels: take a recipe with terms.supervised, such as {METHOD}")
-    changes = [f"data.labels={labels}", f"data.draw={draw}", "data.images=all"]
-    checked = load_recipe(recipe or METHOD, changes)
+    if options.recipe_or(METHOD).terms.supervised is None:
+        raise UserError(f"{options.recipe} does not use labels: take a recipe with terms.supervised, such as {METHOD}")
+    checked = options.recipe_or(METHOD, [f"data.labels={labels}", f"data.draw={draw}", "data.images=all"])
     if quick:
         steps = QUICK_STEPS if steps is None else min(steps, QUICK_STEPS)
-    plan = prepare(checked, data="mnist", steps=steps, watcher=watcher)
-    folder = (
-        user_path(out) if out else RUNS / f"benchmark-few-labels-{labels}-{checked.name}{'-quick' if quick else ''}"
-    )
-    run_folder = RunFolder(folder / f"draw-{draw}")
-    experiment = Experiment(plan.recipe, plan.splits, run_folder, draw)
+    plan = prepare(TrainOptions.chosen(recipe=checked, data="mnist", steps=steps, watcher=options.watcher))
+    folder = options.folder(str(labels), checked.name)
+    experiment = Experiment(plan.recipe, plan.splits, RunFolder(folder / f"draw-{draw}"), draw)
     length = experiment.usual_steps if steps is None else steps
-    file = folder / f"draw-{draw}-{length}.json"
-    if not file.exists():
-        write_atomically(file, to_json(asdict(_measure(experiment, plan, quick, watcher))).encode())
-    draws = [read_kept(file, Draw) for file in sorted(folder.glob(f"draw-*-{length}.json"))]
+    measure_once(folder / f"draw-{draw}-{length}.json", lambda: asdict(_measure(experiment, plan, quick)))
+    draws = [read_kept(file, Draw) for file in folder.glob(f"draw-*-{length}.json")]
     draws.sort(key=lambda result: result.draw)
     return FewLabelsReport(
         labels, checked.name, knows_pictures(checked), folder, quick, experiment.usual_steps, tuple(draws)
@@ -199,18 +202,18 @@ def knows_pictures(recipe: Recipe) -> bool:
     return recipe.discriminator.family != "mlp" or recipe.terms.invariant_information is not None
 
 
-def _measure(experiment: Experiment, plan: TrainingPlan, quick: bool, watcher: ProgressListener) -> Draw:
-    run_folder, draw = experiment.folder, experiment.seed
+def _measure(experiment: Experiment, plan: TrainingPlan, quick: bool) -> Draw:
+    """Train the run of one draw, and the same network on its labelled images alone; measure both."""
+    run_folder, draw, watcher = experiment.folder, experiment.seed, plan.options.watcher
     watcher.say(f"draw {draw}: {experiment.recipe.data.labels} labels of {len(plan.splits.train):,} images")
     run = continue_run(plan, run_folder) if run_folder.exists else plan.start(draw, run_folder)
     state = experiment.new_state()
-    tensors, note, _ = newest_checkpoint(run_folder.checkpoints)
-    state.load(tensors, note["step"], note["images_seen"])
+    load_state(run_folder.checkpoints, state)
     test, pixels = plan.splits.test, experiment.recipe.pixel_range
-    error = error_of(state.discriminator.published, test, pixels)
+    error = measure_error(state.discriminator.published, test, pixels)
     watcher.say("training the same network on the labelled images alone ...")
     baseline = learn_from_labels(experiment, QUICK_STEPS if quick else SUPERVISED_STEPS)
-    supervised = error_of(baseline.discriminator.published, test, pixels)
+    supervised = measure_error(baseline.discriminator.published, test, pixels)
     return Draw(draw, error, supervised, run.step, round(run.seconds, 1))
 
 
@@ -230,7 +233,7 @@ def learn_from_labels(experiment: Experiment, steps: int) -> State:
 
 
 @torch.no_grad()
-def error_of(discriminator: nn.Module, images: ImageSet, pixel_range: str) -> float:
+def measure_error(discriminator: nn.Module, images: ImageSet, pixel_range: str) -> float:
     """Return the share of images that a discriminator misclassifies."""
     was_training = discriminator.training
     discriminator.eval()

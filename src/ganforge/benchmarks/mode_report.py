@@ -3,8 +3,10 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from ganforge.benchmarks.engine import BenchmarkReport, count_of
 from ganforge.benchmarks.problems import FLOOR_DRAWS, FULL, Figures
 from ganforge.benchmarks.protocols import Plan, Published
 
@@ -23,12 +25,16 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Metrics by number of samples: of real data (``floor``), and of every finished seed (``results``)."""
+class ModeCoverageReport(BenchmarkReport):
+    """Metrics by number of samples: of real data (``floor``), and of every finished seed (``results``).
+
+    ``curves``: the picture of the curves, if there are any.
+    """
 
     plan: Plan
     floor: Mapping[str, Figures]
     results: Sequence[Mapping[str, Any]]
+    curves: Path | None = None
 
     def summary(self, samples: int) -> dict[str, Summary | None]:
         """Return every metric on ``samples`` samples over the seeds; None if a seed lacks it."""
@@ -39,7 +45,7 @@ class Report:
     def terms(self) -> str:
         """How our rows were made, and how that differs from the protocol."""
         plan, protocol, seeds = self.plan, self.plan.protocol, len(self.results)
-        parts = [f"{seeds} seed{'s' * (seeds != 1)}" + (f" of {protocol.seeds}" if seeds < protocol.seeds else "")]
+        parts = [count_of(seeds, "seed") + (f" of {protocol.seeds}" if seeds < protocol.seeds else "")]
         if plan.steps != protocol.steps:
             length = "shortened" if plan.steps < protocol.steps else "lengthened"
             parts.append(f"{plan.steps:,} of {protocol.steps:,} steps: {length}, not the protocol")
@@ -59,19 +65,53 @@ class Report:
         """Mean seconds for 10,000 steps over the seeds."""
         return statistics.fmean(10_000 * seed["seconds"] / seed["step"] for seed in self.results)
 
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Return header and rows for printing."""
+    @property
+    def title(self) -> str:
+        """The task and the source of the protocol."""
+        return f"{self.plan.protocol.name}: {self.plan.protocol.about}"
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The titles of the columns."""
+        titles = {**TITLES, "modes": f"modes / {self.plan.protocol.problem.modes:,}"}
+        return ("method", *(titles[name] for name in self._metrics), "n", "how")
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the rows: published results, real data, and ours."""
         plan, protocol = self.plan, self.plan.protocol
-        names = list(self.floor[str(plan.samples[0])])
-        titles = {**TITLES, "modes": f"modes / {protocol.problem.modes:,}"}
-        rows = [_published(row, names, protocol.samples) for row in protocol.rows(plan.recipe)]
+        rows = [_published(row, self._metrics, protocol.samples) for row in protocol.rows(plan.recipe)]
         for n in plan.samples:
-            cells = [format_metric(name, self.floor[str(n)][name]) for name in names]
+            cells = [format_metric(name, self.floor[str(n)][name]) for name in self._metrics]
             rows.append(("real data (floor)", *cells, f"{n:,}", f"mean of {FLOOR_DRAWS} draws"))
         for n in plan.samples:
             cells = [_cell(name, summary) for name, summary in self.summary(n).items()]
             rows.append((f"ours: {plan.recipe.name}", *cells, f"{n:,}", self.terms))
-        return ("method", *(titles[name] for name in names), "n", "how"), rows
+        return rows
+
+    def notes(self) -> list[str]:
+        """Return how to read the table, the size of the networks, the speed, and where the files are."""
+        first = self.results[0]
+        lines = [
+            "ours: mean ± standard deviation over seeds (worst seed); the floor is real data, measured in the same way"
+        ]
+        if "high_quality" in self._metrics:
+            lines.append("high quality above that of real data means too little variance within modes: see std / true")
+        if self.is_faint:
+            lines.append(
+                "over twice the modes at full contrast: many samples are too faint for the judge, "
+                "which is not a collapse"
+            )
+        lines.append(
+            f"parameters: G {first['parameters']['generator']:,}, D {first['parameters']['discriminator']:,}; "
+            f"{self.seconds:,.0f} s for 10,000 steps ({first['device']}, threads: {first['threads']})"
+        )
+        if self.curves:
+            lines.append(f"modes and KL over the steps: {self.curves}")
+        return [*lines, f"curves (curve.jsonl) and pictures of samples: {self.plan.folder}/seed-*"]
+
+    @property
+    def _metrics(self) -> list[str]:
+        return list(self.floor[str(self.plan.samples[0])])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""

@@ -252,7 +252,7 @@ def batches_of(source: Source, recipe: Recipe, seed: int, order: Order) -> Batch
         recipe.pixel_range,
         seed=seed,
         labels=False,
-        device=torch.device(recipe.device),
-        dtype=DTYPES[recipe.precision],
+        device=torch.device(recipe.run.device),
+        dtype=DTYPES[recipe.run.precision],
         order=order,
     )

@@ -44,7 +44,7 @@ TECHNIQUES = (
     Technique(
         "hinge-spectral-norm",
         "hinge loss with spectral normalisation, as in SNGAN (Miyato et al. 2018)",
-        ("objective.name=hinge", "spectral_norm=true"),
+        ("objective.name=hinge", "game.spectral_norm=true"),
     ),
     Technique(
         "wasserstein-penalty",
@@ -72,8 +72,8 @@ TECHNIQUES = (
     Technique(
         "approximate-r1",
         "R1 by a finite difference instead of a second derivative (Lin et al. 2025)",
-        ("penalties.approximate_r1.weight=0.1", "penalties.approximate_r1.deviation=0.1"),
-        {"ring": ("penalties.approximate_r1.weight=1e-3", "penalties.approximate_r1.deviation=0.005")},
+        ("penalties.approximate_r1.weight=0.1", "penalties.approximate_r1.sigma=0.1"),
+        {"ring": ("penalties.approximate_r1.weight=1e-3", "penalties.approximate_r1.sigma=0.005")},
     ),
     Technique(
         "gradient-penalty",
@@ -83,7 +83,7 @@ TECHNIQUES = (
     Technique(
         "spectral-norm",
         "D's weights are divided by their largest singular values (Miyato et al. 2018, eq. 8)",
-        ("spectral_norm=true",),
+        ("game.spectral_norm=true",),
     ),
     Technique(
         "label-smoothing",
@@ -93,10 +93,10 @@ TECHNIQUES = (
     Technique(
         "instance-noise",
         "noise on all images that D sees, decaying to zero (Sønderby et al. 2017; Arjovsky and Bottou 2017)",
-        ("instance_noise=0.1", "instance_noise_images=50_000"),
-        {"ring": ("instance_noise=0.1", "instance_noise_images=200_000")},
+        ("schedule.instance_noise=0.1", "schedule.instance_noise_images=50_000"),
+        {"ring": ("schedule.instance_noise=0.1", "schedule.instance_noise_images=200_000")},
     ),
-    Technique("packing", "D sees two images at once (Lin et al. 2018, PacGAN)", ("packing=2",)),
+    Technique("packing", "D sees two images at once (Lin et al. 2018, PacGAN)", ("game.packing=2",)),
     Technique(
         "minibatch-discrimination",
         "D sees the distances of each image to the rest of the batch (Salimans et al. 2016, section 3.2)",
@@ -127,24 +127,20 @@ TECHNIQUES = (
     Technique(
         "feature-matching",
         "G matches mean features of D instead of fooling it (Salimans et al. 2016, section 3.1)",
-        ("terms.feature_matching.weight=1", "adversarial_weight=0"),
+        ("terms.feature_matching.weight=1", "game.adversarial_weight=0"),
     ),
-    Technique(
-        "unrolled",
-        "G trains against D after five more steps (Metz et al. 2017)",
-        ("unroll=5",),
-    ),
+    Technique("unrolled", "G trains against D after five more steps (Metz et al. 2017)", ("game.unroll=5",)),
     Technique(
         "two-d-steps",
         "two updates of D for each of G (Goodfellow et al. 2014, algorithm 1 with k = 2)",
-        ("discriminator_steps=2",),
-        {"ring": ("discriminator_steps=2", "order=alternating")},
+        ("game.discriminator_steps=2",),
+        {"ring": ("game.discriminator_steps=2", "game.order=alternating")},
     ),
     Technique(
         "two-g-steps",
         "two updates of G for each of D, common in DCGAN code",
-        ("generator_steps=2",),
-        {"ring": ("generator_steps=2", "order=alternating")},
+        ("game.generator_steps=2",),
+        {"ring": ("game.generator_steps=2", "game.order=alternating")},
     ),
     Technique(
         "d-rate-twice",
@@ -153,33 +149,30 @@ TECHNIQUES = (
         {"ring": ("discriminator_lr=6e-4",)},
     ),
     Technique(
-        "g-rate-twice",
-        "G's learning rate is doubled (S14)",
-        ("generator_lr=4e-3",),
-        {"ring": ("generator_lr=6e-4",)},
+        "g-rate-twice", "G's learning rate is doubled (S14)", ("generator_lr=4e-3",), {"ring": ("generator_lr=6e-4",)}
     ),
     Technique(
         "lr-decay",
         "both learning rates fall as 1 / images seen after the first quarter or third of the run",
-        ("lr_decay_start=30_000",),
-        {"ring": ("lr_decay_start=100_000",)},
+        ("schedule.lr_decay_start=30_000",),
+        {"ring": ("schedule.lr_decay_start=100_000",)},
     ),
     Technique(
         "ema",
         "samples come from an average of G's weights (Yazıcı et al. 2019)",
-        ("ema_half_life=500_000", "ema_ramp=0.05"),
+        ("averaging.half_life=500_000", "averaging.ramp=0.05"),
     ),
     Technique(
         "fresh-noise",
         "G trains on fresh fakes, not on those of D's update (S15: two-phase training)",
-        ("shared_noise=false",),
+        ("game.shared_noise=false",),
     ),
     Technique(
         "simultaneous",
         "both networks update at once, by gradients at the same weights (Mescheder et al. 2018)",
-        ("order=simultaneous",),
+        ("game.order=simultaneous",),
     ),
-    Technique("alternating", "D is updated, then G (Goodfellow et al. 2014, algorithm 1)", ("order=alternating",)),
+    Technique("alternating", "D is updated, then G (Goodfellow et al. 2014, algorithm 1)", ("game.order=alternating",)),
     Technique("beta1-0.9", "Adam with the momentum of its paper (Kingma and Ba 2015)", ("adam.beta1=0.9",)),
     Technique("beta1-0.5", "Adam with the momentum of DCGAN (Radford et al. 2016)", ("adam.beta1=0.5",)),
 )

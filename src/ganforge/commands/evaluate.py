@@ -10,6 +10,7 @@ from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, path, pr
 
 if TYPE_CHECKING:
     from ganforge.evaluation.result import Evaluation
+    from ganforge.runs.folder import RunFolder
 
 
 def evaluate(
@@ -45,12 +46,10 @@ def evaluate(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
-    from ganforge.evaluation.compare import Group, summary_rows
     from ganforge.evaluation.inception import inception as inception_features
     from ganforge.experiment.evaluate import evaluate as evaluate_source
     from ganforge.experiment.evaluate import runs_in
 
-    watcher = TerminalWatcher(as_json=as_json)
     if inception and judge:
         raise UserError("--inception and --judge exclude each other; give one of them")
     options: dict[str, Any] = {
@@ -65,28 +64,40 @@ def evaluate(
         "levels": parse_levels(levels),
         "colour": colour,
         "nearest": nearest,
-        "watcher": watcher,
+        "watcher": TerminalWatcher(as_json=as_json),
     }
     runs = runs_in(path(source))
-    if len(runs) < 2:
-        evaluation = evaluate_source(source, **options)
-        if as_json:
-            print_json(evaluation.to_dict())
-        else:
-            _print(evaluation)
-        return
-    if nearest:
+    if nearest and len(runs) > 1:
         raise UserError(f"--nearest takes a single run and {source} holds {len(runs)}; name one of them")
-    evaluations = [evaluate_source(str(run.path), **options) for run in runs]
+    if len(runs) > 1:
+        evaluations = [evaluate_source(str(run.path), **options) for run in runs]
+        _print_runs(source, runs, evaluations, as_json)
+        return
+    evaluation = evaluate_source(source, **options)
+    if as_json:
+        print_json(evaluation.to_dict())
+    else:
+        _print(evaluation)
+
+
+def _print_runs(source: str, runs: "list[RunFolder]", evaluations: "list[Evaluation]", as_json: bool) -> None:
+    """Print the evaluations of several runs, and a summary if they are seeds of one method."""
     if as_json:
         print_json({"folder": source, "runs": [evaluation.to_dict() for evaluation in evaluations]})
         return
     for evaluation in evaluations:
         _print(evaluation)
-    methods = {run.read_run()["recipe"] for run in runs}
+    if len({run.read_run()["recipe"] for run in runs}) == 1:
+        _print_summary(source, evaluations)
+
+
+def _print_summary(source: str, evaluations: "list[Evaluation]") -> None:
+    """Print mean, standard deviation and worst seed of one method, unless the protocols differ."""
+    from ganforge.evaluation.compare import Group, summary_rows
+
     protocol = evaluations[0].protocol
-    if len(methods) == 1 and not any(protocol.difference(other.protocol) for other in evaluations):
-        say(f"{source}: mean ± standard deviation over {len(runs)} seeds (worst seed)")
+    if not any(protocol.difference(other.protocol) for other in evaluations):
+        say(f"{source}: mean ± standard deviation over {len(evaluations)} seeds (worst seed)")
         table(summary_rows(Group(source, tuple(evaluations))), ("metric", "over seeds"))
 
 

@@ -17,6 +17,7 @@ from ganforge.commands.console import (
     print_json,
     say,
 )
+from ganforge.commands.reading import read_data
 
 if TYPE_CHECKING:
     from ganforge.judge.files import Card
@@ -75,11 +76,8 @@ def judge_train(
 
     Example: ganforge judge train cifar10 --minutes 15
     """
-    from ganforge.commands.judge_progress import TrainingProgress
+    from ganforge.commands.count_progress import CountProgress
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.data.load import load
-    from ganforge.data.pixel_levels import parse_levels
-    from ganforge.data.reading_rules import ReadingRules
     from ganforge.experiment.preflight import warn_of
     from ganforge.files import ensure_writable
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
@@ -87,11 +85,7 @@ def judge_train(
 
     watcher = TerminalWatcher(as_json=as_json)
     _check_duration(minutes, epochs)
-    try:
-        rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
-        splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
-    finally:
-        watcher.end()
+    splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
     warn_of(source, splits, watcher)
     refuse_what_cannot_be_judged(splits)
     mirrored = splits.train.shape[0] == 3 if flip is None else flip
@@ -102,8 +96,15 @@ def judge_train(
         f"{len(splits.train.class_names)} classes, {epochs} epochs, {'mirrored too' if mirrored else 'never mirrored'}",
         as_json=as_json,
     )
-    with TrainingProgress() as progress:
-        card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, progress)
+    progress = CountProgress()
+
+    def on_progress(done: int, total: int, loss: float) -> None:
+        progress(done, total, f"loss {loss:.3f}")
+
+    try:
+        card = train_and_save(splits, file, version_of(splits), epochs, seed, mirrored, on_progress)
+    finally:
+        progress.stop()
     if as_json:
         print_json({**dataclasses.asdict(card), "file": str(file)})
     for line in _result_lines(card, len(splits.test), file if out else None, source):
@@ -120,7 +121,7 @@ def _check_duration(minutes: float, epochs: int | None) -> None:
 
 def _result_lines(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
     """Return the last lines of a training: the judge's accuracy, and where runs use it."""
-    from ganforge.judge.user_judges import USABLE
+    from ganforge.judge.choice import USABLE
 
     accuracy_line = (
         f"{card.version} classifies {card.test_accuracy:.1%} of the {tested:,} test images correctly "

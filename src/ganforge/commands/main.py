@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from ganforge import worker_pool
-from ganforge.commands import benchmark, evaluate, judge, lists, sample, train
+from ganforge.commands import benchmark, data, evaluate, judge, recipes, runs, sample, train
 from ganforge.commands.console import print_json, say
 from ganforge.commands.outlet import loss, outlets
-from ganforge.errors import Interrupted, RunFailed, UserError, one_line
+from ganforge.errors import Interrupted, OneLineError, RunFailed, UserError, one_line
 from ganforge.worker_pool import INTERRUPTED
+
+EXIT_CODES: dict[type[OneLineError], int] = {UserError: 2, RunFailed: 3, Interrupted: INTERRUPTED}
 
 
 def _show_version(wanted: bool) -> None:
@@ -24,7 +26,6 @@ def _show_version(wanted: bool) -> None:
 app = typer.Typer(
     name="ganforge",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -49,7 +50,7 @@ app.command()(sample.write)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)
-app.command(hidden=True)(benchmark.play_seed)
+app.command("play-seed", hidden=True)(benchmark.train_seed)
 
 
 @app.command(hidden=True)
@@ -59,10 +60,10 @@ def work() -> None:
         print(answer, flush=True)
 
 
-app.add_typer(lists.recipes_app, name="recipes")
-app.add_typer(lists.data_app, name="data")
+app.add_typer(recipes.recipes_app, name="recipes")
+app.add_typer(data.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")
-app.command()(lists.runs)
+app.command()(runs.runs)
 
 # typer uses its own copy of click or an installed one; this finds the class in both cases.
 ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")
@@ -92,23 +93,25 @@ def _run(arguments: list[str]) -> int:
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code
-    except UserError as error:
-        return _print_error(str(error), 2, arguments)
-    except RunFailed as error:
-        return _print_error(str(error), 3, arguments)
-    except Interrupted as error:
-        return _print_error(str(error), INTERRUPTED, arguments)
-    except (KeyboardInterrupt, typer.Abort):
-        return _print_error("stopped; everything saved so far is safe", INTERRUPTED, arguments)
     except ClickException as error:
         return _print_usage_error(error, arguments)
-    except (OSError, MemoryError, RuntimeError) as error:
-        if not (reason := _machine_fault(error)):
+    except (OneLineError, KeyboardInterrupt, typer.Abort, OSError, MemoryError, RuntimeError) as error:
+        message, code = _explain(error)
+        if not message:
             raise
-        return _print_error(reason, 3, arguments)
+        return _print_error(message, code, arguments)
 
 
-def _machine_fault(error: Exception) -> str:
+def _explain(error: BaseException) -> tuple[str, int]:
+    """Return the message of an error and its exit code; no message for a bug in ganforge."""
+    if isinstance(error, OneLineError):
+        return str(error), next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "stopped; everything saved so far is safe", INTERRUPTED
+    return _machine_fault(error), 3
+
+
+def _machine_fault(error: BaseException) -> str:
     """Return what the machine lacks or refuses; nothing if the error is a bug in ganforge.
 
     On CPUs, torch and NumPy have no exception class for memory that runs out.

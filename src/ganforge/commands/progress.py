@@ -20,8 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ganforge.commands.console import printable, say
-from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
+from ganforge.commands.count_progress import CountProgress
+from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import read
+from ganforge.experiment.length import StopCondition
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
@@ -43,6 +45,7 @@ class TerminalWatcher(ProgressListener):
         self._downloads: Progress | None = None
         self._judging: Progress | None = None
         self._reading: Progress | None = None
+        self._benchmark: CountProgress | None = None
         self._files: dict[str, TaskID] = {}
         self._last_lines: dict[str, str] = {}
 
@@ -88,6 +91,11 @@ class TerminalWatcher(ProgressListener):
             self._judging.add_task("", total=total)
         self._judging.update(self._judging.task_ids[0], completed=done)
 
+    def benchmarking(self, done: float, total: int, status: str, unit: str = "steps") -> None:
+        """Show a bar, or a line every ten seconds."""
+        self._benchmark = self._benchmark or CountProgress(unit)
+        self._benchmark(done, total, status)
+
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
         """Start the clock and print what is trained."""
         self.end()
@@ -99,7 +107,7 @@ class TerminalWatcher(ProgressListener):
         few = f" with {recipe.data.labels} labels" if recipe.data.labels else ""
         self.say(
             f"training {recipe.name} on {len(train):,} images of {train.name}{few}"
-            f" ({recipe.device}, {recipe.precision}) -> {experiment.folder.path}"
+            f" ({recipe.run.device}, {recipe.run.precision}) -> {experiment.folder.path}"
         )
         if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
@@ -155,11 +163,11 @@ class TerminalWatcher(ProgressListener):
         """Remove the bars."""
         if self._live is not None:
             self._live.stop()
-        for progress in (self._downloads, self._judging, self._reading):
+        for progress in (self._downloads, self._judging, self._reading, self._benchmark):
             if progress is not None:
                 progress.stop()
         self._live, self._downloads, self._judging, self._reading = None, None, None, None
-        self._files, self._last_lines = {}, {}
+        self._files, self._last_lines, self._benchmark = {}, {}, None
 
     def _estimate(self, state: State, now: float) -> tuple[float, float]:
         """Return the share that is done and the seconds left, by steps or by the clock, whichever ends sooner."""

@@ -1,160 +1,124 @@
 """``ganforge sample`` and ``ganforge write``: draw images with a trained generator."""
 
 import hashlib
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch import Tensor
-
     from ganforge.generation.generator import Generator
 
-
-LARGEST_SHEET, LARGEST_FILE = 10_000, 1_000_000
 LONGEST_TEXT = 1_000
 LONGEST_STEM = 100
 """Longest text in bytes that becomes a file name; file systems allow names of 255 bytes."""
 
+Trained = Annotated[
+    Path | None,
+    typer.Argument(parser=path, help="A run's folder, or a generator.safetensors file.", autocompletion=complete_run),
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--n", help="Number of pictures, or of frames with --morph. [64, or ten of each class, a row for each class]"
+    ),
+]
+Labels = Annotated[str | None, typer.Option(help='Names of classes: 0-9, or 3,1,4, or shirt,bag; "a, b" is one name.')]
+Digits = Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")]
+Morph = Annotated[
+    bool,
+    typer.Option(
+        "--morph",
+        help="Interpolate between labels (points between two classes were never trained and may look broken), or "
+        "between seeds.",
+    ),
+]
+Codes = Annotated[bool, typer.Option("--codes", help="A sheet with the effect of each code (infogan).")]
+Reconstruct = Annotated[
+    bool,
+    typer.Option(
+        "--reconstruct",
+        help="Real test images and their reconstructions by an autoencoder or a vae; with --morph, interpolations "
+        "between their codes.",
+    ),
+]
+Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels differ.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder."),
+]
+
 
 def sample(
-    run: Annotated[
-        Path | None, typer.Argument(parser=path, help="A run's folder, or a generator.safetensors file.")
-    ] = None,
-    n: Annotated[
-        int | None,
-        typer.Option(
-            "--n",
-            help="Number of pictures, or of frames with --morph. [64, or ten of each class, a row for each class]",
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help='Names of classes: 0-9, or 3,1,4, or shirt,bag; "a, b" is one name.'),
-    ] = None,
-    digits: Annotated[str | None, typer.Option(help="Draw these digits in one row: 20261122.")] = None,
-    morph: Annotated[
-        bool,
-        typer.Option(
-            "--morph",
-            help="Interpolate between labels (points between two classes were never trained and may look broken), or "
-            "between seeds.",
-        ),
-    ] = False,
-    codes: Annotated[bool, typer.Option("--codes", help="A sheet with the effect of each code (infogan).")] = False,
-    reconstruct: Annotated[
-        bool,
-        typer.Option(
-            "--reconstruct",
-            help="Real test images and their reconstructions by an autoencoder or a vae; with --morph, interpolations "
-            "between their codes.",
-        ),
-    ] = False,
+    run: Trained = None,
+    n: Count = None,
+    labels: Labels = None,
+    digits: Digits = None,
+    morph: Morph = False,
+    codes: Codes = False,
+    reconstruct: Reconstruct = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, shipped with ganforge.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels differ.")
-    ] = "fp32",
-    out: Annotated[
-        Path | None,
-        typer.Option(parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder."),
-    ] = None,
+    precision: Precision = "fp32",
+    out: Out = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw pictures with a trained generator.
 
     Example: ganforge sample runs/cgan-tutorial-mnist-1 --labels 0-9 --n 100 --out digits.png
     """
+    from ganforge.generation.drawings import draw_morph, draw_samples, parse_digits, parse_labels
     from ganforge.generation.generator import load_generator
+    from ganforge.generation.output import check_target
 
-    if (run is None) == (model is None):
-        alternative = "not both" if run else "for the generator that ships with ganforge"
-        raise UserError(f"give a run's folder, or --model mnist, {alternative}")
+    _refuse_conflicts(run, model, n, labels, digits)
     if reconstruct:
         if run is None or labels is not None or digits is not None or codes:
             raise UserError("--reconstruct takes a run's folder; leave out --model, --labels, --digits and --codes")
         _reconstruct(run, n, morph, seed, out, as_json)
         return
-    if digits is not None and (labels is not None or n is not None):
-        raise UserError("--digits sets classes and number; leave out --labels and --n")
     generator = load_generator(run or str(model), precision=precision)  # type: ignore[arg-type]  # it checks the type
-    class_indices = read_labels(digits if digits is not None else labels, generator, one_by_one=digits is not None)
+    classes = parse_labels(labels, generator) if digits is None else parse_digits(digits, generator)
     folder = Path() if run is None else run if run.is_dir() else run.parent
     if codes:
-        if n is not None or class_indices or morph or (out is not None and out.suffix.lower() != ".png"):
+        if n is not None or classes or morph or (out is not None and out.suffix.lower() != ".png"):
             raise UserError(
                 "--codes draws one sheet: leave out --n, --labels, --digits and --morph, and give --out FILE.png"
             )
         _show_codes(generator, seed, out or folder / "codes.png", as_json)
         return
     target = out or folder / ("morph.webp" if morph else "sample.png")
-    if n is not None and n > LARGEST_FILE:
-        raise UserError(f"--n {n:,}: give at most {LARGEST_FILE:,} for a file")
-    if n is not None and n > LARGEST_SHEET and target.suffix != ".npz":
-        raise UserError(f"--n {n:,} is too many for a sheet: give --out FILE.npz, or at most {LARGEST_SHEET:,}")
-    _check_target(target)
-    rows: tuple[str, ...] = ()
-    if morph:
-        seeds = None if class_indices else [seed + k for k in range(5)]
-        labels_to_visit = [generator.class_names[number] for number in class_indices] if class_indices else None
-        images = generator.morph(seeds=seeds, labels=labels_to_visit, frames=32 if n is None else n, seed=seed)
-    else:
-        if class_indices is None and (names := generator.class_names):  # in order of the classes, equally many of each
-            class_indices = sorted(k % len(names) for k in range(n or 10 * len(names)))
-            rows = names if len(class_indices) >= len(names) else ()
-        names = generator.class_names
-        images = generator.sample(
-            n, labels=[names[number] for number in class_indices] if class_indices else None, seed=seed
-        )
-    columns = len(images) if digits is not None else 10 if class_indices else 8
-    _write_and_report(generator, images, class_indices, target, seed, as_json, columns=columns, rows=rows)
-
-
-def _write_and_report(
-    generator: "Generator",
-    images: "Tensor",
-    labels: list[int] | None,
-    target: Path,
-    seed: int,
-    as_json: bool,
-    *,
-    columns: int,
-    rows: Sequence[str] = (),
-) -> None:
-    """Write the images and print the file; ``rows`` are the names of the classes, one for each row of the sheet."""
-    import torch
-
-    from ganforge.data.class_names import labels_of
-    from ganforge.generation.grids import class_sheet, image_grid
-
-    caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-
-    def draw() -> "Image":
-        if rows:
-            return class_sheet(images, torch.tensor(labels), rows, caption=caption)
-        return image_grid(images, columns, caption=caption)
-
-    _write(images, labels, target, draw, generator.class_names)
+    check_target(target, n)
+    drawing = (draw_morph if morph else draw_samples)(generator, n, labels=classes, seed=seed)
+    if digits is not None:
+        drawing = drawing.in_one_row()
+    drawing.write(target)
     if as_json:
-        names = None if labels is None else labels_of(labels, generator.class_names)
-        print_json({"file": str(target), "n": len(images), "seed": seed, "labels": names})
-    say(f"{len(images)} pictures -> {target}", as_json=as_json)
+        print_json({"file": str(target), "n": len(drawing.images), "seed": seed, "labels": drawing.label_names})
+    say(f"{len(drawing.images)} pictures -> {target}", as_json=as_json)
+
+
+def _refuse_conflicts(
+    run: Path | None, model: str | None, n: int | None, labels: str | None, digits: str | None
+) -> None:
+    if (run is None) == (model is None):
+        alternative = "not both" if run else "for the generator that ships with ganforge"
+        raise UserError(f"give a run's folder, or --model mnist, {alternative}")
+    if digits is not None and (labels is not None or n is not None):
+        raise UserError("--digits sets classes and number; leave out --labels and --n")
 
 
 def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) -> None:
-    import torch
+    from ganforge.files import write_atomically
+    from ganforge.generation.grids import png, traversal_grid
+    from ganforge.generation.output import check_target
 
-    from ganforge.generation.grids import traversal_grid
-
-    _check_target(target)
-    picture = traversal_grid(generator, seed=seed)
-    _write(torch.empty(0), None, target, lambda: picture)
+    check_target(target)
+    write_atomically(target, png(traversal_grid(generator, seed=seed)))
     if as_json:
         print_json({"file": str(target), "seed": seed})
     say(f"the effect of each code -> {target}", as_json=as_json)
@@ -163,7 +127,8 @@ def _show_codes(generator: "Generator", seed: int, target: Path, as_json: bool) 
 def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | None, as_json: bool) -> None:
     from ganforge.applications.reconstruction import STOPS, interleave_rows, load_reconstructor, random_test_images
     from ganforge.commands.progress import TerminalWatcher
-    from ganforge.generation.grids import image_grid
+    from ganforge.generation.drawings import FRAMES, caption
+    from ganforge.generation.output import LARGEST_SHEET, Drawing, check_target
 
     target = out or run / ("way.webp" if morph else "reconstructions.png")
     if target.suffix.lower() not in (".png", *((".webp", ".gif") if morph else ())):
@@ -172,22 +137,20 @@ def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | N
         )
     if n is not None and n > LARGEST_SHEET:
         raise UserError(f"--n {n:,} is too many for a sheet: give at most {LARGEST_SHEET:,}")
-    _check_target(target)
+    check_target(target)
     reconstructor = load_reconstructor(run, TerminalWatcher(as_json=as_json))
-    generator = reconstructor.generator
-    caption = f"{generator.recipe.name} · step {generator.note['step']} · test images · seed {seed}"
+    below = caption(reconstructor.generator, seed, "test images")
     reals = random_test_images(reconstructor.splits, STOPS if morph else n, seed).images
-    names: Sequence[str] = ()
     if morph:
-        images = reconstructor.interpolate(reals, 32 if n is None else n)
+        drawing = Drawing(reconstructor.interpolate(reals, FRAMES if n is None else n), 8, below)
     else:
         images, names = interleave_rows(reals, reconstructor.reconstruct(reals), 10)
-    columns = 8 if morph else 10
-    _write(images, None, target, lambda: image_grid(images, columns, caption=caption, row_names=names))
+        drawing = Drawing(images, 10, below, row_names=names)
+    drawing.write(target)
     if as_json:
-        print_json({"file": str(target), "n": len(images), "seed": seed})
+        print_json({"file": str(target), "n": len(drawing.images), "seed": seed})
     content = f"pictures between {len(reals)} test images" if morph else "test images and their reconstructions"
-    say(f"{len(images)} {content} -> {target}", as_json=as_json)
+    say(f"{len(drawing.images)} {content} -> {target}", as_json=as_json)
 
 
 def write(
@@ -204,8 +167,10 @@ def write(
     Example: ganforge write 20261122
     """
     from ganforge.applications.handwriting import write as write_text
+    from ganforge.files import write_atomically
     from ganforge.generation.generator import load_generator
-    from ganforge.generation.grids import image_row
+    from ganforge.generation.grids import image_row, png
+    from ganforge.generation.output import check_target
 
     if len(text) > LONGEST_TEXT:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_TEXT:,} at most")
@@ -213,8 +178,8 @@ def write(
     target = out or Path(f"{_stem(text)}.png")
     if target.suffix.lower() != ".png":
         raise UserError(f"--out {target}: the picture is a PNG; name a .png file")
-    _check_target(target)
-    _write(images, None, target, lambda: image_row(images))
+    check_target(target)
+    write_atomically(target, png(image_row(images)))
     if as_json:
         print_json({"file": str(target), "text": text, "seed": seed, "redrawn": redrawn, "unread": unread})
     retries = f" ({redrawn} drawn again, because the judge could not read them)" if redrawn else ""
@@ -228,83 +193,3 @@ def _stem(text: str) -> str:
     if len(text.encode()) <= LONGEST_STEM:
         return text
     return f"{text[:20]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def read_labels(text: str | None, generator: "Generator", *, one_by_one: bool) -> list[int] | None:
-    """Return the class indices of "0-9", "3,1,4" or names of classes (or, with ``one_by_one``, of "314").
-
-    Raises:
-        UserError: the text is malformed, or the generator has no such class.
-    """
-    from ganforge.data.class_names import parse_classes
-
-    if text is None:
-        return None
-    if not generator.class_names:
-        raise UserError(f"{generator.recipe.name} was trained without labels: leave out --labels and --digits")
-    if one_by_one:
-        if not text.isascii() or not text.isdigit():
-            raise UserError(f"--digits {text!r}: write digits only, for example --digits 20261122")
-        return [number for digit in text for number in parse_classes(digit, generator.class_names, "--digits")]
-    return parse_classes(text, generator.class_names)
-
-
-def _check_target(target: Path) -> None:
-    """Check, before anything is drawn, that the pictures can be written; a name without an ending is a folder."""
-    from ganforge.files import ensure_writable
-
-    ending = target.suffix.lower()
-    if ending not in ("", ".png", ".npz", ".webp", ".gif"):
-        raise UserError(f"--out {target}: write .png (sheet), .npz (arrays), .webp or .gif (animation), or a folder")
-    ensure_writable(target if ending else target / "00000.png")
-
-
-def _write(
-    images: "Tensor",
-    labels: list[int] | None,
-    target: Path,
-    draw: Callable[[], "Image"],
-    class_names: Sequence[str] = (),
-) -> None:
-    """Write a sheet, arrays, an animation, or a folder of single pictures, by the ending of the file."""
-    from ganforge.files import write_atomically
-    from ganforge.generation.grids import animation, image_grid, png
-
-    ending = target.suffix.lower()
-    if not ending:
-        for index, image in enumerate(images):
-            write_atomically(target / f"{index:05d}.png", png(sheet_of_one(image)))
-    elif ending == ".npz":
-        write_atomically(target, _npz(images, labels, class_names))
-    elif ending == ".png":
-        write_atomically(target, png(draw()))
-    else:
-        frames = [image_grid(image[None], 1, width=224) for image in images]
-        write_atomically(target, animation(frames, ending[1:].upper()))
-
-
-def sheet_of_one(image: "Tensor") -> Any:
-    """Return one picture at its own size, without margin or caption."""
-    from PIL import Image
-
-    pixels = image.permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _npz(images: "Tensor", labels: list[int] | None, class_names: Sequence[str]) -> bytes:
-    """Pack images and labels as .npz: numeric class names as labels, other classes as indices into ``class_names``."""
-    import io
-
-    import numpy as np
-
-    from ganforge.data.class_names import labels_of
-
-    buffer = io.BytesIO()
-    arrays = {"images": images.permute(0, 2, 3, 1).numpy()}
-    if labels is not None and len(labels) <= len(images):
-        names = labels_of(labels, class_names)
-        by_number = all(isinstance(name, int) for name in names)
-        arrays["labels"] = np.resize(np.array(names if by_number else labels), len(images))
-        arrays |= {} if by_number else {"class_names": np.array(class_names)}
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # NumPy takes any number of named arrays
-    return buffer.getvalue()

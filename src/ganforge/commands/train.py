@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganforge.commands.completion import complete_recipe, complete_run
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, path, print_json
 
 if TYPE_CHECKING:
@@ -14,10 +15,29 @@ if TYPE_CHECKING:
 Steps = Annotated[int | None, typer.Option(help="Last step, counted from the run's start.")]
 Epochs = Annotated[float | None, typer.Option(help="Last epoch, counted from the run's start.")]
 Minutes = Annotated[float | None, typer.Option(help="Training time in minutes.")]
+RecipeName = Annotated[
+    str,
+    typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.", autocompletion=complete_recipe),
+]
+StartFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        parser=path,
+        help="Start with the weights of this run: same networks, same image shape.",
+        autocompletion=complete_run,
+    ),
+]
+EvaluateEvery = Annotated[
+    int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
+]
+Seeds = Annotated[
+    int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
+]
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A name ('ganforge recipes' lists them) or a TOML file.")] = "default",
+    recipe: RecipeName = "default",
     data: Annotated[str, typer.Option(help="mnist, digits, a file or a folder; auto: MNIST if possible.")] = "auto",
     resize: Resize = None,
     skip_bad: SkipBad = False,
@@ -29,20 +49,11 @@ def train(
     minutes: Minutes = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness: same seed, same weights.")] = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
-    ] = None,
+    seeds: Seeds = None,
     at_once: Annotated[int | None, typer.Option(help="With --seeds: number of runs in parallel. [the fastest]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    evaluate_every: Annotated[
-        int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
-    ] = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", parser=path, help="Start with the weights of this run: same networks, same image shape."
-        ),
-    ] = None,
+    evaluate_every: EvaluateEvery = None,
+    start_from: StartFrom = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a GAN and report whether it worked.
@@ -52,47 +63,39 @@ def train(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.errors import UserError
-    from ganforge.experiment.api import train as train_gan
-    from ganforge.experiment.multi_seed import train_seeds
+    from ganforge.experiment.api import start_run
+    from ganforge.experiment.multi_seed import start_seeds
+    from ganforge.experiment.options import TrainOptions
 
     watcher = TerminalWatcher(as_json=as_json)
-    options: dict[str, Any] = {
-        "data": data,
-        "out": out,
-        "steps": steps,
-        "epochs": epochs,
-        "minutes": minutes,
-        "seed": seed,
-        "changes": changes or (),
-        "device": device,
-        "evaluate_every": evaluate_every,
-        "start_from": start_from,
-        "resize": resize,
-        "skip_bad": skip_bad,
-        "levels": parse_levels(levels),
-        "colour": colour,
-        "watcher": watcher,
-    }
-    if seeds is None:
-        if at_once is not None:
-            raise UserError(f"--at-once {at_once}: belongs to --seeds; give both")
-        _print(train_gan(recipe, **options), watcher, as_json)
-        return
-    runs = train_seeds(recipe, seeds, at_once=at_once, **options)
-    folder = runs[0].folder.parent
-    if as_json:
-        print_json({"folder": str(folder), "runs": [_to_dict(run) for run in runs]})
-    for run in runs:
-        watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
-        if run.verdict:
-            watcher.say(f"verdict: {run.verdict.words}")
-    watcher.say(
-        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
+    options = TrainOptions.chosen(
+        recipe=recipe,
+        data=data,
+        resize=resize,
+        skip_bad=skip_bad,
+        levels=parse_levels(levels),
+        colour=colour,
+        out=out,
+        steps=steps,
+        epochs=epochs,
+        minutes=minutes,
+        seed=seed,
+        changes=changes or (),
+        device=device,
+        evaluate_every=evaluate_every,
+        start_from=start_from,
+        watcher=watcher,
     )
+    if seeds is not None:
+        _print_seeds(start_seeds(options, seeds, at_once), watcher, as_json)
+        return
+    if at_once is not None:
+        raise UserError(f"--at-once {at_once}: belongs to --seeds; give both")
+    _print(start_run(options), watcher, as_json)
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.")],
+    run: Annotated[Path, typer.Argument(parser=path, help="The folder of the run.", autocompletion=complete_run)],
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Annotated[float | None, typer.Option(help="Further training time in minutes.")] = None,
@@ -122,6 +125,19 @@ def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
+
+
+def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -> None:
+    folder = runs[0].folder.parent
+    if as_json:
+        print_json({"folder": str(folder), "runs": [_to_dict(run) for run in runs]})
+    for run in runs:
+        watcher.say(f"{run.folder}: {run.verdict.figures if run.verdict else f'at step {run.step:,}'}")
+        if run.verdict:
+            watcher.say(f"verdict: {run.verdict.words}")
+    watcher.say(
+        f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
+    )
 
 
 def _to_dict(run: "Run") -> dict[str, Any]:

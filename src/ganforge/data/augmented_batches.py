@@ -13,7 +13,7 @@ from ganforge.randomness import random_generator
 class AugmentedBatches:
     """The batches of another stream with a random transform for each image, a function of (seed, name, index).
 
-    ``degrees``: largest rotation, in both directions. ``slant``: largest horizontal shear, as sideways over upward
+    ``degrees``: largest rotation, in both directions. ``shear``: largest horizontal shear, as sideways over upward
     distance. ``shift``: largest translation along each axis, as a fraction of the side. ``zoom`` z: width and height
     are scaled independently by 1 - z to 1 + z. Border pixels are repeated beyond the edge. Finally a square of side
     ``cutout`` times the image's side is covered (`cut_out`).
@@ -26,27 +26,27 @@ class AugmentedBatches:
         name: str = "moved",
         *,
         degrees: float,
-        slant: float,
+        shear: float,
         shift: float,
         zoom: float,
         cutout: float = 0.0,
     ) -> None:
         self._batches, self._seed, self._name = batches, seed, name
-        self._degrees, self._slant, self._shift, self._zoom, self._cutout = degrees, slant, shift, zoom, cutout
+        self._degrees, self._shear, self._shift, self._zoom, self._cutout = degrees, shear, shift, zoom, cutout
 
     def __getitem__(self, index: int) -> Batch:
         """Return the augmented batch number ``index``."""
-        images, labels = self._batches[index]
+        images, condition = self._batches[index]
         random = random_generator(self._seed, self._name, index)
         factors = torch.rand(len(images), 6, generator=random) * 2 - 1  # in [-1, 1]
         angle, shear, shift, scale = factors.to(images).split([1, 1, 2, 2], 1)
         matrix = affine_matrices(
-            angle[:, 0] * math.radians(self._degrees), shear[:, 0] * self._slant, 1 + scale * self._zoom
+            angle[:, 0] * math.radians(self._degrees), shear[:, 0] * self._shear, 1 + scale * self._zoom
         )
         augmented = affine(images, matrix, shift * self._shift)
         if self._cutout:
             augmented = cut_out(augmented, torch.rand(len(images), 2, generator=random), self._cutout)
-        return Batch(augmented, labels)
+        return Batch(augmented, condition)
 
 
 def affine_matrices(angle: Tensor, shear: Tensor, scale: Tensor) -> Tensor:

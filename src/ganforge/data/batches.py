@@ -7,14 +7,30 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import scale
+from ganforge.data.pairs import PairRule
 from ganforge.randomness import random_generator
 
 
 class Batch(NamedTuple):
-    """Images [N, C, H, W] in the recipe's pixel range, and labels int64 [N], or None for a recipe without labels."""
+    """Images [N, C, H, W] in the recipe's pixel range, and the condition of each.
+
+    Attributes:
+        images: the images.
+        condition: labels int64 [N], images [N, C, H, W] to translate, or None for a recipe without a condition.
+    """
 
     images: Tensor
-    labels: Tensor | None
+    condition: Tensor | None
+
+    def repeated(self, draws: int) -> "Batch":
+        """Return the first 1/``draws`` of the batch, ``draws`` times, as a batch of the same size."""
+        if draws == 1:
+            return self
+        count = len(self.images) // draws
+        first = (None if part is None else part[:count].repeat(draws, *[1] * (part.ndim - 1)) for part in self)
+        images, condition = first
+        assert images is not None
+        return Batch(images, condition)
 
 
 class Source(Protocol):
@@ -54,6 +70,9 @@ Order = Literal["shuffled", "fixed", "drawn"]
 class Batches:
     """An endless stream of batches in one of the orders above; a batch may span two epochs.
 
+    With ``pairs`` the images become pairs of target and condition, each by its position in the stream: the same picture
+    has another mask or other damage in every epoch.
+
     The whole data set is on the device as uint8 (on the CPU possibly in a file); a batch is one gather and one scaling.
 
     Raises:
@@ -72,6 +91,7 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         stream: str = "real",
         order: Order = "shuffled",
+        pairs: PairRule | None = None,
     ) -> None:
         if batch_size > len(data):
             raise ValueError(f"a batch of {batch_size} from {len(data)} images")
@@ -79,6 +99,7 @@ class Batches:
         self._labels = self._data.labels if labels else None
         self._batch_size, self._pixel_range, self._dtype = batch_size, pixel_range, dtype
         self._seed, self._stream, self._order, self._device = seed, stream, order, device
+        self._pairs = pairs
         self._cached_permutation = (-1, torch.empty(0))  # epoch and permutation
 
     def __getitem__(self, index: int) -> Batch:
@@ -89,6 +110,10 @@ class Batches:
         else:
             indices = self._indices(index * self._batch_size, self._batch_size)
         pixels = self._data.gather(indices)
+        if self._pairs:
+            positions = torch.arange(index * self._batch_size, (index + 1) * self._batch_size)
+            pair = self._pairs.pairs(pixels, self._seed, positions)
+            return Batch(*(scale(one, self._pixel_range, self._dtype) for one in pair))
         scaled = pixels.is_floating_point()
         images = pixels.to(self._dtype) if scaled else scale(pixels, self._pixel_range, self._dtype)
         return Batch(images, None if self._labels is None else self._labels[indices])

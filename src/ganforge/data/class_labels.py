@@ -72,11 +72,14 @@ def _flatten(labels: Array | None, count: int, where: str) -> Array | None:
         return _one_hot(labels, where)
     if labels.shape != (count,):
         raise UserError(f"{where}: {count} images need {count} labels, one number each; found {list(labels.shape)}")
-    if labels.dtype.kind in "US":
-        return labels
+    return labels if labels.dtype.kind in "US" else _integers(labels, where)
+
+
+def _integers(labels: Array, where: str) -> Array:
+    """Check numbers [N] and return them as int64."""
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
         raise UserError(f"{where}: some labels are not integers; give 0, 1, 2, …, or -1 if unknown")
-    low, high = (0, 0) if count == 0 else (int(labels.min()), int(labels.max()))
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     if low < UNKNOWN or high > MOST_CLASSES:
         raise UserError(
             f"{where}: labels range from {low} to {high}; they must be 0 to {MOST_CLASSES - 1}, or -1 if unknown"

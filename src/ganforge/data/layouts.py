@@ -22,19 +22,8 @@ def channels_first(images: Array, where: str) -> tuple[Array, str]:
     Raises:
         UserError: the axes, the number of channels or the size of the images are not supported.
     """
-    shape, note = list(images.shape), ""
-    if images.ndim == 2:
-        side = math.isqrt(shape[1])
-        if side * side != shape[1]:
-            raise UserError(
-                f"{where}: images must be {FORMS}; these are {shape}, and {shape[1]} pixels are not a square image; "
-                "reshape them"
-            )
-        images, note = images.reshape(-1, side, side), f"rows of {shape[1]} pixels are read as {side}×{side}"
-    elif images.ndim == 4 and shape[2] in (1, 3) and not _fits(*shape[2:]) and _fits(*shape[:2]):
-        images, note = images.transpose(3, 2, 0, 1), f"{shape} is read as [H, W, C, N]"
-    elif images.ndim == 3 and not _fits(*shape[1:]) and _fits(*shape[:2]):
-        images, note = images.transpose(2, 0, 1), f"{shape} is read as [H, W, N]"
+    shape = list(images.shape)
+    images, note = _images_first(images, where)
     if images.ndim not in (3, 4):
         raise UserError(f"{where}: images must be {FORMS}; these are {shape}; reshape them")
     if images.ndim == 3:
@@ -50,6 +39,24 @@ def channels_first(images: Array, where: str) -> tuple[Array, str]:
         raise UserError(
             f"{where}: images are {width}×{height} px; resize them to {SMALLEST} to {LARGEST} px on each side"
         )
+    return images, note
+
+
+def _images_first(images: Array, where: str) -> tuple[Array, str]:
+    """Reshape rows of pixels, and move the images of MATLAB's order to the first axis; return other arrays as given."""
+    shape, note = list(images.shape), ""
+    if images.ndim == 2:
+        side = math.isqrt(shape[1])
+        if side * side != shape[1]:
+            raise UserError(
+                f"{where}: images must be {FORMS}; these are {shape}, and {shape[1]} pixels are not a square image; "
+                "reshape them"
+            )
+        images, note = images.reshape(-1, side, side), f"rows of {shape[1]} pixels are read as {side}×{side}"
+    elif images.ndim == 4 and shape[2] in (1, 3) and not _fits(*shape[2:]) and _fits(*shape[:2]):
+        images, note = images.transpose(3, 2, 0, 1), f"{shape} is read as [H, W, C, N]"
+    elif images.ndim == 3 and not _fits(*shape[1:]) and _fits(*shape[:2]):
+        images, note = images.transpose(2, 0, 1), f"{shape} is read as [H, W, N]"
     return images, note
 
 

@@ -208,14 +208,8 @@ def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tup
 
 def _refuse_picture_options(rules: ReadingRules) -> None:
     """Raise UserError if an option is set that applies only to pictures."""
-    flags = [
-        flag for flag, is_set in (("--resize", rules.resize is not None), ("--skip-bad", rules.skip_bad)) if is_set
-    ]
-    if flags:
-        raise UserError(
-            f"{' and '.join(flags)}: works on a folder or archive of pictures, "
-            f"not on these data; leave {'them' if len(flags) > 1 else 'it'} out"
-        )
+    why = "works on a folder or archive of pictures, not on these data"
+    refuse_choices(rules.model_copy(update={"levels": None, "colour": False}), why)
 
 
 def refuse_choices(rules: ReadingRules, why: str) -> None:

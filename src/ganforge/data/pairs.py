@@ -38,6 +38,10 @@ class Pair(NamedTuple):
 class PairRule(Settings, ABC):
     """The rule that makes pairs: a subclass for each kind of task."""
 
+    draws: PositiveInt = Field(
+        1, description="results for each condition in a batch, so that a term can compare them; divides batch_size"
+    )
+
     @abstractmethod
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
         """Return the shapes of target and condition for pictures of ``shape``.

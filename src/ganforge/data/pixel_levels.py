@@ -13,9 +13,10 @@ Array = npt.NDArray[Any]
 TOLERANCE = 1e-5
 """Tolerance at the ends of a range, for rounding errors of float32 normalisation."""
 
-MAX_LEVEL_OF_BITS = {10: 1023, 12: 4095, 14: 16383, 16: 65535}
-"""The highest level of cameras and scanners by bit depth."""
+MAX_LEVEL_OF_BITS = {8: 255, 10: 1023, 12: 4095, 14: 16383, 16: 65535}
+"""The highest level of files, cameras and scanners by bit depth."""
 
+OTHER_LEVELS = "--levels LOW,HIGH sets others"
 CHUNK_PIXELS = 2**24
 """Number of pixels converted at a time."""
 
@@ -84,27 +85,21 @@ def choose_levels(kind: str, low: float, high: float, user_levels: tuple[float, 
         return Levels(*user_levels), note if outside else ""
     if kind == "b":
         return Levels(0, 1), ""
-    if kind == "f" and high <= 1 + TOLERANCE and low >= -1 - TOLERANCE:
-        if low >= -TOLERANCE:
-            return Levels(0, 1), ""
-        return Levels(-1, 1), f"{span}: read as -1..1; --levels LOW,HIGH sets others" if _is_half_range(
-            low, high
-        ) else ""
-    if low < 0 or (kind == "f" and high > 255):
-        raise ValueError(f"{span}; give the levels of black and white: --levels {_rounded(low)},{_rounded(high)}")
-    if high <= 255:
-        return Levels(0, 255), ""
+    if kind == "f" and low >= -1 - TOLERANCE and high <= 1 + TOLERANCE:
+        return _unit_levels(low, high, span)
     bits = next((bits for bits, most in MAX_LEVEL_OF_BITS.items() if high <= most), None)
-    if bits is None:
+    if low < 0 or bits is None or (kind == "f" and bits > 8):
         raise ValueError(f"{span}; give the levels of black and white: --levels {_rounded(low)},{_rounded(high)}")
-    return Levels(
-        0, MAX_LEVEL_OF_BITS[bits]
-    ), f"{span}: read as {bits} bits, 0 to {MAX_LEVEL_OF_BITS[bits]}; --levels LOW,HIGH sets others"
+    white = MAX_LEVEL_OF_BITS[bits]
+    return Levels(0, white), "" if bits == 8 else f"{span}: read as {bits} bits, 0 to {white}; {OTHER_LEVELS}"
 
 
-def _is_half_range(low: float, high: float) -> bool:
-    """Return whether a range below 0 uses at most half of -1..1."""
-    return bool(max(abs(low), abs(high)) <= 0.5 + TOLERANCE)
+def _unit_levels(low: float, high: float, span: str) -> tuple[Levels, str]:
+    """Return 0..1 or -1..1 for fractions, with a note where a range below 0 uses at most half of -1..1."""
+    if low >= -TOLERANCE:
+        return Levels(0, 1), ""
+    half = max(abs(low), abs(high)) <= 0.5 + TOLERANCE
+    return Levels(-1, 1), f"{span}: read as -1..1; {OTHER_LEVELS}" if half else ""
 
 
 def _rounded(level: float) -> str:

@@ -23,6 +23,7 @@ PART_WORDS = {
     "validation": ("validation", "validate", "valid", "val", "dev", "development"),
     "test": ("test", "testing", "tst", "te", "t10k"),
 }
+PARTS = tuple(PART_WORDS)
 FILLERS = ("set", "data", "dataset", "split", "images", "image", "imgs", "img", "pictures", "samples", "folder", "part")
 """Words without meaning next to the name of a part: trainingSet, test_data, images-val."""
 

@@ -9,11 +9,9 @@ from torch import Tensor
 
 from ganforge.data.images import Splits
 from ganforge.data.normalize_arrays import RawSplits
-from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
 from ganforge.errors import UserError
 from ganforge.randomness import random_generator
-
-PARTS = ("train", "validation", "test")
 
 
 def shuffled(count: int, *part: str) -> Tensor:

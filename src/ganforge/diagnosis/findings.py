@@ -5,39 +5,31 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-COLLAPSED = 0.05
-"""Relative spread within a class below which all images of the class count as one image."""
-NARROW = 0.4
-"""Relative spread within a class below which its images are too much alike."""
-CONFIDENT = 0.5
-"""Confident share of fakes, relative to reals, below which the images are not readable yet."""
-LABEL_FOLLOWED = 0.9
-LABEL_IGNORED = 0.5
-"""Label agreement, relative to the judge's accuracy on reals: above the first followed, below the second ignored."""
-WON_LOSS = 0.02
-"""Discriminator loss that counts as 0; at chance it is 1.39, and a balanced game stays above 0.3."""
-WON_FAKE, WON_REAL = 0.01, 0.8
-"""The discriminator has won if D(G(z)) is below the first and D(x) above the second, averaged over the last fifth
-of the log."""
+from ganforge.metrics.measurement import Measurement, Noun
+from ganforge.metrics.thresholds import (
+    CLASSES_HEALTHY,
+    COLLAPSED,
+    FEW_HANDWRITINGS,
+    LABEL_FOLLOWED,
+    LABEL_IGNORED,
+    LOST,
+    NARROW,
+    NEAR,
+    OLD,
+    PRESENT,
+    READABLE_SHARE,
+    SILENT,
+    WON_FAKE,
+    WON_LOSS,
+    WON_REAL,
+    YOUNG,
+)
+
 LOWER_RATES = (
     "lower the learning rates, the discriminator's first: a fifth of what they are (--set discriminator_lr=... "
     "--set generator_lr=...)"
 )
 LOWER_RATE = "lower the learning rate: a fifth of what it is (--set generator_lr=...)"
-SILENT = 0.5
-"""KL divergence of the codes from N(0, 1), in nats per image, below which they carry no information."""
-YOUNG, OLD = 10, 200
-"""Epochs before which a collapse may be a slow start, and epochs after which longer training hardly helps."""
-LOST = 1
-"""Epochs after which a discriminator that no fake deceives has won."""
-PRESENT = 0.3
-"""A class is present from this fraction of its share among the reals: about 0.03 of all images for ten classes."""
-CLASSES_HEALTHY = 0.8
-"""Smallest fraction of present classes in a healthy run."""
-FEW_HANDWRITINGS = 0.5
-"""Recall within a class, relative to other reals, below which its images repeat or are blurred."""
-NEAR = 5
-"""Largest Fréchet distance of a healthy run, relative to that of other reals."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +49,29 @@ class Finding:
     remedy: str = ""
 
 
-Check = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], Finding | None]
+Check = Callable[[Measurement, Sequence[Mapping[str, Any]]], Finding | None]
 
 
-def find(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[Finding]:
+def find(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Return the findings of a run, most severe first; at least one.
 
     Args:
-        measured: the judge's measurement as a mapping (see `ganforge.judge.measure.Measurement`).
+        measured: the judge's measurement of the run's generator.
         log: lines of the run's log, in order.
     """
     if adversary_free := _without_adversary(measured, log):
         return [adversary_free]
-    # A collapse also removes classes and label agreement; reporting these too would hide the cause.
-    collapse = _collapse(measured, log)
-    checks: tuple[Check, ...] = (_discriminator_won, _not_yet, _classes, _label)
+    collapse, checks = _collapse(measured, log), CHECKS
     if collapse and collapse.severity == 2:
+        # A collapse also removes classes and label agreement; reporting these too would hide the cause.
         checks = () if collapse.name == "not-started" else (_discriminator_won,)
-    if collapse is None and _readable(measured):
-        checks = (*checks, _handwritings)
     findings = [finding for finding in (collapse, *(check(measured, log) for check in checks)) if finding]
     if not findings:
         return [_well(measured, log)]
     return sorted(findings, key=lambda finding: -finding.severity)
 
 
-def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+def _without_adversary(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
     """Check a run with an encoder: uninformative codes, or a decoder that was never trained on noise."""
     recent = log[-max(1, len(log) // 5) :]
     if not recent or "encoder_loss" not in recent[-1]:
@@ -98,7 +87,7 @@ def _without_adversary(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
         return None
     text = (
         "an autoencoder learns to reconstruct images, not to generate them from noise: the judge is sure of "
-        f"{measured['confident']:.0%} of the images from noise, and of {measured['confident_on_real']:.0%} of real ones"
+        f"{measured.confident:.0%} of the images from noise, and of {measured.confident_on_real:.0%} of real ones"
     )
     return Finding(
         "never-drew",
@@ -121,12 +110,12 @@ def _young(log: Sequence[Mapping[str, Any]]) -> bool:
     return bool(log) and _epochs(log) < YOUNG
 
 
-def _readable(measured: Mapping[str, Any]) -> bool:
-    return bool(measured["confident"] >= CONFIDENT * measured["confident_on_real"])
+def _readable(measured: Measurement) -> bool:
+    return bool(measured.confident >= READABLE_SHARE * measured.confident_on_real)
 
 
-def _many_classes(measured: Mapping[str, Any]) -> bool:
-    return bool(measured["classes_present"] >= CLASSES_HEALTHY * len(measured["class_names"]))
+def _many_classes(measured: Measurement) -> bool:
+    return bool(measured.classes_present >= CLASSES_HEALTHY * len(measured.class_names))
 
 
 def _longer(log: Sequence[Mapping[str, Any]]) -> str:
@@ -139,32 +128,33 @@ def _slower(log: Sequence[Mapping[str, Any]]) -> str:
     return LOWER_RATE if log and "encoder_loss" in log[-1] else LOWER_RATES
 
 
-def _well(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding:
+def _well(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding:
     """Return the finding of a run without problems: healthy, or learning with what is still missing."""
-    noun, rare, missing = measured["noun"], _rare(measured), []
+    noun, rare, missing = measured.noun, _rare(measured), []
     if rare:
-        names, verb = (f"{noun} {rare[0]}", "is") if len(rare) == 1 else (f"{_plural(noun)} {', '.join(rare)}", "are")
+        names, verb = (f"{noun} {rare[0]}", "is") if len(rare) == 1 else (f"{plural(noun)} {', '.join(rare)}", "are")
         missing.append(f"{names} {verb} rarely drawn")
-    distance, floor = measured["frechet_distance"], measured["frechet_floor"]
-    if distance is None or not floor:
+    distance, reference = measured.frechet_distance, measured.frechet_real_reference
+    if distance is None or not reference:
         missing.append(
             "there are too few real images for a Fréchet distance, so the quality of the pictures is unknown"
         )
-    elif distance > NEAR * floor:
+    elif distance > NEAR * reference:
         missing.append(
-            f"the Fréchet distance is {distance / floor:.1f} times real against real (healthy: up to {NEAR})"
+            f"the Fréchet distance is {distance / reference:.1f} times real against real (healthy: up to {NEAR})"
         )
     if not missing:
         return Finding("healthy", 0, "healthy so far")
     return Finding("learning", 0, f"still learning, nothing is wrong so far: {'; '.join(missing)}", _longer(log))
 
 
-def _plural(noun: str) -> str:
+def plural(noun: Noun) -> str:
+    """Return the plural of the word for a class."""
     return "digits" if noun == "digit" else "classes"
 
 
-def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    total, within = measured["total_spread"], measured["within_class_spread"]
+def _collapse(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    total, within = measured.total_spread, measured.within_class_spread
     total_collapse, class_collapse = (spread is not None and spread < COLLAPSED for spread in (total, within))
     lost = _discriminator_won(measured, log) is not None
     unreadable_collapse = class_collapse and not (_readable(measured) and _many_classes(measured))
@@ -174,27 +164,27 @@ def _collapse(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> 
         )
         text = f"{observation}, after {_epochs(log):.2g} epochs"
         text += ", and the discriminator rejects all of them" if lost else ""
-        hint = ": the first digits take about five epochs of MNIST" if measured["noun"] == "digit" else ""
+        hint = ": the first digits take about five epochs of MNIST" if measured.noun == "digit" else ""
         return Finding(
             "not-started", 2, text, f"train longer{hint}; if nothing changes after {YOUNG} epochs, {_slower(log)}"
         )
     if total_collapse:
         return Finding("mode-collapse", 2, "every noise vector gives the same picture: mode collapse", _slower(log))
     if class_collapse:
-        kind = "kind of digit" if measured["noun"] == "digit" else "class"
+        kind = "kind of digit" if measured.noun == "digit" else "class"
         text = f"there is one picture for each {kind}, whatever the noise: mode collapse"
         return Finding("mode-collapse", 2, text, _slower(log))
     if within is not None and within < NARROW:
         return Finding(
             "narrow",
             1,
-            f"the pictures of one {measured['noun']} are too much alike: {within:.2f} of the real spread",
+            f"the pictures of one {measured.noun} are too much alike: {within:.2f} of the real spread",
             _longer(log),
         )
     return None
 
 
-def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+def _discriminator_won(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
     recent = log[-max(1, len(log) // 5) :]
     if not recent or not {"discriminator_loss", "d_real", "d_fake"} <= recent[-1].keys():
         return None
@@ -213,26 +203,26 @@ def _discriminator_won(measured: Mapping[str, Any], log: Sequence[Mapping[str, A
     )
 
 
-def _not_yet(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+def _not_yet(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
     if _readable(measured):
         return None
-    expected, on_real = "digits" if measured["noun"] == "digit" else "of any class", measured["confident_on_real"]
+    expected, on_real = "digits" if measured.noun == "digit" else "of any class", measured.confident_on_real
     return Finding(
         "not-yet-readable",
         1,
-        f"most pictures are not {expected} yet: the judge is sure of {measured['confident']:.0%} of them, "
+        f"most pictures are not {expected} yet: the judge is sure of {measured.confident:.0%} of them, "
         f"and of {on_real:.0%} of real ones",
         _longer(log),
     )
 
 
-def _rare(measured: Mapping[str, Any]) -> list[str]:
+def _rare(measured: Measurement) -> list[str]:
     """Return the names of the classes that are not present."""
-    rows = zip(measured["class_names"], measured["class_shares"], measured["real_class_shares"], strict=True)
+    rows = zip(measured.class_names, measured.class_shares, measured.real_class_shares, strict=True)
     return [name for name, share, real in rows if share < PRESENT * real or not share]
 
 
-def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
+def _classes(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
     if not _many_classes(measured) and _readable(measured):
         rare = ", ".join(_rare(measured))
         text = f"rarely drawn (each in less than {PRESENT:.0%} of its share among real ones): {rare}"
@@ -240,48 +230,57 @@ def _classes(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> F
     return None
 
 
-def _handwritings(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    """Check the class with the lowest recall relative to its floor, among the classes that follow their label."""
-    names, accuracy = measured["class_names"], measured["agreement_on_real"] or 1.0
+def _handwritings(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    """Check the class with the lowest recall relative to other reals, among the classes that follow their label.
+
+    Images that are unreadable, or too much alike altogether, have low recall for that reason alone.
+    """
+    if not _readable(measured) or _collapse(measured, log):
+        return None
+    names, accuracy = measured.class_names, measured.agreement_on_real or 1.0
     rows = zip(
         names,
-        measured["class_recall"],
-        measured["class_recall_floor"],
-        measured["class_agreement"] or [1.0] * len(names),
+        measured.class_recall,
+        measured.class_recall_real_reference,
+        measured.class_agreement or [1.0] * len(names),
         strict=True,
     )
     ratios = [
-        (recall / floor, name, recall, floor)
-        for name, recall, floor, agreement in rows
-        if recall is not None and floor and agreement and agreement >= LABEL_IGNORED * accuracy
+        (recall / reference, name, recall, reference)
+        for name, recall, reference, agreement in rows
+        if recall is not None and reference and agreement and agreement >= LABEL_IGNORED * accuracy
     ]
-    worst, name, recall, floor = min(ratios, default=(1.0, "", 1.0, 1.0))
+    worst, name, recall, reference = min(ratios, default=(1.0, "", 1.0, 1.0))
     if worst >= FEW_HANDWRITINGS:
         return None
-    few = "handwritings" if measured["noun"] == "digit" else "ways"
+    few = "handwritings" if measured.noun == "digit" else "ways"
     return Finding(
         "few-handwritings",
         1,
-        f"{measured['noun']} {name} is drawn in few {few}: its pictures come near {recall:.0%} of the real ones, "
-        f"other real ones near {floor:.0%}",
+        f"{measured.noun} {name} is drawn in few {few}: its pictures come near {recall:.0%} of the real ones, "
+        f"other real ones near {reference:.0%}",
         f"look at many of {name}: if they are blurred or rough, {_longer(log)}; if the same few repeat, "
         "use a larger --set batch_size=... or --set latent.dim=...",
     )
 
 
-def _label(measured: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Finding | None:
-    agreement = measured["label_agreement"]
-    accuracy = measured["agreement_on_real"] or 1.0
+def _label(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
+    agreement = measured.label_agreement
+    accuracy = measured.agreement_on_real or 1.0
     if agreement is None or agreement >= LABEL_FOLLOWED * accuracy or (_young(log) and not _readable(measured)):
         return None
     if agreement < LABEL_IGNORED * accuracy:
         return Finding(
             "label-ignored",
             2,
-            f"the label is ignored: {agreement:.0%} of the pictures show the requested {measured['noun']} "
-            f"(chance: {1 / len(measured['class_names']):.0%})",
+            f"the label is ignored: {agreement:.0%} of the pictures show the requested {measured.noun} "
+            f"(chance: {1 / len(measured.class_names):.0%})",
             "train longer, or choose a recipe whose discriminator uses the label more strongly",
         )
     return Finding(
         "label-half-followed", 1, f"the label is followed in {agreement:.0%} of the pictures only", _longer(log)
     )
+
+
+CHECKS: tuple[Check, ...] = (_discriminator_won, _not_yet, _classes, _label, _handwritings)
+"""The checks of a run with a discriminator; of a collapsed run only what explains the collapse is shown."""

@@ -23,9 +23,9 @@ class Group:
     name: str
     evaluations: tuple[Evaluation, ...]
 
-    def values(self, figure: str) -> list[float]:
+    def values(self, metric: str) -> list[float]:
         """Return the values of a metric, one per seed that has it."""
-        return [entry.value for evaluation in self.evaluations for entry in evaluation.figures if entry.name == figure]
+        return [entry.value for evaluation in self.evaluations for entry in evaluation.metrics if entry.name == metric]
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,14 @@ class Summary:
 class Comparison:
     """One metric of every group, with a verdict on the difference."""
 
-    figure: str
+    metric: str
     summaries: tuple[Summary, ...]
     verdict: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary for JSON."""
-        return asdict(self)
+        """Return a dictionary for JSON; its key for the metric is ``figure``, as in earlier versions."""
+        values = asdict(self)
+        return {"figure": values.pop("metric"), **values}
 
 
 def compare(groups: Sequence[Group]) -> list[Comparison]:
@@ -79,38 +80,33 @@ def _common_metrics(groups: Sequence[Group]) -> list[str]:
     return [name for name in METRICS if all(len(g.values(name)) == len(g.evaluations) for g in groups)]
 
 
-def _compare(figure: str, groups: Sequence[Group]) -> Comparison:
-    summaries = tuple(_summarise(figure, group) for group in groups)
+def _compare(metric: str, groups: Sequence[Group]) -> Comparison:
+    summaries = tuple(_summarise(metric, group) for group in groups)
     return Comparison(
-        figure, summaries, _pair_verdict(figure, *groups[:2]) if len(groups) == 2 else _group_verdict(figure, groups)
+        metric, summaries, _pair_verdict(metric, *groups[:2]) if len(groups) == 2 else _group_verdict(metric, groups)
     )
 
 
-def _summarise(figure: str, group: Group) -> Summary:
-    values = group.values(figure)
+def _summarise(metric: str, group: Group) -> Summary:
+    values = group.values(metric)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Summary(
         group.name,
         len(values),
         float(np.mean(values)),
         sd,
-        max(values, key=lambda value: distance_to_ideal(figure, value)),
+        max(values, key=lambda value: distance_to_ideal(METRICS[metric].better, value)),
     )
 
 
-def distance_to_ideal(figure: str, value: float) -> float:
-    """Return how far a metric is from its ideal; larger is worse."""
-    return shortfall(METRICS[figure].better, value)
-
-
-def shortfall(better: str, value: float) -> float:
+def distance_to_ideal(better: str, value: float) -> float:
     """Return how far a value is from its ideal ``low``, ``high``, ``1`` or ``half``; larger is worse."""
     return {"low": value, "high": -value, "1": abs(value - 1), "half": abs(value - 0.5)}[better]
 
 
-def _pair_verdict(figure: str, one: Group, other: Group) -> str:
+def _pair_verdict(metric: str, one: Group, other: Group) -> str:
     """Return the verdict on two groups: do they differ by more than their seeds?"""
-    a, b = (_distances(figure, group) for group in (one, other))
+    a, b = (_distances(metric, group) for group in (one, other))
     if a == b:
         return "the same"
     ahead = one.name if np.mean(a) < np.mean(b) else other.name
@@ -127,16 +123,16 @@ def _pair_verdict(figure: str, one: Group, other: Group) -> str:
     return f"cannot tell with {fewest} seeds (p = {p_value:.2g}): the difference is no larger than that between seeds"
 
 
-def _group_verdict(figure: str, groups: Sequence[Group]) -> str:
+def _group_verdict(metric: str, groups: Sequence[Group]) -> str:
     """Return the verdict on three or more groups: the best one, and those it beats by more than noise."""
-    first, *others = sorted(groups, key=lambda group: float(np.mean(_distances(figure, group))))
+    first, *others = sorted(groups, key=lambda group: float(np.mean(_distances(metric, group))))
     fewest = min(len(group.evaluations) for group in groups)
     if fewest < FEWEST_SEEDS:
         return (
             f"{first.name} is ahead; cannot tell with {fewest} seed{'s' * (fewest > 1)}: {FEWEST_SEEDS} or more would"
         )
-    best_distances = _distances(figure, first)
-    p_values = sorted((welch(best_distances, _distances(figure, other)), other.name) for other in others)
+    best_distances = _distances(metric, first)
+    p_values = sorted((welch(best_distances, _distances(metric, other)), other.name) for other in others)
     significant = holm([p_value for p_value, _ in p_values])
     beaten = [name for (_, name), is_significant in zip(p_values, significant, strict=True) if is_significant]
     undecided = [group.name for group in others if group.name not in beaten]
@@ -146,8 +142,8 @@ def _group_verdict(figure: str, groups: Sequence[Group]) -> str:
     return verdict + (f"; cannot tell from {', '.join(undecided)}" if undecided else "")
 
 
-def _distances(figure: str, group: Group) -> list[float]:
-    return [distance_to_ideal(figure, value) for value in group.values(figure)]
+def _distances(metric: str, group: Group) -> list[float]:
+    return [distance_to_ideal(METRICS[metric].better, value) for value in group.values(metric)]
 
 
 def holm(p_values: Sequence[float]) -> list[bool]:
@@ -182,8 +178,8 @@ def comparison_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
     """Return the table of a comparison: each metric of each group, and the verdict."""
     return [
         (
-            METRICS[comparison.figure].title,
-            *(_format_summary(comparison.figure, summary) for summary in comparison.summaries),
+            METRICS[comparison.metric].title,
+            *(_format_summary(comparison.metric, summary) for summary in comparison.summaries),
             comparison.verdict,
         )
         for comparison in comparisons

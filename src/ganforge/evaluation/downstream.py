@@ -51,8 +51,8 @@ def train_classifier(images: ImageSet, epochs: int = EPOCHS, seed: int = 0) -> S
     batches = Batches(images, size, "0..1", seed=seed, labels=True, device=torch.device("cpu"), stream="classifier")
     for step in range(epochs * len(images) // size):
         batch = batches[step]
-        assert batch.labels is not None
-        loss = F.cross_entropy(network(batch.images), batch.labels)
+        assert batch.condition is not None
+        loss = F.cross_entropy(network(batch.images), batch.condition)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

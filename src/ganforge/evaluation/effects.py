@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from ganforge.evaluation.compare import FEWEST_SEEDS, LEVEL, holm, shortfall, welch
+from ganforge.evaluation.compare import FEWEST_SEEDS, LEVEL, distance_to_ideal, holm, welch
 from ganforge.metrics.intervals import Interval
 
 NOTHING = 0.2
 """Largest fraction of the gap between base and real data that counts as no effect."""
 
-Word = Literal["helps", "harms", "probably helps", "probably harms", "does nothing", "cannot tell"]
+Outcome = Literal["helps", "harms", "probably helps", "probably harms", "does nothing", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class Effect:
     """Effect of a change on one metric.
 
     Attributes:
-        word: the verdict.
+        outcome: the verdict.
         gain: fraction of the gap between the base's mean and real data that the change closes: 1 closes it, 0 leaves
             it, -1 doubles it; None where the base has no gap.
         interval: 95 % interval of ``gain`` over seeds (Welch, for this comparison alone), or None.
-        chance: p-value of Welch's test, uncorrected; None with too few seeds.
+        p_value: p-value of Welch's test, uncorrected; None with too few seeds.
     """
 
-    word: Word
+    outcome: Outcome
     gain: float | None = None
     interval: Interval | None = None
-    chance: float | None = None
+    p_value: float | None = None
 
 
 def effects(
-    base: Sequence[float], changed: Mapping[str, Sequence[float]], better: str, floor: float
+    base: Sequence[float], changed: Mapping[str, Sequence[float]], better: str, real_reference: float
 ) -> dict[str, Effect]:
     """Compare each change with the base, over the values of their seeds.
 
@@ -48,14 +48,14 @@ def effects(
         base: the metric's value for every seed of the base.
         changed: the values of every change, by name.
         better: ideal of the metric (``MetricSpec.better``).
-        floor: the metric's value for real data.
+        real_reference: the metric's value for real data.
     """
-    base_gaps = [shortfall(better, value) for value in base]
-    changed_gaps = {name: [shortfall(better, value) for value in values] for name, values in changed.items()}
+    base_gaps = [distance_to_ideal(better, value) for value in base]
+    changed_gaps = {name: [distance_to_ideal(better, value) for value in values] for name, values in changed.items()}
     tested = [name for name, gaps in changed_gaps.items() if min(len(base_gaps), len(gaps)) >= FEWEST_SEEDS]
     p_values = {name: welch(base_gaps, changed_gaps[name]) for name in tested}
     significant = dict(zip(tested, holm(list(p_values.values())), strict=True))
-    gap = float(np.mean(base_gaps)) - shortfall(better, floor) if base_gaps else 0.0
+    gap = float(np.mean(base_gaps)) - distance_to_ideal(better, real_reference) if base_gaps else 0.0
     return {
         name: _effect(base_gaps, gaps, gap, p_values.get(name), significant.get(name, False))
         for name, gaps in changed_gaps.items()
@@ -69,17 +69,17 @@ def _effect(
         return Effect("cannot tell")
     improvement = float(np.mean(base) - np.mean(changed))
     interval = _interval(base, changed) if p_value is not None else None
-    word: Word = "cannot tell"
+    outcome: Outcome = "cannot tell"
     if significant:
-        word = "helps" if improvement > 0 else "harms"
+        outcome = "helps" if improvement > 0 else "harms"
     elif interval and (interval == (0, 0) or (interval.low > -NOTHING * gap and interval.high < NOTHING * gap)):
-        word = "does nothing"
+        outcome = "does nothing"
     elif p_value is not None and p_value < LEVEL:
-        word = "probably helps" if improvement > 0 else "probably harms"
+        outcome = "probably helps" if improvement > 0 else "probably harms"
     if gap <= 0:
-        return Effect(word, chance=p_value)
+        return Effect(outcome, p_value=p_value)
     return Effect(
-        word, improvement / gap, Interval(interval.low / gap, interval.high / gap) if interval else None, p_value
+        outcome, improvement / gap, Interval(interval.low / gap, interval.high / gap) if interval else None, p_value
     )
 
 

@@ -1,48 +1,74 @@
-"""All metrics of one set of fakes under one protocol, with their reference values."""
+"""The engine that measures: sets of fakes against the same real images, with reference values."""
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
-from ganforge.errors import RunFailed
+from ganforge.errors import RunFailed, UserError
+from ganforge.evaluation.class_metrics import class_rows
 from ganforge.evaluation.downstream import downstream_accuracy
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
 from ganforge.evaluation.label_swap import label_swap
+from ganforge.evaluation.measurement import measurement
 from ganforge.evaluation.metric_table import (
     METRICS,
     Estimates,
-    Figure,
-    class_metrics,
+    MetricValue,
+    Values,
     compute_metrics,
-    copying_figures,
+    copying_metrics,
     metrics_with_intervals,
 )
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
+from ganforge.evaluation.results import results
 from ganforge.files import cache_folder, write_atomically
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png
 from ganforge.json_text import parse_json, to_json
-from ganforge.judge.judge import Report
-from ganforge.judge.measure import other_reals
+from ganforge.judge.judge import OnProgress
+from ganforge.metrics.measurement import Measurement
 from ganforge.metrics.memorisation import nearest_distances
 from ganforge.randomness import random_generator
+from ganforge.runs.log import fitting
 
 NEAREST = 10
 """Number of fakes in the image of suspected copies."""
 
 
+@dataclass(frozen=True)
+class ReferenceValues:
+    """Metrics by name of other sets in the place of the fakes.
+
+    Attributes:
+        real_reference: of other reals, as a perfect generator would reach.
+        worst_case: of the worst possible fakes, which ``MetricSpec.worst_case`` names.
+    """
+
+    real_reference: Values
+    worst_case: Values
+
+
 class Evaluator:
-    """Measures sets of fakes against the same real images, under one protocol.
+    """Measures sets of fakes against the same real images.
+
+    It owns the features of the real images, the reference values and their caches; the metrics are functions of these
+    features. `compute` gives the values alone, `measure` what a verdict needs, `evaluate` all metrics with intervals
+    and reference values.
 
     Args:
         extractor: the feature extractor.
         splits: the data. Fakes are compared with its ``split``, and with the training images to find copies.
         split: ``test`` or ``validation``.
-        n: number of fakes, and of reals.
-        report: called with the number of images just processed.
+        n: number of fakes, of reals, and of other reals.
+        reals: the images to compare with, which the protocol then names; unless given, n images of the split.
+        others: other reals, which take the place of the fakes; unless given, n training images.
+        on_progress: called with the number of images just processed.
         say: called with a sentence before each slow step.
     """
 
@@ -52,40 +78,63 @@ class Evaluator:
         splits: Splits,
         split: str,
         n: int,
-        report: Report | None = None,
+        *,
+        reals: ImageSet | None = None,
+        others: ImageSet | None = None,
+        on_progress: OnProgress | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        reals = splits.test if split == "test" else splits.validation
-        self.extractor, self._splits, self._report, self._say = extractor, splits, report, say
-        self.protocol = Protocol(extractor.name, extractor.hash, splits.train.name, reals.fingerprint, split, n)
-        self._reals = random_subset(reals, n, "reals")
-        self._others = other_reals(splits.train, n)  # the same images as in the verdict, for one floor
-        unseen = splits.validation if split == "test" else splits.test
-        self._unseen = random_subset(unseen, min(n, len(unseen)), "unseen")
-        self._real, self._floor = (extractor.look_at_set(images, report) for images in (self._reals, self._others))
-        self._train = kept_features(extractor, splits.train, report)
+        whole_split, self._unseen = (
+            (splits.test, splits.validation) if split == "test" else (splits.validation, splits.test)
+        )
+        self.extractor, self._splits, self._on_progress, self._say = extractor, splits, on_progress, say
+        fingerprint = (whole_split if reals is None else reals).fingerprint
+        self.protocol = Protocol(extractor.name, extractor.hash, splits.train.name, fingerprint, split, n)
+        self.reals = random_subset(whole_split, n, "reals") if reals is None else reals
+        self._others = other_reals(splits.train, n) if others is None else others
+        self._real = extractor.look_at_set(self.reals, on_progress)
+        self._other = extractor.look_at_set(self._others, on_progress)
 
-    def measure(self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False) -> Evaluation:
+    def compute(self, fakes: ImageSet) -> Values:
+        """Return the metrics that need only the fakes and as many reals, by name; NaN where one is undefined."""
+        return self._compare(self._extract(fakes))
+
+    @cached_property
+    def real_reference(self) -> Values:
+        """The metrics of `compute` for other reals in the place of the fakes."""
+        return self._compare(self._other)
+
+    def measure(self, fakes: ImageSet) -> Measurement:
+        """Return the measurement of a verdict, which needs a judge.
+
+        Raises:
+            UserError: images of another type or shape, or fewer than two fakes or reals.
+        """
+        if len(fakes) < 2 or len(self.reals) < 2:
+            raise UserError(f"{len(fakes)} fakes and {len(self.reals)} reals: a measurement needs at least two of each")
+        assert self.extractor.judge is not None
+        return measurement(self.extractor.judge, self._real, self._extract(fakes), self._other)
+
+    def evaluate(
+        self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False
+    ) -> Evaluation:
         """Compute all metrics of n fakes; the label swap only with their conditional generator."""
         fake = self._extract(fakes)
-        metrics = metrics_with_intervals(self._real, fake, len(self.extractor.class_names))
-        metrics |= copying_figures(self._train, self._real.features, fake.features)
+        estimates = metrics_with_intervals(self._real, fake, len(self.extractor.class_names))
+        estimates |= copying_metrics(self._train, self._real.features, fake.features)
         if generator is not None and generator.class_names and self.extractor.class_names:
-            metrics |= label_swap(generator, self.extractor, self._report)
-        slow = slow and fakes.labelled and self._reals.labelled
+            estimates |= label_swap(generator, self.extractor, self._on_progress)
+        slow = slow and fakes.labelled and self.reals.labelled
         if slow:
             self._say("training one small classifier on fakes and one on reals ...")
-            metrics["train_on_generated"] = downstream_accuracy(fakes, self._reals)
-            metrics["test_on_generated"] = downstream_accuracy(self._others, fakes)
-        references = self._cached_references(slow)
-        figures = [
-            Figure(name, value, interval, references.get(name), references.get(f"bad {name}"), self.protocol.n)
-            for name, (value, interval) in sorted(metrics.items(), key=lambda item: list(METRICS).index(item[0]))
-        ]
-        rows = class_metrics(self._real, fake, self._floor, self.extractor.class_names)
+            estimates["train_on_generated"] = downstream_accuracy(fakes, self.reals)
+            estimates["test_on_generated"] = downstream_accuracy(self._others, fakes)
+        rows = class_rows(self._real, fake, self._other, self.extractor.class_names)
         note = generator.note if generator else {}
         notes = (self.extractor.note,) if self.extractor.note else ()
-        return Evaluation(what, self.protocol, tuple(figures), rows, note.get("step"), note.get("seed"), notes)
+        return Evaluation(
+            what, self.protocol, self._with_references(estimates, slow), rows, note.get("step"), note.get("seed"), notes
+        )
 
     def nearest(self, fakes: ImageSet) -> bytes:
         """Return a PNG of the fakes nearest to a training image, each above that image."""
@@ -96,45 +145,75 @@ class Evaluator:
             image_grid(pairs, NEAREST, caption="above: the fakes nearest to a training image, below: that image")
         )
 
+    @cached_property
+    def _train(self) -> Tensor:
+        """Features [N, F] of all training images."""
+        return kept_features(self.extractor, self._splits.train, self._on_progress)
+
     def _extract(self, images: ImageSet) -> Features:
         return self.extractor.look(
-            images.images, self.extractor.numbered(images) if images.labelled else None, self._report
+            images.images, self.extractor.numbered(images) if images.labelled else None, self._on_progress
         )
 
-    def _cached_references(self, slow: bool) -> dict[str, float]:
-        """Return the floors by name and the ceilings by "bad" and name, from the cache folder if it has them."""
+    def _compare(self, fake: Features) -> Values:
+        return compute_metrics(self._real, fake, len(self.extractor.class_names))
+
+    def _with_references(self, estimates: Estimates, slow: bool) -> tuple[MetricValue, ...]:
+        """Return the metrics in the order of the table, with their reference values."""
+        references = self._cached_references(slow)
+        return tuple(
+            MetricValue(
+                name,
+                *estimates[name],
+                references.real_reference.get(name),
+                references.worst_case.get(name),
+                self.protocol.n,
+            )
+            for name in METRICS
+            if name in estimates
+        )
+
+    def _cached_references(self, slow: bool) -> ReferenceValues:
+        """Return the reference values, from the cache folder if it has them."""
         file = cache_folder() / "evaluation" / f"{self.protocol.id}-{'slow' if slow else 'quick'}.json"
         try:
-            return dict(parse_json(file.read_bytes()))
+            cached = fitting(ReferenceValues, parse_json(file.read_bytes()))
         except (OSError, ValueError):
-            self._say("measuring real images and hopeless fakes for reference (kept in the cache) ...")
-            references = self._compute_references(slow)
+            cached = None
+        if cached:
+            return cached
+        self._say("measuring real images and hopeless fakes for reference (kept in the cache) ...")
+        references = self._compute_references(slow)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, to_json(references).encode())
+            write_atomically(file, to_json(asdict(references)).encode())
         except (OSError, RunFailed):
             pass  # without a cache the values are computed again next time
         return references
 
-    def _compute_references(self, slow: bool) -> dict[str, float]:
-        """Compute the metrics of other reals, then of worst-case fakes, instead of the fakes."""
-        classes = len(self.extractor.class_names)
-        references = compute_metrics(self._real, self._floor, classes)
-        unseen_features = self._extract(self._unseen)  # not `_others`: these are training images, hence exact copies
-        references |= _values(copying_figures(self._train, self._real.features, unseen_features.features))
-        for bad, images in self._worst_case_fakes().items():
+    def _compute_references(self, slow: bool) -> ReferenceValues:
+        """Compute the metrics of other reals and of worst-case fakes in the place of the fakes."""
+        # not the other reals: these are training images, hence exact copies
+        unseen = random_subset(self._unseen, min(self.protocol.n, len(self._unseen)), "unseen")
+        real_reference = self.real_reference | self._copying_values(self._extract(unseen))
+        worst_case: Values = {}
+        for name, images in self._worst_case_fakes().items():
             features = self._extract(images)
-            values = compute_metrics(self._real, features, classes)
-            if bad == "training images":
-                values |= _values(copying_figures(self._train, self._real.features, features.features))
-            if slow and bad == "noise":
-                values["train_on_generated"] = downstream_accuracy(images, self._reals)[0]
+            values = self._compare(features)
+            if name == "training images":
+                values |= self._copying_values(features)
+            if slow and name == "noise":
+                values["train_on_generated"] = downstream_accuracy(images, self.reals)[0]
                 values["test_on_generated"] = downstream_accuracy(self._others, images)[0]
-            references |= {f"bad {name}": value for name, value in values.items() if METRICS[name].bad == bad}
+            worst_case |= {metric: value for metric, value in values.items() if METRICS[metric].worst_case == name}
         if slow:
-            references["train_on_generated"] = downstream_accuracy(self._others, self._reals)[0]
-            references["test_on_generated"] = downstream_accuracy(self._others, self._unseen)[0]
-        return {name: value for name, value in references.items() if math.isfinite(value)}
+            real_reference["train_on_generated"] = downstream_accuracy(self._others, self.reals)[0]
+            real_reference["test_on_generated"] = downstream_accuracy(self._others, unseen)[0]
+        return ReferenceValues(_finite(real_reference), _finite(worst_case))
+
+    def _copying_values(self, fake: Features) -> Values:
+        estimates = copying_metrics(self._train, self._real.features, fake.features)
+        return {name: value for name, (value, _) in estimates.items()}
 
     def _worst_case_fakes(self) -> dict[str, ImageSet]:
         """Return uniform noise, one training image of each class repeated, and training images."""
@@ -151,8 +230,14 @@ class Evaluator:
         }
 
 
-def _values(metrics: Estimates) -> dict[str, float]:
-    return {name: value for name, (value, _) in metrics.items()}
+def _finite(values: Values) -> Values:
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def other_reals(images: ImageSet, count: int) -> ImageSet:
+    """Return ``count`` images of a fixed permutation as other reals; the first images may all be of one class."""
+    permutation = torch.randperm(len(images), generator=random_generator("judge", "floor"))[:count]
+    return images.select(permutation)
 
 
 def random_subset(images: ImageSet, count: int, name: str) -> ImageSet:
@@ -163,8 +248,14 @@ def random_subset(images: ImageSet, count: int, name: str) -> ImageSet:
     return images.select(permutation)
 
 
-def generate_images(generator: Generator, count: int, seed: int) -> ImageSet:
-    """Return ``count`` fakes whose labels cycle through the classes."""
+def generate_images(generator: Generator, reals: ImageSet, count: int, seed: int) -> ImageSet:
+    """Return ``count`` fakes whose labels cycle through the classes.
+
+    An image-to-image generator gets the conditions of ``reals``, the first ``count`` of them; a result has the label of
+    its true picture.
+    """
+    if generator.recipe.pairs:
+        return results(generator, reals.select(slice(0, count)), seed=seed)
     names = generator.class_names
     labels = torch.arange(count) % len(names) if names else torch.full((count,), -1)
     images = generator.sample_classes(count, labels if names else None, seed=seed)

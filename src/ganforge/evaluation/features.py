@@ -12,7 +12,7 @@ from ganforge.data.images import ImageSet
 from ganforge.errors import RunFailed, UserError
 from ganforge.evaluation.identity import Unidentified, identity_of
 from ganforge.files import cache_folder
-from ganforge.judge.judge import Judge, Predictions, Report
+from ganforge.judge.judge import Judge, OnProgress, Predictions
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
 
 Extractor = Callable[[Tensor], Tensor]
@@ -72,27 +72,27 @@ class FeatureExtractor:
         """Names of the judge's classes; empty for a user's extractor."""
         return self.judge.class_names if self.judge else ()
 
-    def look(self, images: Tensor, labels: Tensor | None = None, report: Report | None = None) -> Features:
+    def look(self, images: Tensor, labels: Tensor | None = None, on_progress: OnProgress | None = None) -> Features:
         """Return the features of uint8 images [N, C, H, W]; ``labels`` are indices of the judge's classes (`numbered`).
 
         Raises:
             UserError: the judge cannot read such images, or the extractor returns no finite [N, F].
         """
         if self.judge is not None:
-            return _from_predictions(self.judge.look(images, report), labels)
-        return Features(self._extract(images, report), labels=_if_complete(labels))
+            return _from_predictions(self.judge.look(images, on_progress), labels)
+        return Features(self._extract(images, on_progress), labels=_if_complete(labels))
 
-    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Features:
+    def look_at_set(self, images: ImageSet, on_progress: OnProgress | None = None) -> Features:
         """Return the features of a set of real images; a judge keeps them in memory for the next call."""
         if self.judge is not None:
-            return _from_predictions(self.judge.look_at_set(images, report), self.numbered(images))
-        return self.look(images.images, self.numbered(images), report)
+            return _from_predictions(self.judge.look_at_set(images, on_progress), self.numbered(images))
+        return self.look(images.images, self.numbered(images), on_progress)
 
     def numbered(self, images: ImageSet) -> Tensor:
         """Return the labels as indices of the judge's classes, matched by name; unchanged for a user's extractor."""
         return self.judge.numbered(images.labels, images.class_names) if self.judge else images.labels
 
-    def _extract(self, images: Tensor, report: Report | None) -> Tensor:
+    def _extract(self, images: Tensor, on_progress: OnProgress | None) -> Tensor:
         assert self.extractor is not None
         blocks = []
         for block in images.split(BLOCK):
@@ -103,8 +103,8 @@ class FeatureExtractor:
                     "finite numbers, [N, F]"
                 )
             blocks.append(features.float())
-            if report:
-                report(len(block))
+            if on_progress:
+                on_progress(len(block))
         return torch.cat(blocks)
 
 
@@ -132,18 +132,18 @@ def _if_complete(labels: Tensor | None) -> Tensor | None:
     return None if labels is None or not len(labels) or int(labels.min()) < 0 else labels
 
 
-def kept_features(extractor: FeatureExtractor, images: ImageSet, report: Report | None = None) -> Tensor:
+def kept_features(extractor: FeatureExtractor, images: ImageSet, on_progress: OnProgress | None = None) -> Tensor:
     """Return the features [N, F] of a large set that every evaluation needs: the training images.
 
     A judge's features are kept in the cache folder, under the judge's hash and the fingerprint of the images.
     """
     if extractor.judge is None:
-        return extractor.look(images.images, report=report).features
+        return extractor.look(images.images, on_progress=on_progress).features
     file = cache_folder() / "features" / f"{extractor.hash[:16]}-{images.fingerprint[:16]}.safetensors"
     try:
         return read_tensors(file)[0]["features"]
     except (Damaged, OSError, KeyError):
-        features = extractor.look(images.images, report=report).features
+        features = extractor.look(images.images, on_progress=on_progress).features
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_tensors(file, {"features": features}, {})

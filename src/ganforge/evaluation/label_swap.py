@@ -7,13 +7,13 @@ from ganforge.data.images import ImageSet
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import SPLITS, Estimates
 from ganforge.generation.generator import Generator
-from ganforge.judge.judge import Report
+from ganforge.judge.judge import OnProgress
 from ganforge.metrics.intervals import interval_of_splits, proportion_interval
 
 PAIRS = 2000
 
 
-def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report | None = None) -> Estimates:
+def label_swap(generator: Generator, extractor: FeatureExtractor, on_progress: OnProgress | None = None) -> Estimates:
     """Generate pairs of images from one latent with two labels, and measure how class and style change.
 
     ``swap_changed``: share of pairs in which the judge predicts both requested labels. A generator that ignores its
@@ -30,7 +30,7 @@ def label_swap(generator: Generator, extractor: FeatureExtractor, report: Report
     for labels in (first, second):
         images = generator.draw(latent, labels)
         requested = extractor.numbered(ImageSet(images, labels.cpu(), generator.class_names))
-        both_correct &= extractor.look(images, report=report).classes == requested
+        both_correct &= extractor.look(images, on_progress=on_progress).classes == requested
         traits.append(_centre_by_class(style_traits(images), labels.cpu()))
     hits, correlation = int(both_correct.sum()), style_correlation(*traits)
     parts = zip(*(rows.split(PAIRS // SPLITS) for rows in traits), strict=True)

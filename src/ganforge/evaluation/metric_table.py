@@ -7,23 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.evaluation.class_metrics import agreement, class_spread, shares_of
 from ganforge.evaluation.features import Features
-from ganforge.judge.measure import classes_among, present
-from ganforge.metrics.arrays import Floats
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
 from ganforge.metrics.kernel import kernel_distance
 from ganforge.metrics.memorisation import closer_probability, exact_copies, nearest_distances, repetition
-from ganforge.metrics.modes import class_shares, reverse_kl
-from ganforge.metrics.neighbours import neighbourhood, recall
-from ganforge.metrics.spread import mean_spread, within_class_spread
+from ganforge.metrics.modes import classes_among, classes_present, confident_share, reverse_kl
+from ganforge.metrics.neighbours import neighbourhood
+from ganforge.metrics.spread import mean_spread
 from ganforge.randomness import random_generator
 
 SPLITS = 10
-FEWEST = 100
-"""Smallest number of fakes, and of reals, for an evaluation: ten splits of ten."""
-FEWEST_FOR_RECALL = 50
-CONFIDENT = 0.8
+"""Disjoint parts of the images, from which the intervals are estimated."""
 SHARE = (0.0, 1.0)
 
 
@@ -34,14 +30,14 @@ class MetricSpec:
     Attributes:
         title: name in tables.
         better: ideal value: ``low``, ``high``, ``1`` or ``half`` (0.5).
-        bad: worst-case fakes that give the ceiling.
+        worst_case: the worst possible fakes, whose value is the second reference.
         about: meaning in a few words.
         within: smallest and largest possible value.
     """
 
     title: str
     better: str
-    bad: str = "noise"
+    worst_case: str = "noise"
     about: str = ""
     within: tuple[float, float] = (0.0, math.inf)
 
@@ -117,22 +113,22 @@ Estimates = dict[str, tuple[float, Interval | None]]
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """Value of a metric for the fakes, with reference values.
 
     Attributes:
         value: the estimate.
         interval: 95 % interval around the estimate, or None.
-        floor: value of other reals instead of the fakes, as a perfect generator would reach.
-        ceiling: value of the worst-case fakes that ``MetricSpec.bad`` names.
+        real_reference: value of other reals instead of the fakes, as a perfect generator would reach.
+        worst_case: value of the worst possible fakes, which ``MetricSpec.worst_case`` names.
         n: number of fakes.
     """
 
     name: str
     value: float
     interval: Interval | None = None
-    floor: float | None = None
-    ceiling: float | None = None
+    real_reference: float | None = None
+    worst_case: float | None = None
     n: int = 0
 
 
@@ -150,12 +146,12 @@ def compute_metrics(real: Features, fake: Features, classes: int) -> Values:
     shares, real_shares = (shares_of(features, classes) for features in (fake, real))
     predicted_shares, real_predicted_shares = (shares_of(features, classes, threshold=0.0) for features in (fake, real))
     assert fake.confidence is not None
-    values["confident"] = float((fake.confidence >= CONFIDENT).double().mean())
+    values["confident"] = confident_share(fake.confidence)
     values["class_spread"] = mean_spread(class_spread(real, fake, classes))
-    values["classes_present"] = float(present(shares, real_shares, classes_among(real_shares, real.labels)))
+    values["classes_present"] = float(classes_present(shares, real_shares, classes_among(real_shares, real.labels)))
     values["class_reverse_kl"] = reverse_kl(predicted_shares, real_predicted_shares)
-    if fake.labels is not None:
-        values["label_agreement"] = float((fake.classes == fake.labels.cpu()).double().mean())
+    if (agreed := agreement(fake)) is not None:
+        values["label_agreement"] = agreed
     return values
 
 
@@ -180,7 +176,7 @@ def metrics_with_intervals(real: Features, fake: Features, classes: int) -> Esti
     return metrics
 
 
-def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Estimates:
+def copying_metrics(train: Tensor, held_out: Tensor, fake: Tensor) -> Estimates:
     """Compute the copying metrics: distances from fakes to training images, compared with held-out reals."""
     held_out_distances, distances = (nearest_distances(features, train)[0] for features in (held_out, fake))
     parts = zip(np.array_split(distances, SPLITS), np.array_split(held_out_distances, SPLITS), strict=True)
@@ -190,72 +186,3 @@ def copying_figures(train: Tensor, held_out: Tensor, fake: Tensor) -> Estimates:
         "copying": (probability, interval_of_splits(probability, [closer_probability(*pair) for pair in parts], SHARE)),
         "copies": (copies / len(distances), proportion_interval(copies, len(distances))),
     }
-
-
-def shares_of(features: Features, classes: int, threshold: float = CONFIDENT) -> Floats:
-    """Return the share of all images that the judge assigns to each class with confidence ≥ ``threshold``."""
-    assert features.classes is not None
-    assert features.confidence is not None
-    return class_shares(features.classes, features.confidence, classes, threshold)
-
-
-def class_spread(real: Features, fake: Features, classes: int) -> Floats:
-    """Return the spread within each class, by predicted class."""
-    columns = (real.spread_features, real.classes, fake.spread_features, fake.classes)
-    of_real, real_classes, of_fake, fake_classes = (column for column in columns if column is not None)
-    return within_class_spread(of_real, real_classes, of_fake, fake_classes, classes)
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """Metrics of one class; None where one cannot be measured.
-
-    Attributes:
-        share: share of all fakes that the judge assigns to this class; ``real_share`` the same of the reals.
-        agreement: share of the fakes requested of this class that the judge assigns to it.
-        spread: variance within the class, relative to the reals.
-        recall: recall of its reals by its fakes; ``recall_floor`` the same by other reals.
-    """
-
-    name: str
-    share: float
-    real_share: float
-    agreement: float | None = None
-    spread: float | None = None
-    recall: float | None = None
-    recall_floor: float | None = None
-
-
-def class_metrics(real: Features, fake: Features, floor: Features, names: tuple[str, ...]) -> tuple[ClassRow, ...]:
-    """Compute the metrics of every class, by requested label where there is one, else by predicted class."""
-    if not names:
-        return ()
-    assert fake.classes is not None
-    spread = class_spread(real, fake, len(names)).tolist()
-    shares, real_shares = (shares_of(features, len(names), 0.0).tolist() for features in (fake, real))
-    rows = []
-    for k in classes_among(shares_of(real, len(names)), real.labels):
-        reals, fakes, other_reals = (_features_of_class(features, k) for features in (real, fake, floor))
-        predictions = fake.classes[fake.labels == k] if fake.labels is not None else fake.classes[:0]
-        rows.append(
-            ClassRow(
-                names[k],
-                shares[k],
-                real_shares[k],
-                float((predictions == k).double().mean()) if len(predictions) else None,
-                None if math.isnan(spread[k]) else spread[k],
-                _recall(reals, fakes),
-                _recall(reals, other_reals[: len(fakes)]),
-            )
-        )
-    return tuple(rows)
-
-
-def _features_of_class(features: Features, k: int) -> Tensor:
-    classes = features.labels if features.labels is not None else features.classes
-    return features.features[classes == k]
-
-
-def _recall(real: Tensor, fake: Tensor) -> float | None:
-    count = min(len(real), len(fake))
-    return recall(real[:count], fake[:count]) if count >= FEWEST_FOR_RECALL else None

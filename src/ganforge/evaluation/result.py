@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ganforge.errors import UserError
-from ganforge.evaluation.metric_table import METRICS, ClassRow, Figure
+from ganforge.evaluation.class_metrics import ClassRow
+from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
+from ganforge.metrics.measurement import with_current_names
 
 WRITES_ONE = "'ganforge evaluate ... --json > FILE' writes one"
 
@@ -25,15 +27,15 @@ class Evaluation:
 
     what: str
     protocol: Protocol
-    figures: tuple[Figure, ...]
+    metrics: tuple[MetricValue, ...]
     classes: tuple[ClassRow, ...] = ()
     step: int | None = None
     seed: int | None = None
     notes: tuple[str, ...] = ()
 
-    def __getitem__(self, name: str) -> Figure:
+    def __getitem__(self, name: str) -> MetricValue:
         """Return a metric by its name."""
-        return next(figure for figure in self.figures if figure.name == name)
+        return next(metric for metric in self.metrics if metric.name == name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
@@ -42,7 +44,7 @@ class Evaluation:
             "step": self.step,
             "seed": self.seed,
             "protocol": self.protocol.to_dict(),
-            "figures": {figure.name: _without_name(figure) for figure in self.figures},
+            "figures": {metric.name: _without_name(metric) for metric in self.metrics},
             "classes": [asdict(row) for row in self.classes],
             "notes": list(self.notes),
         }
@@ -51,13 +53,13 @@ class Evaluation:
         """Return table rows: metric, value, interval, value of other reals, value of worst-case fakes."""
         return [
             (
-                METRICS[figure.name].title,
-                shown(figure.value, figure.name),
-                " to ".join(shown(end, figure.name) for end in figure.interval or ()),
-                shown(figure.floor, figure.name),
-                "" if figure.ceiling is None else f"{shown(figure.ceiling, figure.name)} ({METRICS[figure.name].bad})",
+                METRICS[metric.name].title,
+                shown(metric.value, metric.name),
+                " to ".join(shown(end, metric.name) for end in metric.interval or ()),
+                shown(metric.real_reference, metric.name),
+                _worst_case(metric),
             )
-            for figure in self.figures
+            for metric in self.metrics
         ]
 
     def class_rows(self) -> list[tuple[str, ...]]:
@@ -67,6 +69,12 @@ class Evaluation:
             (row.name, *(_cell(value, kind) for value, kind in zip(list(vars(row).values())[1:], formats, strict=True)))
             for row in self.classes
         ]
+
+
+def _worst_case(metric: MetricValue) -> str:
+    if metric.worst_case is None:
+        return ""
+    return f"{shown(metric.worst_case, metric.name)} ({METRICS[metric.name].worst_case})"
 
 
 def _cell(value: float | None, kind: str) -> str:
@@ -90,20 +98,25 @@ def shown(value: float | None, name: str) -> str:
     return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.5f}"
 
 
-def _without_name(figure: Figure) -> dict[str, Any]:
-    values = {key: value for key, value in asdict(figure).items() if key != "name"}
-    return {**values, "interval": list(figure.interval) if figure.interval else None}
+def _without_name(metric: MetricValue) -> dict[str, Any]:
+    values = {key: value for key, value in asdict(metric).items() if key != "name"}
+    return {**values, "interval": list(metric.interval) if metric.interval else None}
 
 
 def parse_evaluation(values: Mapping[str, Any], where: str, remedy: str = WRITES_ONE) -> Evaluation:
-    """Read back the output of ``to_dict``; metrics unknown to this version are left out.
+    """Read back the output of ``to_dict``; names of earlier versions are known, metrics unknown to this one left out.
 
     Raises:
         UserError: ``values`` is no evaluation, or a damaged one.
     """
     try:
-        figures = [{**figure, "name": name} for name, figure in values["figures"].items() if name in METRICS]
-        return TypeAdapter(Evaluation).validate_python({**values, "figures": figures})
+        metrics = [
+            {**with_current_names(metric), "name": name}
+            for name, metric in values["figures"].items()
+            if name in METRICS
+        ]
+        rows = [with_current_names(row) for row in values.get("classes", ())]
+        return TypeAdapter(Evaluation).validate_python({**values, "metrics": metrics, "classes": rows})
     except (KeyError, TypeError, AttributeError):
         raise UserError(f"{where}: holds no evaluation; {remedy}") from None
     except ValidationError as invalid:

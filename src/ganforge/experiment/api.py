@@ -9,31 +9,31 @@ from typing import Any
 import torch
 
 from ganforge.ambient import plain_state
-from ganforge.arguments import as_path, as_whole
+from ganforge.arguments import as_path
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
+from ganforge.experiment.experiment import Experiment, ProgressListener
+from ganforge.experiment.length import Length, StopCondition
+from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.preflight import (
     TrainingPlan,
     choose_device,
-    given_length,
     load,
     prepare,
-    read_length,
     saved_recipe,
     source_of,
     versions,
 )
 from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
+from ganforge.experiment.trainer import load_state
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.checkpoint import Damaged, newest_checkpoint
+from ganforge.runs.checkpoint import Damaged
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import cut_back
 from ganforge.training.state import State
 
 
-@plain_state()
 def train(
     recipe: str | os.PathLike[str] | Recipe = "default",
     *,
@@ -57,23 +57,17 @@ def train(
 
     Args:
         recipe: a built-in name, the path of a TOML file, or a Recipe; ``default`` depends on the data.
-        data: a name, a path (also of a folder or zip of pictures), an array or tensor of images, (images, labels), or a
-            torch Dataset.
+        data: a name, a path, an array or tensor of images, (images, labels), or a torch Dataset.
         out: the run's folder, ``runs/<recipe>-<data>-<k>`` unless given.
-        steps: number of steps; or give ``epochs``, or ``minutes``. The recipe's epochs unless one of them is given.
-        epochs: see ``steps``.
-        minutes: see ``steps``.
+        steps, epochs, minutes: the length; the recipe's epochs unless one of them is given.
         seed: the seed of all randomness in this run.
         changes: ``field=value`` changes to the recipe.
         device: "auto", "cpu", "cuda" or "mps".
-        evaluate_every: steps between measurements on the validation split, which also select the best generator and
-            make the curve.
-        start_from: a run (its folder, or a `Run`) whose weights replace the random initial weights; its networks,
-            image shape and classes must be the same.
+        evaluate_every: steps between measurements on the validation split, which select the best generator.
+        start_from: a run whose weights replace the random initial weights; networks, image shape and classes must fit.
         resize: for pictures in a folder or zip: 32 scales and crops them to 32×32, "32-pad" scales and pads them.
-        skip_bad: leave out pictures that cannot be read.
+        skip_bad, colour: leave out pictures that cannot be read; keep three channels even if all pictures are grey.
         levels: the pixel levels of black and white, where they cannot be detected: (0, 4095).
-        colour: keep three channels even if all pictures are grey.
         watcher: receives progress and messages.
 
     Raises:
@@ -81,14 +75,14 @@ def train(
         RunFailed: the run diverged or the disk is full; everything saved so far is safe.
         Interrupted: SIGINT, SIGTERM or SIGHUP arrived; the state was saved first.
     """
-    seed = as_whole("--seed", seed)
-    folder = RunFolder(as_path("--out", out)) if out is not None else None
-    plan = prepare(
-        recipe,
+    options = TrainOptions.chosen(
+        recipe=recipe,
         data=data,
+        out=out,
         steps=steps,
         epochs=epochs,
         minutes=minutes,
+        seed=seed,
         changes=changes,
         device=device,
         evaluate_every=evaluate_every,
@@ -99,7 +93,13 @@ def train(
         colour=colour,
         watcher=watcher,
     )
-    return plan.start(seed, folder)
+    return start_run(options)
+
+
+@plain_state()
+def start_run(options: TrainOptions) -> Run:
+    """Train a GAN as `train` does, with options that are checked already."""
+    return prepare(options).start(options.seed, None if options.out is None else RunFolder(options.out))
 
 
 @plain_state()
@@ -116,9 +116,7 @@ def resume(
 
     Args:
         run: the run's folder, or the `Run`.
-        steps: the last step, counted from the run's start; or give ``epochs`` likewise, or further ``minutes``.
-        epochs: see ``steps``.
-        minutes: see ``steps``.
+        steps, epochs, minutes: the last step or epoch, counted from the run's start, or further minutes.
         data: the same data again if they came from Python, or their new path if they were moved.
         watcher: receives progress and messages.
 
@@ -128,69 +126,91 @@ def resume(
         Interrupted: as in `train`.
     """
     watcher = watcher or ProgressListener()
-    requested_length = read_length(steps, epochs, minutes)
+    length = Length.chosen(steps, epochs, minutes)
     folder = RunFolder(as_path("resume", run))
-    data = Path(data) if isinstance(data, os.PathLike) else data
-    saved = folder.read_run()
+    folder.read_run()  # only a run is locked
     with folder.locked():
         saved = folder.read_run()
-        recipe = saved_recipe(folder)
-        choose_device(recipe.device, recipe)
-        source = data if data is not None else saved["data"]["source"]
-        if source is None:
-            raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-        splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
-        if splits.fingerprint != saved["fingerprint"]:
-            raise UserError(
-                f"{source} is not the data of {folder.path}: its images or labels have changed; give these data"
-            )
-        if isinstance(data, str | Path):
-            folder.update_run(data=saved["data"] | {"source": source_of(data, saved["data"]["name"])})
-        experiment = Experiment(recipe, splits, folder, saved["seed"])
+        experiment = _saved_experiment(folder, saved, data, watcher)
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
         _load_newest(experiment, state, watcher)
-        length = given_length(experiment, **requested_length)
-        seconds_trained = float(saved.get("seconds", 0.0))
-        if not requested_length:
-            length = StopCondition(saved.get("target_step"), saved.get("target_seconds") or math.inf)
-            length = StopCondition(length.step, length.seconds - seconds_trained)
-        finished = state.step >= (length.step or math.inf) or length.seconds <= 0
-        if finished and not requested_length and not (saved.get("judged") and kept_verdict(folder)):
-            judged = judge_run_and_finish(experiment, state, seconds_trained, watcher)
-            if judged.verdict:
-                return judged
-        if finished:
-            place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
-            raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")
+        seconds = float(saved.get("seconds", 0.0))
+        end = length.end(experiment.recipe, len(experiment.splits.train)) if length.is_given else _saved_end(saved)
+        if end.is_reached(state.step):
+            return _finished_run(experiment, state, seconds, watcher, judge=not length.is_given)
         folder.create()  # a copy of a run may lack its sample folder
         if state.step:
             watcher.say(f"resuming at step {state.step}")
         for file in (folder.log, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
-        return run_training(experiment, state, length, seconds_trained, watcher)
+        return run_training(experiment, state, end, seconds, watcher)
+
+
+def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watcher: ProgressListener) -> Experiment:
+    """Return the experiment of a run, with ``data`` in place of their saved source unless that is None.
+
+    Raises:
+        UserError: the data cannot be loaded, or are not those of the run.
+    """
+    recipe = saved_recipe(folder)
+    choose_device(recipe.run.device, recipe)
+    data = Path(data) if isinstance(data, os.PathLike) else data
+    source = data if data is not None else saved["data"]["source"]
+    if source is None:
+        raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
+    splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
+    if splits.fingerprint != saved["fingerprint"]:
+        raise UserError(
+            f"{source} is not the data of {folder.path}: its images or labels have changed; give these data"
+        )
+    if isinstance(data, str | Path):
+        folder.update_run(data=saved["data"] | {"source": source_of(data, saved["data"]["name"])})
+    return Experiment(recipe, splits, folder, saved["seed"])
+
+
+def _saved_end(saved: dict[str, Any]) -> StopCondition:
+    """Return the end of a stopped run, as requested when it started or was last resumed."""
+    seconds = saved.get("target_seconds") or math.inf
+    return StopCondition(saved.get("target_step"), seconds - float(saved.get("seconds", 0.0)))
+
+
+def _finished_run(
+    experiment: Experiment, state: State, seconds: float, watcher: ProgressListener, *, judge: bool
+) -> Run:
+    """Return a run that is at its end: with ``judge``, one that still lacks a verdict gets it now.
+
+    Raises:
+        UserError: the run is complete, or no judge fits its data.
+    """
+    folder = experiment.folder
+    if judge and not (folder.read_run().get("judged") and kept_verdict(folder)):
+        judged = judge_run_and_finish(experiment, state, seconds, watcher)
+        if judged.verdict:
+            return judged
+    place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
+    raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")
 
 
 def continue_run(plan: TrainingPlan, folder: RunFolder) -> Run:
     """Resume an existing run of this plan; a complete run is left alone."""
     if not plan.is_complete(folder):
-        return resume(folder.path, steps=steps_left(plan, folder), data=plan.splits, watcher=plan.watcher)
-    plan.watcher.say(f"{folder.path} is complete")
+        return resume(folder.path, steps=steps_left(plan, folder), data=plan.splits, watcher=plan.options.watcher)
+    plan.options.watcher.say(f"{folder.path} is complete")
     return complete_run(folder)
 
 
 def steps_left(plan: TrainingPlan, folder: RunFolder) -> int | None:
     """Return the last step for the resumption of a run of this plan; None if only its verdict is missing."""
-    return plan.steps if folder.read_run().get("step", 0) != plan.steps else None
+    return plan.end.step if folder.read_run().get("step", 0) != plan.end.step else None
 
 
 def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
     """Load the newest undamaged checkpoint."""
     folder = experiment.folder
     try:
-        tensors, note, messages = newest_checkpoint(folder.checkpoints)
-        state.load(tensors, note["step"], note["images_seen"])
+        note, messages = load_state(folder.checkpoints, state)
     except Damaged as damage:
         raise UserError(f"{folder.path} cannot be resumed: {damage}; restore a checkpoint, or train again") from None
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
 from ganforge.evaluation.evaluator import Evaluator, generate_images, random_subset
 from ganforge.evaluation.features import Extractor, FeatureExtractor
-from ganforge.evaluation.metric_table import FEWEST
 from ganforge.evaluation.result import Evaluation, parse_evaluation
-from ganforge.experiment.experiment import ProgressListener
+from ganforge.experiment.experiment import ProgressListener, count_images
 from ganforge.experiment.preflight import warn_of
-from ganforge.experiment.verdict import choose_judge, why_foreign
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import SHIPPED, Generator, load_generator
+from ganforge.judge.choice import choose_judge, why_foreign
 from ganforge.judge.shipped import load_judge
+from ganforge.metrics.thresholds import FEWEST_TO_EVALUATE
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
 from ganforge.training.tuning.thread_spinning import considerate_spinning
@@ -72,48 +73,84 @@ def evaluate(
         UserError: an input cannot be used; nothing was written.
     """
     watcher = watcher or ProgressListener()
-    if split not in ("test", "validation"):
-        raise UserError(f"--split {split}: give test or validation; a generator may copy its training images")
     source, data = (Path(one) if isinstance(one, os.PathLike) else one for one in (source, data))
-    n, seed = None if n is None else as_whole("--n", n), as_whole("--seed", seed)
+    n, seed = _checked_count(n), as_whole("--seed", seed)
+    measured = _locate(source)
+    _refuse_options(source, measured.generator, split, bool(levels or colour))
     judge = None if judge is None else as_path("--judge", judge)
-    nearest = None if nearest is None else as_path("--nearest", nearest)
-    if n is not None and n < FEWEST:
-        raise UserError(f"--n {n}: give at least {FEWEST}; with fewer images the intervals are too wide")
-    generator, folder = _generator_of(source)
-    if split == "validation" and generator and generator.recipe.data.images == "all":
-        raise UserError(f"--split validation: {source} was trained on the validation images too; take the test images")
-    if generator and (levels or colour):
-        raise UserError(f"--levels and --colour are for measured images, and {source} is a generator; leave them out")
-    if nearest:
-        nearest = ensure_writable(nearest, [".png"])
-    what = str(folder.path) if folder else str(source) if isinstance(source, str | Path) else "images from Python"
+    sheet = None if nearest is None else ensure_writable(as_path("--nearest", nearest), [".png"])
     try:
-        splits = load_reference_data(data, generator, folder, resize, watcher)
-        fakes = _fakes(source, splits, levels, colour, watcher) if generator is None else None
-        reals = splits.test if split == "test" else splits.validation
-        _refuse_other_shape(what, generator, fakes, reals)
-        count = _count(n, reals, split, fakes)
-        chosen_extractor = _feature_extractor(judge, extractor, splits, watcher.say)
-        watcher.say(f"judging {count:,} pictures ...")
-        evaluator = Evaluator(chosen_extractor, splits, split, count, _counter(watcher, 3 * count), watcher.say)
-        if fakes is not None:
-            chosen = random_subset(fakes, count, "fakes")
-        else:
-            assert generator is not None
-            chosen = generate_images(generator, count, seed)
-        evaluation = evaluator.measure(chosen, what, generator, slow)
-        sheet = evaluator.nearest(chosen) if nearest else b""
+        splits = load_reference_data(data, measured.generator, measured.folder, resize, watcher)
+        fakes = _load_fakes(source, splits, levels, colour, watcher) if measured.generator is None else None
+        count = _count(measured, n, splits.test if split == "test" else splits.validation, split, fakes)
+        evaluator = _evaluator(_feature_extractor(judge, extractor, splits, watcher.say), splits, split, count, watcher)
+        chosen = _choose_fakes(measured.generator, fakes, evaluator.reals, count, seed)
+        evaluation = evaluator.evaluate(chosen, measured.name, measured.generator, slow)
+        if sheet:
+            write_atomically(sheet, evaluator.nearest(chosen))
     finally:
         watcher.end()
-    if nearest:
-        write_atomically(nearest, sheet)
-    if folder is not None:
-        append_line(folder.metrics, {"step": evaluation.step, "evaluation": evaluation.to_dict()})
+    if measured.folder is not None:
+        append_line(measured.folder.metrics, {"step": evaluation.step, "evaluation": evaluation.to_dict()})
     return evaluation
 
 
-def _fakes(
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured: a generator, with the folder of its run if it has one, or images."""
+
+    name: str
+    generator: Generator | None
+    folder: RunFolder | None
+
+
+def _locate(source: Any) -> _Measured:
+    generator, folder = _generator_of(source)
+    if folder is not None:
+        return _Measured(str(folder.path), generator, folder)
+    return _Measured(str(source) if isinstance(source, str | Path) else "images from Python", generator, None)
+
+
+def _checked_count(n: int | None) -> int | None:
+    if n is None:
+        return None
+    count = as_whole("--n", n)
+    if count < FEWEST_TO_EVALUATE:
+        raise UserError(
+            f"--n {count}: give at least {FEWEST_TO_EVALUATE}; with fewer images the intervals are too wide"
+        )
+    return count
+
+
+def _refuse_options(source: Any, generator: Generator | None, split: str, reading_rules: bool) -> None:
+    """Refuse a split that does not exist or was trained on, and rules of reading images for a generator."""
+    if split not in ("test", "validation"):
+        raise UserError(f"--split {split}: give test or validation; a generator may copy its training images")
+    if split == "validation" and generator and generator.recipe.data.images == "all":
+        raise UserError(f"--split validation: {source} was trained on the validation images too; take the test images")
+    if generator and reading_rules:
+        raise UserError(f"--levels and --colour are for measured images, and {source} is a generator; leave them out")
+
+
+def _evaluator(
+    extractor: FeatureExtractor, splits: Splits, split: str, count: int, watcher: ProgressListener
+) -> Evaluator:
+    watcher.say(f"judging {count:,} pictures ...")
+    on_progress = count_images(watcher, 3 * count)
+    return Evaluator(extractor, splits, split, count, on_progress=on_progress, say=watcher.say)
+
+
+def _choose_fakes(
+    generator: Generator | None, fakes: ImageSet | None, reals: ImageSet, count: int, seed: int
+) -> ImageSet:
+    """Return ``count`` images of the generator, or of the given images."""
+    if generator is not None:
+        return generate_images(generator, reals, count, seed)
+    assert fakes is not None
+    return random_subset(fakes, count, "fakes")
+
+
+def _load_fakes(
     source: Any, splits: Splits, levels: tuple[float, float] | None, colour: bool, watcher: ProgressListener
 ) -> ImageSet:
     """Load the measured images; grey ones keep three channels if the real ones have three."""
@@ -191,53 +228,64 @@ def load_reference_data(
 
     A run's data are read by the rules of its training, even if they were moved.
     """
-    rules, source = ReadingRules.chosen(resize=resize), data
-    if folder is not None and not (isinstance(data, str) and data in ENTRIES):
-        origin = folder.read_run()["data"]
-        rules = ReadingRules.of_run(origin)
-        if source is None:
-            source = origin["source"]
-            if source is None:
-                raise UserError(f"{folder.path} was trained on data from Python: give --data")
-            if resize is not None:
-                raise UserError(
-                    f"--resize {resize}: the pictures of {folder.path} are read as in its training; give --data"
-                )
-        elif resize is not None:
-            rules = rules.model_copy(update={"resize": resize})
+    rules, source = _rules_and_source(data, folder, resize)
     if source is None:
         source = generator.note["data"] if generator else "mnist"
     splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
     watcher.say(f"real images: {splits.train.name}, {splits.origin}")
     warn_of(source, splits, watcher)
-    if data is not None or folder is None or generator is None:
-        return splits
-    images = generator.recipe.data.images
-    trained_on = splits if images == "train" else load(source, images=images, rules=rules)
-    if generator.note["fingerprint"] != trained_on.fingerprint:
-        raise UserError(f"{source} is not the data of {folder.path}: its images or labels have changed; give these")
+    if data is None and folder is not None and generator is not None:
+        _refuse_changed_data(source, splits, generator, folder)
     return splits
 
 
-def _refuse_other_shape(what: str, generator: Generator | None, fakes: ImageSet | None, reals: ImageSet) -> None:
+def _rules_and_source(data: Any, folder: RunFolder | None, resize: str | int | None) -> tuple[ReadingRules, Any]:
+    """Return the rules of reading the real images, and their source; None where neither data nor a run name one."""
+    if folder is None or (isinstance(data, str) and data in ENTRIES):
+        return ReadingRules.chosen(resize=resize), data
+    origin = folder.read_run()["data"]
+    rules = ReadingRules.of_run(origin)
+    if data is not None:
+        return rules if resize is None else rules.model_copy(update={"resize": resize}), data
+    if origin["source"] is None:
+        raise UserError(f"{folder.path} was trained on data from Python: give --data")
+    if resize is not None:
+        raise UserError(f"--resize {resize}: the pictures of {folder.path} are read as in its training; give --data")
+    return rules, origin["source"]
+
+
+def _refuse_changed_data(source: Any, splits: Splits, generator: Generator, folder: RunFolder) -> None:
+    """Refuse data whose fingerprint differs from that of the generator's training."""
+    trained_on = splits
+    if generator.recipe.data.images == "all":
+        trained_on = replace(splits, train=splits.train.concat(splits.validation))
+    if generator.note["fingerprint"] != trained_on.fingerprint:
+        raise UserError(f"{source} is not the data of {folder.path}: its images or labels have changed; give these")
+
+
+def _refuse_other_shape(measured: _Measured, fakes: ImageSet | None, reals: ImageSet) -> None:
+    generator = measured.generator
     shape = tuple(generator.note["shape"]) if generator else fakes.shape if fakes else ()
     if shape != reals.shape:
         shapes = ["×".join(map(str, size)) for size in (shape, reals.shape)]
         raise UserError(
-            f"{what}: its images are {shapes[0]} (channels × height × width) and the real ones of {reals.name} are "
-            f"{shapes[1]}; give --data with images of that shape"
+            f"{measured.name}: its images are {shapes[0]} (channels × height × width) and the real ones of "
+            f"{reals.name} are {shapes[1]}; give --data with images of that shape"
         )
 
 
-def _count(n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -> int:
-    """Return the number of fakes and of reals to measure."""
+def _count(measured: _Measured, n: int | None, reals: ImageSet, split: str, fakes: ImageSet | None) -> int:
+    """Return the number of fakes and of reals to measure; refuse images of another shape, and too few of them."""
+    _refuse_other_shape(measured, fakes, reals)
     most = min(len(reals), len(fakes) if fakes else len(reals) if n is None else n)
     if n is not None and n > most:
         generated = f" and {len(fakes):,} generated ones" if fakes else ""
         raise UserError(f"--n {n:,}: there are only {len(reals):,} real {split} images{generated}; give a smaller --n")
     count = n or min(MOST, most)
-    if count < FEWEST:
-        raise UserError(f"{count} fakes and {count} real images are too few to measure: give {FEWEST} or more")
+    if count < FEWEST_TO_EVALUATE:
+        raise UserError(
+            f"{count} fakes and {count} real images are too few to measure: give {FEWEST_TO_EVALUATE} or more"
+        )
     return count
 
 
@@ -261,15 +309,3 @@ def _feature_extractor(
     if fitting_judge is None:
         raise UserError(f"{reason}; train one on labelled data with 'ganforge judge train', or give --judge FILE")
     return FeatureExtractor(fitting_judge)
-
-
-def _counter(watcher: ProgressListener, total: int) -> Callable[[int], None]:
-    """Return a function that adds up processed images and reports the sum to the watcher."""
-    done = 0
-
-    def report(count: int) -> None:
-        nonlocal done
-        done += count
-        watcher.judging(done, max(total, done))
-
-    return report

@@ -1,7 +1,7 @@
 """The fixed parts of a run, combined and checked: recipe, data, folder, seed, length."""
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,10 @@ from ganforge.data.augmented_batches import AugmentedBatches
 from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.label_subset import labelled_subset, repeat_to
+from ganforge.data.pairs import Pair
 from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 from ganforge.errors import UserError
+from ganforge.experiment.length import StopCondition, steps_per_epoch, usual_steps
 from ganforge.generation.encoder import Encoder, publish_encoder
 from ganforge.generation.generator import Generator, freeze_for_sampling
 from ganforge.networks.conditioning import LatentClassGenerator
@@ -22,14 +24,6 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, State, new_state, prepare
 from ganforge.training.stats import Stats
-
-
-@dataclass(frozen=True)
-class StopCondition:
-    """The end of a training: a step, or a number of seconds of training, whichever comes first."""
-
-    step: int | None = None
-    seconds: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -43,31 +37,32 @@ class Experiment:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch, rounded down as in the tutorials; remaining images begin the next epoch's first batch."""
-        return len(self.splits.train) // (self.recipe.batch_size * self.recipe.discriminator_steps) or 1
+        """Steps of an epoch (`length.steps_per_epoch`)."""
+        return steps_per_epoch(self.recipe, len(self.splits.train))
 
     @property
     def usual_steps(self) -> int:
         """The recipe's own length in steps."""
-        recipe = self.recipe
-        if recipe.kimg:
-            return -(-recipe.kimg * 1000 // (recipe.batch_size * recipe.discriminator_steps))
-        return recipe.epochs * self.steps_per_epoch
+        return usual_steps(self.recipe, len(self.splits.train))
 
     @property
     def device(self) -> torch.device:
         """The device of the training."""
-        return torch.device(self.recipe.device)
+        return torch.device(self.recipe.run.device)
 
     @property
     def note(self) -> dict[str, Any]:
         """The metadata of a generator file: equal runs have equal metadata."""
         train = self.splits.train
+        shape, condition = train.shape, None
+        if self.recipe.pairs:
+            shape, condition = self.recipe.pairs.shapes(train.shape)
         return {
             "format": 1,
             "data": train.name,
             "fingerprint": self.splits.fingerprint,
-            "shape": list(train.shape),
+            "shape": list(shape),
+            **({"condition_channels": condition[0]} if condition else {}),
             "class_names": list(train.class_names),
             "seed": self.seed,
         }
@@ -85,7 +80,7 @@ class Experiment:
 
     def draws(self) -> NoiseSource:
         """Return the noise source of this run."""
-        return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.precision])
+        return NoiseSource(self.recipe, self.seed, self.device, DTYPES[self.recipe.run.precision])
 
     def streams(self) -> Streams:
         """Return the streams of real images of this run: the main stream, and those that loss terms need."""
@@ -96,7 +91,7 @@ class Experiment:
             subset = labelled_subset(train, recipe.data.labels, recipe.data.draw)
             streams[LABELLED] = self._stream(LABELLED, repeat_to(subset, recipe.batch_size), True)
         if term := recipe.terms.invariant_information:
-            ranges = term.model_dump(include={"degrees", "slant", "shift", "zoom", "cutout"})
+            ranges = term.model_dump(include={"degrees", "shear", "shift", "zoom", "cutout"})
             streams[MOVED] = AugmentedBatches(real, self.seed, **ranges)
             if LABELLED in streams:
                 streams[LABELLED] = AugmentedBatches(streams[LABELLED], self.seed, "moved labelled", **ranges)
@@ -104,11 +99,25 @@ class Experiment:
 
     def _stream(self, name: str, images: ImageSet, labels: bool) -> Batches:
         recipe = self.recipe
-        dtype = DTYPES[recipe.precision]
+        dtype = DTYPES[recipe.run.precision]
         size, pixels = recipe.batch_size, recipe.pixel_range
         return Batches(
-            images, size, pixels, seed=self.seed, labels=labels, device=self.device, dtype=dtype, stream=name
+            images,
+            size,
+            pixels,
+            seed=self.seed,
+            labels=labels,
+            device=self.device,
+            dtype=dtype,
+            stream=name,
+            pairs=recipe.pairs,
         )
+
+    def example_pairs(self, count: int) -> Pair:
+        """Return pairs of validation pictures for sample sheets, in an image-to-image training."""
+        rule, validation = self.recipe.pairs, self.splits.validation
+        assert rule is not None
+        return rule.pairs(validation.gather(torch.arange(min(count, len(validation)))), 0, torch.arange(count))
 
     def freeze_for_sampling(self, state: State, *, batches: int = 20) -> Generator:
         """Return the current generator for sampling; its batch statistics are measured on ``batches`` batches."""
@@ -120,13 +129,6 @@ class Experiment:
     def publish_encoder(self, state: State, *, batches: int = 20) -> Encoder:
         """Return the current encoder, in a training that has one."""
         return publish_encoder(state, self.recipe, self._real, self.note, batches=batches)
-
-    def with_folder(self, folder: RunFolder) -> "Experiment":
-        """Return the same experiment with another folder; clusters are not computed again."""
-        other = replace(self, folder=folder)
-        if "_training_images" in vars(self):
-            vars(other)["_training_images"] = self._training_images
-        return other
 
     @cached_property
     def _real(self) -> Batches:
@@ -154,6 +156,9 @@ class ProgressListener:
     def judging(self, done: int, total: int) -> None:
         """Receive the progress of the judge, in images."""
 
+    def benchmarking(self, done: float, total: int, status: str, unit: str = "steps") -> None:
+        """Receive the progress of a benchmark over all seeds: ``done`` of ``total`` units, and the last status."""
+
     def begin(self, experiment: Experiment, length: StopCondition) -> None:
         """Called when training starts."""
 
@@ -167,6 +172,23 @@ class ProgressListener:
         """Called at the end of loading or training, also after an error."""
 
 
+def count_images(watcher: ProgressListener, total: int) -> Callable[[int], None]:
+    """Return a function that adds up processed images and reports the sum to the watcher.
+
+    Args:
+        watcher: receives the sum and the total.
+        total: expected number of images; a larger sum is its own total.
+    """
+    done = 0
+
+    def on_progress(count: int) -> None:
+        nonlocal done
+        done += count
+        watcher.judging(done, max(total, done))
+
+    return on_progress
+
+
 def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     """Refuse a recipe that cannot be trained on these data.
 
@@ -175,6 +197,8 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
             batch is larger than the data.
     """
     train = splits.train
+    if recipe.pairs:
+        recipe.pairs.shapes(train.shape)
     if recipe.generator.output == "linear":
         raise UserError(
             f'{recipe.name} draws points in the plane, not pictures (generator.output = "linear"): '

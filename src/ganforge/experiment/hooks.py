@@ -1,17 +1,16 @@
-"""Hooks of the training loop: log, sample sheets, evolution frames, checkpoints. No hook changes the state."""
+"""Hooks of a run: log, sample sheets, evolution frames; and what a run saves. No hook changes the state."""
 
 import math
-import time
 from collections.abc import Callable
 
 import torch
 from PIL import Image
 
-from ganforge.data.images import unscale
+from ganforge.data.images import scale, unscale
 from ganforge.experiment.experiment import Experiment
+from ganforge.experiment.trainer import save_state
 from ganforge.files import write_atomically
-from ganforge.generation.grids import animation, image_grid, png, traversal_grid
-from ganforge.runs.checkpoint import all_finite, write_checkpoint
+from ganforge.generation.grids import animation, image_grid, pair_sheet, png, traversal_grid
 from ganforge.runs.log import append_line
 from ganforge.training.log_schedule import is_mark, is_sheet_epoch
 from ganforge.training.nonfinite import Diverged
@@ -37,7 +36,7 @@ class LogHook:
 
     def __call__(self, state: State, stats: Stats) -> None:
         """Log the step, if it is due."""
-        if state.step % self._experiment.recipe.log_every and not is_mark(state.step):
+        if state.step % self._experiment.recipe.run.log_every and not is_mark(state.step):
             return
         values = read(stats)
         if not all(math.isfinite(value) for value in values.values()):
@@ -72,16 +71,18 @@ class SheetHook:
     def _draw(self, state: State, file: str) -> None:
         """Write a sheet: one row of fakes, or a row for each class, or fakes below real images as in the tutorial."""
         experiment = self._experiment
-        recipe, columns = experiment.recipe, experiment.recipe.sheet_columns
+        recipe, columns = experiment.recipe, experiment.recipe.run.sheet_columns
         generator = experiment.freeze_for_sampling(state)
         epoch = state.step / experiment.steps_per_epoch
         caption = f"{recipe.name} · step {state.step} · epoch {epoch:.3g} · seed {experiment.seed}"
-        names = generator.class_names[:MOST_ROWS] if recipe.sheet == "plain" else ()
+        names = generator.class_names[:MOST_ROWS] if recipe.run.sheet == "plain" else ()
         latent = experiment.draws().latent(columns * max(1, len(names)), "sheet", state.step)
-        if names:
+        if recipe.pairs:
+            picture = pair_sheet(experiment.example_pairs(columns), generator, recipe.pairs, caption=caption)
+        elif names:
             labels = torch.arange(len(names), device=latent.device).repeat_interleave(columns)
             picture = image_grid(generator.draw(latent, labels), columns, caption=caption, row_names=names)
-        elif recipe.sheet == "beside-real":
+        elif recipe.run.sheet == "real-and-fake":
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
@@ -110,10 +111,13 @@ class EvolutionHook:
         experiment = self._experiment
         n = EVOLUTION_COLUMNS**2
         latent = experiment.draws().latent(n, "evolution")
-        labels = None
-        if experiment.recipe.conditional:
-            labels = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
-        images = unscale(state.generator.preview(latent, labels), experiment.recipe.pixel_range).cpu()
+        condition = None
+        if experiment.recipe.pairs:
+            condition = experiment.example_pairs(n).condition.to(latent.device)
+            condition, latent = scale(condition, experiment.recipe.pixel_range, latent.dtype), latent[: len(condition)]
+        elif experiment.recipe.conditional:
+            condition = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
+        images = unscale(state.generator.preview(latent, condition), experiment.recipe.pixel_range).cpu()
         picture = image_grid(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
@@ -129,37 +133,11 @@ class EvolutionHook:
         write_atomically(folder.evolution, animation(frames))
 
 
-def save_state(experiment: Experiment, state: State) -> None:
-    """Write a checkpoint.
-
-    Raises:
-        Diverged: a weight is not finite; nothing was written.
-        RunFailed: the disk is full or cannot be written to; older checkpoints are unchanged.
-    """
-    if not all_finite(state.tensors()):
-        raise Diverged
-    note = {"step": state.step, "images_seen": state.images_seen}
-    write_checkpoint(experiment.folder.checkpoints, state.tensors(), note)
-
-
-class CheckpointHook:
-    """Writes a checkpoint and the current generator (and encoder, if any) every ``checkpoint_seconds``."""
-
-    def __init__(self, experiment: Experiment, seconds: Callable[[], float]) -> None:
-        self._experiment, self._seconds = experiment, seconds
-        self._saved_at = time.perf_counter()
-
-    def __call__(self, state: State, stats: Stats) -> None:
-        """Save, if a checkpoint is due."""
-        if time.perf_counter() - self._saved_at >= self._experiment.recipe.checkpoint_seconds:
-            self.save(state)
-
-    def save(self, state: State) -> None:
-        """Save now; raises the errors of `save_state`."""
-        folder = self._experiment.folder
-        save_state(self._experiment, state)
-        self._experiment.freeze_for_sampling(state).save(folder.generator)
-        if "encoder" in state.others:
-            self._experiment.publish_encoder(state).save(folder.encoder)
-        folder.update_run(step=state.step, seconds=round(self._seconds(), 1))
-        self._saved_at = time.perf_counter()
+def save_run(experiment: Experiment, state: State, seconds: float) -> None:
+    """Write a checkpoint, the generator (and encoder, if any), and the step; raises the errors of `save_state`."""
+    folder = experiment.folder
+    save_state(folder.checkpoints, state)
+    experiment.freeze_for_sampling(state).save(folder.generator)
+    if "encoder" in state.others:
+        experiment.publish_encoder(state).save(folder.encoder)
+    folder.update_run(step=state.step, seconds=round(seconds, 1))

@@ -1,24 +1,24 @@
 """Training a recipe with several seeds, one after another or in parallel."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ganforge.ambient import plain_state
-from ganforge.arguments import as_path, as_whole
+from ganforge.arguments import as_whole
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.api import continue_run, steps_left
-from ganforge.experiment.preflight import RUNS, TrainingPlan, prepare
+from ganforge.experiment.options import TrainOptions
+from ganforge.experiment.preflight import TrainingPlan, prepare
 from ganforge.experiment.run import Run, complete_run
 from ganforge.experiment.verdict import Verdict
-from ganforge.files import user_path
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.folder import RunFolder, claim_folder, refuse_strangers
+from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.worker_pool import Job, side_by_side
 
 
-@plain_state()
 def train_seeds(
     recipe: str | os.PathLike[str] | Recipe = "default",
     seeds: int = 3,
@@ -46,55 +46,78 @@ def train_seeds(
         RunFailed: as in `train`; earlier runs are complete, parallel ones are saved.
         Interrupted: as in `train`; the same call resumes.
     """
-    seed, seeds = as_whole("--seed", seed), as_whole("--seeds", seeds)
-    at_once = None if at_once is None else as_whole("--at-once", at_once)
-    parent = None if out is None else user_path(as_path("--out", out))
-    for flag, value in (("seeds", seeds), ("at-once", at_once)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: must be 1 or more")
-    plan = prepare(recipe, **options)
-    obstacle = "--minutes" if "minutes" in plan.length else "data from Python" if not plan.data["source"] else ""
-    if obstacle and (at_once or 1) > 1:
-        raise UserError(f"--at-once {at_once}: runs with {obstacle} cannot share the machine; take --at-once 1")
-    if parent is not None:
-        if RunFolder(parent).exists:
-            raise UserError(f"{parent} is a single run, and --seeds needs a folder of runs: choose another --out")
-        if not any(parent.glob("seed-*/run.json")):
-            refuse_strangers(parent, lambda name: name.startswith("seed-"))
-    else:
-        plan.check_start()
-        parent = claim_folder(RUNS, f"{plan.recipe.name}-{plan.splits.train.name}").path
-    folders = {number: RunFolder(parent / f"seed-{number}") for number in range(seed, seed + seeds)}
-    with RunFolder(parent).locked():
+    return start_seeds(TrainOptions.chosen(recipe=recipe, seed=seed, out=out, **options), seeds, at_once)
+
+
+@plain_state()
+def start_seeds(options: TrainOptions, seeds: int, at_once: int | None = None) -> list[Run]:
+    """Train several seeds as `train_seeds` does, with options that are checked already."""
+    seeds = _count("--seeds", seeds)
+    at_once = None if at_once is None else _count("--at-once", at_once)
+    plan = prepare(options)
+    if obstacle := _obstacle(plan):
+        if (at_once or 1) > 1:
+            raise UserError(f"--at-once {at_once}: runs with {obstacle} cannot share the machine; take --at-once 1")
+        at_once = 1
+    folder = plan.claim_folder() if options.out is None else nullcontext(_given_folder(options.out))
+    with folder as parent, parent.locked():
+        numbers = range(options.seed, options.seed + seeds)
+        folders = {number: RunFolder(parent.path / f"seed-{number}") for number in numbers}
         left = [number for number, folder in folders.items() if not plan.is_complete(folder)]
-        if at_once is None:
-            at_once = 1 if obstacle else _fastest_parallelism(plan, len(left))
+        at_once = min(at_once or _fastest_parallelism(plan, len(left)), len(left))
         try:
-            if at_once > 1 and len(left) > 1:
-                return _side_by_side(plan, folders, left, min(at_once, len(left)))
-            return _one_by_one(plan, folders)
+            return _side_by_side(plan, folders, left, at_once) if at_once > 1 else _one_by_one(plan, folders)
         except Interrupted:
-            raise Interrupted(f"stopped, everything is saved; the same command with --out {parent} resumes") from None
+            raise Interrupted(
+                f"stopped, everything is saved; the same command with --out {parent.path} resumes"
+            ) from None
+
+
+def _count(flag: str, value: Any) -> int:
+    if (count := as_whole(flag, value)) < 1:
+        raise UserError(f"{flag} {count}: must be 1 or more")
+    return count
+
+
+def _obstacle(plan: TrainingPlan) -> str:
+    """Return why the runs of a plan cannot share the machine; nothing if they can."""
+    if plan.options.length.minutes is not None:
+        return "--minutes"
+    return "" if plan.data["source"] else "data from Python"
+
+
+def _given_folder(path: Path) -> RunFolder:
+    """Return the folder that the user names for the runs; it may hold some of them already.
+
+    Raises:
+        UserError: it is a run itself, or holds other files.
+    """
+    parent = RunFolder(path)
+    if parent.exists:
+        raise UserError(f"{parent.path} is a single run, and --seeds needs a folder of runs: choose another --out")
+    if not any(parent.path.glob("seed-*/run.json")):
+        refuse_strangers(parent.path, lambda name: name.startswith("seed-"))
+    return parent
 
 
 def _fastest_parallelism(plan: TrainingPlan, runs: int) -> int:
     """Return the number of parallel runs with which all runs finish soonest."""
-    train = plan.splits.train
-    assert plan.steps is not None
-    return runs_at_once(plan.recipe, train.shape, len(train.class_names), runs, plan.steps)
+    train, steps = plan.splits.train, plan.end.step
+    assert steps is not None
+    return runs_at_once(plan.recipe, train.shape, len(train.class_names), runs, steps)
 
 
 def _one_by_one(plan: TrainingPlan, folders: dict[int, RunFolder]) -> list[Run]:
     runs = []
     for count, (seed, folder) in enumerate(folders.items(), 1):
-        plan.watcher.say(f"seed {seed} ({count} of {len(folders)})")
+        plan.options.watcher.say(f"seed {seed} ({count} of {len(folders)})")
         runs.append(continue_run(plan, folder) if folder.exists else plan.start(seed, folder))
     return runs
 
 
 def _side_by_side(plan: TrainingPlan, folders: dict[int, RunFolder], left: list[int], at_once: int) -> list[Run]:
     """Write the initial checkpoint of every new run, and resume all runs in worker processes."""
-    watcher, threads = plan.watcher, threads_each(at_once)
+    watcher, threads = plan.options.watcher, threads_each(at_once)
     for seed in left:
         if not folders[seed].exists:
             plan.write_initial_checkpoint(seed, folders[seed], threads)

@@ -1,26 +1,23 @@
 """A run from its first step to its verdict: training loop, hooks, saving, stopping and divergence."""
 
 import math
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganforge.data.batches import Streams
 from ganforge.errors import Interrupted, RunFailed
-from ganforge.experiment.experiment import Experiment, ProgressListener, StopCondition
-from ganforge.experiment.hooks import CheckpointHook, EvolutionHook, LogHook, SheetHook
+from ganforge.experiment.experiment import Experiment, ProgressListener
+from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook, save_run
+from ganforge.experiment.length import StopCondition
+from ganforge.experiment.trainer import CheckpointHook, Stopwatch, Trainer, load_state, stop_at
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
 from ganforge.generation.generator import Generator, load_generator
-from ganforge.runs.checkpoint import newest_checkpoint
 from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
-from ganforge.training.noise import NoiseSource
 from ganforge.training.nonfinite import Diverged, trace
-from ganforge.training.rules import rule_of
 from ganforge.training.state import State
-from ganforge.training.tuning.malloc import give_back_freed_memory, keep_freed_memory
+from ganforge.training.tuning.malloc import give_back_freed_memory
 from ganforge.worker_pool import stop_signals
 
 
@@ -49,51 +46,36 @@ def run_training(
     experiment: Experiment, state: State, length: StopCondition, seconds_before: float, watcher: ProgressListener
 ) -> Run:
     """Train until the length is reached or a stop signal arrives, save the state, and judge the generator."""
-    keep_freed_memory()
-    folder, started = experiment.folder, time.perf_counter()
-    streams, noise = experiment.streams(), experiment.draws()
-
-    def seconds() -> float:
-        return seconds_before + time.perf_counter() - started
-
-    sheets, evolution, checkpoints = (
-        SheetHook(experiment),
-        EvolutionHook(experiment),
-        CheckpointHook(experiment, seconds),
+    folder, seconds = experiment.folder, Stopwatch(seconds_before).seconds
+    trainer = Trainer(experiment.recipe, state, experiment.streams(), experiment.draws())
+    sheets, evolution = SheetHook(experiment), EvolutionHook(experiment)
+    checkpoints = CheckpointHook(
+        experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
     hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
         hooks.insert(-1, validation)
-    deadline = time.perf_counter() + length.seconds
-    target = length.step if length.step is not None else math.inf
     folder.update_run(**unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
+        stop = stop_at(length, stopped)
         try:
             watcher.begin(experiment, length)
             if state.step == 0:
                 checkpoints.save(state)
                 evolution(state, {})
-            loop.train(
-                state,
-                rule_of(experiment.recipe),
-                experiment.recipe,
-                streams,
-                noise,
-                stop=lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline,
-                hooks=hooks,
-            )
+            trainer.train(stop, hooks)
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")
-            raise RunFailed(_explain_divergence(experiment, state.step, streams, noise)) from None
+            raise RunFailed(_explain_divergence(experiment, trainer)) from None
         finally:
             watcher.end()
-    if stopped.is_set() and state.step < target:
+    if stopped.is_set() and state.step < (length.step or math.inf):
         folder.update_run(status="interrupted")
         epoch = state.step / experiment.steps_per_epoch
         raise Interrupted(
@@ -137,13 +119,12 @@ def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, w
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
 
 
-def _explain_divergence(experiment: Experiment, last: int, streams: Streams, noise: NoiseSource) -> str:
+def _explain_divergence(experiment: Experiment, trainer: Trainer) -> str:
     """Replay the training from the last good checkpoint and return a message on where it diverged."""
-    state = experiment.new_state()
-    tensors, note, _ = newest_checkpoint(experiment.folder.checkpoints)
-    state.load(tensors, note["step"], note["images_seen"])
-    place = trace(state, rule_of(experiment.recipe), experiment.recipe, streams, noise, last)
+    state, recipe = experiment.new_state(), experiment.recipe
+    note, _ = load_state(experiment.folder.checkpoints, state)
+    place = trace(state, trainer.step, recipe, trainer.streams, trainer.noise, trainer.state.step)
     return (
         f"diverged at {place}; last good checkpoint: step {note['step']}, in {experiment.folder.checkpoints}; "
-        f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in experiment.recipe.rates)}"
+        f"train again with a lower --set {' and '.join(f'{rate}=...' for rate in recipe.rates)}"
     )

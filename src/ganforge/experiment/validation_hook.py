@@ -9,24 +9,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from ganforge.data.images import ImageSet, Splits
+from ganforge.data.images import Splits
 from ganforge.errors import UserError
-from ganforge.evaluation.evaluator import generate_images, random_subset
-from ganforge.evaluation.features import FeatureExtractor, Features
-from ganforge.evaluation.metric_table import FEWEST, compute_metrics
-from ganforge.evaluation.protocol import Protocol
+from ganforge.evaluation.evaluator import Evaluator, generate_images, random_subset
+from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.experiment import Experiment
-from ganforge.experiment.verdict import choose_judge
 from ganforge.files import write_atomically
+from ganforge.judge.choice import choose_judge
 from ganforge.judge.judge import Judge
+from ganforge.metrics.thresholds import FEWEST_TO_EVALUATE
 from ganforge.reports.figures import quality_curve
 from ganforge.runs.log import append_line, fitting, read_lines
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
 MOST = 5000
-FLOOR_MULTIPLES = (10.0, 5.0, 3.0, 2.0)
-"""Multiples of the floor; the time to reach each is reported at the end."""
+REFERENCE_MULTIPLES = (10.0, 5.0, 3.0, 2.0)
+"""Multiples of the distance of other reals; the time to reach each is reported at the end."""
 METRIC = "frechet_distance"
 """The metric that selects the best generator."""
 
@@ -58,17 +57,16 @@ class ValidationHook:
         self._experiment, self._every, self._seconds = experiment, every, seconds
         started = time.perf_counter()
         splits = experiment.splits
-        judge = judge_for_validation(splits)
-        self._extractor, self._n = FeatureExtractor(judge), min(MOST, len(splits.validation), len(splits.train))
-        reals, other_reals = (
-            random_subset(splits.validation, self._n, "reals"),
-            random_subset(splits.train, self._n, "floor"),
+        self._n = min(MOST, len(splits.validation), len(splits.train))
+        self._evaluator = Evaluator(
+            FeatureExtractor(judge_for_validation(splits)),
+            splits,
+            "validation",
+            self._n,
+            reals=random_subset(splits.validation, self._n, "reals"),
+            others=random_subset(splits.train, self._n, "floor"),
         )
-        self._real = self._features_of(reals)
-        self._floor = compute_metrics(self._real, self._features_of(other_reals), len(judge.class_names))
-        self._protocol = Protocol(
-            judge.version, judge.hash, splits.train.name, reals.fingerprint, "validation", self._n
-        )
+        self._real_reference = self._evaluator.real_reference[METRIC]
         self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(SavedPoint, line)]
         self._measuring_seconds = self._lines[-1]["measuring"] if self._lines else 0.0
         self._measuring_seconds += time.perf_counter() - started
@@ -84,24 +82,23 @@ class ValidationHook:
             self._measure(state)
         if not self._lines:
             return ""
-        floor, points = self._floor[METRIC], self._points()
+        reference, points = self._real_reference, self._points()
         name = f"{self._experiment.recipe.name}, seed {self._experiment.seed}"
-        title = f"quality on {self._n:,} validation images of {self._protocol.data}"
-        write_atomically(self._experiment.folder.quality, quality_curve({name: points}, floor, title=title))
+        title = f"quality on {self._n:,} validation images of {self._evaluator.protocol.data}"
+        write_atomically(self._experiment.folder.quality, quality_curve({name: points}, reference, title=title))
         best = min(self._lines, key=lambda line: float(line["quality"][METRIC]))
-        times = [(level, seconds_to(points, level * floor)) for level in FLOOR_MULTIPLES]
+        times = [(level, seconds_to(points, level * reference)) for level in REFERENCE_MULTIPLES]
         reached = ", ".join(f"{level:g} times that after {seconds:,.0f} s" for level, seconds in times if seconds)
         return (
             f"best on {self._n:,} validation images: Fréchet distance {best['quality'][METRIC]:.2f} at step "
-            f"{best['step']:,} -> {self._experiment.folder.best}; other real images have {floor:.2f}"
+            f"{best['step']:,} -> {self._experiment.folder.best}; other real images have {reference:.2f}"
             f"{f', and the run was at {reached}' if reached else ''}"
         )
 
     def _measure(self, state: State) -> None:
         started = time.perf_counter()
         generator = self._experiment.freeze_for_sampling(state)
-        fake = self._features_of(generate_images(generator, self._n, seed=0))
-        values = compute_metrics(self._real, fake, len(self._extractor.class_names))
+        values = self._evaluator.compute(generate_images(generator, self._evaluator.reals, self._n, seed=0))
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         earlier_values = [float(line["quality"][METRIC]) for line in self._lines]
         if all(values[METRIC] < value for value in earlier_values):
@@ -113,18 +110,15 @@ class ValidationHook:
             "images_seen": state.images_seen,
             "seconds": round(trained, 2),
             "measuring": round(self._measuring_seconds, 2),
-            "protocol": self._protocol.to_dict(),
+            "protocol": self._evaluator.protocol.to_dict(),
             "quality": values,
-            "floor": {METRIC: self._floor[METRIC]},
+            "real_reference": {METRIC: self._real_reference},
         }
         append_line(self._experiment.folder.metrics, line)
         self._lines.append(line)
 
     def _points(self) -> list[tuple[float, float]]:
         return [(max(line["seconds"], 0.01), float(line["quality"][METRIC])) for line in self._lines]
-
-    def _features_of(self, images: ImageSet) -> Features:
-        return self._extractor.look(images.images, self._extractor.numbered(images) if images.labelled else None)
 
 
 def judge_for_validation(splits: Splits) -> Judge:
@@ -136,9 +130,10 @@ def judge_for_validation(splits: Splits) -> Judge:
     judge, reason = choose_judge(splits)
     if judge is None:
         raise UserError(f"--evaluate-every needs a judge: {reason}; train one with 'ganforge judge train DATA'")
-    if len(splits.validation) < FEWEST:
+    if len(splits.validation) < FEWEST_TO_EVALUATE:
         raise UserError(
-            f"--evaluate-every: {len(splits.validation)} validation images are too few; at least {FEWEST} are needed"
+            f"--evaluate-every: {len(splits.validation)} validation images are too few; at least "
+            f"{FEWEST_TO_EVALUATE} are needed"
         )
     return judge
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
+from ganforge.recipes.old_names import with_present_names
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors
 from ganforge.runs.folder import RunFolder
@@ -49,7 +50,8 @@ def _what_differs(folder: RunFolder, recipe: Recipe, images: ImageSet) -> str:
     try:
         _, note = read_tensors(folder.generator)
         data_differences = list(_data_differences(note, recipe, images))
-        field_differences = list(_field_differences(note["recipe"], recipe.to_dict()))
+        saved = with_present_names(note["recipe"], str(folder.generator))
+        field_differences = list(_field_differences(saved, recipe.to_dict()))
     except (Damaged, KeyError, TypeError, ValueError, AttributeError):
         data_differences, field_differences = [], []
     if data_differences:
@@ -68,26 +70,29 @@ def _data_differences(note: dict[str, Any], recipe: Recipe, images: ImageSet) ->
 
 
 def _field_differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    compared_fields = [("", "conditional"), ("latent", "dim")]
+    clustered = there["data"].get("clusters") or here["data"]["clusters"]
+    compared_fields = [("", "conditional"), ("latent", "dim"), *([("data", "clusters")] if clustered else [])]
     for network in ("generator", "discriminator", "encoder"):
-        if network in there and network not in here:
+        if network in there and network in here:
+            compared_fields += _network_fields(network, there[network], here[network])
+        elif network in there:
             yield f"its {network} is not part of this recipe"
-        if network in here and network not in there:
+        elif network in here:
             yield f"it lacks the {network} of this recipe"
-        if network not in there or network not in here:
-            continue
-        same_family = there[network]["family"] == here[network]["family"]
-        fields = there[network] | here[network] if same_family else ("family",)
-        compared_fields += [(network, field) for field in fields if field not in WEIGHTLESS]
-    if there["data"].get("clusters") or here["data"]["clusters"]:
-        compared_fields.append(("data", "clusters"))
     for section, field in compared_fields:
         old, new = ((values[section] if section else values).get(field) for values in (there, here))
         # the kind of conditioning does not matter without classes
         if old != new and (field != "label" or here["conditional"] or here["data"]["clusters"]):
             yield f"{f'{section}.' if section else ''}{field} is {_plain(old)} there and {_plain(new)} here"
-    if here["ema_half_life"] and not there["ema_half_life"]:
-        yield f"it keeps no average of its weights (ema_half_life is 0 there and {here['ema_half_life']:g} here)"
+    half_lives = there["averaging"]["half_life"], here["averaging"]["half_life"]
+    if half_lives[1] and not half_lives[0]:
+        yield f"it keeps no average of its weights (averaging.half_life is 0 there and {half_lives[1]:g} here)"
+
+
+def _network_fields(network: str, there: dict[str, Any], here: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of a network that decide on its weights; of two families, only the family."""
+    fields = there | here if there["family"] == here["family"] else ("family",)
+    return [(network, field) for field in fields if field not in WEIGHTLESS]
 
 
 def _plain(value: object) -> str:

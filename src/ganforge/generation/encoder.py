@@ -15,7 +15,7 @@ from ganforge.arguments import as_path
 from ganforge.data.batches import Batches
 from ganforge.data.images import scale
 from ganforge.errors import UserError
-from ganforge.generation.generator import BLOCK, load_module
+from ganforge.generation.generator import BLOCK, Note, load_module
 from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.networks.registry import build_encoder
@@ -40,7 +40,7 @@ class Encoder:
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Return the latents [N, latent_dim] of uint8 images [N, C, H, W]: the mean, for a variational encoder."""
-        device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.precision]
+        device, dtype = next(self.module.parameters()).device, DTYPES[self.recipe.run.precision]
         blocks = [scale(block.to(device), self.recipe.pixel_range, dtype) for block in images.split(BLOCK)]
         return torch.cat([self.module(block).mean for block in blocks])
 
@@ -83,10 +83,10 @@ def load_encoder(folder: str | os.PathLike[str]) -> Encoder:
     return Encoder(*load_module(file, _build))
 
 
-def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def _build(recipe: Recipe, note: Note) -> nn.Module:
     if recipe.encoder is None or recipe.reconstruction is None:
         raise ValueError("the recipe has no encoder")
-    return build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
+    return build_encoder(recipe.encoder, recipe.latent.dim, note.shape, recipe.reconstruction.variational)
 
 
 def fitted(codes: Tensor, noise: Tensor) -> Tensor:

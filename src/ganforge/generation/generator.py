@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from ganforge.ambient import plain_state
 from ganforge.arguments import as_labels, as_number, as_path, as_whole, as_whole_numbers, shown
 from ganforge.data.class_names import listed, number_of, one_form
-from ganforge.data.images import unscale
+from ganforge.data.images import scale, unscale
 from ganforge.errors import UserError
 from ganforge.files import user_path
 from ganforge.networks.normalisation import measure_batch_statistics
-from ganforge.networks.registry import build_generator
+from ganforge.networks.registry import ImageCondition, build_generator
 from ganforge.recipes.reading import parse
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors
@@ -43,6 +43,7 @@ class Note(BaseModel):
     data: str
     step: int
     fingerprint: str = ""
+    condition_channels: int = Field(0, ge=0, le=4096)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,33 @@ class Generator:
 
     def latent(self, n: int, *, seed: int = 0, name: str = "sample") -> Tensor:
         """Return ``n`` latents; n, seed, name and device type determine them."""
-        dtype = DTYPES[self.recipe.precision]
+        dtype = DTYPES[self.recipe.run.precision]
         return NoiseSource(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
+
+    @plain_state()
+    def translate(self, conditions: Tensor, *, draws: int = 1, seed: int = 0) -> Tensor:
+        """Return ``draws`` different results for each condition of an image-to-image generator.
+
+        Args:
+            conditions: uint8 [N, C', H, W], as the recipe's pairs have them (`ganforge.data.pairs`).
+            draws: number of results for each condition.
+            seed: of the latents; the k-th draw is the same for every number of draws.
+
+        Returns:
+            uint8 [draws, N, C, H, W], on the CPU.
+
+        Raises:
+            UserError: the generator is conditioned on no pictures, or the conditions have another shape.
+        """
+        expected = (self.note.get("condition_channels", 0), *self.note["shape"][1:])
+        if self.recipe.pairs is None:
+            raise UserError(f"{self.recipe.name} draws pictures from noise: 'ganforge sample' draws with it")
+        if conditions.ndim != 4 or tuple(conditions.shape[1:]) != expected:
+            shapes = ["×".join(map(str, shape)) for shape in (tuple(conditions.shape[1:]), expected)]
+            raise UserError(f"conditions of {shapes[0]} (channels × height × width): this model needs {shapes[1]}")
+        condition = scale(conditions.to(self.device), self.recipe.pixel_range, DTYPES[self.recipe.run.precision])
+        latents = [self.latent(len(conditions), seed=seed, name=f"translate {draw}") for draw in range(draws)]
+        return torch.stack([self.draw(latent, condition) for latent in latents])
 
     @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = TRUNCATION, attempt: int = 0) -> Tensor:
@@ -131,7 +157,13 @@ class Generator:
         return self.sample_classes(count, indices, seed=seed)
 
     def sample_classes(self, count: int, numbers: Tensor | None = None, *, seed: int = 0) -> Tensor:
-        """Return uint8 images [count, C, H, W] of these class indices (int64 [count]), by default of all in turn."""
+        """Return uint8 images [count, C, H, W] of these class indices (int64 [count]), by default of all in turn.
+
+        Raises:
+            UserError: the generator is conditioned on pictures.
+        """
+        if self.recipe.pairs:
+            raise UserError(f"{self.recipe.name} makes pictures from pictures: 'ganforge apply' takes them")
         if not self.class_names:
             return self.draw(self.latent(count, seed=seed))
         labels = torch.arange(count) % len(self.class_names) if numbers is None else numbers
@@ -246,25 +278,29 @@ def load_generator(
     return Generator(*load_module(file, _build, device), precision)
 
 
-def _build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    return build_generator(recipe.generator, recipe.latent.dim, shape, classes, drawn=recipe.data.clusters > 0)
+def _build(recipe: Recipe, note: Note) -> nn.Module:
+    condition = ImageCondition(note.condition_channels, recipe.pairs.consistency()) if recipe.pairs else None
+    classes = recipe.condition_classes(len(note.class_names))
+    drawn = recipe.data.clusters > 0
+    return build_generator(
+        recipe.generator, recipe.latent.dim, note.shape, classes, drawn=drawn, image_condition=condition
+    )
 
 
 def load_module(
-    file: Path, build: Callable[[Recipe, tuple[int, int, int], int], nn.Module], device: str | torch.device = "cpu"
+    file: Path, build: Callable[[Recipe, Note], nn.Module], device: str | torch.device = "cpu"
 ) -> tuple[nn.Module, Recipe, dict[str, Any]]:
-    """Load a network with its recipe and metadata; ``build`` makes it from recipe, image shape and class count.
+    """Load a network with its recipe and metadata, from which ``build`` makes it.
 
     Raises:
         UserError: the file is damaged or holds another kind of network.
     """
     try:
         tensors, note = read_tensors(file)
-        Note.model_validate(note)
+        metadata = Note.model_validate(note)
         recipe = parse(note["recipe"], f"{file}")
-        channels, height, width = note["shape"]
-        module = build(recipe, (channels, height, width), recipe.condition_classes(len(note["class_names"])))
-        module.to(device, DTYPES[recipe.precision]).load_state_dict(tensors)
+        module = build(recipe, metadata)
+        module.to(device, DTYPES[recipe.run.precision]).load_state_dict(tensors)
     except ValidationError as invalid:
         entry = ".".join(map(str, invalid.errors()[0]["loc"]))
         raise UserError(f"{file} cannot be used: its metadata is damaged at {entry}") from None

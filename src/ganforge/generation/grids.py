@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,16 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
+from ganforge.data.pairs import Pair, PairRule
 from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
 
 GUTTER = 64
 """Grey level between the images of a grid."""
+CONTACTS = 100
+"""Largest number of images on a contact sheet."""
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2000
 
 
 def image_grid(
@@ -91,6 +96,17 @@ def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) ->
     return image_grid(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
 
 
+def pair_sheet(pair: Pair, generator: Generator, rule: PairRule, *, draws: int = 3, caption: str = "") -> Image.Image:
+    """Show conditions, ``draws`` results for each, and the true pictures, one row each."""
+    channels = pair.target.shape[1]
+    given = rule.visible(pair.condition)
+    if given.shape[1] != channels:  # another kind of picture: its first channel in grey
+        given = given[:, :1].expand(-1, channels, -1, -1)
+    rows = [given, *generator.translate(pair.condition, draws=draws), pair.target]
+    names = ["given", *(f"result {draw + 1}" for draw in range(draws)), "true"]
+    return image_grid(torch.cat(rows), len(pair.target), caption=caption, row_names=names)
+
+
 def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
     """Arrange uint8 images [N, C, H, W] in one row per class, with its name to the left; rows may differ in length.
 
@@ -104,6 +120,14 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
         cell[: len(row)] = row
     names = [class_names[label] for label in present]
     return image_grid(cells.flatten(0, 1), columns, caption=caption, width=64 * min(columns, 10), row_names=names)
+
+
+def contact_sheet(images: ImageSet) -> Image.Image:
+    """Show up to 100 images of a data set, spread evenly over it and sorted by class, ten in each row."""
+    indices = torch.linspace(0, len(images) - 1, min(CONTACTS, len(images))).long()
+    if images.labelled:
+        indices = indices[images.labels[indices].argsort(stable=True)]
+    return image_grid(images.gather(indices), 10, caption=f"{images.name}: {len(indices)} of {len(images):,}")
 
 
 def image_row(images: Tensor, *, height: int = 112) -> Image.Image:
@@ -122,15 +146,13 @@ def png(picture: Image.Image, *, compress_level: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def animation(
-    frames: Iterator[Image.Image] | Sequence[Image.Image], kind: str = "WEBP", *, seconds: float = 0.12
-) -> bytes:
+def animation(frames: Sequence[Image.Image], kind: str = "WEBP") -> bytes:
     """Encode images as a looping animation whose last frame stays for two seconds; ``kind`` is WEBP or GIF.
 
     Equal consecutive images become one frame of the file, shown for the sum of their durations.
     """
-    first, *others = list(frames)
-    durations = [int(seconds * 1000)] * len(others) + [2000]
+    first, *others = frames
+    durations = [FRAME_MILLISECONDS] * len(others) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
     options: dict[str, Any] = {"quality": 70} if kind == "WEBP" else {}
     first.save(buffer, kind, save_all=True, append_images=others, duration=durations, loop=0, **options)

@@ -2,7 +2,7 @@
 
 The judge's confidence does not answer this: it is as high for the letters S, Z, O and l as for the digits 5, 2, 0 and
 1. A small network on the judge's features answers it. It was trained on digits in many handwritings and fonts against
-letters, mirrored digits, scribbles and garments (docs/foreign.py trains it, docs/judge.md has the measurements).
+letters, mirrored digits, scribbles and garments (tools/foreign_images.py trains it, docs/judge.md has the figures).
 """
 
 from functools import cache
@@ -21,8 +21,6 @@ MOST = 6.0
 """Log-odds of one image are clipped to ± this value, so that a few outliers do not outweigh the rest."""
 PRIOR = 0.5
 """Prior log-odds of every image; without them a set of ones, which look like the letter l, would be undecided."""
-ALIKE = 0.4
-"""Smallest likeness of digits: measured digits have .6 or more, letters and other shapes .1 or less."""
 
 
 class Domain(nn.Module):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +12,10 @@ from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.judge.files import Card
 from ganforge.judge.network import JudgeNetwork
+from ganforge.metrics.measurement import Noun
 
-Report = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Called with the number of images just processed."""
-Noun = Literal["digit", "class"]
-"""The word for one of a judge's classes in a sentence."""
 BLOCK = 100
 """Images per forward pass: larger blocks are no faster, and a layer's activations take 10 MB for digits."""
 
@@ -84,8 +82,8 @@ class Judge:
         return numbers[labels.cpu()]
 
     @plain_state()
-    def look(self, images: Tensor, report: Report | None = None) -> Predictions:
-        """Classify uint8 images [N, C, H, W] of this judge's shape, N ≥ 1; ``report`` is called after each block.
+    def look(self, images: Tensor, on_progress: OnProgress | None = None) -> Predictions:
+        """Classify uint8 images [N, C, H, W] of this judge's shape, N ≥ 1; ``on_progress`` is called after each block.
 
         Raises:
             UserError: images of another type or shape, or none.
@@ -99,16 +97,16 @@ class Judge:
         predictions = []
         for block in torch.split(images.cpu(), BLOCK):
             predictions.append(self._classify_block(block))
-            if report:
-                report(len(block))
+            if on_progress:
+                on_progress(len(block))
         return Predictions(*(torch.cat(parts) for parts in zip(*predictions, strict=True)))
 
-    def look_at_set(self, images: ImageSet, report: Report | None = None) -> Predictions:
+    def look_at_set(self, images: ImageSet, on_progress: OnProgress | None = None) -> Predictions:
         """Classify a set as `look` does; the predictions of the last three sets are cached by fingerprint."""
         if images.fingerprint not in self._cache:
             while len(self._cache) >= 3:
                 del self._cache[next(iter(self._cache))]
-            self._cache[images.fingerprint] = self.look(images.images, report)
+            self._cache[images.fingerprint] = self.look(images.images, on_progress)
         return self._cache[images.fingerprint]
 
     @torch.no_grad()

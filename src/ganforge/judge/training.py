@@ -1,20 +1,16 @@
-"""Training of a judge; for digits: ``python -m ganforge.judge.training --data mnist --out FILE``."""
+"""Training of a judge, on any labelled images of 8 to 64 pixels a side."""
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
-from ganforge.errors import RunFailed, UserError
+from ganforge.errors import UserError
 from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
@@ -33,13 +29,13 @@ MOST_EPOCHS, FEW_STEPS = 100, 3000
 """Largest number of epochs, or of steps where that allows more epochs."""
 
 
-Report = Callable[[int, int, float], None]
+OnStep = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps and the loss."""
 
 
 @plain_state()
 def train_judge(
-    splits: Splits, epochs: int = 20, seed: int = 1, flip: bool = False, report: Report | None = None
+    splits: Splits, epochs: int = 20, seed: int = 1, flip: bool = False, on_step: OnStep | None = None
 ) -> JudgeNetwork:
     """Train a classifier on ``splits.train`` and return it frozen, with averaged weights.
 
@@ -52,11 +48,11 @@ def train_judge(
         UserError: no judge can be trained on the images: wrong size or channels, too few, or not all labelled.
     """
     refuse_what_cannot_be_judged(splits)
-    return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, report)
+    return _train(splits.train, epochs * (len(splits.train) // BATCH), seed, flip, on_step)
 
 
 @considerate_spinning()
-def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | None) -> JudgeNetwork:
+def _train(train: ImageSet, steps: int, seed: int, flip: bool, on_step: OnStep | None) -> JudgeNetwork:
     network, averaged = _fresh_network(train, seed), _fresh_network(train, seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps + 1, pct_start=0.2)
@@ -72,8 +68,8 @@ def _train(train: ImageSet, steps: int, seed: int, flip: bool, report: Report | 
         schedule.step()
         # a short average at first: a long one would keep the random initial weights
         _average(averaged, network, min(EMA_DECAY, (1 + step) / (10 + step)))
-        if report:
-            report(step + 1, steps, float(loss.detach()))
+        if on_step:
+            on_step(step + 1, steps, float(loss.detach()))
     return averaged.eval().requires_grad_(False)
 
 
@@ -165,10 +161,10 @@ def accuracy(network: JudgeNetwork, images: ImageSet) -> float:
 
 @plain_state()
 def train_and_save(
-    splits: Splits, path: Path, version: str, epochs: int, seed: int, flip: bool = False, report: Report | None = None
+    splits: Splits, path: Path, version: str, epochs: int, seed: int, flip: bool = False, on_step: OnStep | None = None
 ) -> Card:
     """Train a judge, measure its validation and test accuracy, write its file and return its card."""
-    network = train_judge(splits, epochs, seed, flip, report)
+    network = train_judge(splits, epochs, seed, flip, on_step)
     card = Card(
         version=version,
         classes=splits.train.class_names,
@@ -183,40 +179,3 @@ def train_and_save(
     )
     save_judge(path, network, card)
     return card
-
-
-def main() -> int:
-    """Train a judge from the command line, with progress on stderr; return 2 for wrong input, 3 for a full disk."""
-    from ganforge.data.load import load
-
-    parser = argparse.ArgumentParser(prog="python -m ganforge.judge.training", description=train_judge.__doc__)
-    parser.add_argument("--data", default="mnist", help="a data set with labels")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    parser.add_argument("--version", default="digits-1", help="name of the judge")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    columns = (TextColumn("loss {task.fields[loss]:.3f}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("training", loss=float("nan"))
-            card = train_and_save(
-                load(arguments.data),
-                arguments.out,
-                arguments.version,
-                arguments.epochs,
-                arguments.seed,
-                report=lambda done, total, loss: progress.update(task, completed=done, total=total, loss=loss),
-            )
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except RunFailed as error:
-        print(error, file=sys.stderr)
-        return 3
-    print(f"{arguments.out}: validation {card.validation_accuracy:.2%}, test {card.test_accuracy:.2%}", file=sys.stderr)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

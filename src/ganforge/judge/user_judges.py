@@ -8,9 +8,6 @@ from ganforge.files import cache_folder
 from ganforge.judge.files import read_judge
 from ganforge.judge.judge import Judge
 
-USABLE = 0.5
-"""Smallest test accuracy of a judge whose metrics are used."""
-
 
 def kept_file(splits: Splits) -> Path:
     """Return the file of the judge for these data, named by the fingerprint of their test images.

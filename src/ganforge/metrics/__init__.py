@@ -8,6 +8,7 @@ from ganforge.metrics.clustering import clustering_accuracy
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.measurement import Measurement
 from ganforge.metrics.memorisation import (
     Copying,
     closer_probability,
@@ -16,7 +17,15 @@ from ganforge.metrics.memorisation import (
     nearest_distances,
     repetition,
 )
-from ganforge.metrics.modes import class_shares, mode_coverage, reverse_kl
+from ganforge.metrics.modes import (
+    class_shares,
+    classes_among,
+    classes_present,
+    confident_share,
+    label_agreement,
+    mode_coverage,
+    reverse_kl,
+)
 from ganforge.metrics.neighbours import (
     coverage,
     density,
@@ -32,9 +41,13 @@ from ganforge.metrics.spread import mean_spread, total_spread, within_class_spre
 __all__ = [
     "Copying",
     "Interval",
+    "Measurement",
     "class_shares",
+    "classes_among",
+    "classes_present",
     "closer_probability",
     "clustering_accuracy",
+    "confident_share",
     "copying",
     "coverage",
     "density",
@@ -43,6 +56,7 @@ __all__ = [
     "frechet_distance",
     "interval_of_splits",
     "kernel_distance",
+    "label_agreement",
     "mean_spread",
     "mode_coverage",
     "nearest_distances",

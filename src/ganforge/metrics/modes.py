@@ -1,5 +1,6 @@
 """Classes and modes among the fakes, and their shares."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,10 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ganforge.metrics.arrays import Floats, as_array
+from ganforge.metrics.thresholds import CONFIDENT, PRESENT, RARE
 
 
 def class_shares(
-    classes: ArrayLike | Tensor, confidence: ArrayLike | Tensor, number_of_classes: int, threshold: float = 0.8
+    classes: ArrayLike | Tensor, confidence: ArrayLike | Tensor, number_of_classes: int, threshold: float = CONFIDENT
 ) -> Floats:
     """Share of all samples that a classifier assigns to each class with confidence ≥ ``threshold``.
 
@@ -34,6 +36,37 @@ def class_shares(
         raise ValueError(f"{shapes} must have the same length, at least 1")
     class_index = _as_indices(classes, 0, number_of_classes, "classes")
     return np.bincount(class_index[confidences >= threshold], minlength=number_of_classes) / len(class_index)
+
+
+def confident_share(confidence: ArrayLike | Tensor) -> float:
+    """Return the share of samples with confidence ≥ .8; ``confidence`` is [N] in [0, 1]."""
+    return float((as_array(confidence) >= CONFIDENT).mean())
+
+
+def label_agreement(classes: ArrayLike | Tensor, labels: ArrayLike | Tensor) -> float:
+    """Return the share of samples whose predicted class is their label; both are int [N]."""
+    return float((as_array(classes) == as_array(labels)).mean())
+
+
+def classes_among(real_shares: Floats, labels: ArrayLike | Tensor | None = None) -> list[int]:
+    """Return the classes that real images contain, as indices in ascending order.
+
+    These are the labels that occur. Without labels they are the predicted classes with at least a tenth of an equal
+    share, because a classifier assigns some images to classes that do not occur.
+
+    Args:
+        real_shares: [K], shares of all reals by predicted class.
+        labels: int [N], −1 for an unknown label.
+    """
+    if labels is not None:
+        return [int(label) for label in np.unique(as_array(labels)) if label >= 0]
+    classes: list[int] = np.flatnonzero(real_shares >= RARE / len(real_shares)).tolist()
+    return classes or list(range(len(real_shares)))
+
+
+def classes_present(shares: Floats, real_shares: Floats, classes: Sequence[int]) -> int:
+    """Return how many of ``classes`` have at least .3 of their share among the reals; both shares are [K]."""
+    return int(((shares >= PRESENT * real_shares) & (shares > 0))[classes].sum())
 
 
 def reverse_kl(shares: ArrayLike | Tensor, reference: ArrayLike | Tensor) -> float:

@@ -5,9 +5,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ganforge.metrics.arrays import Floats, as_array, feature_pair
-
-FEWEST = 10
-"""Smallest number of samples of a class; at 10 its spread is uncertain by about a fifth."""
+from ganforge.metrics.thresholds import FEWEST_FOR_SPREAD
 
 
 def within_class_spread(
@@ -62,7 +60,7 @@ def total_spread(real_features: ArrayLike | Tensor, fake_features: ArrayLike | T
 
 
 def _ratio(real: Floats, fake: Floats) -> float:
-    return _quotient(real, fake) if min(len(real), len(fake)) >= FEWEST else float("nan")
+    return _quotient(real, fake) if min(len(real), len(fake)) >= FEWEST_FOR_SPREAD else float("nan")
 
 
 def _quotient(real: Floats, fake: Floats) -> float:

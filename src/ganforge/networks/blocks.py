@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BeforeValidator, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import ClassEmbedding
@@ -11,6 +11,7 @@ from ganforge.networks.heads import MinibatchDiscrimination
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import BatchNorm
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 
 class Init(Settings):
@@ -24,10 +25,14 @@ class Init(Settings):
     learning rate per step.
     """
 
-    scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = "glorot-uniform"
-    std: PositiveFloat = 0.02
-    biases: bool = False
-    class_std: NonNegativeFloat = 0.0
+    scheme: Literal["normal", "truncated-normal", "glorot-uniform"] = Field(
+        "glorot-uniform", description="distribution of the initial weights"
+    )
+    std: PositiveFloat = Field(0.02, description="standard deviation of the normal schemes")
+    biases: bool = Field(False, description="biases start like weights; false: at 0")
+    class_std: NonNegativeFloat = Field(
+        0.0, description="spread of the gains and offsets of each class in batch norm; 0: all classes start alike"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +112,7 @@ class MinibatchStd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the standard deviation in single precision and append it."""
-        x32 = to_float32(x)
+        x32 = gather(to_float32(x))
         # twice as fast as torch.var over the first axis
         variance = (x32.square().mean(0, keepdim=True) - x32.mean(0, keepdim=True).square()).clamp_min(0)
         std = (variance + 1e-6).sqrt().mean(1, keepdim=True).to(x.dtype)

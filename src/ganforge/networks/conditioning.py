@@ -66,6 +66,18 @@ class LatentClassGenerator(nn.Module):
         return images
 
 
+class WithConditionImage(nn.Module):
+    """A discriminator that sees picture and condition together, as channels of one image (Isola et al. 2017)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor, condition: Tensor) -> Any:
+        """Return the output for images [N, C, H, W] and conditions [N, C', H, W]."""
+        return self.module(torch.cat([images, condition], 1), None)
+
+
 EMBEDDING_WIDTH = 32
 
 

@@ -1,7 +1,7 @@
 """DCGAN networks (Radford et al. 2016): strided convolutions, no pooling, batch norm except next to the images."""
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -26,17 +26,19 @@ class DcganSettings(Settings):
     """
 
     family: Literal["dcgan"]
-    filters: PositiveInt = 64
-    activation: Literal["relu", "leaky-relu"] = "leaky-relu"
-    slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    batch_norm: bool = True
+    filters: PositiveInt = Field(64, description="filters next to the image; every halving doubles them")
+    activation: Literal["relu", "leaky-relu"] = Field("leaky-relu", description="of the hidden layers")
+    slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
+    batch_norm: bool = Field(True, description="batch norm except next to the images")
     init: NormalInit = Init(scheme="normal")
 
 
 class DcganDiscriminatorSettings(DcganSettings, HeadSettings):
     """A DCGAN discriminator; ``label`` selects its class conditioning."""
 
-    label: Literal["embedding", "projection", "none"] = "projection"
+    label: Literal["embedding", "projection", "none"] = Field(
+        "projection", description="how the class enters a conditional network"
+    )
 
 
 class DcganEncoderSettings(DcganSettings):
@@ -48,9 +50,9 @@ class DcganEncoderSettings(DcganSettings):
 class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
     """A DCGAN generator; ``output`` maps pixels to -1..1 ("tanh") or 0..1 ("sigmoid")."""
 
-    activation: Literal["relu", "leaky-relu"] = "relu"
-    output: Literal["sigmoid", "tanh"] = "tanh"
-    label: GeneratorLabel = "one-hot"
+    activation: Literal["relu", "leaky-relu"] = Field("relu", description="of the hidden layers")
+    output: Literal["sigmoid", "tanh"] = Field("tanh", description="pixels in 0..1 (sigmoid) or in -1..1 (tanh)")
+    label: GeneratorLabel = Field("one-hot", description="how the class enters a conditional network")
 
     @model_validator(mode="after")
     def _check_virtual_batch_norm(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import ClassEmbedding, class_weights
@@ -15,6 +15,7 @@ from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import WeightNormLinear
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,17 @@ class HeadSettings(Settings):
 
     ``minibatch_kernels`` is the number of kernels of minibatch discrimination. ``classifier`` selects the class logits:
 
-    - "beside": an auxiliary classifier next to the logit (Odena et al. 2017, AC-GAN).
-    - "instead": "fake" is one more class whose logit is 0, so the logit of "real" is log Σ exp of the K class logits
+    - "auxiliary": an auxiliary classifier next to the logit (Odena et al. 2017, AC-GAN).
+    - "k_plus_one": "fake" is one more class whose logit is 0, so the logit of "real" is log Σ exp of the K class logits
       (Salimans et al. 2016, section 5).
     - "projection": the inner products of the features with the class embeddings of the projection, which are class
       logits in its derivation (Miyato and Koyama 2018, section 3).
     """
 
-    minibatch_kernels: NonNegativeInt = 0
-    classifier: Literal["none", "beside", "instead", "projection"] = "none"
+    minibatch_kernels: NonNegativeInt = Field(0, description="kernels of minibatch discrimination; 0: none")
+    classifier: Literal["none", "auxiliary", "k_plus_one", "projection"] = Field(
+        "none", description="class logits: auxiliary, with 'fake' as one more class, or from the projection"
+    )
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,10 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Sum the closeness over the batch."""
-        projected = self.tensor(features).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
+        own = len(features)
+        projected = gather(self.tensor(features)).view(-1, *self.shape).permute(2, 1, 0).contiguous()  # [5, kernels, N]
         # number by number: a sum over the last axis of [N, N, kernels, 5] makes a step half as long again
-        distances = reduce(torch.add, [(m[:, :, None] - m[:, None, :]).abs() for m in projected])
+        distances = reduce(torch.add, [(m[:, :own, None] - m[:, None, :]).abs() for m in projected])
         return torch.exp(-distances).sum(2).T
 
 
@@ -134,11 +138,11 @@ class Heads(nn.Module):
         kernels = settings.minibatch_kernels
         self.closeness = MinibatchDiscrimination(features, kernels) if kernels else None
         features += kernels
-        self.instead = settings.classifier == "instead"
-        self.logit = None if self.instead else Logit(features, classes)
+        self.k_plus_one = settings.classifier == "k_plus_one"
+        self.logit = None if self.k_plus_one else Logit(features, classes)
         dense = partial(WeightNormLinear, learned=True) if weight_norm else nn.Linear
         self.by_projection = settings.classifier == "projection"
-        separate = settings.classifier in ("beside", "instead")
+        separate = settings.classifier in ("auxiliary", "k_plus_one")
         self.classifier = dense(features, spec.classes) if separate else None
         self.codes: nn.Sequential | None = None
         if spec.codes:

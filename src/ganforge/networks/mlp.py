@@ -22,12 +22,14 @@ class MlpSettings(Settings):
     """Layers of an MLP, from the input on; ``pieces`` is the number of linear maps per maxout unit."""
 
     family: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (256,)
-    activation: Literal["relu", "leaky-relu", "softplus", "maxout"] = "relu"
-    slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    pieces: Annotated[int, Field(ge=2)] = 5
-    batch_norm: bool = False
-    deep_without_batch_norm: bool = False
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = Field(
+        (256,), description="widths of the hidden layers, from the input on"
+    )
+    activation: Literal["relu", "leaky-relu", "softplus", "maxout"] = Field("relu", description="of the hidden layers")
+    slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
+    pieces: int = Field(5, ge=2, description="linear maps of a maxout unit")
+    batch_norm: bool = Field(False, description="batch norm in the hidden layers")
+    deep_without_batch_norm: bool = Field(False, description="allow three hidden layers or more without batch norm")
     init: Init = Init()
 
     @property
@@ -50,15 +52,17 @@ class MlpInputSettings(MlpSettings):
 
     ``input_noise`` and ``hidden_noise`` are the standard deviations of training noise on the pixels and after every
     hidden layer; the output features have no noise. ``weight_norm`` makes the layers `WeightNormLinear`. With
-    ``frequencies`` F the first layer also gets sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input (Fourier
+    ``fourier_features`` F the first layer also gets sin(2^k x) and cos(2^k x), k = 0 ... F - 1, of every input (Fourier
     features, Tancik et al. 2020, arXiv:2006.10739). Without them a network with few inputs learns fine structure last,
     if at all.
     """
 
-    input_noise: NonNegativeFloat = 0.0
-    hidden_noise: NonNegativeFloat = 0.0
-    weight_norm: bool = False
-    frequencies: Annotated[int, Field(ge=0, le=16)] = 0
+    input_noise: NonNegativeFloat = Field(0.0, description="standard deviation of training noise on the pixels")
+    hidden_noise: NonNegativeFloat = Field(0.0, description="standard deviation of training noise after hidden layers")
+    weight_norm: bool = Field(False, description="weight norm instead of batch norm")
+    fourier_features: int = Field(
+        0, ge=0, le=16, description="sines and cosines of the inputs, at 1, 2, 4, ... times their frequency; 0: none"
+    )
 
     @property
     def normed(self) -> bool:
@@ -75,7 +79,7 @@ class MlpInputSettings(MlpSettings):
 class MlpDiscriminatorSettings(MlpInputSettings, HeadSettings):
     """An MLP discriminator; ``label`` selects its class conditioning."""
 
-    label: DiscriminatorLabel = "one-hot"
+    label: DiscriminatorLabel = Field("one-hot", description="how the class enters a conditional network")
 
 
 class MlpEncoderSettings(MlpInputSettings):
@@ -90,9 +94,11 @@ class MlpGeneratorSettings(MlpSettings, ReferenceSettings):
     ``weight_norm``: the last layer is a `WeightNormLinear` with learned gains, so that pixels saturate slowly.
     """
 
-    output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
-    weight_norm: bool = False
-    label: GeneratorLabel = "one-hot"
+    output: Literal["sigmoid", "tanh", "linear"] = Field(
+        "sigmoid", description="pixels in 0..1 (sigmoid), in -1..1 (tanh) or unbounded (linear)"
+    )
+    weight_norm: bool = Field(False, description="weight norm in the last layer")
+    label: GeneratorLabel = Field("one-hot", description="how the class enters a conditional network")
 
     @model_validator(mode="after")
     def _check_batch_norm(self) -> Self:
@@ -234,8 +240,8 @@ class MlpDiscriminator(nn.Module):
         label: GeneratorLabel = "embedding" if settings.label == "embedding" else "one-hot"
         self.pixels = ConcatClass(label, math.prod(shape), 0 if projection else classes)
         first: list[nn.Module] = [GaussianNoise(settings.input_noise)] if settings.input_noise else []
-        first += [FourierFeatures(settings.frequencies)] if settings.frequencies else []
-        inputs = self.pixels.width * (1 + 2 * settings.frequencies)
+        first += [FourierFeatures(settings.fourier_features)] if settings.fourier_features else []
+        inputs = self.pixels.width * (1 + 2 * settings.fourier_features)
         weight_norm, noise = settings.weight_norm, settings.hidden_noise
         hidden = _hidden_layers(settings, inputs, norm_from=1, weight_norm=weight_norm, noise=noise)
         self.layers = Layers(*first, *hidden)

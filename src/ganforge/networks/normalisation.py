@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from ganforge.networks.conditioning import class_weights
 from ganforge.networks.memory_layout import to_float32
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 
 class BatchNorm(nn.Module):
@@ -44,6 +45,7 @@ class BatchNorm(nn.Module):
         if self.reference:
             return self._scaled(self._virtual(x), condition)
         mean, var = (None, None) if self.training else (self.mean, self.var)
+        x = gather(x) if self.training else x
         if not self.classes:
             return F.batch_norm(x, mean, var, self.weight, self.bias, training=self.training, eps=self.eps)
         return self._scaled(F.batch_norm(x, mean, var, training=self.training, eps=self.eps), condition)
@@ -109,7 +111,9 @@ class ReferenceSettings(Settings):
     ``virtual_batch_norm`` is the size of the reference batch; 0 is plain batch normalisation.
     """
 
-    virtual_batch_norm: NonNegativeInt = 0
+    virtual_batch_norm: NonNegativeInt = Field(
+        0, description="images of the reference batch of virtual batch norm; 0: plain batch norm"
+    )
 
 
 class WithReference(nn.Module):
@@ -169,7 +173,7 @@ class WeightNormLinear(nn.Linear):
     def init_from_batch(self, x: Tensor) -> None:
         """Set gains and biases from a batch of inputs [N, inputs]."""
         output = self.forward(x) - self.bias  # not self(x), which would call the hook of data_dependent_init
-        std, mean = torch.std_mean(output, 0)
+        std, mean = torch.std_mean(gather(output), 0)
         self.gain.div_(std.clamp_min(1e-6))
         self.bias.copy_(-mean / std.clamp_min(1e-6))
 

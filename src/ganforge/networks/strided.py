@@ -25,18 +25,18 @@ class StridedSettings(Settings):
     """
 
     family: Literal["strided"]
-    planes: Planes
-    kernel: Literal[3, 5] = 5
-    activation: Literal["relu", "leaky-relu"] = "leaky-relu"
-    slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    planes: Planes = Field(description="filters of every layer, from the input on")
+    kernel: Literal[3, 5] = Field(5, description="side of the convolution kernels")
+    activation: Literal["relu", "leaky-relu"] = Field("leaky-relu", description="of the hidden layers")
+    slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
     init: NormalInit = Init(scheme="normal")
 
 
 class StridedDiscriminatorSettings(StridedSettings, HeadSettings):
     """A discriminator; ``norm_first`` adds batch norm to the first layer, which sees the pixels."""
 
-    norm_first: bool = False
-    label: Literal["projection", "none"] = "projection"
+    norm_first: bool = Field(False, description="batch norm also in the layer that sees the pixels")
+    label: Literal["projection", "none"] = Field("projection", description="how the class enters a conditional network")
 
 
 class StridedGeneratorSettings(StridedSettings, ReferenceSettings):
@@ -45,10 +45,10 @@ class StridedGeneratorSettings(StridedSettings, ReferenceSettings):
     ``output = "tanh-of-0..1"`` applies tanh although real pixels are scaled to 0..1, as some published code does.
     """
 
-    activation: Literal["relu", "leaky-relu"] = "relu"
-    last: Literal["transposed", "plain"] = "transposed"
-    output: Literal["tanh", "tanh-of-0..1"] = "tanh"
-    label: GeneratorLabel = "one-hot"
+    activation: Literal["relu", "leaky-relu"] = Field("relu", description="of the hidden layers")
+    last: Literal["transposed", "plain"] = Field("transposed", description="kind of the last convolution")
+    output: Literal["tanh", "tanh-of-0..1"] = Field("tanh", description="tanh-of-0..1: tanh, with real pixels in 0..1")
+    label: GeneratorLabel = Field("one-hot", description="how the class enters a conditional network")
 
 
 def sides(side: int, halvings: int) -> list[int]:

@@ -7,7 +7,7 @@ faster, above all in the backward pass. A convolution whose only purpose is to p
 """
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,10 +33,12 @@ class SubpixelSettings(Settings):
     """
 
     family: Literal["subpixel"]
-    filters: Annotated[int, Field(ge=2, multiple_of=2)] = 64
-    depth: NonNegativeInt = 1
-    activation: Literal["relu", "leaky-relu"] = "leaky-relu"
-    slope: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    filters: int = Field(
+        64, ge=2, multiple_of=2, description="filters at half the image size; every halving doubles them"
+    )
+    depth: NonNegativeInt = Field(1, description="further convolutions at a size")
+    activation: Literal["relu", "leaky-relu"] = Field("leaky-relu", description="of the hidden layers")
+    slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
     init: NormalInit = Init(scheme="normal")
 
 
@@ -46,8 +48,8 @@ class SubpixelDiscriminatorSettings(SubpixelSettings, HeadSettings):
     ``minibatch_std`` appends the standard deviation over the batch to its smallest feature maps.
     """
 
-    minibatch_std: bool = False
-    label: Literal["projection", "none"] = "projection"
+    minibatch_std: bool = Field(False, description="append the batch's standard deviation to the features")
+    label: Literal["projection", "none"] = Field("projection", description="how the class enters a conditional network")
 
 
 class SubpixelEncoderSettings(SubpixelSettings):
@@ -60,9 +62,9 @@ class SubpixelEncoderSettings(SubpixelSettings):
 class SubpixelGeneratorSettings(SubpixelSettings, ReferenceSettings):
     """A generator with pixels in -1..1."""
 
-    activation: Literal["relu", "leaky-relu"] = "relu"
-    output: Literal["tanh"] = "tanh"
-    label: GeneratorLabel = "batch-norm"
+    activation: Literal["relu", "leaky-relu"] = Field("relu", description="of the hidden layers")
+    output: Literal["tanh"] = Field("tanh", description="pixels in -1..1")
+    label: GeneratorLabel = Field("batch-norm", description="how the class enters a conditional network")
 
 
 def halvings(height: int, width: int) -> int:

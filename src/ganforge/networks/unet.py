@@ -7,7 +7,7 @@ the checkerboards of strided transposed convolutions (Odena et al. 2016).
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -35,11 +35,8 @@ class UnetGeneratorSettings(Settings):
     depth: PositiveInt = 1
     output: Literal["sigmoid"] = "sigmoid"
     init: Init = Init()
-
-    @property
-    def virtual_batch_norm(self) -> int:
-        """U-Nets have no batch norm."""
-        return 0
+    label: ClassVar[Literal["none"]] = "none"
+    virtual_batch_norm: ClassVar[int] = 0
 
 
 class ModulatedBlock(nn.Module):

@@ -1,6 +1,6 @@
-"""The inputs of loss terms in one player's turn: real and generated samples, further batches, weights."""
+"""The inputs of penalties and loss terms in one player's turn: samples, further batches, weights, further passes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -53,12 +53,23 @@ class Codes:
 
 @dataclass(frozen=True)
 class Samples:
-    """Images with their labels, their latents and the discriminator's output for them."""
+    """Images with the discriminator's output for them, their condition and their latents.
+
+    Attributes:
+        images: [N, C, H, W], as the discriminator saw them.
+        output: its output for them, with its graph.
+        condition: labels int64 [N], images [N, C, H, W] to translate, or None.
+        latent: the latents [N, D] of generated images.
+        target: the true pictures [N, C, H, W] for the conditions, in image-to-image recipes.
+        draws: how many times the conditions of the batch repeat, one whole repetition after the other.
+    """
 
     images: Tensor
     output: Output
-    labels: Tensor | None = None
+    condition: Tensor | None = None
     latent: Tensor | None = None
+    target: Tensor | None = None
+    draws: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,3 +93,18 @@ class LossContext:
     codes: Codes = Codes()
     weights: Sequence[Tensor] = ()
     averages: Sequence[Tensor] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorContext(LossContext):
+    """One turn of the discriminator, with further passes and random numbers for its penalties.
+
+    Attributes:
+        real: the real samples.
+        logits: the discriminator for further images under the condition of ``real``: [N, C, H, W] -> [M].
+        noise: N(0, 1) of the shape of the real images, the same for the same name, seed and step.
+    """
+
+    real: Samples
+    logits: Callable[[Tensor], Tensor]
+    noise: Callable[[str], Tensor]

@@ -1,7 +1,7 @@
 """Further loss terms, added to the adversarial losses of the players."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase
 from ganforge.settings import Settings
+from ganforge.whole_batch import gather
 
 LABELLED = "labelled"
 """Name of the stream of labelled images."""
@@ -52,7 +53,8 @@ class FeatureMatching(Term):
     def __call__(self, context: LossContext) -> Tensor:
         """Compare the mean features of the real and the generated batch."""
         assert context.real is not None
-        return (context.real.output.features.mean(0) - context.fake.output.features.mean(0)).square().sum()
+        real, fake = (gather(samples.output.features).mean(0) for samples in (context.real, context.fake))
+        return (real - fake).square().sum()
 
 
 class HistoricalAveraging(Term):
@@ -86,8 +88,8 @@ class Classification(Term):
         losses = []
         for samples in batches:
             assert samples.output.class_logits is not None
-            assert samples.labels is not None
-            losses.append(cross_entropy(samples.output.class_logits, samples.labels))
+            assert samples.condition is not None
+            losses.append(cross_entropy(samples.output.class_logits, samples.condition))
         return torch.stack(losses).sum()
 
 
@@ -105,14 +107,14 @@ class RealClassification(Term):
         """Average the cross-entropy over the real images."""
         assert context.real is not None
         assert context.real.output.class_logits is not None
-        assert context.real.labels is not None
-        return cross_entropy(context.real.output.class_logits, context.real.labels)
+        assert context.real.condition is not None
+        return cross_entropy(context.real.output.class_logits, context.real.condition)
 
 
 class Supervised(Term):
     """-log p(class | image, real) on the labelled images (Salimans et al. 2016, section 5, L_supervised).
 
-    The adversarial loss (L_unsupervised) uses all images without their labels. With ``classifier = "instead"`` the
+    The adversarial loss (L_unsupervised) uses all images without their labels. With ``classifier = "k_plus_one"`` the
     class logits give its logit of "real".
     """
 
@@ -123,8 +125,8 @@ class Supervised(Term):
         """Average the cross-entropy over the labelled batch."""
         samples = context.streams[LABELLED]
         assert samples.output.class_logits is not None
-        assert samples.labels is not None
-        return cross_entropy(samples.output.class_logits, samples.labels)
+        assert samples.condition is not None
+        return cross_entropy(samples.output.class_logits, samples.condition)
 
 
 class MutualInformation(Term):
@@ -161,7 +163,7 @@ class IIC(Term):
     with new random numbers every time.
 
     Args:
-        degrees, slant, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and
+        degrees, shear, shift, zoom, cutout: the limits of the augmentation: rotation, shear, translation, scale and
             covered area (`ganforge.data.augmented_batches.AugmentedBatches`).
     """
 
@@ -170,7 +172,7 @@ class IIC(Term):
 
     balance: Annotated[float, Field(ge=1)] = 1.0
     degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
-    slant: Annotated[float, Field(ge=0, le=2)] = 0.3
+    shear: Annotated[float, Field(ge=0, le=2)] = 0.3
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
     cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -185,6 +187,30 @@ class IIC(Term):
         return -torch.stack([mutual_information(first, second, self.balance) for first, second in pairs]).sum()
 
 
+class Fidelity(Term):
+    """The distance of results from the true pictures of their conditions, mean over pixels, in image-to-image recipes.
+
+    ``score = "l1"``: E|x - G(z, c)|, whose minimum is the median of the possible pictures: all draws become equal
+    (Isola et al. 2017, eq. 3). ``score = "energy"``: E|x - G(z, c)| - ½ E|G(z, c) - G(z', c)|, the continuous ranked
+    probability score of each pixel (Gneiting and Raftery 2007, eq. 21). It is proper: its minimum is the true
+    distribution of the pixel, so draws differ as much as the possible pictures do.
+    """
+
+    turns: ClassVar[tuple[Phase, ...]] = ("generator",)
+    score: Literal["l1", "energy"] = "l1"
+
+    def __call__(self, context: LossContext) -> Tensor:
+        """Compare results with the true pictures, and with the other draws for the same condition."""
+        fake = context.fake
+        assert fake.target is not None
+        distance = (fake.images - fake.target).abs().mean()
+        if self.score == "l1":
+            return distance
+        draws = fake.images.view(fake.draws, -1, *fake.images.shape[1:])
+        # every draw with the next one, and the last with the first: an unbiased estimate at a cost linear in the draws
+        return distance - 0.5 * (draws - draws.roll(1, 0)).abs().mean()
+
+
 def categorical_logits(output: Output, codes: Codes) -> list[Tensor]:
     """Return a discriminator's categorical predictions: logits [N, K] of the class and of each categorical code."""
     class_logits = [] if output.class_logits is None else [output.class_logits]
@@ -194,6 +220,7 @@ def categorical_logits(output: Output, codes: Codes) -> list[Tensor]:
 
 def mutual_information(first: Tensor, second: Tensor, balance: float = 1.0) -> Tensor:
     """Return I + (λ - 1)(H + H') [] in nats, symmetric in the two predictions for N images, logits [N, K] each."""
+    first, second = gather(first), gather(second)
     joint = first.softmax(1).T @ second.softmax(1) / len(first)
     joint = ((joint + joint.T) / 2).clamp_min(1e-12)
     logs = joint.log() - balance * (joint.sum(1, keepdim=True).log() + joint.sum(0, keepdim=True).log())
@@ -210,6 +237,7 @@ class Terms(Settings):
     supervised: Supervised | None = None
     mutual_information: MutualInformation | None = None
     invariant_information: IIC | None = None
+    fidelity: Fidelity | None = None
 
     def items(self) -> list[tuple[str, Term]]:
         """Return the active terms, with their names."""

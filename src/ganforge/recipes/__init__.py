@@ -1,1 +1,1 @@
-"""Built-in recipes, one TOML file for each method; reading.py reads them, recipe.py defines and checks the fields."""
+"""Recipes: fields, checks, former names and explanations; ``builtin`` holds one TOML file for each method."""

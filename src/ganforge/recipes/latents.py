@@ -14,9 +14,9 @@ class NormalLatent(Settings):
     """Latent z of ``dim`` independent numbers from N(mean, std)."""
 
     distribution: Literal["normal"] = "normal"
-    dim: PositiveInt
-    mean: float = 0.0
-    std: PositiveFloat = 1.0
+    dim: PositiveInt = Field(description="how many numbers z has")
+    mean: float = Field(0.0, description="mean of each number")
+    std: PositiveFloat = Field(1.0, description="standard deviation of each number")
 
     def truncate(self, latent: Tensor, part: float) -> Tensor:
         """Scale the distance of latents [N, dim] from the distribution's centre by ``part``."""
@@ -27,9 +27,9 @@ class UniformLatent(Settings):
     """Latent z of ``dim`` independent numbers from U(low, high)."""
 
     distribution: Literal["uniform"]
-    dim: PositiveInt
-    low: float = -1.0
-    high: float = 1.0
+    dim: PositiveInt = Field(description="how many numbers z has")
+    low: float = Field(-1.0, description="smallest value")
+    high: float = Field(1.0, description="largest value")
 
     @model_validator(mode="after")
     def _low_below_high(self) -> Self:
@@ -50,10 +50,12 @@ class PartsLatent(Settings):
     """
 
     distribution: Literal["parts"]
-    normal: PositiveInt = 62
-    std: PositiveFloat = 1.0
-    categorical: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False)] = (10,)
-    uniform: NonNegativeInt = 2
+    normal: PositiveInt = Field(62, description="numbers of noise from N(0, std)")
+    std: PositiveFloat = Field(1.0, description="standard deviation of the noise")
+    categorical: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False)] = Field(
+        (10,), description="number of categories of each one-hot code"
+    )
+    uniform: NonNegativeInt = Field(2, description="codes drawn from -1..1")
 
     @property
     def codes(self) -> Codes:

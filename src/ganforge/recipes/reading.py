@@ -21,20 +21,28 @@ from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
-from ganforge.recipes.recipe import DEFAULT_RECIPE, Adam, DataSettings, Recipe
+from ganforge.recipes.old_names import FLAT, present_field, with_present_names
+from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe
+from ganforge.recipes.tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
 from ganforge.settings import Settings
 
 NETS: dict[str, Mapping[Any, type]] = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "encoder": ENCODERS}
 TAGS = (("latent", "distribution", "normal"), *((net, "family", "mlp") for net in NETS))
 """Tables of several kinds: the table, the field that names the kind, and the default kind."""
+TABLES: dict[str, type[Settings]] = {
+    **{"data": DataSettings, "game": Game, "schedule": Schedule, "averaging": Averaging, "adam": Adam},
+    **{"run": RunSettings, "penalties": Penalties, "terms": Terms, "reconstruction": Reconstruction},
+}
+"""Tables of a single kind."""
 
 
 def parse(values: dict[str, Any], where: str) -> Recipe:
-    """Check plain values and return the recipe.
+    """Check plain values, whose fields may have old names, and return the recipe.
 
     Raises:
         UserError: a field is invalid; the message names ``where``, the field, the fault and what is allowed.
     """
+    values = with_present_names(values, where)
     if "reconstruction" not in values:
         values = {"objective": {"name": "non-saturating"}, **values}
     for table, tag, default in TAGS:
@@ -74,7 +82,9 @@ def _no_such_field(name: str, place: tuple[int | str, ...], values: dict[str, An
     owners = [label for label, objective in OBJECTIVES.items() if name in objective.model_fields]
     if place == ("objective",) and owners:
         return f"{values['objective']['name']} has no such field; it belongs to {', '.join(owners)}"
-    return f"no such field; {suggest_names(name, _fields_at(place, values))}"
+    # a field of a table is also found where its table was forgotten
+    names = _fields_at(place, values) if place else [*Recipe.model_fields, *FLAT.values()]
+    return f"no such field; {suggest_names(name, names)}"
 
 
 def _without_kind(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple[int | str, ...]:
@@ -84,9 +94,7 @@ def _without_kind(place: tuple[int | str, ...], values: dict[str, Any]) -> tuple
 
 
 def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str]:
-    """Return the valid field names at ``place`` of a recipe with these ``values``."""
-    if not place:
-        return list(Recipe.model_fields)
+    """Return the valid field names in the table at ``place`` of a recipe with these ``values``."""
     if place[-1] == "init":
         return list(Init.model_fields)
     if place[-1] == "objective":
@@ -94,8 +102,7 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
     for table, switches in (("penalties", Penalties), ("terms", Terms)):
         if place[:-1] == (table,):
             return list(get_args(switches.model_fields[str(place[-1])].annotation)[0].model_fields)
-    settings: dict[str, type[Settings]] = {"data": DataSettings, "adam": Adam, "penalties": Penalties, "terms": Terms}
-    settings["reconstruction"] = Reconstruction
+    settings: dict[str, type[Settings]] = {**TABLES}
     table, kind = str(place[0]), place[1] if len(place) > 1 else None
     kinds: list[type[Settings]] = [*NETS[table]] if table in NETS else [NormalLatent, UniformLatent, PartsLatent]
     for candidate in kinds:
@@ -108,7 +115,8 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
 @functools.cache
 def built_in() -> dict[str, str]:
     """Return the TOML text of every built-in recipe by name, sorted by name."""
-    texts = [file.read_text(encoding="utf-8") for file in resources.files(__package__).iterdir() if _is_recipe(file)]
+    folder = resources.files(__package__) / "builtin"
+    texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if _is_recipe(file)]
     return dict(sorted((tomllib.loads(text)["name"], text) for text in texts))
 
 
@@ -130,8 +138,8 @@ def load_recipe(name: str | os.PathLike[str] | Recipe, changes: Sequence[str] = 
         where, values = _read_values(name if isinstance(name, str) else str(as_path("recipe", name)))
     else:
         raise UserError(f"recipe {shown(name)}: give a name, the path of a TOML file, or a Recipe")
-    for change in as_texts("--set", changes):
-        _apply(values, change)
+    values = with_present_names(values, where)
+    _apply_changes(values, as_texts("--set", changes))
     return parse(values, where)
 
 
@@ -182,19 +190,36 @@ def _parse_python_literal(word: str) -> bool | float | str:
         return word
 
 
-def _apply(values: dict[str, Any], change: str) -> None:
-    """Set one field by its dotted name.
+def _apply_changes(values: dict[str, Any], changes: Sequence[str]) -> None:
+    """Set fields by their dotted names; the last change of a field counts.
+
+    Raises:
+        UserError: a change is not ``field=value``, or a field is changed under its old and its present name.
+    """
+    written: dict[str, str] = {}
+    for change in changes:
+        place, equals, _ = change.partition("=")
+        place = place.strip()
+        if not equals or not place:
+            raise UserError(f"--set {change}: write field=value, for example --set generator_lr=1e-4")
+        name = present_field(place)
+        if written.setdefault(name, place) != place:
+            old = place if place != name else written[name]
+            raise UserError(f"--set {change}: {old} is the old name of {name}: give one of them, not both")
+        _apply(values, name, change)
+
+
+def _apply(values: dict[str, Any], name: str, change: str) -> None:
+    """Set the field of the dotted ``name`` to the value of a change ``field=value``.
 
     The value is parsed as TOML, else as a number or boolean in Python's spelling (.1, 1., True), else as a plain word.
     """
-    place, equals, text = change.partition("=")
-    if not equals or not place.strip():
-        raise UserError(f"--set {change}: write field=value, for example --set generator_lr=1e-4")
+    text = change.partition("=")[2]
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = _parse_python_literal(text.strip())
-    *tables, field = place.strip().split(".")
+    *tables, field = name.split(".")
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):

@@ -13,26 +13,23 @@ WIDTH, HEIGHT, DPI = 7.0, 4.2, 110
 
 def quality_curve(
     runs: Mapping[str, Sequence[tuple[float, float]]],
-    floor: float | None,
+    floor: float,
     *,
     title: str,
-    what: str = "Fréchet distance",
 ) -> bytes:
-    """Plot a metric (lower is better) over seconds of training on logarithmic axes and return a PNG.
+    """Plot the Fréchet distance over seconds of training on logarithmic axes and return a PNG.
 
     Args:
         runs: points (seconds, value), both above 0, for each name of the legend.
         floor: value of held-out real images, a dashed line.
         title: above the curve.
-        what: name of the metric.
     """
     figure = _empty(HEIGHT)
     axes = figure.subplots()
     for name, points in runs.items():
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1.3, label=name)
-    if floor is not None:
-        axes.axhline(floor, color="grey", linestyle="--", linewidth=1, label="other real images")
-    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel=what, title=title)
+    axes.axhline(floor, color="grey", linestyle="--", linewidth=1, label="other real images")
+    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="Fréchet distance", title=title)
     for axis in (axes.xaxis, axes.yaxis):
         _plain_numbers(axis)
     axes.grid(which="both", color="0.92")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from ganforge.files import is_temporary, user_path, write_atomically
 from ganforge.json_text import NoJson, parse_json, to_json
 
 REMEDY = "restore it, or train again into another folder"
+LOCK = ".lock"
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -152,7 +153,7 @@ class RunFolder:
             UserError: another process is training this run.
         """
         try:
-            lock = FileLock(self.path / ".lock")
+            lock = FileLock(self.path / LOCK)
             lock.acquire(timeout=patience)
         except Timeout:
             raise UserError(f"{self.path} is being trained by another process; wait for it or stop it first") from None
@@ -185,7 +186,7 @@ def refuse_strangers(folder: Path, ours: Callable[[str], bool]) -> None:
         names = {file.name for file in folder.iterdir()} if folder.exists() else set()
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    foreign = sorted(name for name in names - {".lock"} if not (ours(name) or is_temporary(name)))
+    foreign = sorted(name for name in names - {LOCK} if not (ours(name) or is_temporary(name)))
     if foreign:
         raise UserError(f"{folder} holds other files ({foreign[0]}, ...): choose another --out")
 
@@ -206,6 +207,21 @@ def claim_folder(root: Path, stem: str) -> RunFolder:
             number += 1
         except OSError as error:
             raise UserError(f"cannot write to {path}: {error.strerror}; choose another --out") from None
+
+
+@contextmanager
+def claimed_folder(root: Path, stem: str) -> Iterator[RunFolder]:
+    """Claim a folder as `claim_folder` does; an error inside removes it again, and ``root``, where they are empty."""
+    folder = claim_folder(root, stem)
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # a folder that holds a run, or a root that holds others, stays
+            if [file.name for file in folder.path.iterdir()] == [LOCK]:
+                (folder.path / LOCK).unlink()
+            folder.path.rmdir()
+            root.rmdir()
+        raise
 
 
 def find_runs(root: Path) -> list[RunFolder]:

@@ -11,7 +11,7 @@ from ganforge.training.state import Player, State
 def finish_step(state: State, recipe: Recipe) -> None:
     """Advance the counters and update the weight averages with the new weights."""
     state.step += 1
-    state.images_seen += recipe.batch_size * recipe.discriminator_steps
+    state.images_seen += recipe.batch_size * recipe.game.discriminator_steps
     for name, player in state.players().items():
         average(player, ema_decay(recipe, state.images_seen))
         update_running_mean(state.averages.get(name, []), player, state.step)

@@ -7,7 +7,7 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
-from ganforge.training.step import StepFn
+from ganforge.training.step_function import StepFunction
 from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 Hook = Callable[[State, Stats], None]
@@ -17,7 +17,7 @@ Hook = Callable[[State, Stats], None]
 @considerate_spinning()
 def train(
     state: State,
-    step_fn: StepFn,
+    step_fn: StepFunction,
     recipe: Recipe,
     streams: Streams,
     noise: NoiseSource,

@@ -1,5 +1,7 @@
 """Random numbers of a run, as a pure function of (seed, name, step, substep)."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -38,3 +40,27 @@ class NoiseSource:
     def seed(self, name: str, *position: int) -> int:
         """Return a seed for noise layers inside a network, the same for the same name and position."""
         return seed_of(self._seed, "inside", name, *position)
+
+    def at(self, *position: int) -> "UpdateNoise":
+        """Return the random numbers of one update: all of them at this position, (step, substep)."""
+        return UpdateNoise(self, position)
+
+
+@dataclass(frozen=True)
+class UpdateNoise:
+    """The random numbers of one update of a player, by name."""
+
+    source: NoiseSource
+    position: tuple[int, ...]
+
+    def latent(self, count: int, name: str) -> Tensor:
+        """Return ``count`` latents [count, latent_dim]."""
+        return self.source.latent(count, name, *self.position)
+
+    def noise_like(self, images: Tensor, name: str) -> Tensor:
+        """Return numbers from N(0, 1) of the shape of ``images``."""
+        return self.source.noise_like(images, name, *self.position)
+
+    def seed(self, name: str) -> int:
+        """Return a seed for noise layers inside a network."""
+        return self.source.seed(name, *self.position)

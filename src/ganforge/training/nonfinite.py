@@ -7,14 +7,14 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats
-from ganforge.training.step import StepFn
+from ganforge.training.step_function import StepFunction
 
 
 class Diverged(Exception):
     """A statistic or a weight is NaN or infinite."""
 
 
-def trace(state: State, step_fn: StepFn, recipe: Recipe, streams: Streams, noise: NoiseSource, last: int) -> str:
+def trace(state: State, step_fn: StepFunction, recipe: Recipe, streams: Streams, noise: NoiseSource, last: int) -> str:
     """Replay steps from a finite state up to ``last``; return the step, player and tensor that first became non-finite.
 
     Weights never recover from NaN, so training itself need not check every step: a replay is exact and finds the

@@ -8,9 +8,9 @@ def learning_rate_factor(recipe: Recipe, images_seen: int) -> float:
 
     Unlike a decay to zero at the end, this schedule does not depend on the length of the run.
     """
-    if not recipe.lr_decay_start or images_seen <= recipe.lr_decay_start:
+    if not recipe.schedule.lr_decay_start or images_seen <= recipe.schedule.lr_decay_start:
         return 1.0
-    return recipe.lr_decay_start / images_seen
+    return recipe.schedule.lr_decay_start / images_seen
 
 
 def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
@@ -22,19 +22,19 @@ def learning_rates(recipe: Recipe, images_seen: int) -> tuple[float, float]:
     an infinite sum of a(n); with p > 1 the sum is finite, and the generator comes to rest.
     """
     factor = learning_rate_factor(recipe, images_seen)
-    return recipe.generator_lr * factor**recipe.generator_lr_decay_power, recipe.discriminator_lr * factor
+    return recipe.generator_lr * factor**recipe.schedule.generator_lr_decay_power, recipe.discriminator_lr * factor
 
 
 def ema_decay(recipe: Recipe, images_seen: int) -> float:
     """Return the decay of the averaged weights in this step.
 
-    The contribution of a step halves every ``ema_half_life`` images. With ``ema_ramp`` r the half-life is at most r
-    times the images seen, so the average forgets the initial weights in short runs too.
+    The contribution of a step halves every ``averaging.half_life`` images. With ``averaging.ramp`` r the half-life is
+    at most r times the images seen, so the average forgets the initial weights in short runs too.
     """
-    half_life = recipe.ema_half_life
-    if recipe.ema_ramp:
-        half_life = min(half_life, recipe.ema_ramp * images_seen)
-    return float(0.5 ** (recipe.batch_size * recipe.discriminator_steps / half_life)) if half_life else 0.0
+    half_life = recipe.averaging.half_life
+    if recipe.averaging.ramp:
+        half_life = min(half_life, recipe.averaging.ramp * images_seen)
+    return float(0.5 ** (recipe.batch_size * recipe.game.discriminator_steps / half_life)) if half_life else 0.0
 
 
 def noise_sigma(recipe: Recipe, images_seen: int) -> float:
@@ -43,6 +43,6 @@ def noise_sigma(recipe: Recipe, images_seen: int) -> float:
     It falls linearly from ``instance_noise`` to 0 over ``instance_noise_images`` images, or stays constant where that
     is 0.
     """
-    if not recipe.instance_noise_images:
-        return recipe.instance_noise
-    return recipe.instance_noise * max(0.0, 1 - images_seen / recipe.instance_noise_images)
+    if not recipe.schedule.instance_noise_images:
+        return recipe.schedule.instance_noise
+    return recipe.schedule.instance_noise * max(0.0, 1 - images_seen / recipe.schedule.instance_noise_images)

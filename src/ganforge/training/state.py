@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganforge.data.batches import Streams
+from ganforge.data.batches import Batch, Streams
 from ganforge.networks.blocks import MIXING, noise_layers
 from ganforge.networks.heads import DiscriminatorOutput, HeadSpec
 from ganforge.networks.normalisation import WithReference, data_dependent_init, normalized
-from ganforge.networks.registry import build_discriminator, build_encoder, build_generator
+from ganforge.networks.registry import ImageCondition, build_discriminator, build_encoder, build_generator
 from ganforge.randomness import random_generator
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.adam import Adam
@@ -98,16 +98,16 @@ class Player:
         return logits
 
     def discriminate(
-        self, batches: Sequence[tuple[Tensor, Tensor | None]], weights: dict[str, Tensor] | None = None
+        self, batches: Sequence[Batch], weights: dict[str, Tensor] | None = None, *, apart: bool = False
     ) -> list[DiscriminatorOutput]:
-        """Return a discriminator's output for each batch (images, labels); either all batches have labels or none.
+        """Return a discriminator's output for each batch; either all batches have a condition or none.
 
-        The batches go through the network in one pass, which is faster, unless its layers mix samples and
-        ``joint_batch`` is false.
+        The batches go through the network in one pass, which is faster, unless ``apart``, or unless its layers mix
+        samples and ``joint_batch`` is false.
         """
-        if self.mixes_samples and not self.joint_batch:
-            return [self(images, labels, weights) for images, labels in batches]
-        given = [labels for _, labels in batches if labels is not None]
+        if apart or (self.mixes_samples and not self.joint_batch):
+            return [self(images, condition, weights) for images, condition in batches]
+        given = [condition for _, condition in batches if condition is not None]
         output: DiscriminatorOutput = self(
             torch.cat([images for images, _ in batches]), torch.cat(given) if given else None, weights
         )
@@ -209,26 +209,38 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
 
     ``classes`` is the number of classes of the data; an unconditional recipe ignores it.
     """
-    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.precision]
+    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.run.precision]
+    image_condition = None
+    if recipe.pairs:
+        shape, (channels, *_) = recipe.pairs.shapes(shape)
+        image_condition = ImageCondition(channels, recipe.pairs.consistency())
     generator = build_generator(
-        recipe.generator, recipe.latent.dim, shape, condition_classes, drawn=recipe.data.clusters > 0
+        recipe.generator,
+        recipe.latent.dim,
+        shape,
+        condition_classes,
+        drawn=recipe.data.clusters > 0,
+        image_condition=image_condition,
     )
     recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
     others = {}
     if recipe.discriminator:
-        packed_shape = (shape[0] * recipe.packing, *shape[1:])
+        packed_shape = (shape[0] * recipe.game.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
         spec = HeadSpec((condition_classes or classes) if recipe.discriminator.classifier != "none" else 0, codes)
-        discriminator = build_discriminator(recipe.discriminator, packed_shape, condition_classes, spec)
+        condition_channels = image_condition.channels if image_condition else 0
+        discriminator = build_discriminator(
+            recipe.discriminator, packed_shape, condition_classes, spec, condition_channels=condition_channels
+        )
         recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
         others["discriminator"] = _player(
             discriminator.to(device, dtype),
             recipe.discriminator_lr,
             recipe,
-            averaged=recipe.average_discriminator,
-            packing=recipe.packing,
-            joint_batch=recipe.joint_batch,
-            spectral_norm=recipe.spectral_norm,
+            averaged=recipe.averaging.discriminator,
+            packing=recipe.game.packing,
+            joint_batch=recipe.game.joint_batch,
+            spectral_norm=recipe.game.spectral_norm,
         )
     if recipe.encoder and recipe.reconstruction:
         encoder = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
@@ -262,5 +274,5 @@ def prepare(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) 
 def _player(module: nn.Module, lr: float, recipe: Recipe, averaged: bool, **options: Any) -> Player:
     """Return a player with its optimiser and, if ``averaged``, a copy of the network for the averaged weights."""
     optimizer = Adam(module.parameters(), lr, (recipe.adam.beta1, recipe.adam.beta2), recipe.adam.eps)
-    ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.ema_half_life else None
-    return Player(module, optimizer, ema, mixed_precision=recipe.precision == "bf16", **options)
+    ema = copy.deepcopy(module).requires_grad_(False) if averaged and recipe.averaging.half_life else None
+    return Player(module, optimizer, ema, mixed_precision=recipe.run.precision == "bf16", **options)

@@ -1,112 +1,195 @@
 """One step of adversarial training, the same for all GAN recipes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ganforge.data.batches import Streams
-from ganforge.objectives.loss_context import LossContext, Phase, Samples
+from ganforge.data.batches import Batch, Streams
+from ganforge.networks.heads import DiscriminatorOutput
+from ganforge.objectives.loss_context import DiscriminatorContext, LossContext, Samples
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.ema import finish_step
-from ganforge.training.noise import NoiseSource
+from ganforge.training.noise import NoiseSource, UpdateNoise
 from ganforge.training.schedule import learning_rates, noise_sigma
 from ganforge.training.state import Player, State
 from ganforge.training.stats import Stats, gradient_and_spread_stats, logit_stats
-from ganforge.training.unroll import unroll, unrolled_loss
+from ganforge.training.unroll import Weights, unrolled_weights
 
 
-class StepFn(Protocol):
-    """A training step: changes the state and returns statistics."""
+@dataclass(frozen=True)
+class DiscriminatorTurn:
+    """One update of the discriminator, as the generator's updates and the statistics need it.
 
-    def __call__(self, state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> Stats:
-        """Do one step and advance ``state.step``."""
-        ...
+    Attributes:
+        batch: the real batch.
+        requested: the conditions of the generated images, with their true pictures in image-to-image recipes.
+        latent: the latents of the generated images.
+        generated: the generated images with their conditions.
+        real: the real samples as the discriminator saw them, with instance noise.
+        fake: the generated samples as it saw them, with instance noise and without the generator's graph.
+        loss: the value [] of the objective, without penalties and terms.
+    """
+
+    batch: Batch
+    requested: Batch
+    latent: Tensor
+    generated: Batch
+    real: Samples
+    fake: Samples
+    loss: Tensor
 
 
-def adversarial(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> Stats:
+def adversarial_step(state: State, recipe: Recipe, streams: Streams, noise: NoiseSource) -> Stats:
     """Do ``discriminator_steps`` updates of the discriminator, then ``generator_steps`` updates of the generator.
 
     Each update changes the weights of one player only: gradients are computed for its parameters alone, and no layer
     stores anything in a forward pass. In the simultaneous order both players are updated at the end, with gradients at
     the old weights.
     """
-    generator, discriminator = state.generator, state.discriminator
-    assert recipe.objective is not None
-    d_steps, size, simultaneous = recipe.discriminator_steps, recipe.batch_size, recipe.order == "simultaneous"
-    generator_lr, discriminator_lr = learning_rates(recipe, state.images_seen)
-    sigma = noise_sigma(recipe, state.images_seen)
-
-    def noisy(images: Tensor, name: str, k: int) -> Tensor:
-        return images + sigma * noise.noise_like(images, name, state.step, k) if sigma else images
-
-    def loss_context(turn: Phase, fake: Samples, real: Samples | None, **streams: Samples) -> LossContext:
-        weights, averages = state.players()[turn].parameters, state.averages.get(turn, ())
-        return LossContext(turn, fake, real, streams, recipe.codes, weights, averages)
-
-    for k in range(d_steps):
-        discriminator.reseed(noise.seed("discriminator", state.step, k))
-        real, labels = streams["real"][state.step * d_steps + k]
-        latent = noise.latent(size, "discriminator", state.step, k)
-        keeps_graph = recipe.shared_noise and k == d_steps - 1
-        with torch.set_grad_enabled(keeps_graph):
-            fake = generator(latent, labels)
-        d_inputs = noisy(real, "on real", k), noisy(fake.detach(), "on fake", k)
-        extra = {name: streams[name][state.step * d_steps + k] for name in recipe.terms.streams}
-        batches = [
-            (d_inputs[0], labels),
-            (d_inputs[1], labels),
-            *((images, own_labels if recipe.uses_classes else None) for images, own_labels in extra.values()),
-        ]
-        on_real, on_fake, *on_extra = discriminator.discriminate(batches)
-        loss = discriminator_loss = recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()
-        logits = partial(discriminator.logits, condition=labels)
-        for name, penalty in recipe.penalties.items():
-            if state.step % penalty.every == 0:
-                penalty_noise = noise.noise_like(real, name, state.step, k)
-                penalty_value = penalty(logits, *d_inputs, on_real.logits, penalty_noise)
-                loss = loss + penalty.every * penalty.weight * penalty_value.mean()
-        if recipe.terms.items():
-            outputs = zip(extra.items(), on_extra, strict=True)
-            further = {name: Samples(images, output, own_labels) for (name, (images, own_labels)), output in outputs}
-            fake_and_real = Samples(d_inputs[1], on_fake, labels, latent), Samples(d_inputs[0], on_real, labels)
-            loss = recipe.terms.add(loss, loss_context("discriminator", *fake_and_real, **further))
-        update(discriminator, loss, discriminator_lr, deferred=simultaneous)
-
-    for k in range(recipe.generator_steps):
-        discriminator.reseed(noise.seed("generator", state.step, k))
-        if not recipe.shared_noise:
-            latent = noise.latent(size, "generator", state.step, k)
-        if not (keeps_graph and k == 0):  # otherwise the last fakes and their graph belong to the current weights
-            fake = generator(latent, labels)
-        g_fakes = noisy(fake, "on hoped real", k)
-        unrolled_params, real_samples = None, None
-        if recipe.unroll:
-            d_loss = partial(unrolled_loss, recipe, discriminator, d_inputs[0], g_fakes, labels)
-            unrolled_params = unroll(discriminator, d_loss, recipe.unroll, discriminator_lr)
-        if recipe.joint_batch:
-            both = [(d_inputs[0], labels), (g_fakes, labels)]
-            real_output, fake_output = discriminator.discriminate(both, unrolled_params)
-            real_samples = Samples(d_inputs[0], real_output, labels)
-        else:
-            fake_output = discriminator(g_fakes, labels, unrolled_params)
-        if real_samples is None and (recipe.objective.needs_real_logits or recipe.terms.needs_real_outputs):
-            with torch.set_grad_enabled(recipe.unroll > 0):  # unrolled parameters depend on the fakes
-                real_samples = Samples(d_inputs[0], discriminator(d_inputs[0], labels, unrolled_params), labels)
-        real_logits = real_samples.output.logits if real_samples else None
-        generator_loss = recipe.objective.generator_loss(real_logits, fake_output.logits).mean()
-        loss = recipe.adversarial_weight * generator_loss
-        fake_samples = Samples(g_fakes, fake_output, labels, latent)
-        loss = recipe.terms.add(loss, loss_context("generator", fake_samples, real_samples))
-        update(generator, loss, generator_lr)
-    if simultaneous:
-        discriminator.optimizer.step()
-
+    for k in range(recipe.game.discriminator_steps):
+        turn = discriminator_update(state, recipe, streams, noise, k)
+    for k in range(recipe.game.generator_steps):
+        generator_loss, generated = generator_update(state, recipe, turn, noise, k)
+    if recipe.game.order == "simultaneous":
+        state.discriminator.optimizer.step()
     finish_step(state, recipe)
-    losses = {"discriminator_loss": discriminator_loss.detach(), "generator_loss": generator_loss.detach()}
-    stats = logit_stats(recipe, on_real.logits, on_fake.logits)
-    return losses | stats | gradient_and_spread_stats(state, real, fake)
+    losses = {"discriminator_loss": turn.loss, "generator_loss": generator_loss}
+    stats = logit_stats(recipe, turn.real.output.logits, turn.fake.output.logits)
+    return losses | stats | gradient_and_spread_stats(state, turn.batch.images, generated)
+
+
+def discriminator_update(
+    state: State, recipe: Recipe, streams: Streams, noise: NoiseSource, k: int
+) -> DiscriminatorTurn:
+    """Do update number ``k`` of the discriminator in this step, on a real batch and as many generated images.
+
+    L_D = E[objective(D(x), D(G(z)))] + Σ weight · E[penalty] + Σ weight · term.
+    """
+    discriminator, draws = state.discriminator, noise.at(state.step, k)
+    assert recipe.objective is not None
+    index = state.step * recipe.game.discriminator_steps + k
+    discriminator.reseed(draws.seed("discriminator"))
+    batch = streams["real"][index]
+    requested = batch.repeated(recipe.pairs.draws if recipe.pairs else 1)
+    further = {name: streams[name][index] for name in recipe.terms.streams}
+    latent = draws.latent(recipe.batch_size, "discriminator")
+    # with shared noise the generator's first update uses the last generated images too, with their graph
+    with torch.set_grad_enabled(recipe.game.shared_noise and k == recipe.game.discriminator_steps - 1):
+        generated = Batch(state.generator(latent, requested.condition), requested.condition)
+
+    real, fake, of_streams = discriminate(state, recipe, draws, batch, generated, latent, further)
+    objective_loss = recipe.objective.discriminator_loss(real.output.logits, fake.output.logits).mean()
+    context = DiscriminatorContext(
+        "discriminator",
+        fake=fake,
+        real=real,
+        streams=of_streams,
+        codes=recipe.codes,
+        weights=discriminator.parameters,
+        averages=state.averages.get("discriminator", ()),
+        logits=partial(discriminator.logits, condition=batch.condition),
+        noise=partial(draws.noise_like, batch.images),
+    )
+    loss = recipe.terms.add(recipe.penalties.add(objective_loss, context, state.step), context)
+    _, learning_rate = learning_rates(recipe, state.images_seen)
+    update(discriminator, loss, learning_rate, deferred=recipe.game.order == "simultaneous")
+    return DiscriminatorTurn(batch, requested, latent, generated, real, fake, objective_loss.detach())
+
+
+def generator_update(
+    state: State, recipe: Recipe, turn: DiscriminatorTurn, noise: NoiseSource, k: int
+) -> tuple[Tensor, Tensor]:
+    """Do update number ``k`` of the generator in this step; return its objective [] and the generated images.
+
+    L_G = adversarial_weight · E[objective(D(x), D(G(z)))] + Σ weight · term.
+    """
+    discriminator, draws, condition = state.discriminator, noise.at(state.step, k), turn.requested.condition
+    assert recipe.objective is not None
+    discriminator.reseed(draws.seed("generator"))
+    latent = turn.latent if recipe.game.shared_noise else draws.latent(recipe.batch_size, "generator")
+    # the graph of the shared images belongs to the current weights only up to the first update
+    reused = recipe.game.shared_noise and k == 0
+    generated = turn.generated.images if reused else state.generator(latent, condition)
+
+    real = Batch(turn.real.images.detach(), turn.batch.condition)
+    fake = Batch(with_instance_noise(state, recipe, draws, generated, "on hoped real"), condition)
+    generator_lr, discriminator_lr = learning_rates(recipe, state.images_seen)
+    weights = unrolled_weights(recipe, discriminator, real, fake, discriminator_lr)
+    on_real, on_fake = discriminate_for_generator(recipe, discriminator, real, fake, weights)
+    real_logits = None if on_real is None else on_real.logits
+    objective_loss = recipe.objective.generator_loss(real_logits, on_fake.logits).mean()
+    context = LossContext(
+        "generator",
+        fake=Samples(fake.images, on_fake, condition, latent, *truth_of(recipe, turn.requested)),
+        real=None if on_real is None else Samples(real.images, on_real, real.condition),
+        codes=recipe.codes,
+        weights=state.generator.parameters,
+        averages=state.averages.get("generator", ()),
+    )
+    loss = recipe.terms.add(recipe.game.adversarial_weight * objective_loss, context)
+    update(state.generator, loss, generator_lr)
+    return objective_loss.detach(), generated
+
+
+def discriminate(
+    state: State,
+    recipe: Recipe,
+    noise: UpdateNoise,
+    batch: Batch,
+    generated: Batch,
+    latent: Tensor,
+    further: Mapping[str, Batch],
+) -> tuple[Samples, Samples, dict[str, Samples]]:
+    """Return the real, the generated and the further samples with the outputs for the discriminator's own loss.
+
+    No graph leads to the generator. Images at which a penalty of this step takes the gradient require it.
+    """
+    differentiated = recipe.penalties.differentiated(state.step)
+    real = with_instance_noise(state, recipe, noise, batch.images.detach(), "on real")
+    fake = with_instance_noise(state, recipe, noise, generated.images.detach(), "on fake")
+    real.requires_grad_("real" in differentiated)
+    fake.requires_grad_("fake" in differentiated)
+    shown = [
+        Batch(real, batch.condition),
+        Batch(fake, generated.condition),
+        *(Batch(images, labels if recipe.uses_classes else None) for images, labels in further.values()),
+    ]
+    # in a joint pass the gradient at one batch would run through the others too, at their cost
+    on_real, on_fake, *on_further = state.discriminator.discriminate(shown, apart=bool(differentiated))
+    streams = {
+        name: Samples(images, output, condition)
+        for (name, (images, condition)), output in zip(further.items(), on_further, strict=True)
+    }
+    return Samples(real, on_real, batch.condition), Samples(fake, on_fake, generated.condition, latent), streams
+
+
+def truth_of(recipe: Recipe, requested: Batch) -> tuple[Tensor | None, int]:
+    """Return the true pictures of an image-to-image batch, and how many times its conditions repeat."""
+    return (requested.images, recipe.pairs.draws) if recipe.pairs else (None, 1)
+
+
+def discriminate_for_generator(
+    recipe: Recipe, discriminator: Player, real: Batch, fake: Batch, weights: Weights | None
+) -> tuple[DiscriminatorOutput | None, DiscriminatorOutput]:
+    """Return the discriminator's outputs for real images, where the generator's loss needs them, and for its own."""
+    assert recipe.objective is not None
+    if recipe.game.joint_batch:
+        on_real, on_fake = discriminator.discriminate([real, fake], weights)
+        return on_real, on_fake
+    on_fake = discriminator(*fake, weights)
+    if not (recipe.objective.needs_real_logits or recipe.terms.needs_real_outputs):
+        return None, on_fake
+    with torch.set_grad_enabled(recipe.game.unroll > 0):  # unrolled weights depend on the generated images
+        return discriminator(*real, weights), on_fake
+
+
+def with_instance_noise(state: State, recipe: Recipe, noise: UpdateNoise, images: Tensor, name: str) -> Tensor:
+    """Return images x + σ·ε, ε ~ N(0, 1), or the images themselves once the instance noise has ended."""
+    sigma = noise_sigma(recipe, state.images_seen)
+    return images + sigma * noise.noise_like(images, name) if sigma else images
 
 
 def update(player: Player, loss: Tensor, learning_rate: float, *, deferred: bool = False) -> None:

@@ -1,10 +1,12 @@
 """Unrolled GAN: the generator is trained against the discriminator's weights some steps ahead."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from ganforge.data.batches import Batch
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.state import Player
 
@@ -42,10 +44,15 @@ def unroll(player: Player, loss: Callable[[Weights], Tensor], times: int, lr: fl
     return weights
 
 
-def unrolled_loss(
-    recipe: Recipe, discriminator: Player, real: Tensor, fake: Tensor, labels: Tensor | None, weights: Weights
-) -> Tensor:
+def unrolled_weights(recipe: Recipe, discriminator: Player, real: Batch, fake: Batch, lr: float) -> Weights | None:
+    """Return the discriminator's weights ``game.unroll`` steps ahead on these batches; None without unrolling."""
+    if not recipe.game.unroll:
+        return None
+    return unroll(discriminator, partial(unrolled_loss, recipe, discriminator, real, fake), recipe.game.unroll, lr)
+
+
+def unrolled_loss(recipe: Recipe, discriminator: Player, real: Batch, fake: Batch, weights: Weights) -> Tensor:
     """Return the loss [] of a discriminator with these weights: the objective alone, without penalties and terms."""
     assert recipe.objective is not None
-    on_real, on_fake = discriminator.discriminate([(real, labels), (fake, labels)], weights)
+    on_real, on_fake = discriminator.discriminate([real, fake], weights)
     return recipe.objective.discriminator_loss(on_real.logits, on_fake.logits).mean()

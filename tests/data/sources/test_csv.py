@@ -360,11 +360,11 @@ def test_a_decompression_bomb_is_read_up_to_the_limit_only(tmp_path, monkeypatch
     monkeypatch.setattr(csv_tables, "MOST_BYTES", 10_000)
     monkeypatch.setattr(csv_tables, "CHUNK", 2_000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"0," * 64 + b"0\n" + (b"1" + b",0" * 64 + b"\n") * 100_000))
-    seen = []
+    chunks = []
     real = csv_tables._parse_chunk
-    monkeypatch.setattr(csv_tables, "_parse_chunk", lambda *given: seen.append(1) or real(*given))
+    monkeypatch.setattr(csv_tables, "_parse_chunk", lambda *arguments: chunks.append(1) or real(*arguments))
     assert "over 8 GiB" in refusal(tmp_path / "t.csv.gz")
-    assert len(seen) < 20
+    assert len(chunks) < 20
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

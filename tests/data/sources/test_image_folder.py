@@ -2,90 +2,30 @@
 
 import io
 import json
-import os
-import re
-import stat
-import threading
 import warnings
-import zipfile
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ganforge.data.load import load
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.storage.pixel_cache import PIXELS
-from ganforge.errors import UserError
+from picture_sets import (
+    BAD,
+    CLASSES,
+    EXPECTED,
+    FLAT,
+    PARTS,
+    as_folder,
+    as_zip,
+    below,
+    contents,
+    png,
+    refusal,
+    write_zip,
+)
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    """An empty cache for every test."""
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("GANFORGE_CACHE", str(folder))
-    return folder
-
-
-def png(level=0, size=(8, 8), mode="L", kind="PNG"):
-    """Return an encoded picture of one level, which identifies it."""
-    stream = io.BytesIO()
-    Image.new(mode, size, level if mode == "L" else (level, 0, 255 - level)).save(stream, kind)
-    return stream.getvalue()
-
-
-CLASSES = {f"{name}/{n:02}.png": png(20 * n + shift) for shift, name in enumerate(("cat", "dog")) for n in range(10)}
-FLAT = {f"{n:02}.png": png(5 * n) for n in range(20)}
-
-
-def write_folder(path, files):
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
-
-
-def write_zip(path, files):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def below(folder, files):
-    return {f"{folder}/{name}": content for name, content in files.items()}
-
-
-def contents(splits):
-    """Return the sorted pairs (level, class) of all parts."""
-    return sorted(
-        (int(level), part.class_names[label] if label >= 0 else None)
-        for part in (splits.train, splits.validation, splits.test)
-        for level, label in zip(part.images[:, 0, 0, 0], part.labels.tolist(), strict=True)
-    )
-
-
-def refusal(source, **rules):
-    with pytest.raises(UserError) as caught:
-        load(source, rules=ReadingRules(**rules))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-EXPECTED = sorted((20 * n + shift, name) for shift, name in enumerate(("cat", "dog")) for n in range(10))
-
-
-# Layouts
-
-
-def as_folder(path, files):
-    return write_folder(path / "set", files)
-
-
-def as_zip(path, files):
-    return write_zip(path / "set.zip", files)
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
@@ -111,9 +51,6 @@ def test_a_flat_set_is_unlabelled(tmp_path, write, top):
 def test_deeper_folders_belong_to_their_class(tmp_path):
     files = {name.replace("/0", "/deep/0"): content for name, content in CLASSES.items()}
     assert contents(load(as_folder(tmp_path, files))) == EXPECTED
-
-
-PARTS = below("train", CLASSES) | below("test", {"cat/a.png": png(201), "dog/b.png": png(202)})
 
 
 @pytest.mark.parametrize("write", [as_folder, as_zip])
@@ -274,26 +211,6 @@ def test_sizes_need_not_be_square(tmp_path):
     assert load(as_folder(tmp_path, {f"{n}.png": png(n, size=(24, 16)) for n in range(9)})).train.shape == (1, 16, 24)
 
 
-# Pictures that cannot be read
-
-NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8))
-
-
-def cut_short(kind):
-    stream = io.BytesIO()
-    NOISE.save(stream, kind)
-    return stream.getvalue()[:-40]
-
-
-BAD = {
-    "text": b"no picture",
-    "empty": b"",
-    "cut short": cut_short("PNG"),
-    "cut jpeg": cut_short("JPEG"),
-    "pickle": b"\x80\x04K\x01.",
-}
-
-
 @pytest.mark.parametrize("write", [as_folder, as_zip])
 @pytest.mark.parametrize("bad", BAD)
 def test_the_first_bad_picture_is_named_and_all_are_skipped_on_demand(tmp_path, write, bad):
@@ -341,227 +258,6 @@ def test_a_single_picture_is_refused_without_a_warning_about_its_size(tmp_path):
             message = refusal(tmp_path / name)
         assert not caught
         assert "is a single picture" in message or name == "large.png"
-
-
-# Zips that mean harm
-
-
-def with_member(change, content=None, name="bad.png"):
-    """Return a function that writes a zip with one modified entry."""
-
-    def write(path):
-        info = zipfile.ZipInfo(name)
-        change(info)
-        with zipfile.ZipFile(path, "w") as archive:
-            for other, picture in FLAT.items():
-                archive.writestr(other, picture)
-            archive.writestr(info, png() if content is None else content)
-
-    return write
-
-
-def linked(info):
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-
-
-def deflated(info):
-    info.compress_type = zipfile.ZIP_DEFLATED
-
-
-def deflated64(path):
-    """Write a zip with compression method 9 in both headers, which Windows uses for large files."""
-    write_zip(path, FLAT | {"bad.png": png()})
-    content = bytearray(path.read_bytes())
-    for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        content[content.rfind(header) + method] = 9
-    path.write_bytes(content)
-
-
-def unchanged(info):
-    pass
-
-
-def encrypted(path):
-    """Write a zip with the encryption flag (bit 0) in both headers."""
-    write_zip(path, FLAT)
-    content = bytearray(path.read_bytes())
-    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.find(header) + flags] |= 1
-    path.write_bytes(content)
-
-
-def doubled(path):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.png", png())
-        with pytest.warns(UserWarning, match="Duplicate"):
-            archive.writestr("a.png", png())
-
-
-def cut_off(path):
-    write_zip(path, FLAT)
-    path.write_bytes(path.read_bytes()[:-40])
-
-
-def understated(path):
-    """Write a zip with a member that is larger than its stated size."""
-    with_member(deflated, bytes(5_000_000))(path)
-    content = path.read_bytes()
-    path.write_bytes(content.replace((5_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
-
-
-@pytest.mark.parametrize(
-    ("write", "word"),
-    [
-        (with_member(unchanged, name="../bad.png"), "../bad.png leads outside"),
-        (with_member(unchanged, name="a/../../bad.png"), "leads outside"),
-        (with_member(unchanged, name="..\\bad.png"), "leads outside"),
-        (with_member(unchanged, name="/etc/bad.png"), "leads outside"),
-        (with_member(unchanged, name="C:\\bad.png"), "leads outside"),
-        (with_member(linked, b"/etc/passwd"), "bad.png is a link"),
-        (with_member(deflated, bytes(3_000_000)), "claims to unpack"),
-        (deflated64, "bad.png is compressed with Deflate64"),
-        (with_member(unchanged, name="inner.zip"), "inner.zip is an archive within"),
-        (with_member(unchanged, name="a\x1b[31m\n.zip"), "a?[31m?.zip is an archive"),
-        (encrypted, "protected by a password"),
-        (doubled, "a.png twice"),
-        (cut_off, "is damaged or not a zip"),
-        (lambda path: path.write_bytes(b""), "is damaged or not a zip"),
-        (lambda path: path.write_bytes(b"no zip"), "is damaged or not a zip"),
-        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), "is damaged or not a zip"),
-        (understated, "bad.png (picture 21 of 21) cannot be read"),
-    ],
-)
-def test_a_malicious_zip_is_refused(tmp_path, write, word):
-    path = tmp_path / "set.zip"
-    write(path)
-    before = sorted(tmp_path.rglob("*"))
-    message = refusal(path)
-    assert word in message and str(path) in message
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_many_members_that_unpack_to_far_more_than_the_zip_are_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for n in range(50):
-            archive.writestr(f"{n}.bmp", bytes(200_000))
-    assert "it claims to unpack from" in refusal(tmp_path / "set.zip")
-
-
-def test_a_damaged_member_is_an_unreadable_picture(tmp_path):
-    path = as_zip(tmp_path, FLAT)
-    content = bytearray(path.read_bytes())
-    content[content.find(b"IDAT") + 6] ^= 0x10
-    path.write_bytes(content)
-    assert "00.png (picture 1 of 20) cannot be read" in refusal(path)
-    assert "1 unreadable file skipped" in load(path, rules=ReadingRules(skip_bad=True)).origin
-
-
-# The cache
-
-
-def test_the_second_load_decodes_nothing(tmp_path, cache, monkeypatch):
-    from ganforge.data.sources import image_folder
-
-    path, told = as_folder(tmp_path, CLASSES), []
-    first = load(path, reading=lambda *news: told.append(news))
-    assert told == [("looking through set", 20, 20), ("reading set", 20, 20)]
-    monkeypatch.setattr(image_folder, "decode", pytest.fail)
-    second = load(path)
-    assert second.origin == first.origin
-    assert second.fingerprint == first.fingerprint
-    assert contents(second) == EXPECTED
-    assert len(list(cache.glob("pictures/*-*/header.json"))) == 1
-
-
-def test_a_changed_source_is_read_again_and_the_old_pixels_are_deleted(tmp_path, cache):
-    path = as_folder(tmp_path, FLAT)
-    load(path)
-    (path / "00.png").write_bytes(png(255))
-    os.utime(path / "00.png", ns=(1, 1))
-    assert (255, None) in contents(load(path))
-    load(path, rules=ReadingRules(resize=16))
-    assert len(list(cache.glob("pictures/*-*/header.json"))) == 2
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda folder: (folder / PIXELS).write_bytes((folder / PIXELS).read_bytes()[:-1]),
-        lambda folder: (folder / PIXELS).unlink(),
-        lambda folder: (folder / "header.json").write_bytes((folder / "header.json").read_bytes()[:-9]),
-        lambda folder: (folder / "header.json").write_text("{}"),
-        lambda folder: (folder / "header.json").write_text(re.sub("20", "-20", (folder / "header.json").read_text())),
-        lambda folder: (folder / "header.json").unlink(),
-    ],
-)
-def test_a_damaged_cache_is_rebuilt(tmp_path, cache, damage):
-    path = as_folder(tmp_path, CLASSES)
-    before = load(path).fingerprint
-    (folder,) = cache.glob("pictures/[!.]*")
-    damage(folder)
-    assert load(path).fingerprint == before
-    assert (folder / "header.json").is_file()
-
-
-def test_a_refused_source_leaves_nothing_in_the_cache(tmp_path, cache):
-    refusal(as_folder(tmp_path, FLAT | {"bad.png": BAD["cut short"]}))
-    left = {path.name for path in cache.rglob("*") if path.suffix != ".lock"}
-    assert left == {"CACHEDIR.TAG", "pictures"}
-
-
-def test_a_full_disk_is_one_line(tmp_path, cache, monkeypatch):
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    path = as_folder(tmp_path, FLAT)
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        assert "the disk is full" in refusal(path)
-    assert not list(cache.rglob("*.bin"))
-    assert len(load(path).train) == 16
-
-
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "file"))
-    message = refusal(as_folder(tmp_path, FLAT))
-    assert "GANFORGE_CACHE" in message and str(tmp_path / "file") in message
-
-
-def test_two_processes_build_the_cache_once(tmp_path, monkeypatch):
-    from ganforge.data.sources import image_folder
-
-    path, decoded, results = as_folder(tmp_path, FLAT), [], []
-    real = image_folder.decode
-    monkeypatch.setattr(image_folder, "decode", lambda *a, **k: decoded.append(1) or real(*a, **k))
-    threads = [threading.Thread(target=lambda: results.append(load(path).fingerprint)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(decoded) == 20 and len(set(results)) == 1 and len(results) == 2
-
-
-def test_the_cached_parts_equal_a_split_in_memory(tmp_path):
-    """A set in the cache and the same set split in memory have the same images in the same order."""
-    stored = load(as_folder(tmp_path, CLASSES))
-    levels = np.array([level for name in ("cat", "dog") for level, of in EXPECTED if of == name], np.uint8)
-    images = np.broadcast_to(levels[:, None, None, None], (20, 1, 8, 8)).copy()
-    held = load((images, np.arange(20) // 10))
-    for one, other in zip(
-        (stored.train, stored.validation, stored.test), (held.train, held.validation, held.test), strict=True
-    ):
-        assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
-
-
-def test_all_adds_validation_without_copying(tmp_path):
-    for files, count in ((CLASSES, 18), (PARTS | {"val/cat/x.png": png(211)}, 21)):
-        path = as_folder(tmp_path / str(count), files)
-        everything = load(path, images="all")
-        assert len(everything.train) == count
-        assert everything.train.span is not None
-        levels = torch.cat([load(path).train.images, load(path).validation.images]) if count == 18 else None
-        assert levels is None or torch.equal(everything.train.images, levels)
 
 
 # Wishes on other data

@@ -21,15 +21,19 @@ def pixels(*shape):
 @pytest.mark.parametrize("shape", [(50, 8, 9), (50, 8, 9, 3), (50, 3, 8, 9), (50, 8, 9, 1), (50, 1, 8, 9)])
 def test_a_large_npy_gives_the_same_set_as_a_small_one_and_stays_in_a_file(tmp_path, monkeypatch, shape):
     np.save(tmp_path / "set.npy", pixels(*shape))
-    told = []
-    stored = load(tmp_path / "set.npy", reading=lambda *news: told.append(news))
-    assert [told[0][0], *told[-1]] == ["copying set.npy", "copying set.npy", 50, 50]
+    reports = []
+    stored = load(tmp_path / "set.npy", reading=lambda *report: reports.append(report))
+    assert [reports[0][0], *reports[-1]] == ["copying set.npy", "copying set.npy", 50, 50]
     again = load(tmp_path / "set.npy")
     assert stored.train.span and again.train.span
     monkeypatch.setattr(large_npy, "LARGE", 2**30)
-    held = load(tmp_path / "set.npy")
-    assert held.train.span is None
-    for one, other in ((stored.train, held.train), (again.validation, held.validation), (stored.test, held.test)):
+    in_memory = load(tmp_path / "set.npy")
+    assert in_memory.train.span is None
+    for one, other in (
+        (stored.train, in_memory.train),
+        (again.validation, in_memory.validation),
+        (stored.test, in_memory.test),
+    ):
         assert torch.equal(one.images, other.images)
         assert (one.fingerprint, one.name) == (other.fingerprint, other.name)
 
@@ -73,9 +77,9 @@ def both(path, monkeypatch):
     stored = load(path)
     assert stored.train.span
     monkeypatch.setattr(large_npy, "LARGE", 2**30)
-    held = load(path)
-    assert held.train.span is None
-    return stored, held
+    in_memory = load(path)
+    assert in_memory.train.span is None
+    return stored, in_memory
 
 
 @pytest.mark.parametrize(
@@ -83,13 +87,13 @@ def both(path, monkeypatch):
     [np.arange(50) % 4, np.arange(50) % 4 + 1, np.eye(4)[np.arange(50) % 4], np.array(list("cadb"))[np.arange(50) % 4]],
 )
 def test_labels_next_to_a_large_npy_stay_with_their_images(tmp_path, monkeypatch, labels):
-    stored, held = both(folder(tmp_path, images=pixels(50, 8, 9), labels=labels), monkeypatch)
-    assert stored.train.class_names == held.train.class_names
-    assert stored.notes == held.notes
+    stored, in_memory = both(folder(tmp_path, images=pixels(50, 8, 9), labels=labels), monkeypatch)
+    assert stored.train.class_names == in_memory.train.class_names
+    assert stored.notes == in_memory.notes
     for part in ("train", "validation", "test"):
-        one, other = getattr(stored, part), getattr(held, part)
+        one, other = getattr(stored, part), getattr(in_memory, part)
         assert torch.equal(one.labels.bincount(), other.labels.bincount())
-    assert pairs(stored) == pairs(held)
+    assert pairs(stored) == pairs(in_memory)
 
 
 def pairs(splits):
@@ -102,10 +106,10 @@ def pairs(splits):
 
 def test_parts_of_a_large_set_stay_separate(tmp_path, monkeypatch):
     arrays = {"x_train": pixels(50, 8, 9), "y_train": np.arange(50) % 3, "x_test": pixels(12, 8, 9) // 2}
-    stored, held = both(folder(tmp_path, **arrays), monkeypatch)
-    assert torch.equal(stored.test.images.sum(), held.test.images.sum())
-    assert (len(stored.test), stored.test.labelled, len(stored.validation)) == (12, False, len(held.validation))
-    assert pairs(stored) == pairs(held)
+    stored, in_memory = both(folder(tmp_path, **arrays), monkeypatch)
+    assert torch.equal(stored.test.images.sum(), in_memory.test.images.sum())
+    assert (len(stored.test), stored.test.labelled, len(stored.validation)) == (12, False, len(in_memory.validation))
+    assert pairs(stored) == pairs(in_memory)
 
 
 def test_large_parts_of_different_shapes_are_refused(tmp_path):

@@ -18,7 +18,8 @@ from scipy.io import netcdf_file, savemat
 
 from ganforge.data.load import load
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.sources.unsupported_formats import KINDS, kind_of, kind_of_members, unsupported_message
+from ganforge.data.sources.unsupported_formats import kind_of, kind_of_members, unsupported_message
+from ganforge.data.sources.unsupported_kinds import KINDS
 from ganforge.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)

@@ -1,4 +1,4 @@
-"""Memory-mapped image sets: every part is a view of one map, and nothing copies the whole of it."""
+"""Memory-mapped image sets: every part is a view of one map, and no operation copies the whole map."""
 
 import dataclasses
 import os
@@ -84,11 +84,13 @@ def test_every_part_is_a_view_of_one_map():
 def test_batches_from_the_file_are_those_from_memory_and_copy_nothing(monkeypatch):
     train = example_set()[0].train
     in_memory_set = ImageSet(train.images.clone(), train.labels, train.class_names)
-    in_file, in_memory = (Batches(it, 64, "-1..1", seed=3, labels=True, device=CPU) for it in (train, in_memory_set))
+    in_file, in_memory = (
+        Batches(images, 64, "-1..1", seed=3, labels=True, device=CPU) for images in (train, in_memory_set)
+    )
     assert in_file._data is train  # nothing was moved or copied
     for step in (0, 1, 249, 250, 1000):
         assert torch.equal(in_file[step].images, in_memory[step].images)
-        assert torch.equal(in_file[step].labels, in_memory[step].labels)
+        assert torch.equal(in_file[step].condition, in_memory[step].condition)
 
 
 def test_summary_and_fingerprint_read_one_chunk_at_a_time(bytes_between_releases):

@@ -8,7 +8,7 @@ from ganforge.training.tuning import parallelism
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.training.tuning.step_timer import timed_step
 
-RECIPE = load_recipe("vanilla", ["device=cpu", "generator.hidden=[8]", "discriminator.hidden=[8]"])
+RECIPE = load_recipe("vanilla", ["run.device=cpu", "generator.hidden=[8]", "discriminator.hidden=[8]"])
 SHAPE = (1, 8, 8)
 
 
@@ -44,7 +44,7 @@ def test_runs_on_one_core_or_a_gpu_are_not_parallel(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert runs_with_times(monkeypatch, 8, 10_000, 0.01, 0.001) == 1
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    gpu = RECIPE.model_copy(update={"device": "cuda"})
+    gpu = RECIPE.with_run(device="cuda")
     assert runs_at_once(gpu, SHAPE, 0, 8, 10_000) == 1
 
 
@@ -62,7 +62,7 @@ def test_the_step_is_timed_once_and_the_thread_count_is_restored(monkeypatch):
 
 @pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
 def test_a_step_can_be_timed_in_every_precision(precision):
-    assert timed_step(RECIPE.model_copy(update={"precision": precision}), SHAPE, 0)() > 0
+    assert timed_step(RECIPE.with_run(precision=precision), SHAPE, 0)() > 0
 
 
 def test_short_runs_are_not_timed(two_cores, monkeypatch):

@@ -5,7 +5,6 @@ No member is ever extracted to a named file on the disk.
 
 import bz2
 import errno
-import gzip
 import io
 import lzma
 import os
@@ -17,7 +16,7 @@ import unicodedata
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from typing import IO, Any
 
 from ganforge.data.sources.containers import MOST_FILE, File, hidden, probe
 from ganforge.data.sources.decode_image import Unreadable
+from ganforge.data.sources.open_file import opener_of, unpacked
 from ganforge.data.sources.tar_headers import (
     BLOCK,
     DEVICES,
@@ -275,8 +275,9 @@ class Tar(Archive):
     @cached_property
     def _file(self) -> IO[bytes]:
         try:
-            unpack = _find_decompressor(self.path)
-            return self._decompress(unpack) if unpack else self.path.open("rb")
+            with self.path.open("rb") as stream:
+                packed = opener_of(stream.read(6))
+            return self._decompress() if packed else self.path.open("rb")
         except (OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                 raise UserError(
@@ -286,14 +287,14 @@ class Tar(Archive):
             cause = getattr(error, "strerror", None) or reason(error)
             raise UserError(f"{self.path}: is damaged or not a tar ({cause}); get it again") from None
 
-    def _decompress(self, unpack: Callable[[Path], IO[bytes]]) -> IO[bytes]:
-        packed, unpacked = self.path.stat().st_size, 0
+    def _decompress(self) -> IO[bytes]:
+        packed, size = self.path.stat().st_size, 0
         file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
         try:
-            with unpack(self.path) as stream:
+            with self.path.open("rb") as raw, unpacked(raw) as stream:
                 while piece := stream.read(2**20):
-                    unpacked += len(piece)
-                    self._refuse_bomb("it", unpacked, packed)
+                    size += len(piece)
+                    self._refuse_bomb("it", size, packed)
                     file.write(piece)
         except BaseException:
             file.close()
@@ -367,21 +368,7 @@ def is_tar(path: Path) -> bool:
     """
     if path.name.lower().endswith(TARS):
         return True
-    unpack = _find_decompressor(path)
     damage = suppress(OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError)
-    with damage, unpack(path) if unpack else path.open("rb") as stream:
+    with path.open("rb") as raw, damage, unpacked(raw) as stream:
         return is_header(stream.read(BLOCK))
     return False
-
-
-def _find_decompressor(path: Path) -> Callable[[Path], IO[bytes]] | None:
-    with path.open("rb") as stream:
-        start = stream.read(6)
-    return next((unpack for magic, unpack in DECOMPRESSORS.items() if start.startswith(magic)), None)
-
-
-DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.GzipFile,
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ\0": lzma.LZMAFile,
-}

@@ -14,7 +14,7 @@ import numpy as np
 from ganforge.data.normalize_arrays import LARGEST, MOST_CLASSES, SMALLEST, Array
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.array_names import NOWHERE, Place, nameless, place_of
-from ganforge.data.sources.open_file import MOST_BYTES, listed, one_line, read_up_to
+from ganforge.data.sources.open_file import MOST_BYTES, listed, one_line, read_claimed
 from ganforge.data.sources.table_files import Reading, Source, in_order
 from ganforge.errors import UserError
 
@@ -272,36 +272,32 @@ def _arrays_in(source: Source, rules: ReadingRules) -> Iterator[StoredArray]:
         start = stream.read(2)
         stream.seek(0)
         if start != b"PK":
-            yield _array_of_file(source, stream)
+            yield _stored_array(source, stream, rules)
             return
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
-                if not member.filename.endswith(".npy"):
-                    continue
-                with archive.open(member) as content:
-                    yield _member(source, member, content, rules)
+                if member.filename.endswith(".npy"):
+                    with archive.open(member) as content:
+                        yield _stored_array(source, content, rules, member)
 
 
-def _array_of_file(source: Source, stream: IO[bytes]) -> StoredArray:
-    shape, _, dtype = npy_header(stream, source.where)
+def _stored_array(
+    source: Source, stream: IO[bytes], rules: ReadingRules, member: zipfile.ZipInfo | None = None
+) -> StoredArray:
+    """Read the header of a .npy from ``stream``: a file, or a member of an archive."""
+    key = member.filename.removesuffix(".npy") if member else ""
+    name, place = (key, place_of(key, rules)) if member else (source.name, NOWHERE)
+    where = f"{source.where} [{one_line(key)}]" if member else source.where
+    shape, _, dtype = npy_header(stream, where)
 
     def read() -> Array:
         with source.opened() as content:
-            return read_npy(content, source.where)
+            if not member:
+                return read_npy(content, where)
+            with zipfile.ZipFile(content) as archive, archive.open(member) as unpacked:
+                return read_npy(unpacked, where)
 
-    return StoredArray(source.name, "", NOWHERE, shape, dtype, source, read)
-
-
-def _member(source: Source, member: zipfile.ZipInfo, content: IO[bytes], rules: ReadingRules) -> StoredArray:
-    key = member.filename.removesuffix(".npy")
-    where = f"{source.where} [{one_line(key)}]"
-    shape, _, dtype = npy_header(content, where)
-
-    def read() -> Array:
-        with source.opened() as stream, zipfile.ZipFile(stream) as archive, archive.open(member) as packed:
-            return read_npy(packed, where)
-
-    return StoredArray(key, key, place_of(key, rules), shape, dtype, source, read)
+    return StoredArray(name, key, place, shape, dtype, source, read)
 
 
 def npy_header(stream: IO[bytes], where: str) -> tuple[Shape, bool, np.dtype[Any]]:
@@ -328,10 +324,7 @@ def read_npy(stream: IO[bytes], where: str) -> Array:
     claimed = claimed_bytes(shape, dtype, where)
     if claimed > MOST_BYTES:
         raise UserError(f"{where}: its header claims {claimed:,} bytes, over 8 GiB; save fewer images, as uint8")
-    content = read_up_to(stream, claimed + 1)
-    if len(content) != claimed:
-        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; save it again")
+    content = read_claimed(stream, claimed, where, "save it again")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_first else "C")
 
 

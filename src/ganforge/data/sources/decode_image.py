@@ -9,26 +9,26 @@ them as ``levels``.
 import ctypes
 import logging
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 from ganforge.data.normalize_arrays import LARGEST, SMALLEST
-from ganforge.data.sources.unsupported_formats import CAMERA, START, kind_of
+from ganforge.data.sources.unsupported_formats import START, kind_of
+from ganforge.data.sources.unsupported_kinds import CAMERA
 from ganforge.errors import UserError, reason
 
 Pixels = npt.NDArray[np.uint8]
 Levels = tuple[float, float]
 """The raw levels that are mapped to 0 and 255."""
-T = TypeVar("T")
 
 FORMATS = (
     *("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "PSD", "QOI", "DDS"),
@@ -144,11 +144,8 @@ def read_header(stream: IO[bytes], name: str = "") -> ImageHeader:
         Unreadable: the format is unknown, or the header claims more than `MOST_PIXELS`.
     """
 
-    def read() -> ImageHeader:
-        with _open_image(stream, name) as image:
-            return header_of_image(image)
-
-    return _as_unreadable(read)
+    with _damage_as_unreadable(), _open_image(stream, name) as image:
+        return header_of_image(image)
 
 
 def decode(
@@ -166,11 +163,8 @@ def decode(
         Unreadable: the picture is truncated or damaged, or the file is not a picture.
     """
 
-    def read() -> Pixels:
-        with _open_image(BytesIO(content), name) as image:
-            return levels_of_image(image, grey=grey, resize_mode=resize_mode, levels=levels, raw_levels=raw_levels)
-
-    return _as_unreadable(read)
+    with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
+        return levels_of_image(image, grey=grey, resize_mode=resize_mode, levels=levels, raw_levels=raw_levels)
 
 
 def header_of_image(image: Image.Image) -> ImageHeader:
@@ -295,10 +289,11 @@ def _open_image(stream: IO[bytes], name: str) -> Image.Image:
     return image
 
 
-def _as_unreadable(read: Callable[[], T]) -> T:
-    """Call ``read`` and turn every exception that Pillow raises on a bad file into `Unreadable`."""
+@contextmanager
+def _damage_as_unreadable() -> Iterator[None]:
+    """Turn every exception that Pillow raises on a bad file into `Unreadable`."""
     try:
-        return read()
+        yield
     except Unreadable:
         raise
     except Image.DecompressionBombError:

@@ -13,14 +13,13 @@ from typing import Any
 
 from ganforge.data.class_labels import MOST_CLASSES, UNKNOWN
 from ganforge.data.class_names import in_order, one_form
-from ganforge.data.reading_rules import FILLERS, USUAL, ReadingRules, words_of
+from ganforge.data.reading_rules import FILLERS, PARTS, USUAL, ReadingRules, words_of
 from ganforge.data.sources.archives import ARCHIVES, TARS, is_archive, open_archive
 from ganforge.data.sources.containers import Container, File, Folder, as_listed
 from ganforge.data.sources.decode_image import Unreadable
 from ganforge.data.sources.readers import holds_tables, parquet_pictures
 from ganforge.errors import UserError, shown
 
-PARTS = ("train", "validation", "test")
 LABELS = "dataset.json"
 OTHER_FILES = (
     *(".txt", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".log", ".md", ".rst"),
@@ -189,24 +188,31 @@ def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, B
         return inside
     if len(part_of) < 2 or branch.loose_pictures:
         return [("train", branch)]
+    if "train" not in part_of.values() and rules.version == 1:
+        return [("train", branch)]
+    inner_branches = {part: branch.subfolder(top) for part, top in _folder_of_part(path, branch, part_of).items()}
+    if rules.version > 1:
+        inner_branches = {part: _descend_fillers(inner, rules) for part, inner in inner_branches.items()}
+    return list(inner_branches.items())
+
+
+def _folder_of_part(path: Path, branch: Branch, part_of: dict[str, str]) -> dict[str, str]:
+    """Return the folder of each part.
+
+    Raises:
+        UserError: there is no training part, two folders are the same part, or a picture lies outside the folders.
+    """
+    listed = " and ".join(map(shown, part_of))
     if "train" not in part_of.values():
-        if rules.version == 1:
-            return [("train", branch)]
-        raise UserError(
-            f"{path}: holds {' and '.join(map(shown, part_of))}, and no folder of training images; add one called train"
-        )
+        raise UserError(f"{path}: holds {listed}, and no folder of training images; add one called train")
     for name in branch.pictures:
         if name.split("/")[0] not in part_of:
-            listed = " and ".join(map(shown, part_of))
             raise UserError(f"{path}: {shown(name)} lies outside {listed}; move it into one of them")
     folders: dict[str, str] = {}
     for top, part in part_of.items():
         _refuse_second(path, part, folders.get(part), top)
         folders[part] = top
-    inner_branches = {part: branch.subfolder(top) for part, top in folders.items()}
-    if rules.version > 1:
-        inner_branches = {part: _descend_fillers(inner, rules) for part, inner in inner_branches.items()}
-    return list(inner_branches.items())
+    return folders
 
 
 def _descend_fillers(branch: Branch, rules: ReadingRules) -> Branch:

@@ -12,7 +12,15 @@ import numpy as np
 from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
 from ganforge.data.reading_rules import USUAL, ReadingRules, words_of
 from ganforge.data.sources.array_names import place_of
-from ganforge.data.sources.open_file import FORMS, MOST_BYTES, PACKED_ENDINGS, listed, open_content, read_up_to
+from ganforge.data.sources.open_file import (
+    FORMS,
+    MOST_BYTES,
+    PACKED_ENDINGS,
+    listed,
+    open_content,
+    read_claimed,
+    read_up_to,
+)
 from ganforge.data.sources.table_files import Reading, Source, bare_name, in_order
 from ganforge.errors import UserError
 
@@ -82,11 +90,7 @@ def read_idx_stream(stream: IO[bytes], role: Held, where: str) -> Array:
     claimed = math.prod(shape) * kind.itemsize
     if claimed > MOST_BYTES:
         raise UserError(f"{where}: its header claims {claimed:,} bytes of content, over 8 GiB; download it again")
-    content = read_up_to(stream, claimed + 1)
-    if len(content) != claimed:
-        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
-        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; download it again")
-    return np.frombuffer(content, kind).reshape(shape)
+    return np.frombuffer(read_claimed(stream, claimed, where, "download it again"), kind).reshape(shape)
 
 
 def is_idx(start: bytes) -> bool:

@@ -20,7 +20,7 @@ import torch
 
 from ganforge.data.normalize_arrays import GREY_IN_COLOUR, LARGEST, SMALLEST, RawSplits, is_grey
 from ganforge.data.pixel_levels import choose_levels
-from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
 from ganforge.data.sources.containers import Container, Folder
 from ganforge.data.sources.decode_image import (
     ImageHeader,
@@ -34,10 +34,11 @@ from ganforge.data.sources.decode_image import (
 )
 from ganforge.data.sources.fetch import Report
 from ganforge.data.sources.folder_layout import Listing, Picture, list_pictures, open_containers
+from ganforge.data.sources.open_file import title_of
 from ganforge.data.sources.parquet_pictures import PictureRows
 from ganforge.data.sources.readers import parquet_pictures
 from ganforge.data.splits import order_in_file
-from ganforge.data.storage.pixel_cache import PARTS, Header, Key, cached
+from ganforge.data.storage.pixel_cache import Header, Key, cached
 from ganforge.errors import UserError
 
 CHUNK, IN_FLIGHT = 32, 512
@@ -82,7 +83,7 @@ def read_pictures(path: Path, rules: ReadingRules = USUAL, reading: Report | Non
             return _Reader(path, listing, resize_mode, rules, reading).write(file)
 
     try:
-        return cached(key, path.resolve().name.split(".")[0] or "images", fill)
+        return cached(key, title_of(path), fill)
     finally:
         for container in containers.values():
             container.close()
@@ -127,10 +128,12 @@ class _Reader:
             file.write(pixels.data)
             picture_in_row[row_of[number]] = number
             grey = grey and is_grey(pixels[None], ROUNDING)
-        if grey:
-            _keep_one_channel(file, len(readable), shape)
+        if grey:  # keep the first channel of every image
+            plane = shape[1] * shape[2]
+            _move_forward(file, range(0, 3 * plane * len(readable), 3 * plane), plane)
             shape = (1, *shape[1:])
-        _close_gaps(file, picture_in_row >= 0, shape[0] * shape[1] * shape[2])
+        size = shape[0] * shape[1] * shape[2]
+        _move_forward(file, (size * np.flatnonzero(picture_in_row >= 0)).tolist(), size)
         decoded = [pictures[number] for number in picture_in_row[picture_in_row >= 0]]
         labels = np.array([picture.label for picture in decoded], np.int64)
         self._check_classes(decoded)
@@ -197,15 +200,12 @@ class _Reader:
         Raises:
             UserError: the levels cannot be inferred from the range.
         """
-        raw = [header for header in headers if header.raw]
-        if not raw or self.rules.version == 1:
+        ranges = [header.raw for header in headers if header.raw]
+        if not ranges or self.rules.version == 1:
             return None, ""
-        low, high = (
-            min(header.raw[0] for header in raw if header.raw),
-            max(header.raw[1] for header in raw if header.raw),
-        )
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
         try:
-            kind = "f" if any(header.kind == "f" for header in raw) else "i"
+            kind = "f" if any(header.kind == "f" for header in headers) else "i"
             levels, note = choose_levels(kind, low, high, self.rules.levels)
         except ValueError as reason:
             raise UserError(f"{self.path}: {reason}") from None
@@ -276,21 +276,11 @@ def _attempt(function: Callable[[Picture], T], picture: Picture) -> T | Unreadab
         return error
 
 
-def _keep_one_channel(file: IO[bytes], count: int, shape: tuple[int, int, int]) -> None:
-    """Reduce [N, 3, H, W] in a file to [N, 1, H, W] in place by moving the first channel of every image forward."""
-    channels, plane = shape[0], shape[1] * shape[2]
-    for row in range(count):
-        file.seek(row * channels * plane)
-        content = file.read(plane)
-        file.seek(row * plane)
-        file.write(content)
-
-
-def _close_gaps(file: IO[bytes], kept: npt.NDArray[np.bool_], size: int) -> None:
-    """Close the gaps of skipped pictures by moving the kept rows of ``size`` bytes forward in the file."""
-    for target, row in enumerate(np.flatnonzero(kept).tolist()):
-        if target < row:
-            file.seek(row * size)
+def _move_forward(file: IO[bytes], starts: Iterable[int], size: int) -> None:
+    """Move blocks of ``size`` bytes, given by their starts in ascending order, to the beginning of the file."""
+    for place, start in enumerate(starts):
+        if place * size < start:
+            file.seek(start)
             content = file.read(size)
-            file.seek(target * size)
+            file.seek(place * size)
             file.write(content)

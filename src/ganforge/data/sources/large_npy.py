@@ -22,7 +22,7 @@ from ganforge.data.sources.arrays import (
     stored_arrays,
 )
 from ganforge.data.sources.fetch import Report
-from ganforge.data.sources.open_file import refusing_damage
+from ganforge.data.sources.open_file import refusing_damage, title_of
 from ganforge.data.sources.readers import holds_tables, one_set
 from ganforge.data.sources.table_files import Source, single
 from ganforge.data.splits import order_in_file
@@ -82,11 +82,7 @@ def read_large(path: Path, rules: ReadingRules = USUAL, reading: Report | None =
             labels[order].numpy(),
         )
 
-    return cached(Key.of(("npy", str(path.resolve()), rules), _state(sources)), _name(path), fill)
-
-
-def _name(path: Path) -> str:
-    return path.resolve().name.split(".")[0] or "images"
+    return cached(Key.of(("npy", str(path.resolve()), rules), _state(sources)), title_of(path), fill)
 
 
 def _copy(

@@ -6,21 +6,27 @@ is imported. The arrays are returned unchanged: `to_image_sets` normalises layou
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
-from ganforge.data.reading_rules import USUAL, ReadingRules, part_named
+from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules, part_named
 from ganforge.data.sources.array_names import place_of
-from ganforge.data.sources.decode_image import GREY, decode, levels_of_image, read_header
+from ganforge.data.sources.object_arrays import (
+    OBJECTS,
+    array_of,
+    image_of,
+    images_of,
+    label_of,
+    labels_of,
+    stack_images,
+)
+from ganforge.data.sources.open_file import one_line
 from ganforge.errors import UserError
 
 ACCEPTED_SOURCES = (
@@ -32,7 +38,6 @@ IMAGE_NAMES = ("image", "images", "img", "imgs", "pixel_values", "pixels", "data
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "classes", "digit", "y")
 """Names of keys and columns that hold images or labels, compared without regard to case."""
 
-OBJECTS = np.dtype(object)
 Pair = tuple[Any, Any]
 """Images and their labels, or None for no labels, in any form."""
 
@@ -86,7 +91,7 @@ def _parts(source: Any, where: str) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return _parts_by_name(source, where)
     if isinstance(source, tuple | list) and len(source) in (2, 3) and not _is_pair(source):
-        names = ("train", "test") if len(source) == 2 else ("train", "validation", "test")
+        names = ("train", "test") if len(source) == 2 else PARTS
         if all(_is_part(candidate) for candidate in source):
             return dict(zip(names, source, strict=True))
     return {"train": source}
@@ -96,22 +101,32 @@ def _parts_by_name(source: Mapping[Any, Any], where: str) -> Mapping[str, Any]:
     """Return the parts of a dict by its keys: one value for each part, or arrays such as x_train and y_train."""
     if "target" in source and ("data" in source or "images" in source):
         return {"train": _pair_of_bunch(source)}
+    values = _value_of_part(source, where)
+    if "train" in values and (len(values) == len(source) or not _is_array(values["train"])):
+        return values
+    return {"train": next(iter(source.values()))} if len(source) == 1 else _pairs_by_place(source, where)
+
+
+def _value_of_part(source: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """Return the values whose keys are names of parts: train, val, test."""
     keys_of_part: dict[str, list[str]] = {}
     for key in source:
         if isinstance(key, str) and (part := part_named(key)):
             keys_of_part.setdefault(part, []).append(key)
-    values = {part: source[_single_key(keys, part, where)] for part, keys in keys_of_part.items()}
-    if "train" in values and (len(values) == len(source) or not _is_array(values["train"])):
-        return values
-    if len(source) == 1:
-        return {"train": next(iter(source.values()))}
+    return {part: source[_single_key(keys, part, where)] for part, keys in keys_of_part.items()}
+
+
+def _pairs_by_place(source: Mapping[Any, Any], where: str) -> dict[str, Pair]:
+    """Return the pairs (images, labels) of the parts by keys such as x_train and y_train."""
     places = {key: place_of(key, USUAL) for key in source if isinstance(key, str)}
+
+    def key_of(part: str, role: str) -> Any:
+        keys = [key for key, place in places.items() if (place.part or "train", place.role) == (part, role)]
+        return _single_key(keys, role, where)
+
     parts: dict[str, Pair] = {}
-    for part in ("train", "validation", "test"):
-        roles = {key: place.role for key, place in places.items() if (place.part or "train") == part}
-        image_key, label_key = (
-            _single_key([key for key in roles if roles[key] == role], role, where) for role in ("images", "labels")
-        )
+    for part in PARTS:
+        image_key, label_key = key_of(part, "images"), key_of(part, "labels")
         if image_key is not None:
             parts[part] = source[image_key], None if label_key is None else source[label_key]
     if "train" not in parts:
@@ -124,7 +139,7 @@ def _parts_by_name(source: Mapping[Any, Any], where: str) -> Mapping[str, Any]:
 def _is_part(value: Any) -> bool:
     """Tell whether a value is a part with many images rather than a single item of a data set."""
     if isinstance(value, Mapping):
-        pair = _pair_by_name(value, IMAGE_NAMES, LABEL_NAMES, "")
+        pair = _pair_by_name(value, "")
         return pair is not None and _is_pair(pair)
     if isinstance(value, tuple | list):
         return _is_pair(value)
@@ -178,7 +193,7 @@ def _arrays(source: Any, where: str) -> tuple[Array, Array | None]:
         if _is_frame(source):
             return _arrays_of_frame(source, where)
         if _is_array(source):
-            return _images(source, where), None
+            return images_of(source, where), None
         if isinstance(source, IterableDataset):
             return _arrays_of_items(_of_known_length(source, where), where)
         if _has_items(source):
@@ -187,7 +202,7 @@ def _arrays(source: Any, where: str) -> tuple[Array, Array | None]:
 
 
 def _arrays_of_pair(images: Any, labels: Any, where: str) -> tuple[Array, Array | None]:
-    return _images(images, where), None if labels is None else _labels(labels, where)
+    return images_of(images, where), None if labels is None else labels_of(labels, where)
 
 
 def _of_known_length(stream: Any, where: str) -> Iterator[Any]:
@@ -224,12 +239,12 @@ def _pair_of_bunch(source: Mapping[Any, Any]) -> Pair:
 def _arrays_of_frame(frame: Any, where: str) -> tuple[Array, Array | None]:
     """Return the arrays of a data frame with a column of images, or columns of pixels, and perhaps one of labels."""
     label_column = _label_column(frame, where)
-    labels = None if label_column is None else _labels(frame[label_column], where)
+    labels = None if label_column is None else labels_of(frame[label_column], where)
     image_column = _find_key(dict.fromkeys(frame.columns), [name for name in IMAGE_NAMES if name != "x"], where)
     if image_column is not None:
-        return _images(list(frame[image_column]), where), labels
+        return images_of(list(frame[image_column]), where), labels
     pixels = frame[[name for name in frame.columns if name != label_column]]
-    return _array(pixels.to_numpy(), where), labels
+    return array_of(pixels.to_numpy(), where), labels
 
 
 def _label_column(frame: Any, where: str) -> Any:
@@ -247,16 +262,16 @@ def _arrays_of_items(items: Iterator[Any], where: str) -> tuple[Array, Array | N
             if item is items:
                 break
             image, label = _read_item(item, place)
-            images.append(_image(image, place))
+            images.append(image_of(image, place))
             if label is not None:
-                labels.append(_label(label[0], place))
+                labels.append(label_of(label[0], place))
         if len(labels) not in (0, len(images)) or (labels and labels[-1].shape != labels[0].shape):
             raise UserError(
                 f"{place}: its label is missing or unlike those before; label all items alike, -1 where unknown"
             )
     if not images:
         raise UserError(f"{where}: holds no image; a GAN needs at least two different images")
-    return _stacked(images, where), np.stack(labels) if labels else None
+    return stack_images(images, where), np.stack(labels) if labels else None
 
 
 def _read_item(item: Any, place: str) -> tuple[Any, tuple[Any] | None]:
@@ -277,78 +292,6 @@ def _read_item(item: Any, place: str) -> tuple[Any, tuple[Any] | None]:
     return item, None  # the rows of one image
 
 
-# Arrays
-
-
-def _images(value: Any, where: str) -> Array:
-    """Return many images in any form as one array."""
-    if not isinstance(value, list | tuple):
-        array = _array(value, where)
-        if array.dtype != OBJECTS:
-            return array
-        value = list(array)
-    if value and not isinstance(value[0], list | tuple):
-        places = (f"{where}: image {index}" for index in range(len(value)))
-        return _stacked([_image(one, place) for one, place in zip(value, places, strict=True)], where)
-    return _array(value, where)
-
-
-def _image(value: Any, place: str) -> Array:
-    """Return one image as an array; a picture becomes uint8 [C, H, W] with C = 1 or 3."""
-    if isinstance(value, Mapping) and "bytes" in value:  # an undecoded picture of Hugging Face's datasets
-        value = value["bytes"]
-    if isinstance(value, bytes):
-        return decode(value, grey=read_header(BytesIO(value)).grey)
-    if isinstance(value, Image.Image):
-        return levels_of_image(value, grey=value.mode in GREY)
-    if isinstance(value, str | Path):
-        raise UserError(f"{place} is text, not a picture; open the file first, for example with PIL.Image.open")
-    return _array(value, place)
-
-
-def _stacked(images: list[Array], where: str) -> Array:
-    """Stack images of one shape and type; grey images among colour images become colour, as in a folder of pictures."""
-    if {image.shape[:-2] for image in images} == {(1,), (3,)}:
-        images = [image if len(image) == 3 else image.repeat(3, 0) for image in images]
-    first = images[0]
-    for index, image in enumerate(images):
-        if (image.shape, image.dtype) != (first.shape, first.dtype):
-            shapes = f"{list(image.shape)} {image.dtype}, item 0 is {list(first.shape)} {first.dtype}"
-            raise UserError(f"{where}: item {index} is {shapes}; resize or convert all images to one shape and type")
-    return np.stack(images)
-
-
-def _labels(value: Any, where: str) -> Array:
-    """Return many labels as one array; words become a string array."""
-    labels = _array(value, where)
-    if labels.dtype.kind in "OT" and labels.size:
-        kinds = {type(label) for label in labels.flat}
-        if all(issubclass(kind, str) for kind in kinds):
-            return labels.astype(np.str_)
-        if all(issubclass(kind, int | np.integer) for kind in kinds):
-            return labels.astype(np.int64)
-    return labels
-
-
-def _label(value: Any, place: str) -> Array:
-    label = _labels(value, place)
-    return label.reshape(()) if label.size == 1 else label
-
-
-def _array(value: Any, where: str) -> Array:
-    """Return any value that NumPy can convert to an array as an array."""
-    if isinstance(value, Tensor):
-        value = value.detach().to_dense() if value.layout != torch.strided else value.detach()
-        numpy_dtype = value.dtype in (torch.float16, torch.float32, torch.float64) or not value.is_floating_point()
-        return np.asarray((value if numpy_dtype else value.float()).cpu())
-    try:
-        return np.asarray(value.toarray() if hasattr(value, "toarray") else value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(
-            f"{where}: cannot be converted to an array ({_one_line(error)}); give all images one shape"
-        ) from error
-
-
 # Names
 
 
@@ -364,31 +307,26 @@ def _single_key(keys: list[str], role: str, where: str) -> Any:
     return keys[0] if keys else None
 
 
-def _pair_by_name(
-    values: Mapping[Any, Any], images: tuple[str, ...], labels: tuple[str, ...], where: str
-) -> Pair | None:
-    image, label = _find_key(values, images, where), _find_key(values, labels, where)
+def _pair_by_name(values: Mapping[Any, Any], where: str) -> Pair | None:
+    """Return images and labels by their keys, or None if there are no images."""
+    image, label = _find_key(values, IMAGE_NAMES, where), _find_key(values, LABEL_NAMES, where)
     return None if image is None else (values[image], None if label is None else values[label])
 
 
 def _pair_in(values: Mapping[Any, Any], where: str) -> Pair:
-    pair = _pair_by_name(values, IMAGE_NAMES, LABEL_NAMES, where)
+    pair = _pair_by_name(values, where)
     if pair is None:
         raise UserError(f"{where}: no key is called image (keys: {_key_list(values)}); rename the key of the image")
     return pair
 
 
 def _key_list(values: Mapping[Any, Any]) -> str:
-    names = [_one_line(name) for name in values]
+    names = [one_line(name) for name in values]
     return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") or "none"
 
 
 def _type_name(source: object) -> str:
     return f"the {type(source).__name__}"
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
 
 
 @contextmanager
@@ -399,4 +337,4 @@ def _user_errors(where: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{where} cannot be read ({type(error).__name__}: {_one_line(error)})") from error
+        raise UserError(f"{where} cannot be read ({type(error).__name__}: {one_line(error)})") from error

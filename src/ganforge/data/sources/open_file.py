@@ -7,7 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +19,7 @@ FORMS = (
     "give an IDX, .npy, .npz, .csv or .parquet file, a folder or zip of such files, or a folder or zip of pictures; "
     "docs/data.md lists all formats"
 )
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 """The first bytes of compressed files, and the functions that open them."""
 
 PACKED_ENDINGS = (".gz", ".bz2", ".xz")
@@ -37,16 +37,20 @@ def open_content(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def unpacked(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+def unpacked(raw: IO[bytes]) -> Iterator[Any]:
     """Yield the content of an open file, decompressed if needed."""
-    start = raw.read(6)
+    opener = opener_of(raw.read(6))
     raw.seek(0)
-    unpack: Any = next((opener for magic, opener in PACKED.items() if start.startswith(magic)), None)
-    if unpack is None:
+    if opener is None:
         yield raw
         return
-    with unpack(raw, "rb") as stream:
+    with opener(raw, "rb") as stream:
         yield stream
+
+
+def opener_of(start: bytes) -> Callable[..., Any] | None:
+    """Return the function that opens a compressed file with these first bytes; None for another file."""
+    return next((opener for magic, opener in PACKED.items() if start.startswith(magic)), None)
 
 
 def read_up_to(stream: IO[bytes], count: int) -> bytearray:
@@ -54,6 +58,19 @@ def read_up_to(stream: IO[bytes], count: int) -> bytearray:
     content = bytearray()
     while chunk := stream.read(min(count - len(content), 1 << 20)):
         content += chunk
+    return content
+
+
+def read_claimed(stream: IO[bytes], claimed: int, where: str, remedy: str) -> bytearray:
+    """Read the rest of a stream, which must hold as many bytes as its header claims.
+
+    Raises:
+        UserError: it holds fewer or more bytes.
+    """
+    content = read_up_to(stream, claimed + 1)
+    if len(content) != claimed:
+        actual = f"holds only {len(content):,}" if len(content) < claimed else "holds more"
+        raise UserError(f"{where}: its header claims {claimed:,} bytes of content but it {actual}; {remedy}")
     return content
 
 
@@ -72,6 +89,11 @@ def refusing_damage(path: Path | str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({one_line(error.strerror or error)}); {FORMS}") from error
+
+
+def title_of(path: Path) -> str:
+    """Return the name of the set at a path: the file's or folder's name up to the first dot."""
+    return path.resolve().name.split(".")[0] or "images"
 
 
 def one_line(text: object) -> str:

@@ -24,7 +24,7 @@ from ganforge.data.sources.idx import (
     read_idx_set,
     set_name,
 )
-from ganforge.data.sources.open_file import FORMS, open_content, refusing_damage
+from ganforge.data.sources.open_file import FORMS, open_content, refusing_damage, title_of
 from ganforge.data.sources.parquet import holds_columns, holds_encoded, read_parquet_set
 from ganforge.data.sources.table_files import (
     FEW_PICTURES,
@@ -51,7 +51,7 @@ def read_path(path: Path, rules: ReadingRules = USUAL) -> RawSplits:
     Raises:
         UserError: the file is missing, damaged, too large or of another kind, or its images or labels cannot be used.
     """
-    name = path.resolve().name.split(".")[0] or "images"
+    name = title_of(path)
     if rules.version == 1 and path.is_dir():
         return read_idx_folder(path, name, rules)
     if path.is_dir() or (rules.version > 1 and _is_zip(path)):

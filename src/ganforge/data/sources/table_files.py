@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal, TypeVar
 
 from ganforge.data.normalize_arrays import Found
-from ganforge.data.reading_rules import ReadingRules
+from ganforge.data.reading_rules import PARTS, ReadingRules
 from ganforge.data.sources.array_names import part_in
 from ganforge.data.sources.containers import hidden, is_own_trace
 from ganforge.data.sources.open_file import PACKED_ENDINGS, listed, open_content, refusing_damage, unpacked
@@ -84,7 +84,11 @@ def kind_by_name(name: str) -> Kind | None:
 
 def single(path: Path, kind: Kind) -> Source:
     """Return a file as a source."""
-    return Source(path.name, kind, str(path), lambda: open_content(path), path.stat().st_size, path)
+    return _on_disk(path, path.name, kind, path.stat().st_size)
+
+
+def _on_disk(path: Path, name: str, kind: Kind, size: int) -> Source:
+    return Source(name, kind, str(path), lambda: open_content(path), size, path)
 
 
 def in_order(parts: Mapping[str, T], where: str) -> dict[str, T]:
@@ -97,7 +101,7 @@ def in_order(parts: Mapping[str, T], where: str) -> dict[str, T]:
         return {"train": next(iter(parts.values()))}
     if "train" not in parts:
         raise UserError(f"{where}: contains {' and '.join(parts)} but no train part; add it, or give one of them")
-    return {part: parts[part] for part in ("train", "validation", "test") if part in parts}
+    return {part: parts[part] for part in PARTS if part in parts}
 
 
 @dataclass(frozen=True)
@@ -110,15 +114,18 @@ class Contents:
 
 def list_contents(path: Path) -> Contents:
     """List the array and table files in a folder or zip, and count pictures up to just over ``FEW_PICTURES``."""
+    in_folder = path.is_dir()
     with refusing_damage(path):
-        names = _names_in_folder(path) if path.is_dir() else _names_in_zip(path)
+        names = _names_in_folder(path) if in_folder else _names_in_zip(path)
         sources: list[Source] = []
         pictures = 0
         for name, size in names:
             if hidden(name):
                 continue
             if kind := kind_by_name(name):
-                sources.append(_in_folder(path, name, kind, size) if path.is_dir() else _in_zip(path, name, kind, size))
+                sources.append(
+                    _on_disk(path / name, name, kind, size) if in_folder else _in_zip(path, name, kind, size)
+                )
             pictures += PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
             if pictures > FEW_PICTURES:
                 break
@@ -151,11 +158,6 @@ def _count_members(path: Path) -> int:
         tail = stream.read()
     start = tail.rfind(b"PK\5\6")
     return int(struct.unpack("<H", tail[start + 10 : start + 12])[0]) if 0 <= start <= len(tail) - 22 else 0
-
-
-def _in_folder(folder: Path, name: str, kind: Kind, size: int) -> Source:
-    path = folder / name
-    return Source(name, kind, str(path), lambda: open_content(path), size, path)
 
 
 def _in_zip(path: Path, name: str, kind: Kind, size: int) -> Source:

@@ -19,13 +19,13 @@ from pydantic import ValidationError
 
 from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits
+from ganforge.data.reading_rules import PARTS
 from ganforge.data.storage.memmap import MemmapImages, MemmapSlice
 from ganforge.errors import RunFailed, UserError
 from ganforge.files import cache_folder, temporary, write_atomically
 from ganforge.settings import Settings
 
 PIXELS, HEADER = "pixels.bin", "header.json"
-PARTS = ("train", "validation", "test")
 VERSION = 2
 """The version of the cache format, a part of every key; increase it when the written content changes."""
 

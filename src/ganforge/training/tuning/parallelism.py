@@ -21,7 +21,7 @@ def runs_at_once(recipe: Recipe, shape: Shape, classes: int, runs: int, steps: i
     """
     cores = torch.get_num_threads()
     parallel = min(cores, runs)
-    if recipe.device != "cpu" or parallel == 1 or runs * steps < MIN_TOTAL_STEPS:
+    if recipe.run.device != "cpu" or parallel == 1 or runs * steps < MIN_TOTAL_STEPS:
         return 1
     threads = threads_each(parallel)
     file = cache_path(f"cores-{threads}", recipe, shape, classes)

@@ -12,18 +12,18 @@ def choose_precision(recipe: Recipe, shape: Shape, classes: int) -> Recipe:
     bf16 halves the time on CPUs with bf16 units and multiplies it on others, so both are timed, once. The answer is
     cached for this machine, torch build, number of threads and recipe.
     """
-    if recipe.precision != "auto":
+    if recipe.run.precision != "auto":
         return recipe
     file = cache_path("precision", recipe, shape, classes)
     precision = read(file)
     if precision not in PRECISIONS:
         precision = _fastest_precision(recipe, shape, classes)
         write(file, precision)
-    return recipe.model_copy(update={"precision": precision})
+    return recipe.with_run(precision=precision)
 
 
 def _fastest_precision(recipe: Recipe, shape: Shape, classes: int) -> str:
     """Return the precision with the fastest step."""
-    recipes = {precision: recipe.model_copy(update={"precision": precision}) for precision in PRECISIONS}
+    recipes = {precision: recipe.with_run(precision=precision) for precision in PRECISIONS}
     times = fastest_steps({name: timed_step(variant, shape, classes) for name, variant in recipes.items()})
     return min(times, key=times.__getitem__)

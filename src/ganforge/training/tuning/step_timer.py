@@ -17,8 +17,8 @@ from ganforge.files import cache_folder, write_atomically
 from ganforge.json_text import parse_json, to_json
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.noise import NoiseSource
-from ganforge.training.rules import rule_of
 from ganforge.training.state import DTYPES, new_state
+from ganforge.training.step_function import step_function
 
 Shape = tuple[int, int, int]
 WARM_UP, ROUNDS = 2, 3
@@ -35,20 +35,20 @@ def fastest_steps(variants: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float]:
     """Return a function that does the next training step on synthetic images and returns its seconds."""
-    device, dtype = torch.device(recipe.device), DTYPES[recipe.precision]
+    device, dtype = torch.device(recipe.run.device), DTYPES[recipe.run.precision]
     classes = recipe.condition_classes(classes) or classes
     names = tuple(map(str, range(classes)))
     count = recipe.batch_size
     labels = torch.arange(count) % classes if classes else torch.full((count,), -1)
     images = ImageSet(torch.randint(256, (count, *shape), dtype=torch.uint8), labels, names)
-    stream = partial(Batches, images, count, recipe.pixel_range, seed=0, device=device, dtype=dtype)
+    stream = partial(Batches, images, count, recipe.pixel_range, seed=0, device=device, dtype=dtype, pairs=recipe.pairs)
     batches, labelled = stream(labels=recipe.uses_classes), stream(labels=True)
     streams = {"real": batches, **dict.fromkeys(recipe.terms.streams, labelled)}
     state, noise = new_state(recipe, shape, classes, 0, device), NoiseSource(recipe, 0, device, dtype)
 
     def step() -> float:
         started = time.perf_counter()
-        stats = rule_of(recipe)(state, recipe, streams, noise)
+        stats = step_function(recipe)(state, recipe, streams, noise)
         stats["generator_loss"].item()  # waits for the device
         return time.perf_counter() - started
 
@@ -58,7 +58,7 @@ def timed_step(recipe: Recipe, shape: Shape, classes: int) -> Callable[[], float
 def cache_path(kind: str, recipe: Recipe, shape: Shape, classes: int) -> Path:
     """Return the cache file of an answer for this machine, torch build, number of threads and recipe."""
     environment = (platform.machine(), platform.processor(), torch.get_num_threads(), torch.__config__.show())
-    text = to_json([recipe.to_dict(), shape, classes, environment], sort_keys=True)
+    text = to_json([recipe.training_values(), shape, classes, environment], sort_keys=True)
     return cache_folder() / kind / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
 
