@@ -131,11 +131,11 @@ def main(runs: list[Path]) -> None:
             print(half_widths(found))
     for run in runs:
         generator = ganforge.load(run)
-        fakes = generate_images(generator, mnist.test, N, seed=0)
+        drawn = generate_images(generator, mnist.test, N, seed=0)
         print(
             row(
                 f"`{run.name}`",
-                yardstick.evaluate(generate_images(generator, mnist.test, N, seed=0), str(run), generator),
+                yardstick.evaluate(drawn, str(run), generator),
             ),
             flush=True,
         )

@@ -25,6 +25,7 @@ FLAGS = {
         *("--n", "--labels", "--digits", "--morph", "--codes", "--reconstruct", "--model", "--seed", "--out", "--json"),
         "--precision",
     },
+    "apply": {"--mask", "--draws", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},

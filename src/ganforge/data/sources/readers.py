@@ -91,7 +91,7 @@ def _read_file(path: Path, rules: ReadingRules) -> Reading:
     kind = _kind_of(path) if rules.version > 1 else "arrays" if path.suffix.lower() in (".npy", ".npz") else None
     if kind and kind != "idx":
         return SETS[kind]([single(path, kind)], str(path), rules)
-    if _is_picture(path):
+    if is_picture(path):
         raise UserError(f"{path}: is a single picture; give the folder or zip with all pictures of the set")
     images, labels = read_idx(path, "images"), labels_beside(path)
     arrays = {"train": (images, read_idx(labels, "labels") if labels else None)}
@@ -126,7 +126,8 @@ def _is_zip(path: Path) -> bool:
         return stream.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture in a format that is read, told by its header."""
     try:
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")

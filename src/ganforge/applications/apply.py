@@ -1,0 +1,167 @@
+"""Pictures from pictures: a trained image-to-image generator applied to a user's own pictures."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganforge.data.pairs import Downsampling, Masking, PairRule, luma, masked
+from ganforge.data.sources.pictures_to_apply import NamedPictures, read_picture, read_pictures
+from ganforge.errors import UserError
+from ganforge.evaluation.baselines import simple_results
+from ganforge.files import ensure_writable, user_path, write_atomically
+from ganforge.generation.generator import Generator
+from ganforge.generation.grids import image_grid, png
+from ganforge.generation.output import single_picture
+
+MOST_DRAWS = 64
+ON_SHEET = 16
+"""Pictures on the sheet at most."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results for a user's pictures.
+
+    Attributes:
+        given: the pictures as the model sees them, uint8 [N, C, H, W].
+        draws: uint8 [P, N, C, H, W], the P results for each picture.
+        simple: the result of the best known method without a trained network, and its name; None where there is none.
+        names: a name for each picture, after which its files are named.
+        caption: the text below the sheet.
+    """
+
+    given: Tensor
+    draws: Tensor
+    simple: tuple[str, Tensor] | None
+    names: Sequence[str]
+    caption: str
+
+    def sheet(self) -> Image.Image:
+        """Return a sheet: given, our results, and what a user would get without them, a column for each picture."""
+        count = min(ON_SHEET, self.draws.shape[1])
+        rows = {"given": _with_channels(self.given, self.draws.shape[2])}
+        rows |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:8])}
+        if self.simple:
+            rows[self.simple[0]] = self.simple[1]
+        images = torch.cat([row[:count] for row in rows.values()])
+        return image_grid(images, count, caption=self.caption, row_names=list(rows))
+
+    def arrays(self) -> bytes:
+        """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
+        buffer = io.BytesIO()
+        given = self.given.permute(0, 2, 3, 1).numpy()
+        np.savez_compressed(buffer, images=self.draws.permute(1, 0, 3, 4, 2).numpy(), given=given)
+        return buffer.getvalue()
+
+    def write(self, target: Path) -> list[Path]:
+        """Write a sheet (.png), arrays (.npz), or a folder with every result and the sheet; return the files.
+
+        Raises:
+            RunFailed: a file could not be written.
+        """
+        if target.suffix.lower() == ".npz":
+            write_atomically(target, self.arrays())
+            return [target]
+        if target.suffix.lower() == ".png":
+            write_atomically(target, png(self.sheet()))
+            return [target]
+        files = []
+        for k, draw in enumerate(self.draws):
+            for name, picture in zip(self.names, draw, strict=True):
+                suffix = f"-{k + 1}" if len(self.draws) > 1 else ""
+                files.append(target / f"{name}{suffix}.png")
+                write_atomically(files[-1], png(single_picture(picture)))
+        write_atomically(target / "sheet.png", png(self.sheet()))
+        return [*files, target / "sheet.png"]
+
+
+def apply(generator: Generator, pictures: Any, *, mask: Any = None, draws: int = 1, seed: int = 0) -> Results:
+    """Apply an image-to-image generator to pictures.
+
+    Args:
+        generator: of a recipe with ``[pairs]``.
+        pictures: a picture file, or whatever ``ganforge train --data`` takes: a folder, a zip, an .npz, arrays. They
+            are of the kind that the model gets in training: small, grey, damaged; of the size that it knows.
+        mask: for a model that completes pictures: a picture file or arrays of the same size, white where pixels are
+            missing; one for all pictures, or one for each.
+        draws: number of results for each picture.
+        seed: of the latents.
+
+    Raises:
+        UserError: the generator takes no pictures, or these pictures or masks are of another kind or size.
+    """
+    rule = generator.recipe.pairs
+    if rule is None:
+        raise UserError(f"{generator.recipe.name} draws pictures from noise: 'ganforge sample' draws with it")
+    if not 1 <= draws <= MOST_DRAWS:
+        raise UserError(f"--draws {draws}: give 1 to {MOST_DRAWS}")
+    given = read_pictures(pictures)
+    _refuse_other_sizes(rule, given, generator)
+    images = _with_channels(given.images, _channels_taken(rule, generator))
+    condition = _completion(images, mask) if isinstance(rule, Masking) else rule.condition_of(images)
+    if mask is not None and not isinstance(rule, Masking):
+        raise UserError(f"--mask {mask}: belongs to models that complete pictures, as {generator.recipe.name} does not")
+    simple = next(iter(simple_results(rule, condition).items()), None)
+    caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
+    results = generator.translate(condition, draws=draws, seed=seed)
+    return Results(rule.visible(condition), results, simple, given.names, caption)
+
+
+def check_target(target: Path) -> None:
+    """Check, before anything is computed, that results can be written there.
+
+    Raises:
+        UserError: another ending than .png, .npz or none, or no permission.
+    """
+    ending = target.suffix.lower()
+    if ending not in ("", ".png", ".npz"):
+        raise UserError(f"--out {target}: write .png (a sheet), .npz (arrays), or a folder (every picture and a sheet)")
+    ensure_writable(target if ending else target / "sheet.png")
+
+
+def _completion(images: Tensor, mask: Any) -> Tensor:
+    if mask is None:
+        raise UserError("a model that completes pictures needs --mask FILE: white where pixels are missing")
+    path = user_path(mask) if isinstance(mask, str | Path) else None
+    masks = read_picture(path, grey=True) if path and path.is_file() else read_pictures(mask).images[:, :1]
+    if masks.shape[2:] != images.shape[2:] or len(masks) not in (1, len(images)):
+        raise UserError(
+            f"--mask {mask if isinstance(mask, str | Path) else ''}: {len(masks)} of {_size(masks)}, and the pictures "
+            f"are {len(images)} of {_size(images)}; give one mask of that size, or one for each picture"
+        )
+    return masked(images, masks.expand(len(images), -1, -1, -1))
+
+
+def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
+    height, width = generator.note["shape"][1:]
+    if isinstance(rule, Downsampling):
+        height, width = height // rule.factor, width // rule.factor
+    if tuple(given.images.shape[2:]) != (height, width):
+        raise UserError(
+            f"{given.where}: pictures of {_size(given.images)} pixels, and {generator.recipe.name} takes "
+            f"{width}×{height}; scale or cut them to that size first"
+        )
+
+
+def _channels_taken(rule: PairRule, generator: Generator) -> int:
+    """Return the channels of the pictures that a user gives."""
+    channels: int = generator.note["condition_channels"]
+    return channels - 1 if isinstance(rule, Masking) else channels
+
+
+def _with_channels(images: Tensor, channels: int) -> Tensor:
+    """Return pictures with 1 or 3 channels: grey ones repeated, colour ones as their luma; others are unchanged."""
+    if images.shape[1] == 1 and channels == 3:
+        return images.expand(-1, 3, -1, -1)
+    return luma(images) if images.shape[1] == 3 and channels == 1 else images
+
+
+def _size(images: Tensor) -> str:
+    return f"{images.shape[3]}×{images.shape[2]}"

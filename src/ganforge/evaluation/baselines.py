@@ -1,0 +1,114 @@
+"""What a user would do without a trained network: simple results for the conditions of every kind of pairs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganforge.data.pairs import Damaging, Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule
+
+
+def simple_results(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    """Return the results uint8 [N, C, H, W] of simple methods by name, the best known one first.
+
+    Enlarging: bicubic, Lanczos, bilinear and nearest interpolation (Pillow). Completing: biharmonic inpainting
+    (scikit-image). Colouring: the grey picture. Repairing: non-local means and wavelet thresholding (scikit-image), and
+    the damaged picture. Foretelling: the last frame, and constant motion. Given pairs: the input itself, where it has
+    as many channels.
+
+    Args:
+        rule: the kind of pairs.
+        condition: uint8 [N, C', H, W].
+    """
+    return SIMPLE[type(rule)](rule, condition)
+
+
+def _interpolated(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    assert isinstance(rule, Downsampling)
+    small = condition[:, :, :: rule.factor, :: rule.factor]
+    filters = {
+        "bicubic": Image.Resampling.BICUBIC,
+        "Lanczos": Image.Resampling.LANCZOS,
+        "bilinear": Image.Resampling.BILINEAR,
+    }
+    size = (condition.shape[3], condition.shape[2])
+    results = {}
+    for name, resampling in filters.items():
+        planes = [np.asarray(Image.fromarray(plane.numpy()).resize(size, resampling)) for plane in small.flatten(0, 1)]
+        results[name] = torch.from_numpy(np.stack(planes)).view_as(condition)
+    return results | {"nearest": condition}
+
+
+def _inpainted(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    from skimage.restoration import inpaint_biharmonic
+
+    results = []
+    for picture in condition.numpy():
+        known, mask = picture[:-1].astype(np.float64), picture[-1] > 127
+        filled = inpaint_biharmonic(known, mask, channel_axis=0) if mask.any() and not mask.all() else known
+        results.append(np.clip(np.rint(filled), 0, 255).astype(np.uint8))
+    return {"biharmonic": torch.from_numpy(np.stack(results))}
+
+
+def _grey(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    return {"grey": condition.expand(-1, 3, -1, -1).contiguous()}
+
+
+def _denoised(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    from skimage.restoration import denoise_nl_means, denoise_wavelet, estimate_sigma
+
+    means, wavelets = [], []
+    for picture in condition.numpy():
+        pixels = picture.astype(np.float64) / 255
+        sigma = float(estimate_sigma(pixels, channel_axis=0, average_sigmas=True))
+        options = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6, "channel_axis": 0}
+        means.append(denoise_nl_means(pixels, **options))
+        wavelets.append(denoise_wavelet(pixels, channel_axis=0, rescale_sigma=True))
+    return {"non-local means": _pictures(means), "wavelets": _pictures(wavelets), "as given": condition}
+
+
+def _pictures(results: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.clip(np.rint(np.nan_to_num(np.stack(results)) * 255), 0, 255).astype(np.uint8))
+
+
+def _last_frame(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    assert isinstance(rule, NextFrame)
+    last = condition[:, -rule.channels :]
+    if rule.given < 2:
+        return {"last frame": last}
+    return {"constant motion": _moved(condition[:, -2 * rule.channels : -rule.channels], last), "last frame": last}
+
+
+LARGEST_MOTION = 6
+"""Pixels per frame within which constant motion is searched."""
+
+
+def _moved(before: Tensor, last: Tensor) -> Tensor:
+    """Shift each last frame once more by the whole-pixel shift that best maps the frame before onto it."""
+    shifts = range(-LARGEST_MOTION, LARGEST_MOTION + 1)
+    results = last.clone()
+    best = torch.full((len(last),), float("inf"))
+    for down in shifts:
+        for right in shifts:
+            error = (before.roll((down, right), (2, 3)).float() - last.float()).square().mean((1, 2, 3))
+            better = error < best
+            best = torch.where(better, error, best)
+            results[better] = last[better].roll((down, right), (2, 3))
+    return results
+
+
+def _as_given(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+    assert isinstance(rule, GivenPairs)
+    return {"as given": condition} if condition.shape[1] == rule.channels else {}
+
+
+SIMPLE: dict[type[PairRule], Callable[[PairRule, Tensor], dict[str, Tensor]]] = {
+    Downsampling: _interpolated,
+    Masking: _inpainted,
+    Greying: _grey,
+    Damaging: _denoised,
+    NextFrame: _last_frame,
+    GivenPairs: _as_given,
+}
