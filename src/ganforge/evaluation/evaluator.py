@@ -26,7 +26,7 @@ from ganforge.evaluation.metric_table import (
 )
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
-from ganforge.evaluation.results import results
+from ganforge.evaluation.translation import DRAWS, evaluation_pairs, results, told_apart, translation_metrics
 from ganforge.files import cache_folder, write_atomically
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png
@@ -124,6 +124,8 @@ class Evaluator:
         estimates |= copying_metrics(self._train, self._real.features, fake.features)
         if generator is not None and generator.class_names and self.extractor.class_names:
             estimates |= label_swap(generator, self.extractor, self._on_progress)
+        if generator is not None and generator.recipe.pairs:
+            estimates |= self._translation(generator, fakes, slow)
         slow = slow and fakes.labelled and self.reals.labelled
         if slow:
             self._say("training one small classifier on fakes and one on reals ...")
@@ -135,6 +137,24 @@ class Evaluator:
         return Evaluation(
             what, self.protocol, self._with_references(estimates, slow), rows, note.get("step"), note.get("seed"), notes
         )
+
+    def _translation(self, generator: Generator, fakes: ImageSet, slow: bool) -> Estimates:
+        """Compute the metrics of an image-to-image generator, whose first results are ``fakes``."""
+        rule = generator.recipe.pairs
+        assert rule is not None
+        self._say(f"drawing {DRAWS} results for each of {len(fakes):,} conditions ...")
+        condition = evaluation_pairs(rule, self.reals).condition
+        judge = self.extractor.judge
+        estimates = translation_metrics(
+            rule,
+            self.reals,
+            generator.translate(condition, draws=DRAWS),
+            None if judge is None else lambda pictures: judge.look(pictures).classes,
+        )
+        if slow:
+            self._say("training classifiers that tell results from real pictures ...")
+            estimates["told_apart"] = told_apart(self.reals.images, fakes.images), None
+        return estimates
 
     def nearest(self, fakes: ImageSet) -> bytes:
         """Return a PNG of the fakes nearest to a training image, each above that image."""

@@ -98,6 +98,24 @@ METRICS = {
         "probability that a fake is nearer to another fake than a real to another real",
         within=SHARE,
     ),
+    "psnr": MetricSpec("PSNR (dB)", "high", about="squared error of one result against the true picture"),
+    "psnr_of_mean": MetricSpec("PSNR of the mean", "high", about="the same of the mean of eight results"),
+    "ssim": MetricSpec("SSIM", "high", about="structural similarity of one result to the true picture", within=(-1, 1)),
+    "input_error": MetricSpec(
+        "input error", "low", about="mean difference, in grey levels, of the result's condition from the given one"
+    ),
+    "colourfulness": MetricSpec("colourfulness", "1", about="colourfulness of results, relative to real pictures"),
+    "averaging_gain": MetricSpec(
+        "gain of the mean", "high", about="dB that the mean of eight results gains over one; right draws gain 2.50"
+    ),
+    "draws_differ": MetricSpec("draws differ", "high", about="mean difference of two results, of the whole range"),
+    "vote": MetricSpec("read right by vote", "high", about="the class that most of eight results show", within=SHARE),
+    "told_apart": MetricSpec(
+        "told apart",
+        "half",
+        about="single results and real pictures that a fresh classifier tells rightly",
+        within=SHARE,
+    ),
     "train_on_generated": MetricSpec(
         "trained on fakes", "high", about="accuracy on reals of a classifier trained on fakes", within=SHARE
     ),

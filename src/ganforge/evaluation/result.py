@@ -84,6 +84,8 @@ def _cell(value: float | None, kind: str) -> str:
 SHARES = {"precision", "recall", "coverage", "label_agreement", "confident", "swap_changed", "copying", "copies"} | {
     "train_on_generated",
     "test_on_generated",
+    "vote",
+    "told_apart",
 }
 
 
