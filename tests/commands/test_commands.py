@@ -53,7 +53,7 @@ FLAGS = {
     "judge show": {"--json"},
     "benchmark": {
         *("--recipe", "--seeds", "--steps", "--quick", "--out", "--beside", "--json"),
-        *("--labels", "--draw", "--data", "--only"),
+        *("--labels", "--draw", "--data", "--only", "--task"),
     },
     "judge train": {
         *("--minutes", "--epochs", "--seed", "--flip", "--out", "--json"),

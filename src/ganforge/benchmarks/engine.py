@@ -48,6 +48,7 @@ class BenchmarkOptions:
     labels: int | None = None
     draw: int | None = None
     beside: Sequence[str] = ()
+    task: str | None = None
     watcher: ProgressListener = field(default_factory=ProgressListener)
 
     def __post_init__(self) -> None:

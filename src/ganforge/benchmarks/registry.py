@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ganforge.benchmarks.ablations import run_ablations
+from ganforge.benchmarks.applications import run_applications
 from ganforge.benchmarks.autoencoders import run_autoencoders
 from ganforge.benchmarks.clustering import run_clustering
 from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downstream
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "clusters": Benchmark(run_clustering),
     "techniques": Benchmark(run_ablations, ("data", "only")),
     "autoencoders": Benchmark(run_autoencoders),
+    "applications": Benchmark(run_applications, ("task",)),
 }
 
 

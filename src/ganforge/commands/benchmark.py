@@ -18,7 +18,7 @@ def benchmark(
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Train seeds 0 to K-1; finished ones are kept. [1; techniques: 3]"),
+        typer.Option(help="Train seeds 0 to K-1; finished ones are kept. [1; techniques, applications: 3]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps instead of the protocol's; the report says so.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A preview within minutes; not the protocol.")] = False,
@@ -39,6 +39,7 @@ def benchmark(
         str | None,
         typer.Option(help="ring to stacked-mnist-tiny: other folders of this benchmark, with commas, for curve.png."),
     ] = None,
+    task: Annotated[str | None, typer.Option(help="applications: enlarge-4x, complete, ... [all]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a benchmark and compare with published results and real data.
@@ -47,6 +48,7 @@ def benchmark(
     classifiers trained on generated digits. few-labels: classification with few labels. clusters: with none.
     techniques: the effect of each technique alone, at equal compute.
     autoencoders: an autoencoder and a VAE against a GAN with the same generator.
+    applications: pictures from pictures, beside simple methods and the same network without an adversary.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
@@ -55,7 +57,7 @@ def benchmark(
     from ganforge.commands.progress import TerminalWatcher
 
     watcher = TerminalWatcher(as_json=as_json)
-    lists = (_split(data), _split(only), labels, draw, _split(beside))
+    lists = (_split(data), _split(only), labels, draw, _split(beside), task)
     try:
         report = run_benchmark(BenchmarkOptions(name, recipe, seeds, steps, quick, out, *lists, watcher))
     finally:

@@ -203,12 +203,16 @@ class Fidelity(Term):
         """Compare results with the true pictures, and with the other draws for the same condition."""
         fake = context.fake
         assert fake.target is not None
-        distance = (fake.images - fake.target).abs().mean()
+        return self.distance(fake.images, fake.target, fake.draws)
+
+    def distance(self, results: Tensor, target: Tensor, draws: int) -> Tensor:
+        """Return the score [] of results for conditions that repeat ``draws`` times, one repetition after the other."""
+        distance = (results - target).abs().mean()
         if self.score == "l1":
             return distance
-        draws = fake.images.view(fake.draws, -1, *fake.images.shape[1:])
+        by_draw = results.view(draws, -1, *results.shape[1:])
         # every draw with the next one, and the last with the first: an unbiased estimate at a cost linear in the draws
-        return distance - 0.5 * (draws - draws.roll(1, 0)).abs().mean()
+        return distance - 0.5 * (by_draw - by_draw.roll(1, 0)).abs().mean()
 
 
 def categorical_logits(output: Output, codes: Codes) -> list[Tensor]:

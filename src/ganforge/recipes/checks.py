@@ -34,10 +34,16 @@ def check_partner_network(recipe: RecipeFields) -> None:
             raise ValueError("[reconstruction] needs an [encoder] and allows neither [discriminator] nor [objective]")
     elif recipe.encoder is not None:
         raise ValueError("an [encoder] needs a reconstruction loss: add a table [reconstruction]")
-    elif recipe.discriminator is None or recipe.objective is None:
+    elif not is_regression(recipe) and (recipe.discriminator is None or recipe.objective is None):
         raise ValueError(
             "no network trains the generator: add a table [discriminator], or [encoder] and [reconstruction]"
         )
+
+
+def is_regression(recipe: RecipeFields) -> bool:
+    """Whether the true pictures alone train the generator, without an adversary."""
+    without_adversary = recipe.discriminator is None and recipe.objective is None
+    return without_adversary and recipe.pairs is not None and recipe.terms.fidelity is not None
 
 
 def check_generator_loss(recipe: RecipeFields) -> None:

@@ -43,7 +43,7 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
         UserError: a field is invalid; the message names ``where``, the field, the fault and what is allowed.
     """
     values = with_present_names(values, where)
-    if "reconstruction" not in values:
+    if "discriminator" in values:
         values = {"objective": {"name": "non-saturating"}, **values}
     for table, tag, default in TAGS:
         if isinstance(values.get(table), dict):

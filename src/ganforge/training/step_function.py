@@ -6,6 +6,7 @@ from ganforge.data.batches import Streams
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.autoencoder_step import reconstruction_step
 from ganforge.training.noise import NoiseSource
+from ganforge.training.regression_step import regression_step
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 from ganforge.training.step import adversarial_step
@@ -20,5 +21,7 @@ class StepFunction(Protocol):
 
 
 def step_function(recipe: Recipe) -> StepFunction:
-    """Return the training step of the recipe: adversarial_step, or reconstruction for autoencoders."""
-    return adversarial_step if recipe.reconstruction is None else reconstruction_step
+    """Return the training step of the recipe: adversarial, of an autoencoder, or regression without an adversary."""
+    if recipe.reconstruction is not None:
+        return reconstruction_step
+    return regression_step if recipe.discriminator is None else adversarial_step
