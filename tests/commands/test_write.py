@@ -79,7 +79,7 @@ def test_the_shipped_file_is_small_says_how_it_was_made_and_has_a_card():
     note = load_generator("mnist").note
     assert note["trained_with"].startswith("ganforge train forge-1 --data mnist")
     card = (SHIPPED / "mnist.md").read_text()
-    for words in (note["trained_with"], "Limits", "Fréchet", "spread", "asked"):
+    for words in (note["trained_with"], "Limits", "Fréchet", "spread", "requested"):
         assert words in card
 
 
