@@ -42,14 +42,14 @@ def test_a_table_with_intervals_other_reals_and_worst_cases(run_command, fakes):
     assert "docs/measuring.md" in out
 
 
-def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
+def test_compare_reads_the_json_of_evaluate(run_command, fakes, tmp_path):
     code, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
-    found = json.loads(out)
-    assert code == 0 and found["protocol"]["n"] == 179 and len(found["protocol"]["id"]) == 12
-    assert found["figures"]["copies"]["value"] == 1  # they are training images
-    assert {"value", "interval", "real_reference", "worst_case", "n"} == found["figures"]["recall"].keys()
-    low, high = found["figures"]["recall"]["interval"]
-    assert low <= found["figures"]["recall"]["value"] <= high
+    evaluation = json.loads(out)
+    assert code == 0 and evaluation["protocol"]["n"] == 179 and len(evaluation["protocol"]["id"]) == 12
+    assert evaluation["figures"]["copies"]["value"] == 1  # they are training images
+    assert {"value", "interval", "real_reference", "worst_case", "n"} == evaluation["figures"]["recall"].keys()
+    low, high = evaluation["figures"]["recall"]["interval"]
+    assert low <= evaluation["figures"]["recall"]["value"] <= high
     (tmp_path / "a.json").write_text(out)
     (tmp_path / "b.json").write_text(out)
     code, out, err = run_command("compare", "a.json", "b.json")
@@ -141,7 +141,7 @@ def test_bad_requests_are_refused_in_one_line(run_command, fakes, bars_file, arg
     assert words in err.strip().splitlines()[-1], err
 
 
-def test_data_that_no_judge_reads_are_refused_with_the_way_to_one(run_command, tmp_path):
+def test_data_without_a_judge_are_refused_with_the_command_that_trains_one(run_command, tmp_path):
     bars = small_images(1500)
     npz(tmp_path / "many.npz", bars.images[:, 0].numpy(), bars.labels.numpy())
     code, _, err = run_command("evaluate", "many.npz", "--data", "many.npz")
@@ -167,7 +167,7 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
         (("a.json", "other.json"), "holds no evaluation"),
     ],
 )
-def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments, words):
+def test_files_without_evaluations_are_refused_by_compare(run_command, fakes, tmp_path, arguments, words):
     _, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
     (tmp_path / "a.json").write_text(out)
     (tmp_path / "broken.json").write_text("{")
@@ -179,7 +179,7 @@ def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments
 
 
 @pytest.mark.slow
-def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run_command):
+def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command):
     arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
     assert run_command("train", "vanilla", *arguments)[0] == 0
     code, out, err = run_command("evaluate", "run", "--n", 100)
