@@ -1,11 +1,12 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import ganforge
-from conftest import needs_mnist
+from conftest import needs_mnist, small_images
 from ganforge.applications.reconstruction import interleave_rows, load_reconstructor, random_test_images
 from ganforge.errors import RunFailed, UserError
 from ganforge.generation.encoder import fitted, load_encoder
@@ -16,9 +17,15 @@ SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters
 SMALL += ["schedule.lr_decay_start=0.0", "generator_lr=1e-2"]
 
 
-@pytest.fixture
-def run(bars_file):
-    return ganforge.train("autoencoder", data=bars_file, steps=150, out="run", changes=SMALL).folder
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One trained autoencoder, which the tests of this file only read."""
+    folder, data = tmp_path_factory.mktemp("autoencoder"), small_images()
+    np.savez(folder / "bars.npz", images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(folder / "cache"))
+        run = ganforge.train("autoencoder", data=folder / "bars.npz", steps=150, out=folder / "run", changes=SMALL)
+    return run.folder
 
 
 def test_encoder_and_generator_files_reconstruct_images(run):
@@ -69,10 +76,11 @@ def test_a_gan_has_no_encoder(bars_file):
         load_reconstructor("nowhere")
 
 
-def test_missing_data_are_refused(run, bars_file):
+def test_missing_data_are_refused(bars_file):
+    run = ganforge.train("autoencoder", data=bars_file, steps=1, out="run", changes=SMALL)
     bars_file.unlink()
-    with pytest.raises(UserError):
-        load_reconstructor(run)
+    with pytest.raises(UserError, match=r"bars\.npz"):
+        load_reconstructor(run.folder)
 
 
 def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
@@ -150,7 +158,7 @@ def test_divergence_is_traced_and_the_advice_names_the_only_learning_rate(bars_f
 
 @pytest.mark.slow
 @needs_mnist
-def test_the_verdict_of_an_autoencoder_does_not_advise_longer_training():
+def test_the_verdict_of_an_autoencoder_does_not_advise_longer_training(quick_verdict):
     changes = [*SMALL, "batch_size=64", "generator.filters=8", "encoder.filters=8"]
     verdict = ganforge.train("autoencoder", data="mnist", steps=60, out="run", changes=changes).verdict
     assert [finding.name for finding in verdict.findings] == ["never-drew"]

@@ -20,7 +20,7 @@ def run(**options):
 
 @pytest.mark.slow
 @needs_mnist
-def test_seeds_are_trained_measured_and_kept():
+def test_seeds_are_trained_measured_and_kept(quick_verdict):
     report = run(steps=3, out="bench")
     (result,) = report.results
     assert 0.1 <= result.accuracy < 0.6 and result.step == 3

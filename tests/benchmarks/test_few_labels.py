@@ -63,7 +63,7 @@ def test_learn_from_labels_uses_the_rates_and_the_weight_of_the_recipe():
 
 @pytest.mark.slow
 @needs_mnist
-def test_draws_add_up_and_finished_draws_are_kept(monkeypatch):
+def test_draws_add_up_and_finished_draws_are_kept(monkeypatch, quick_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)
     first = run(20, 0, quick=True, out="bench")
     assert first.terms == "--quick, no protocol: 1 draw, 6 of 180,000 steps"
@@ -82,7 +82,8 @@ def test_draws_add_up_and_finished_draws_are_kept(monkeypatch):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_longer_call_continues_a_shorter_one(tmp_path):
+def test_a_longer_call_continues_a_shorter_one(monkeypatch, quick_verdict):
+    monkeypatch.setattr(bench, "QUICK_STEPS", 9)  # also the steps on the labelled images alone
     short, long = (run(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
     assert (short.draws[0].step, long.draws[0].step) == (4, 9)
     assert RunFolder("bench/draw-0").read_run()["step"] == 9
@@ -94,7 +95,7 @@ def test_a_longer_call_continues_a_shorter_one(tmp_path):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeypatch):
+def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeypatch, quick_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)
     report = run(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
     assert report.knows_pictures and not report.is_protocol and report.terms.endswith("not permutation-invariant")

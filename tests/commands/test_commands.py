@@ -242,7 +242,7 @@ def test_a_second_signal_during_the_message_of_the_first_changes_nothing(run_com
 
 
 @pytest.mark.slow
-def test_resume_computes_an_interrupted_verdict(run_command, monkeypatch):
+def test_resume_computes_an_interrupted_verdict(run_command, monkeypatch, quick_verdict):
     from ganforge.experiment import run
 
     train = ("train", "vanilla", "--data", "digits", "--steps", 3, "--out", "run")

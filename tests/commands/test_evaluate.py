@@ -63,7 +63,7 @@ def test_compare_reads_the_json_of_evaluate(run_command, fakes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command):
+def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command, quick_verdict):
     small = ("--data", "digits", "--set", "latent.dim=8", "--set", "batch_size=16", "--steps", 3)
     for recipe in ("vanilla", "udacity"):
         assert run_command("train", recipe, *small, "--seeds", 2, "--out", recipe)[0] == 0
@@ -167,7 +167,9 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
         (("a.json", "other.json"), "holds no evaluation"),
     ],
 )
-def test_files_without_evaluations_are_refused_by_compare(run_command, fakes, tmp_path, arguments, words):
+def test_files_without_evaluations_are_refused_by_compare(
+    run_command, fakes, tmp_path, quick_verdict, arguments, words
+):
     _, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
     (tmp_path / "a.json").write_text(out)
     (tmp_path / "broken.json").write_text("{")
@@ -179,7 +181,7 @@ def test_files_without_evaluations_are_refused_by_compare(run_command, fakes, tm
 
 
 @pytest.mark.slow
-def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command):
+def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command, quick_verdict):
     arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
     assert run_command("train", "vanilla", *arguments)[0] == 0
     code, out, err = run_command("evaluate", "run", "--n", 100)

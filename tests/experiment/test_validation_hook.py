@@ -31,7 +31,7 @@ def quality(run):
 
 
 @pytest.mark.slow
-def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
+def test_measuring_changes_no_weight_and_keeps_the_best(quick_verdict):
     small(out="plain", steps=45)
     small(out="measured", steps=45, evaluate_every=20)
     assert weights("plain") == weights("measured")
@@ -46,7 +46,7 @@ def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_has_the_same_measurements(tmp_path):
+def test_a_resumed_run_has_the_same_measurements(quick_verdict):
     class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 30:

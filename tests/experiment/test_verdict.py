@@ -47,7 +47,7 @@ def test_images_other_than_digits_get_no_verdict():
 
 
 @pytest.mark.slow
-def test_built_in_digits_get_a_verdict():
+def test_built_in_digits_get_a_verdict(quick_verdict):
     run = ganforge.train("vanilla", data="digits", steps=5, out="run")
     assert run.verdict is not None
     assert "digits appear" in run.verdict.figures
