@@ -96,7 +96,7 @@ def test_every_row_has_every_figure_and_measurements_are_kept(patched, monkeypat
 @pytest.mark.slow
 def test_reconstructions_are_compared_with_their_own_images(patched):
     """A trained autoencoder reconstructs its own image: in another order, the error would exceed the variance."""
-    report = run(steps=400, quick=True, out="bench")
+    report = run(steps=200, quick=True, out="bench")
     assert report.results[0]["rows"]["autoencoder: test images again"]["lost"] < 0.7
 
 
