@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ganforge
 from conftest import small_images
 from ganforge.data.load import load
 
@@ -157,6 +158,17 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
     assert code == 2 and "needs images of 1×8×8" in err
 
 
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory):
+    """The JSON of one evaluation."""
+    digits = load("digits").train.select(slice(0, 200))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return json.dumps(
+            ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="digits").to_dict()
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -168,10 +180,9 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
     ],
 )
 def test_files_without_evaluations_are_refused_by_compare(
-    run_command, fakes, tmp_path, quick_verdict, arguments, words
+    run_command, evaluation, tmp_path, quick_verdict, arguments, words
 ):
-    _, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
-    (tmp_path / "a.json").write_text(out)
+    (tmp_path / "a.json").write_text(evaluation)
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "other.json").write_text("{}")
     if "run" in arguments:
