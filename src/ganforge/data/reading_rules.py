@@ -73,13 +73,7 @@ class ReadingRules(Settings):
 
     def for_run(self) -> dict[str, Any]:
         """Return the rules in the form that `of_run` reads."""
-        return {
-            "rules": self.version,
-            "resize": self.resize,
-            "skip_bad": self.skip_bad,
-            "levels": list(self.levels) if self.levels else None,
-            "colour": self.colour,
-        }
+        return {"rules": self.version, **self.model_dump(mode="json", exclude={"version"})}
 
     def part_named(self, name: str) -> str | None:
         """Return the part (train, validation or test) of a folder, file or array with this name, or None."""
