@@ -105,10 +105,20 @@ class _Measured:
 
 
 def _locate(source: Any) -> _Measured:
-    generator, folder = _generator_of(source)
-    if folder is not None:
-        return _Measured(str(folder.path), generator, folder)
-    return _Measured(str(source) if isinstance(source, str | Path) else "images from Python", generator, None)
+    """Return a `Generator`, or what a path holds: a run, a generator file, a shipped generator, or images."""
+    if not isinstance(source, str | Path):
+        return _Measured("images from Python", source if isinstance(source, Generator) else None, None)
+    path = user_path(source)
+    if (path / "run.json").exists():
+        return _Measured(str(path), load_generator(path), RunFolder(path))
+    shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
+    if not shipped and not path.exists():
+        raise UserError(
+            f"{source} does not exist: give a run's folder ('ganforge runs' lists them), a generator file, images "
+            "(.npz, a folder, a zip), or mnist for the shipped generator"
+        )
+    is_generator = shipped or path.suffix == ".safetensors"
+    return _Measured(str(source), load_generator(path) if is_generator else None, None)
 
 
 def _checked_count(n: int | None) -> int | None:
@@ -193,26 +203,6 @@ def read_group(path: Path) -> Group:
         remedy = f"'ganforge evaluate {run.path}' does it again"
         evaluations.append(parse_evaluation(lines[-1], str(run.metrics), remedy))
     return Group(path.name, tuple(evaluations))
-
-
-def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
-    """Return the generator of a `Generator`, a run, a generator file or a shipped name; (None, None) for images."""
-    if isinstance(source, Generator):
-        return source, None
-    if not isinstance(source, str | Path):
-        return None, None
-    path = user_path(source)
-    if (path / "run.json").exists():
-        return load_generator(path), RunFolder(path)
-    shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
-    if not shipped and not path.exists():
-        raise UserError(
-            f"{source} does not exist: give a run's folder ('ganforge runs' lists them), a generator file, images "
-            "(.npz, a folder, a zip), or mnist for the shipped generator"
-        )
-    if shipped or path.suffix == ".safetensors":
-        return load_generator(path), None
-    return None, None
 
 
 def load_reference_data(
