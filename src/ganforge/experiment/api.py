@@ -160,7 +160,7 @@ def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watch
     source = data if data is not None else saved["data"]["source"]
     if source is None:
         raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-    splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
+    splits = load(source, recipe.data.images, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
     if splits.fingerprint != saved["fingerprint"]:
         raise UserError(
             f"{source} is not the data of {folder.path}: its images or labels have changed; give these data"

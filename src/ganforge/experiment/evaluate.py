@@ -9,7 +9,7 @@ from typing import Any
 from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.load import load, load_whole
+from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
@@ -19,7 +19,7 @@ from ganforge.evaluation.evaluator import Evaluator, generate_images, random_sub
 from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.experiment import ProgressListener, count_images
-from ganforge.experiment.preflight import warn_of
+from ganforge.experiment.preflight import load, warn_of
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import SHIPPED, Generator, load_generator
 from ganforge.judge.choice import choose_judge, why_foreign
@@ -219,7 +219,7 @@ def load_reference_data(
     rules, source = _rules_and_source(data, folder, resize)
     if source is None:
         source = generator.note["data"] if generator else "mnist"
-    splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
+    splits = load(source, "train", rules, watcher)
     watcher.say(f"real images: {splits.train.name}, {splits.origin}")
     warn_of(source, splits, watcher)
     if data is None and folder is not None and generator is not None:

@@ -148,7 +148,7 @@ def prepare(options: TrainOptions) -> TrainingPlan:
             f"--evaluate-every {options.evaluate_every}: {recipe.name} also trains on the validation images; "
             "--set data.images=train leaves them out"
         )
-    splits = load(options.data, recipe, options.rules, watcher)
+    splits = load(options.data, recipe.data.images, options.rules, watcher)
     warn_of(options.data, splits, watcher)
     if isinstance(options.recipe, str) and options.recipe == "default":
         recipe = _default_recipe(splits, changes, watcher)
@@ -198,18 +198,12 @@ def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener
     return resolved
 
 
-def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: ProgressListener) -> Splits:
-    """Load the data by the reading rules; loaded `Splits` are returned as they are."""
+def load(data: Any, images: str, rules: ReadingRules, watcher: ProgressListener) -> Splits:
+    """Load the data by the reading rules and show the progress; loaded `Splits` are returned as they are."""
     if isinstance(data, Splits):
         return data
     try:
-        return load_data(
-            data,
-            images=recipe.data.images,
-            report=watcher.downloading,
-            rules=rules,
-            reading=watcher.reading,
-        )
+        return load_data(data, images, watcher.downloading, rules, watcher.reading)
     finally:
         watcher.end()
 
