@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -193,9 +194,8 @@ def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, B
         return [("train", branch)]
     inner_branches = {part: branch.subfolder(top) for part, top in _folder_of_part(path, branch, part_of).items()}
     if rules.version > 1:
-        inner_branches = {
-            part: _descend(inner, lambda name: _is_no_class(name, rules)) for part, inner in inner_branches.items()
-        }
+        skipped = partial(_is_no_class, rules=rules)
+        inner_branches = {part: _descend(inner, skipped) for part, inner in inner_branches.items()}
     return list(inner_branches.items())
 
 
