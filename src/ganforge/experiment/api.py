@@ -75,25 +75,8 @@ def train(
         RunFailed: the run diverged or the disk is full; everything saved so far is safe.
         Interrupted: SIGINT, SIGTERM or SIGHUP arrived; the state was saved first.
     """
-    options = TrainOptions.chosen(
-        recipe=recipe,
-        data=data,
-        out=out,
-        steps=steps,
-        epochs=epochs,
-        minutes=minutes,
-        seed=seed,
-        changes=changes,
-        device=device,
-        evaluate_every=evaluate_every,
-        start_from=start_from,
-        resize=resize,
-        skip_bad=skip_bad,
-        levels=levels,
-        colour=colour,
-        watcher=watcher,
-    )
-    return start_run(options)
+    arguments = locals()  # all of them, by name
+    return start_run(TrainOptions.chosen(**arguments))
 
 
 @plain_state()

@@ -93,8 +93,7 @@ class TrainingPlan:
         """
         if not folder.exists:
             return False
-        if folder.recipe.exists() and not saved_recipe(folder).trains_like(self.recipe):
-            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+        _refuse_another_recipe(folder, self.recipe)
         saved = folder.read_run()
         step, target = saved.get("step", 0), self.end.step
         if target is not None and step > target:
@@ -249,11 +248,15 @@ def choose_device(device: str, recipe: Recipe) -> str:
 def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
     if not folder.exists:
         return
-    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
-        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+    _refuse_another_recipe(folder, recipe)
     raise UserError(
         f"{folder.path} already holds this run: continue with 'ganforge resume {folder.path}', or choose another --out"
     )
+
+
+def _refuse_another_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
+        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
 
 
 def saved_recipe(folder: RunFolder) -> Recipe:
