@@ -8,8 +8,9 @@ import pytest
 
 from conftest import UNWRITABLE
 from ganforge.benchmarks import task_queue
-from ganforge.benchmarks.task_queue import Task, locked, run_tasks
+from ganforge.benchmarks.task_queue import Task, run_tasks
 from ganforge.errors import UserError
+from ganforge.runs.folder import lock_folder
 
 HOLD = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); sys.stdin.read()"
 
@@ -85,13 +86,13 @@ def test_a_failing_task_ends_the_queue_and_releases_its_lock(tmp_path):
 
     with pytest.raises(UserError, match="no"):
         run_tasks([Task("it", tmp_path / "a" / "result", fail)], quiet)
-    with locked(tmp_path / "a", wait=False) as mine:
+    with lock_folder(tmp_path / "a") as mine:
         assert mine
 
 
 def test_a_folder_that_cannot_be_created_is_an_error_of_the_user():
     with (
         pytest.raises(UserError, match=re.escape(f"cannot write to {UNWRITABLE}")),
-        locked(Path(UNWRITABLE), wait=True),
+        lock_folder(Path(UNWRITABLE), patience=-1),
     ):
         pass
