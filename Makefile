@@ -36,10 +36,10 @@ $(BIN)/ganforge: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	touch $@ $(BIN)/ganforge
 
-# Our training step beside the same step in plain PyTorch, in turn; several seeds beside one plain run; what a run costs beyond its steps;
-# a run beside other busy processes; drawing and measuring; how fast the default recipe gets good. About 45 minutes, on a machine
-# that does nothing else. With
-# TENSORFLOW=.venv/bin/python, after pip install -e ".[speed]", S1 as the tutorial's script plays it beside ours, too.
+# The measurements: our training step and the same step in plain PyTorch, in turn; several seeds and one plain run; the
+# cost of a run beyond its steps; a run beside busy processes; drawing and measuring; the time until the default recipe
+# is good. About 45 minutes, on a machine that does nothing else. With TENSORFLOW=.venv/bin/python, after
+# pip install -e ".[speed]", also S1 by the tutorial's script.
 speed: $(BIN)/ganforge
 	$(BIN)/python speed/step.py dcgan
 	$(BIN)/python speed/step.py vanilla 9 $(if $(TENSORFLOW),--tutorial $(TENSORFLOW))
@@ -51,18 +51,18 @@ speed: $(BIN)/ganforge
 	$(BIN)/python speed/sampling.py
 	$(BIN)/python speed/quality.py
 
-# Trains the judge of handwritten digits anew, as the one that is shipped was made.
+# Trains the judge of handwritten digits again, as the shipped judge was trained.
 judge: $(BIN)/ganforge
 	$(BIN)/python tools/train_digit_judge.py --data mnist --out digits-new.safetensors
 
-# Trains the generator of handwritten digits anew, as the one that is shipped was made (with forge-1's penalty and average of
-# then), and measures it for its card.
+# Trains the generator of handwritten digits again, as the shipped generator was trained (with the penalty and average
+# that forge-1 had then), and measures the generator for its card.
 model: $(BIN)/ganforge
 	$(BIN)/ganforge train forge-1 --data mnist --steps 26000 --seed 0 --set run.precision=bf16 --out runs/model \
 		--set penalties.approximate_r1.weight=0.1 --set averaging.ramp=0.05
 	$(BIN)/python tools/package_model.py runs/model mnist
 
-# The table of all systems: three seeds, MINUTES each on one core, two at a time; what is complete is not done again.
+# The table of all systems: three seeds, MINUTES each on one core, two at a time; a complete run is not repeated.
 MINUTES ?= 2
 table: $(BIN)/ganforge
 	$(BIN)/python tools/systems_table.py --minutes $(MINUTES) --out runs/table-$(MINUTES)min

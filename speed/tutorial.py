@@ -1,6 +1,6 @@
 """The tutorial's own way to train S1: TensorFlow in its version-1 mode, a graph that is fed batch by batch.
 
-As ../docs/recipes.md describes S1, written anew after the tutorial's description. Needs TensorFlow (the extra `speed`)
+As ../docs/systems.md describes S1, written anew after the tutorial's description. Needs TensorFlow (the extra `speed`)
 and nothing of ganforge, so that another Python may run it:
 
     python speed/tutorial.py FOLDER_OF_MNIST [EPOCHS]   its 100 epochs, start-up and sheets of samples included: seconds

@@ -42,6 +42,12 @@ def small_images(n=200, side=8, classes=4, seed=0) -> ImageSet:
 
 
 @pytest.fixture
+def quick_verdict(monkeypatch):
+    """Let a verdict measure 1,000 generated images in place of 10,000, for tests that need no more."""
+    monkeypatch.setattr("ganforge.experiment.verdict.FAKES", 1000)
+
+
+@pytest.fixture
 def bars() -> ImageSet:
     return small_images()
 

@@ -11,10 +11,9 @@ import torch
 from ganforge.data.images import ImageSet
 from ganforge.data.storage.pixel_cache import Header, Key, cached
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
-from ganforge.files import cache_folder, ensure_writable
+from ganforge.files import cache_folder, ensure_writable, read_cached, write_cached
 from ganforge.judge.files import Card, read_judge, save_judge
 from ganforge.judge.network import JudgeNetwork
-from ganforge.training.tuning.step_timer import read, write
 from processes import end_of, forked, forked_at_once, left_in, needs_fork
 
 
@@ -90,8 +89,8 @@ def test_timings_and_judges(tmp_path):
         mine = os.getpid()
         network, card = small_judge(mine)
         for _ in range(20):
-            write(memory, [mine] * 3_000)
-            answer = read(memory)
+            write_cached(memory, [mine] * 3_000)
+            answer = read_cached(memory)
             assert answer == answer[:1] * 3_000
             save_judge(judge, network, card)
             stored, stored_card, _ = read_judge(judge)

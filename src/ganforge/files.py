@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ganforge.errors import RunFailed, UserError
+from ganforge.json_text import parse_json, to_json
 
 TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{16}\.writing")
 ABANDONED_SECONDS = 24 * 60 * 60
@@ -113,6 +115,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise RunFailed(
             f"could not write {path}: {error.strerror or error}; everything saved so far is safe"
         ) from error
+
+
+def read_cached(file: Path) -> Any:
+    """Return an answer that `write_cached` stored as JSON; None where the file is missing or damaged."""
+    try:
+        return parse_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def write_cached(file: Path, answer: Any) -> None:
+    """Store an answer as JSON; where the file cannot be written, the next call works it out again."""
+    with suppress(OSError, RunFailed):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, to_json(answer).encode())
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import ganforge
-from conftest import needs_mnist
+from conftest import needs_mnist, small_images
 from ganforge.applications.reconstruction import interleave_rows, load_reconstructor, random_test_images
 from ganforge.errors import RunFailed, UserError
 from ganforge.generation.encoder import fitted, load_encoder
@@ -16,12 +17,18 @@ SMALL = ["batch_size=8", "latent.dim=6", "generator.filters=4", "encoder.filters
 SMALL += ["schedule.lr_decay_start=0.0", "generator_lr=1e-2"]
 
 
-@pytest.fixture
-def run(bars_file):
-    return ganforge.train("autoencoder", data=bars_file, steps=150, out="run", changes=SMALL).folder
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One trained autoencoder, which the tests of this file only read."""
+    folder, data = tmp_path_factory.mktemp("autoencoder"), small_images()
+    np.savez(folder / "bars.npz", images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(folder / "cache"))
+        run = ganforge.train("autoencoder", data=folder / "bars.npz", steps=150, out=folder / "run", changes=SMALL)
+    return run.folder
 
 
-def test_the_published_files_give_what_the_state_gives(run):
+def test_encoder_and_generator_files_reconstruct_images(run):
     """Encoder and generator, read back from their files, reconstruct, each image alone as in a batch."""
     reconstructor = load_reconstructor(run)
     images = reconstructor.splits.test.images
@@ -31,7 +38,7 @@ def test_the_published_files_give_what_the_state_gives(run):
     assert load_encoder(run).note == reconstructor.generator.note
 
 
-def test_the_generators_batch_statistics_are_those_of_codes(run):
+def test_the_generators_batch_statistics_come_from_codes(run):
     reconstructor = load_reconstructor(run)
 
     def statistics(latents):
@@ -47,13 +54,13 @@ def test_the_generators_batch_statistics_are_those_of_codes(run):
     assert (kept - of_codes).norm() < 0.2 * (kept - of_noise).norm()
 
 
-def test_a_way_begins_and_ends_at_the_images_and_does_not_jump(run):
+def test_an_interpolation_passes_through_the_images_without_jumps(run):
     reconstructor = load_reconstructor(run)
     images = reconstructor.splits.test.images[:3]
-    way = reconstructor.interpolate(images, 21)
-    assert torch.equal(way[[0, 10, 20]], reconstructor.reconstruct(images))
-    steps = (way[1:].float() - way[:-1].float()).abs().flatten(1).mean(1)
-    leg = (way[0].float() - way[10].float()).abs().mean()
+    frames_between = reconstructor.interpolate(images, 21)
+    assert torch.equal(frames_between[[0, 10, 20]], reconstructor.reconstruct(images))
+    steps = (frames_between[1:].float() - frames_between[:-1].float()).abs().flatten(1).mean(1)
+    leg = (frames_between[0].float() - frames_between[10].float()).abs().mean()
     assert 0 < steps[:10].max() < 0.5 * leg
     for count, frames in ((1, 5), (3, 1)):
         with pytest.raises(UserError, match="at least two"):
@@ -69,10 +76,11 @@ def test_a_gan_has_no_encoder(bars_file):
         load_reconstructor("nowhere")
 
 
-def test_changed_data_are_noticed(run, bars_file):
+def test_missing_data_are_refused(bars_file):
+    run = ganforge.train("autoencoder", data=bars_file, steps=1, out="run", changes=SMALL)
     bars_file.unlink()
-    with pytest.raises(UserError):
-        load_reconstructor(run)
+    with pytest.raises(UserError, match=r"bars\.npz"):
+        load_reconstructor(run.folder)
 
 
 def test_fitted_latents_have_the_mean_and_the_covariance_of_the_codes():
@@ -93,14 +101,14 @@ def test_random_test_images(run):
         random_test_images(splits, 500, 0)
 
 
-def test_pairs_are_laid_row_by_row():
+def test_pairs_are_arranged_row_by_row():
     above, below = torch.arange(7), torch.arange(7) + 100
     rows, names = interleave_rows(above, below, 3)
     assert rows.tolist() == [0, 1, 2, 100, 101, 102, 3, 4, 5, 103, 104, 105] and names == ["real", "again"] * 2
     assert interleave_rows(above[:2], below[:2], 3)[0].tolist() == [0, 1, 100, 101]
 
 
-def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run, bars_file):
+def test_a_run_starts_from_both_networks_of_another_or_names_the_difference(run, bars_file):
     ganforge.train("autoencoder", data=bars_file, steps=1, out="more", changes=SMALL, start_from=run)
     old, new = (load_encoder(folder).module.state_dict() for folder in (run, "more"))
     assert all((old[key] - new[key]).abs().max() < 0.02 for key in old)
@@ -113,15 +121,15 @@ def test_from_another_run_goes_on_with_both_nets_and_says_what_does_not_fit(run,
         ganforge.train("forge-1-unconditional", data=bars_file, steps=1, out="y", changes=gan, start_from=run)
 
 
-def test_the_encoder_file_is_the_same_bytes_after_a_stop(run, bars_file):
+def test_a_resumed_run_has_the_same_encoder_file(run, bars_file):
     ganforge.train("autoencoder", data=bars_file, steps=70, out="stopped", changes=SMALL)
     ganforge.resume("stopped", steps=150)
     files = [(folder / "encoder.safetensors").read_bytes() for folder in (run, Path("stopped"))]
     assert files[0] == files[1]
 
 
-def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_file):
-    """Nothing inside it may depend on anything but the run."""
+def test_an_encoder_with_batch_norm_and_noise_is_reproducible(bars_file):
+    """Its file depends on nothing but the run."""
     encoder = 'encoder={family="mlp", hidden=[8, 8], batch_norm=true, input_noise=0.5, hidden_noise=0.5}'
     changes = [*SMALL[:2], "generator.filters=4", "run.precision=fp32", encoder]
     for out in ("one", "other"):
@@ -133,7 +141,7 @@ def test_an_encoder_with_batch_norm_and_noise_is_published_the_same_twice(bars_f
     assert torch.equal(again[:2], load_reconstructor(Path("other")).reconstruct(images[:2]))
 
 
-def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_file, monkeypatch):
+def test_divergence_is_traced_and_the_advice_names_the_only_learning_rate(bars_file, monkeypatch):
     from ganforge.experiment import trainer
 
     def breaks_at_9(state, recipe, streams, draws):
@@ -150,7 +158,7 @@ def test_divergence_is_traced_and_the_advice_is_about_the_rate_there_is(bars_fil
 
 @pytest.mark.slow
 @needs_mnist
-def test_the_verdict_of_an_autoencoder_does_not_promise_that_longer_helps():
+def test_the_verdict_of_an_autoencoder_does_not_advise_longer_training(quick_verdict):
     changes = [*SMALL, "batch_size=64", "generator.filters=8", "encoder.filters=8"]
     verdict = ganforge.train("autoencoder", data="mnist", steps=60, out="run", changes=changes).verdict
     assert [finding.name for finding in verdict.findings] == ["never-drew"]

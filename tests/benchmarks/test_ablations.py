@@ -51,8 +51,8 @@ def files(folder):
 
 
 def test_every_row_gets_the_compute_of_the_base(tmp_path):
-    (found,) = play().setups
-    rows = {row.technique.name: row for row in found.rows}
+    (setup,) = play().setups
+    rows = {row.technique.name: row for row in setup.rows}
     assert list(rows) == ["base", "twice", "many", "alone", "same"]
     assert rows["base"].steps == 12 and rows["base"].cost.ratio == 1
     assert rows["many"].cost.ratio > 2
@@ -65,40 +65,40 @@ def test_every_row_gets_the_compute_of_the_base(tmp_path):
     assert not list((tmp_path / "out").rglob("*.safetensors"))
 
 
-def test_a_row_that_cannot_be_played_is_refused_with_the_recipes_own_reason(tmp_path):
-    (found,) = play(seeds=1).setups
-    rows = {row.technique.name: row for row in found.rows}
+def test_an_invalid_row_is_refused_with_the_reason_of_the_recipe(tmp_path):
+    (setup,) = play(seeds=1).setups
+    rows = {row.technique.name: row for row in setup.rows}
     assert "packing = 3 must divide batch_size = 100" in rows["alone"].why_skipped
-    assert found.verdict(rows["alone"]).startswith("refused: recipe gan-2d: game.packing = 3 must")
-    assert found.verdict(rows["same"]) == SAME
-    table = dict((row[0], row[-1]) for row in found.table())
-    assert table["alone"] == found.verdict(rows["alone"])
+    assert setup.verdict(rows["alone"]).startswith("refused: recipe gan-2d: game.packing = 3 must")
+    assert setup.verdict(rows["same"]) == SAME
+    table = dict((row[0], row[-1]) for row in setup.table())
+    assert table["alone"] == setup.verdict(rows["alone"])
     assert table["twice"] == "cannot tell with 1 seed: 3 or more are needed"
     assert not (tmp_path / "out" / "ring" / "alone").exists()
 
 
-def test_what_is_finished_is_kept_and_more_seeds_are_added(tmp_path):
+def test_finished_seeds_are_kept_and_more_are_added(tmp_path):
     play(only=["twice"])
     before = files(tmp_path)
     cost = (tmp_path / "out" / "ring" / "twice" / "cost.json").read_bytes()
-    (found,) = play(only=["twice"], seeds=3).setups
+    (setup,) = play(only=["twice"], seeds=3).setups
     assert {file: time for file, time in files(tmp_path).items() if file in before} == before
-    assert len(files(tmp_path)) == 6 and len(found.rows[0].seeds) == 3
+    assert len(files(tmp_path)) == 6 and len(setup.rows[0].seeds) == 3
     assert (tmp_path / "out" / "ring" / "twice" / "cost.json").read_bytes() == cost
     assert len(play(only=["twice"], seeds=1).setups[0].rows[1].seeds) == 3
 
 
 @pytest.mark.slow
-def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeypatch):
+def test_a_stopped_and_resumed_run_has_the_same_figures(tmp_path, monkeypatch):
     straight = play(only=["twice"], steps=40, out="straight").setups[0]
     here, there = tmp_path / "out" / "ring" / "twice", tmp_path / "straight" / "ring" / "twice"
     here.mkdir(parents=True)
     for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
-    look = trial.Trial._after_step
+    after_step = trial.Trial._after_step
 
     def impatient(seed, state, stats):
-        look(seed, state, stats)
+        after_step(seed, state, stats)
         if (seed.plan.folder.name, seed.seed, state.step) == ("twice", 1, 5):
             raise KeyboardInterrupt
 
@@ -108,11 +108,11 @@ def test_stopped_and_gone_on_with_it_comes_to_the_same_figures(tmp_path, monkeyp
     assert newest_checkpoint(here / "seed-1" / "checkpoints")[1]["step"] == 5
     assert len(files(tmp_path / "out")) == 3
     after = play(only=["twice"], steps=40).setups[0]
-    figures = [[seed["figures"] for row in found.rows for seed in row.seeds] for found in (after, straight)]
+    figures = [[seed["figures"] for row in setup.rows for seed in row.seeds] for setup in (after, straight)]
     assert figures[0] == figures[1]
 
 
-def test_two_at_once_share_the_runs(tmp_path, monkeypatch):
+def test_two_parallel_calls_share_the_runs(tmp_path, monkeypatch):
     played, original = [], room._train
 
     def noted(plan, seed, on_fraction):
@@ -133,17 +133,17 @@ def test_two_at_once_share_the_runs(tmp_path, monkeypatch):
 def test_a_seed_that_diverges_is_a_result(tmp_path, monkeypatch):
     wild = Technique("wild", "too far away", ("latent.std=3e38",))
     monkeypatch.setattr(room, "TECHNIQUES", (wild,))
-    (found,) = play().setups
-    assert found.rows[1].diverged == 2
-    assert found.verdict(found.rows[1]) == "harms: 2 of 2 seeds diverged"
-    assert found.table()[2][1] == "–"
-    assert json.dumps(found.to_dict(), allow_nan=False)
+    (setup,) = play().setups
+    assert setup.rows[1].diverged == 2
+    assert setup.verdict(setup.rows[1]) == "harms: 2 of 2 seeds diverged"
+    assert setup.table()[2][1] == "–"
+    assert json.dumps(setup.to_dict(), allow_nan=False)
     before = files(tmp_path)
     play()
     assert files(tmp_path) == before
 
 
-def test_a_folder_is_of_one_base(tmp_path, monkeypatch):
+def test_a_folder_holds_one_base(tmp_path, monkeypatch):
     play(only=["twice"], seeds=1)
     other = small_arena(changes=("generator.hidden=[9, 8]", *SMALL[1:]))
     monkeypatch.setattr(room, "ABLATION_SETUPS", {"ring": other})
@@ -162,7 +162,7 @@ def test_a_folder_is_of_one_base(tmp_path, monkeypatch):
         ({"out": UNWRITABLE}, f"cannot write to {UNWRITABLE}"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, options, words):
+def test_an_invalid_call_is_one_line_and_nothing_is_written(tmp_path, options, words):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").touch()
     with pytest.raises(UserError) as caught:
@@ -174,7 +174,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, option
 # The data sets
 
 
-def test_misplaced_counts_what_would_have_to_move():
+def test_misplaced_counts_the_points_that_would_have_to_move():
     arena = Ring(ring())
     real = arena.mixture.points(100_000, 0).points
     assert arena.figures(real)["misplaced"] < 0.5
@@ -187,7 +187,7 @@ def test_misplaced_counts_what_would_have_to_move():
 
 
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
-def test_every_base_can_be_played_and_is_plain(arena):
+def test_every_base_is_valid_and_plain(arena):
     recipe = load_recipe(arena.protocol.recipe, arena.changes)
     arena.protocol.problem.refuse(recipe)
     assert recipe.run.precision == "fp32"  # 'auto' could settle differently for base and row
@@ -198,7 +198,7 @@ def test_every_base_can_be_played_and_is_plain(arena):
 
 
 @pytest.mark.parametrize("arena", ABLATION_SETUPS.values(), ids=ABLATION_SETUPS)
-def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena):
+def test_every_row_but_one_is_valid_or_equals_the_base(arena):
     rows = room._rows(arena, (BASE, *TECHNIQUES), room.Path("out"), BenchmarkOptions("techniques"))
     refused = {row.technique.name: row.why_skipped for row in rows if row.plan is None and row.why_skipped != SAME}
     assert list(refused) == (["minibatch-std"] if arena.data == "ring" else ["batch-norm"])
@@ -213,7 +213,7 @@ def test_rows_can_be_played_or_are_the_base_but_for_one_that_the_nets_lack(arena
 
 @pytest.mark.slow
 @needs_mnist
-def test_digits_are_held_against_validation_images_and_copies_are_seen():
+def test_digits_are_compared_with_validation_images_and_copies_are_detected():
     all_of_them, few = Digits(), Digits(500)
     floor = few.floor(600)
     assert floor["frechet_distance"] < 2 and floor["copying"] == pytest.approx(0.5, abs=0.08)
@@ -241,17 +241,18 @@ def seeds(*values):
 
 def report(*rows, name="ring"):
     floor = {**dict.fromkeys(POINTS, 1.0), "misplaced": 2.0}
-    given = [
-        RowReport(Technique(*names), (), why, Cost(1.5, 1.4, 1.6, 0.1, 0.15), 8, found) for names, why, found in rows
+    row_reports = [
+        RowReport(Technique(*names), (), why, Cost(1.5, 1.4, 1.6, 0.1, 0.15), 8, results)
+        for names, why, results in rows
     ]
-    return SetupReport(small_arena(name), 12, 500, floor, tuple(given))
+    return SetupReport(small_arena(name), 12, 500, floor, tuple(row_reports))
 
 
 BASE_ROW = (("base", "as it is"), "", seeds(50.0, 51.0, 49.0))
 
 
 def test_verdicts_in_words():
-    found = report(
+    setup = report(
         BASE_ROW,
         (("good", ""), "", seeds(26.0, 27.0, 25.0)),
         (("bad", ""), "", seeds(98.0, 97.0, 99.0)),
@@ -259,11 +260,11 @@ def test_verdicts_in_words():
         (("wild", ""), "", seeds(90.0, 10.0, 50.0)),
         (("refused", ""), "no such field", ()),
     )
-    words = [found.verdict(row) for row in found.rows[1:]]
+    words = [setup.verdict(row) for row in setup.rows[1:]]
     assert words[0].startswith("helps (p = ") and words[1].startswith("harms (p = ")
     assert words[2].startswith("does nothing (p = ") and words[3].startswith("cannot tell (p = ")
     assert words[4] == "refused: no such field"
-    assert [found.outcome(row) for row in found.rows[1:]] == [
+    assert [setup.outcome(row) for row in setup.rows[1:]] == [
         "helps",
         "harms",
         "does nothing",
@@ -272,12 +273,12 @@ def test_verdicts_in_words():
     ]
 
 
-def test_other_figures_that_moved_are_told():
+def test_other_figures_that_changed_are_named():
     better = seeds(50.5, 50.0, 49.5)
     for k, seed in enumerate(better):
         seed["figures"]["500"] |= {"high_quality": 40.0 + k / 10, "reverse_kl": 2.0 + k / 100}
-    found = report(BASE_ROW, (("it", ""), "", better))
-    assert found.verdict(found.rows[1]).endswith("; better: HQ %; worse: reverse KL")
+    setup = report(BASE_ROW, (("it", ""), "", better))
+    assert setup.verdict(setup.rows[1]).endswith("; better: HQ %; worse: reverse KL")
 
 
 def test_the_table_has_means_cost_gain_and_real_data():
@@ -292,15 +293,15 @@ def test_the_table_has_means_cost_gain_and_real_data():
     assert real[:2] == ("*real data*", "2")
 
 
-def test_a_figure_that_a_seed_lacks_is_not_summed_up():
+def test_a_figure_that_a_seed_lacks_has_no_mean():
     lacking = seeds(26.0, 27.0, 25.0)
     lacking[1]["figures"]["500"]["reverse_kl"] = None
-    found = report(BASE_ROW, (("it", ""), "", lacking))
-    assert found.table()[2][4] == "–" and found.table()[2][1] == "26 ± 1"
-    assert found.to_dict()["rows"][1]["figures"]["reverse_kl"] is None
+    setup = report(BASE_ROW, (("it", ""), "", lacking))
+    assert setup.table()[2][4] == "–" and setup.table()[2][1] == "26 ± 1"
+    assert setup.to_dict()["rows"][1]["figures"]["reverse_kl"] is None
 
 
-def test_markdown_sets_verdicts_side_by_side_and_json_has_everything():
+def test_markdown_has_verdicts_side_by_side_and_json_has_everything():
     rows = BASE_ROW, (("good", "it | does good"), "", seeds(26.0, 27.0, 25.0))
     both = AblationReport("out", False, (report(*rows), report(*rows, name="circle")))
     lines = both.markdown().splitlines()

@@ -24,7 +24,7 @@ def run(**options):
     return bench.run_autoencoders(BenchmarkOptions("autoencoders", **options))
 
 
-def test_the_three_differ_in_how_they_learn_and_in_nothing_else():
+def test_the_three_recipes_differ_only_in_their_training():
     plain, variational, gan = (load_recipe(name) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN))
     for name in ("generator", "latent", "batch_size", "conditional", "schedule", "averaging"):
         assert getattr(plain, name) == getattr(variational, name) == getattr(gan, name), name
@@ -66,7 +66,7 @@ def patched(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, monkeypatch):
+def test_every_row_has_every_figure_and_measurements_are_kept(patched, monkeypatch):
     report = run(seeds=2, steps=40, quick=True, out="bench")
     assert patched == [(name, 2, 40) for name in (bench.AUTOENCODER, bench.VARIATIONAL, bench.GAN)]
     rows = report.results[0]["rows"]
@@ -94,9 +94,9 @@ def test_every_picture_by_every_figure_and_what_was_measured_is_kept(patched, mo
 
 
 @pytest.mark.slow
-def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
+def test_reconstructions_are_compared_with_their_own_images(patched):
     """A trained autoencoder reconstructs its own image: in another order, the error would exceed the variance."""
-    report = run(steps=400, quick=True, out="bench")
+    report = run(steps=200, quick=True, out="bench")
     assert report.results[0]["rows"]["autoencoder: test images again"]["lost"] < 0.7
 
 
@@ -108,7 +108,7 @@ def test_reconstructions_are_of_the_reals_they_are_held_against(patched):
         ("vae", "needs an unconditional GAN"),
     ],
 )
-def test_a_gan_that_does_not_compare_is_refused(recipe, words):
+def test_a_gan_that_is_not_comparable_is_refused(recipe, words):
     with pytest.raises(UserError, match=words):
         run(recipe=recipe, out="bench")
 

@@ -20,7 +20,7 @@ def run(**options):
 
 @pytest.mark.slow
 @needs_mnist
-def test_seeds_are_trained_read_and_kept():
+def test_seeds_are_trained_measured_and_kept(quick_verdict):
     report = run(steps=3, out="bench")
     (result,) = report.results
     assert 0.1 <= result.accuracy < 0.6 and result.step == 3
@@ -41,7 +41,7 @@ def test_a_recipe_without_a_categorical_code_is_refused():
     ("change", "words"),
     [("terms.mutual_information", "reads no code"), ("conditional", "is conditional")],
 )
-def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, change, words):
+def test_a_recipe_without_mutual_information_or_with_labels_is_refused(tmp_path, change, words):
     recipe = load_recipe("infogan", ["conditional=true"] if change == "conditional" else [])
     if change == "terms.mutual_information":
         recipe = recipe.model_copy(update={"terms": type(recipe.terms)()})
@@ -51,13 +51,13 @@ def test_codes_that_nobody_reads_or_that_a_label_explains_are_refused(tmp_path, 
     assert not (tmp_path / "bench").exists()
 
 
-def test_a_sheet_of_codes_is_refused_where_a_label_says_what_is_drawn(bars_file):
+def test_a_conditional_generator_has_no_sheet_of_codes(bars_file):
     run = ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=[*SMALL, "conditional=true"])
     with pytest.raises(UserError, match="takes labels: a traversal"):
         traversal_grid(ganforge.load(run.folder))
 
 
-def test_in_a_block_of_a_sheet_only_that_code_changes(bars_file, monkeypatch):
+def test_each_block_of_a_sheet_changes_one_code(bars_file, monkeypatch):
     run = ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=SMALL)
     generator = ganforge.load(run.folder)
     drawn = []

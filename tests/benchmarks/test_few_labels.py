@@ -22,7 +22,7 @@ def run(labels, draw=0, **options):
     return bench.run_few_labels(BenchmarkOptions("few-labels", labels=labels, draw=draw, **options))
 
 
-class Says(nn.Module):
+class BrightnessClassifier(nn.Module):
     """Predicts class 1 for images with a bright first pixel, else class 0."""
 
     def forward(self, images, condition):
@@ -35,11 +35,11 @@ def test_errors_are_counted_against_the_labels():
     pixels = torch.zeros_like(images.images)
     pixels[:5, :, 0, 0] = 255
     labels = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0, 1, 1])
-    found = bench.measure_error(Says(), type(images)(pixels, labels, images.class_names), "0..1")
-    assert found == pytest.approx(0.3)
+    error = bench.measure_error(BrightnessClassifier(), type(images)(pixels, labels, images.class_names), "0..1")
+    assert error == pytest.approx(0.3)
 
 
-def test_the_labelled_images_alone_teach_something():
+def test_training_on_the_labelled_images_alone_lowers_the_error():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
     changes = [*TINY, "data.labels=20", "run.precision=fp32", "averaging.ramp=0.5"]
     experiment = Experiment(load_recipe("semi-supervised", changes), data, RunFolder("x"), 0)
@@ -48,22 +48,22 @@ def test_the_labelled_images_alone_teach_something():
     assert bench.measure_error(state.discriminator.published, data.test, "0..1") < min(0.45, before - 0.2)
 
 
-def test_the_labelled_images_alone_are_learned_by_the_rates_and_the_weight_of_the_recipe():
+def test_learn_from_labels_uses_the_rates_and_the_weight_of_the_recipe():
     data = Splits(small_images(400, seed=1), small_images(50, seed=2), small_images(200, seed=3))
-    found = {}
+    weights = {}
     for change in ("adam.eps=1e-1", "terms.supervised.weight=9", "schedule.lr_decay_start=1"):
         recipe = load_recipe(
             "semi-supervised", [*TINY, "data.labels=20", "run.precision=fp32", "adam.eps=1e-1", change]
         )
         state = bench.learn_from_labels(Experiment(recipe, data, RunFolder("x"), 0), 3)
-        found[change] = state.discriminator.parameters[-1]
-    plain, heavier, slower = found.values()
+        weights[change] = state.discriminator.parameters[-1]
+    plain, heavier, slower = weights.values()
     assert not torch.equal(plain, heavier) and not torch.equal(plain, slower)
 
 
 @pytest.mark.slow
 @needs_mnist
-def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
+def test_draws_add_up_and_finished_draws_are_kept(monkeypatch, quick_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)
     first = run(20, 0, quick=True, out="bench")
     assert first.terms == "--quick, no protocol: 1 draw, 6 of 180,000 steps"
@@ -73,8 +73,8 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
     assert second.draws[0] == first.draws[0]
     monkeypatch.setattr(bench, "_measure", None)  # nothing is trained again
     assert run(20, 1, quick=True, out="bench") == second
-    told = json.loads(json.dumps(second.to_dict()))
-    assert not told["is_protocol"] and len(told["draws"]) == 2 and not told["knows_pictures"]
+    values = json.loads(json.dumps(second.to_dict()))
+    assert not values["is_protocol"] and len(values["draws"]) == 2 and not values["knows_pictures"]
     rows = second.table()
     assert rows[0][0].startswith("Improved GAN") and rows[-1][0] == "ours: semi-supervised"
     assert "±" in rows[-1][1]
@@ -82,7 +82,8 @@ def test_draws_add_up_and_what_was_done_is_kept(monkeypatch):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
+def test_a_longer_call_continues_a_shorter_one(monkeypatch, quick_verdict):
+    monkeypatch.setattr(bench, "QUICK_STEPS", 9)  # also the steps on the labelled images alone
     short, long = (run(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
     assert (short.draws[0].step, long.draws[0].step) == (4, 9)
     assert RunFolder("bench/draw-0").read_run()["step"] == 9
@@ -94,7 +95,7 @@ def test_a_longer_call_goes_on_where_a_shorter_one_ended(tmp_path):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypatch):
+def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeypatch, quick_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)
     report = run(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
     assert report.knows_pictures and not report.is_protocol and report.terms.endswith("not permutation-invariant")
@@ -106,11 +107,11 @@ def test_a_recipe_that_knows_what_pictures_are_is_no_published_protocol(monkeypa
     ("arguments", "words"),
     [((30, 0), "give one of 20, 50, 100, 200"), ((100, -1), "must be 0 or more")],
 )
-def test_what_cannot_be_asked(arguments, words):
+def test_invalid_arguments_are_refused(arguments, words):
     with pytest.raises(UserError, match=words):
         run(*arguments)
 
 
-def test_a_recipe_that_learns_from_no_labels_is_refused():
+def test_a_recipe_without_labels_is_refused():
     with pytest.raises(UserError, match="vanilla does not use labels"):
         run(100, recipe="vanilla")

@@ -29,7 +29,7 @@ SMALL = load_recipe("gan-2d", ["generator.hidden=[8, 8]", "discriminator.hidden=
 
 
 class Watcher(ProgressListener):
-    """Hands the progress of a benchmark to a function."""
+    """Passes the progress of a benchmark to a function."""
 
     def __init__(self, on_progress):
         self.on_progress = on_progress
@@ -50,7 +50,7 @@ def without_time(lines):
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_path):
+def test_a_benchmark_trains_exactly_as_the_training_loop(tmp_path):
     ring(steps=110)
     saved = newest_checkpoint(tmp_path / "out" / "seed-0" / "checkpoints")[0]
     state = new_state(SMALL, (2, 1, 1), 0, 0, torch.device("cpu"))
@@ -61,7 +61,7 @@ def test_a_benchmark_plays_the_librarys_own_loop_and_leaves_no_trace_in_it(tmp_p
     assert all(torch.equal(value, saved[name]) for name, value in state.tensors().items())
 
 
-def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_end(tmp_path):
+def test_a_longer_run_continues_a_shorter_one_to_the_same_result(tmp_path):
     straight = ring(steps=210, out="straight").results
     ring(steps=110)
     assert ring(steps=210).results[0]["figures"] == straight[0]["figures"]
@@ -72,10 +72,10 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_end(tmp_path):
         ring(steps=150)
 
 
-def test_an_interrupted_seed_goes_on(tmp_path):
+def test_an_interrupted_seed_resumes_exactly(tmp_path):
     often = SMALL.with_run(checkpoint_seconds=0.0)
 
-    def impatient(done, total, found):
+    def impatient(done, total, status):
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="stopped in seed 0"):
@@ -125,7 +125,7 @@ def test_finished_seeds_are_kept_and_add_up(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_points_of_the_ring_are_found_within_seconds():
+def test_the_modes_of_the_ring_are_learned_within_seconds():
     changes = ["generator.hidden=[64, 64]", "discriminator.hidden=[64, 64]"]
     changes += ["generator.init.scheme=glorot-uniform", "discriminator.init.scheme=glorot-uniform", "run.device=cpu"]
     recipe = load_recipe("gan-2d", [*changes, "generator_lr=1e-3", "discriminator_lr=1e-3"])
@@ -147,7 +147,7 @@ def test_the_points_of_the_ring_are_found_within_seconds():
         ({"out": "broken"}, "is damaged"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, arguments, words):
+def test_an_invalid_call_is_one_line_and_nothing_is_written(tmp_path, arguments, words):
     ring(recipe=SMALL.model_copy(update={"name": "another"}), out="done", steps=5)
     for folder, file in (("taken", "thesis.tex"), ("broken", "benchmark.json")):
         (tmp_path / folder).mkdir()
@@ -159,7 +159,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(tmp_path, argume
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_benchmark_of_before_goes_on_under_its_former_names(tmp_path):
+def test_an_older_benchmark_with_former_names_continues(tmp_path):
     ring(out="done", steps=5)
     file = tmp_path / "done" / "benchmark.json"
     saved = json.loads(file.read_text())
@@ -175,7 +175,7 @@ def test_a_benchmark_of_before_goes_on_under_its_former_names(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "stream"), [("infogan-iic", "moved"), ("semi-supervised", "labelled")])
-def test_a_recipe_that_asks_for_more_than_the_data_is_refused(name, stream, tmp_path):
+def test_a_recipe_that_needs_more_streams_than_the_data_have_is_refused(name, stream, tmp_path):
     with pytest.raises(UserError, match=f"needs batches that stacked-mnist does not have .{stream}"):
         benchmark("stacked-mnist", name, steps=1, out="out")
     assert not (tmp_path / "out").exists()
@@ -189,29 +189,31 @@ def test_a_discriminator_that_halves_images_is_refused_for_points(tmp_path):
 
 
 @pytest.mark.slow
-def test_seeds_side_by_side_are_those_that_are_played_in_turn(tmp_path, monkeypatch):
+def test_parallel_seeds_equal_sequential_seeds(tmp_path, monkeypatch):
     """Bit-identical if the sequential seeds use one thread too: sums over several threads may differ in the last bits."""
-    told, threads = [], torch.get_num_threads()
+    reports, threads = [], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        in_turn = ring(steps=110, seeds=2, out="turn").results
+        sequential = ring(steps=110, seeds=2, out="sequential").results
     finally:
         torch.set_num_threads(threads)
     monkeypatch.setattr("ganforge.benchmarks.mode_coverage.runs_at_once", lambda *_: 2)
-    beside = ring(steps=110, seeds=2, out="beside", watcher=Watcher(lambda *progress: told.append(progress))).results
-    assert [result["seed"] for result in beside] == [0, 1]
-    assert [result["figures"] for result in beside] == [result["figures"] for result in in_turn]
+    parallel = ring(
+        steps=110, seeds=2, out="parallel", watcher=Watcher(lambda *progress: reports.append(progress))
+    ).results
+    assert [result["seed"] for result in parallel] == [0, 1]
+    assert [result["figures"] for result in parallel] == [result["figures"] for result in sequential]
     for seed in (0, 1):
         one, other = (
-            newest_checkpoint(tmp_path / out / f"seed-{seed}" / "checkpoints")[0] for out in ("turn", "beside")
+            newest_checkpoint(tmp_path / out / f"seed-{seed}" / "checkpoints")[0] for out in ("sequential", "parallel")
         )
         assert all(torch.equal(one[name], other[name]) for name in one)
-    assert {total for _, total, _ in told} == {220} and all(found.startswith("seed ") for *_, found in told)
-    assert ring(steps=110, seeds=1, out="beside").results == beside  # both are kept
+    assert {total for _, total, _ in reports} == {220} and all(status.startswith("seed ") for *_, status in reports)
+    assert ring(steps=110, seeds=1, out="parallel").results == parallel  # both are kept
 
 
 @pytest.mark.slow
-def test_one_that_diverges_beside_others_is_named_once(monkeypatch):
+def test_a_diverging_seed_among_parallel_ones_is_named_once(monkeypatch):
     wild = load_recipe(
         "gan-2d", ["latent.std=3e38", "generator.hidden=[8]", "discriminator.hidden=[6]", "run.device=cpu"]
     )
@@ -256,7 +258,7 @@ def test_stacked_digits_from_the_first_step_to_the_report(digits, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "alone"), [("stacked-mnist-tiny", False), ("stacked-mnist", True)])
-def test_batch_statistics_are_those_of_the_batch_only_where_the_protocol_says(digits, name, alone):
+def test_batch_statistics_come_from_the_batch_only_where_the_protocol_says_so(digits, name, alone):
     recipe = load_recipe("dcgan-tiny-quarter", ["run.device=cpu", "batch_size=16"])
     trial = Trial(Plan(PROTOCOLS[name], recipe, 1, True, Path("out")), 0)
     z = trial.noise.latent(16, "benchmark", 0)
@@ -291,28 +293,28 @@ def figures(modes, good=98.0, kl=0.1, std=1.0):
 
 
 def test_mean_deviation_and_worst_seed():
-    found = report([figures(8, 99, 0.0, 0.9), figures(6, 97, 0.3, 1.05)]).summary(2500)
-    assert (found["modes"].mean, found["modes"].worst) == (7, 6)
-    assert found["modes"].sd == pytest.approx(2**0.5)
-    assert found["high_quality"].worst == 97 and found["reverse_kl"].worst == 0.3
-    assert found["std_ratio"].worst == 0.9  # further from 1
+    summary = report([figures(8, 99, 0.0, 0.9), figures(6, 97, 0.3, 1.05)]).summary(2500)
+    assert (summary["modes"].mean, summary["modes"].worst) == (7, 6)
+    assert summary["modes"].sd == pytest.approx(2**0.5)
+    assert summary["high_quality"].worst == 97 and summary["reverse_kl"].worst == 0.3
+    assert summary["std_ratio"].worst == 0.9  # further from 1
     assert report([figures(8)]).summary(2500)["modes"].sd is None
     assert report([figures(8), figures(0, 0, None, None)]).summary(2500)["reverse_kl"] is None
 
 
 @pytest.mark.parametrize(("modes", "full", "faint"), [(26, 669, True), (500, 900, False), (400, 400, False)])
-def test_grey_on_grey_is_told_from_a_collapse(modes, full, faint):
+def test_faint_digits_are_distinguished_from_a_collapse(modes, full, faint):
     plan = Plan(PROTOCOLS["stacked-mnist-tiny"], load_recipe("dcgan-tiny-half"), 5, False, "out")
-    found = {"modes": modes, "reverse_kl": 5.0, "modes_full_contrast": full, "reverse_kl_full_contrast": 1.4}
-    seeds = [{"seed": k, "step": 5, "seconds": 1.0, "figures": {"25600": found}} for k in range(2)]
-    told = ModeCoverageReport(plan, {"25600": found}, seeds)
-    assert told.is_faint == faint
-    header, rows = told.header, told.table()
+    measured = {"modes": modes, "reverse_kl": 5.0, "modes_full_contrast": full, "reverse_kl_full_contrast": 1.4}
+    seeds = [{"seed": k, "step": 5, "seconds": 1.0, "figures": {"25600": measured}} for k in range(2)]
+    coverage = ModeCoverageReport(plan, {"25600": measured}, seeds)
+    assert coverage.is_faint == faint
+    header, rows = coverage.header, coverage.table()
     assert header[3:5] == ("modes, full contrast", "KL, full contrast")
     assert rows[-1][4] == "1.40 ± 0 (1.40)" and rows[0][3:5] == ("–", "–")
 
 
-def test_what_was_shortened_is_said_in_the_row():
+def test_the_row_names_what_was_shortened():
     assert report([figures(8)] * 10).terms == "10 seeds"
     short = report([figures(8)], steps=40_000).terms
     assert short == "1 seed of 10, 40,000 of 400,000 steps: shortened, not the protocol"
@@ -323,8 +325,8 @@ def test_what_was_shortened_is_said_in_the_row():
 
 
 def test_the_table_has_published_rows_the_floor_and_ours():
-    found = report([figures(8, 98.5, 0.02), figures(7)])
-    header, rows = found.header, found.table()
+    coverage = report([figures(8, 98.5, 0.02), figures(7)])
+    header, rows = coverage.header, coverage.table()
     assert header == ("method", "modes / 8", "HQ %", "reverse KL", "std / true", "n", "how")
     assert rows[0] == ("GAN", "6.3", "98.20", "0.45", "–", "2,500", "PacGAN, 10 trials")
     assert rows[-4][:2] == ("real data (floor)", "8")
@@ -336,9 +338,9 @@ def test_the_table_has_published_rows_the_floor_and_ours():
     assert tiny.table()[0][:4] == ("DCGAN", "487.7 ± 34.6 (s.e.)", "2.24", "25,600")
 
 
-def test_json_has_everything_and_no_number_that_json_lacks():
-    found = report([figures(8), figures(0, 0, None, None)]).to_dict()
-    values = json.loads(json.dumps(found, allow_nan=False))
+def test_json_has_everything_and_only_valid_numbers():
+    document = report([figures(8), figures(0, 0, None, None)]).to_dict()
+    values = json.loads(json.dumps(document, allow_nan=False))
     assert values["summary"]["2500"]["modes"]["worst"] == 0
     assert len(values["published"]) == 4 and len(values["seeds"]) == 2 and values["is_protocol"]
     assert values["seconds_per_10k_steps"] == pytest.approx(0.2)
@@ -353,7 +355,7 @@ RESULT = {
 }
 
 
-def test_a_result_is_read_whole_and_a_damaged_one_is_named(tmp_path):
+def test_a_complete_result_is_read_and_a_damaged_one_is_named(tmp_path):
     file = tmp_path / "step-5.json"
     file.write_text(json.dumps(RESULT))
     assert read_result(file) == RESULT
@@ -363,7 +365,7 @@ def test_a_result_is_read_whole_and_a_damaged_one_is_named(tmp_path):
             read_result(file)
 
 
-def test_what_a_killed_call_left_does_not_block_its_folder(tmp_path):
+def test_leftovers_of_a_killed_call_do_not_block_its_folder(tmp_path):
     (tmp_path / "killed").mkdir()
     for name in (".lock", ".1a2b3c4d-1-0123456789abcdef.writing", "recipe.toml"):
         (tmp_path / "killed" / name).touch()

@@ -15,18 +15,18 @@ def real(mixture, count=20_000):
 
 
 @pytest.mark.parametrize("mixture", [ring(), grid()], ids=lambda m: m.name)
-def test_real_points_sit_at_the_floor(mixture):
+def test_real_points_have_the_figures_of_the_floor(mixture):
     problem, modes = Points(mixture), len(mixture.centres)
-    found = problem.figures(real(mixture))
-    assert found["modes"] == problem.modes == modes
-    assert found["high_quality"] == pytest.approx(98.89, abs=0.3)
-    assert found["reverse_kl"] == pytest.approx((modes - 1) / 40_000, abs=4e-4)
-    assert found["std_ratio"] == pytest.approx(1, abs=0.02)
+    measured = problem.figures(real(mixture))
+    assert measured["modes"] == problem.modes == modes
+    assert measured["high_quality"] == pytest.approx(98.89, abs=0.3)
+    assert measured["reverse_kl"] == pytest.approx((modes - 1) / 40_000, abs=4e-4)
+    assert measured["std_ratio"] == pytest.approx(1, abs=0.02)
     floor = problem.floor(2_500)
     assert floor["reverse_kl"] == pytest.approx((modes - 1) / 5_000, rel=0.35)  # .0014 and .0048
 
 
-def test_each_sickness_moves_its_number():
+def test_each_failure_changes_its_figure():
     problem, mixture, points = Points(ring()), ring(), real(ring())
     modes = mixture.nearest(points)[0]
     collapsed = problem.figures(points[modes == 3])
@@ -37,11 +37,11 @@ def test_each_sickness_moves_its_number():
     assert shrunken["high_quality"] > 99.99 and shrunken["std_ratio"] == pytest.approx(0.513, abs=0.02)
     assert problem.figures(points + 0.02)["std_ratio"] < 1  # a shifted mode is no wider, though fewer are good
     assert problem.figures(points + 0.02)["high_quality"] < 70
-    astray = problem.figures(points + 0.5)
-    assert astray == {"modes": 0, "high_quality": 0, "reverse_kl": None, "std_ratio": None}
+    shifted = problem.figures(points + 0.5)
+    assert shifted == {"modes": 0, "high_quality": 0, "reverse_kl": None, "std_ratio": None}
 
 
-def test_a_point_counts_up_to_three_standard_deviations():
+def test_a_point_is_high_quality_up_to_three_standard_deviations():
     problem, centre = Points(ring()), ring().centres[0]
     at = [centre + torch.tensor([0.0, far * 0.01]) for far in (2.99, 3.01)]
     assert problem.figures(torch.stack(at))["high_quality"] == 50
@@ -61,23 +61,23 @@ def test_each_colour_is_read_by_the_judge_red_first(stacked):
     pixels = torch.cat([batches[k].images for k in range(4)])
     assert pixels.min() == 0 and pixels.max() == 1  # this protocol's pixels are not -1..1
     samples = (pixels * 255).round().to(torch.uint8)
-    read = load_judge().look(samples.flatten(0, 1)[:, None]).classes.view(-1, 3)
+    predicted = load_judge().look(samples.flatten(0, 1)[:, None]).classes.view(-1, 3)
     truth = stacked._stacks.some(300, 0).labels[:256]
-    assert (mode_number(read) == truth).double().mean() > 0.7  # it reads 92 % of these digits, three of them 78 %
-    assert stacked.figures(samples)["modes"] == len(mode_number(read).unique())
+    assert (mode_number(predicted) == truth).double().mean() > 0.7  # it reads 92 % of these digits, three of them 78 %
+    assert stacked.figures(samples)["modes"] == len(mode_number(predicted).unique())
 
 
-def test_digits_of_little_contrast_are_a_collapse_to_the_judge_and_none_at_full_contrast(stacked):
+def test_faint_digits_lose_modes_for_the_judge_but_not_at_full_contrast(stacked):
     """Faint digits, as drawn by generators whose discriminator normalises its first layer."""
     real = stacked._stacks.some(300, 0).gather(torch.arange(300))
     faint = (110 + real.float() * 0.25).to(torch.uint8)
-    found, true = stacked.figures(faint), stacked.figures(real)
-    assert found["modes"] < 0.5 * true["modes"] and found["reverse_kl"] > true["reverse_kl"] + 0.5
-    assert found["modes_full_contrast"] == pytest.approx(true["modes"], rel=0.1)
+    measured, true = stacked.figures(faint), stacked.figures(real)
+    assert measured["modes"] < 0.5 * true["modes"] and measured["reverse_kl"] > true["reverse_kl"] + 0.5
+    assert measured["modes_full_contrast"] == pytest.approx(true["modes"], rel=0.1)
     assert true["modes_full_contrast"] == pytest.approx(true["modes"], rel=0.1)
 
 
-def test_full_contrast_leaves_ink_and_paper_and_takes_no_grey_for_a_digit():
+def test_full_contrast_stretches_the_ink_and_leaves_a_grey_image_empty():
     image = torch.full((2, 1, 10, 10), 90, dtype=torch.uint8)
     image[0, 0, 2:4, 2:4] = torch.tensor([[110, 110], [110, 100]], dtype=torch.uint8)
     ink, grey = stretched(image)
@@ -85,14 +85,14 @@ def test_full_contrast_leaves_ink_and_paper_and_takes_no_grey_for_a_digit():
     assert not grey.any()
 
 
-def test_one_stack_again_and_again_is_one_mode(stacked):
+def test_one_repeated_stack_is_one_mode(stacked):
     samples = stacked._stacks.gather(torch.tensor([1234])).expand(50, -1, -1, -1)
-    found = stacked.figures(samples)
-    assert found["modes"] == found["modes_full_contrast"] == 1
-    assert found["reverse_kl"] == found["reverse_kl_full_contrast"] == pytest.approx(math.log(1000))
+    measured = stacked.figures(samples)
+    assert measured["modes"] == measured["modes_full_contrast"] == 1
+    assert measured["reverse_kl"] == measured["reverse_kl_full_contrast"] == pytest.approx(math.log(1000))
 
 
-def test_the_floor_reads_every_digit_once_and_finds_what_reading_every_stack_finds(stacked):
+def test_the_floor_by_digits_equals_the_floor_by_stacks(stacked):
     real = stacked._stacks.some(200, 4).gather(torch.arange(200))
     assert stacked.figures_of_real(200, 4) == stacked.figures(real)
 

@@ -59,7 +59,7 @@ def test_no_bias_before_batch_norm_in_the_plane():
     assert shapes == [f"layers.{k}.bias" for k in (1, 4, 7, 10, 12)]  # four of batch norm, one of the last layer
 
 
-def test_the_recipes_are_the_protocols():
+def test_the_recipes_follow_the_protocols():
     plane, stacked, tiny = load_recipe("gan-2d"), load_recipe("dcgan-stacked"), load_recipe("dcgan-tiny-quarter")
     assert (plane.game.order, plane.batch_size, plane.generator_lr, plane.adam.beta1) == (
         "simultaneous",
@@ -79,7 +79,7 @@ def test_the_recipes_are_the_protocols():
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_protocol_knows_its_nets(name):
+def test_a_protocol_recognises_its_networks(name):
     protocol = PROTOCOLS[name]
 
     def is_open(recipe, *changes):

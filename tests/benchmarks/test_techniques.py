@@ -8,12 +8,12 @@ from ganforge.recipes.reading import load_recipe
 SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu"]
 
 
-def test_every_row_says_what_it_is_and_whose():
+def test_every_technique_has_a_unique_name_and_a_description():
     names = [technique.name for technique in (BASE, *TECHNIQUES)]
     assert len(set(names)) == len(names) >= 13
     assert all(technique.changes and technique.about for technique in TECHNIQUES)
     assert not BASE.changes
-    assert all("," not in name and "/" not in name for name in names)  # --only takes commas, and folders are so called
+    assert all("," not in name and "/" not in name for name in names)  # --only splits at commas; names are folders
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.name)
@@ -31,7 +31,7 @@ def test_a_data_set_may_have_changes_of_its_own():
     assert r1.changes_on("ring") != r1.changes
 
 
-def test_equal_compute_is_fewer_steps_of_what_costs_more():
+def test_at_equal_compute_a_costlier_technique_gets_fewer_steps():
     cost = cost_of([(0.010, 0.015), (0.020, 0.030), (0.010, 0.100)])  # the last round was disturbed
     assert (cost.ratio, cost.low, cost.high) == pytest.approx((1.5, 1.5, 10))
     assert cost.base_seconds == 0.010 and cost.seconds == 0.030
@@ -41,7 +41,7 @@ def test_equal_compute_is_fewer_steps_of_what_costs_more():
     assert FREE.steps(1234) == 1234
 
 
-def test_what_needs_ten_times_the_arithmetic_costs_more_and_leaves_nothing_behind(tmp_path):
+def test_ten_discriminator_steps_cost_more_and_the_measurement_leaves_no_files(tmp_path):
     base = load_recipe("gan-2d", [*SMALL, "game.order=alternating"])
     greedy = load_recipe("gan-2d", [*SMALL, "game.order=alternating", "game.discriminator_steps=10"])
     cost = measure_cost(Plan(PROTOCOLS["ring"], greedy, 100, True, tmp_path / "row"), base, 0.02)

@@ -16,7 +16,7 @@ def small(tmp_path):
     return "small.toml"
 
 
-def test_the_table_says_what_was_done(run_command, small, tmp_path):
+def test_the_table_describes_the_benchmark(run_command, small, tmp_path):
     call = ("benchmark", "ring", "--recipe", small, "--steps", 150, "--seeds", 2)
     code, out, err = run_command(*call)
     assert code == 0, err
@@ -38,12 +38,12 @@ def test_the_table_says_what_was_done(run_command, small, tmp_path):
     assert "runs/benchmark-ring-gan-2d/curve.png" in out
     code, out, err = run_command(*call, "--json")
     assert code == 0 and err == ""
-    found = json.loads(out)
-    assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
-    assert found["floor"]["2500"]["modes"] == 8 and not found["is_protocol"] and found["open_architecture"]
+    report = json.loads(out)
+    assert [seed["seed"] for seed in report["seeds"]] == [0, 1]
+    assert report["floor"]["2500"]["modes"] == 8 and not report["is_protocol"] and report["open_architecture"]
 
 
-def test_curves_of_other_recipes_are_drawn_beside(run_command, small, tmp_path, monkeypatch):
+def test_beside_draws_curves_of_other_recipes(run_command, small, tmp_path, monkeypatch):
     call = ("benchmark", "ring", "--recipe", small, "--steps", 150, "--quick", "--out")
     assert run_command(*call, "one")[0] == run_command(*call, "short", "--steps", 99)[0] == 0
     assert not (tmp_path / "short" / "curve.png").exists()  # no point before step 100
@@ -75,7 +75,7 @@ def test_a_seed_without_modes_has_a_gap_in_its_curve(tmp_path):
     assert mode_curves(curves, 8, title="ring").startswith(b"\x89PNG")
 
 
-def test_quick_calls_itself_no_protocol(run_command, small):
+def test_quick_is_marked_as_no_protocol(run_command, small):
     code, out, _ = run_command("benchmark", "grid", "--recipe", small, "--quick", "--steps", 100)
     assert code == 0
     assert "--quick, no protocol: 1 seed of 10, 100 of 400,000 steps" in out
@@ -112,7 +112,7 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
         (("techniqes",), "did you mean techniques?"),
     ],
 )
-def test_flags_that_do_not_go_together_are_refused(run_command, arguments, words, tmp_path):
+def test_incompatible_flags_are_refused(run_command, arguments, words, tmp_path):
     code, _, err = run_command("benchmark", *arguments)
     assert code == 2 and words in err
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What people bring, from public bug reports of this field, and what they expect; each was met with something else once.
+"""Inputs from public bug reports of this field, and what their users expect; each once had another result.
 
 Consoles, signals and full disks: ``test_consoles.py``. Data objects from Python: ``tests/data/sources/test_objects.py``. Own
 traces and equal names: ``test_traces.py``. Runs whose data were moved: ``tests/experiment/test_older_runs.py``.
@@ -115,8 +115,8 @@ def make(name, folder):
     """Write one of the inputs and return where it is."""
     path = folder / name
     if name in array_files():
-        given, named = array_files()[name]
-        np.savez(path, *given, **named)
+        positional, named = array_files()[name]
+        np.savez(path, *positional, **named)
     elif name in MAKERS:
         MAKERS[name](path)
     else:  # class folders of single files in some format
@@ -125,7 +125,7 @@ def make(name, folder):
     return path
 
 
-def shown(run_command, data, *more):
+def summary_of(run_command, data, *more):
     code, out, err = run_command("data", "show", data, "--json", *more)
     assert code == 0, err
     return json.loads(out)
@@ -142,21 +142,21 @@ READ = {
 
 
 @pytest.mark.parametrize("name", READ)
-def test_forms_in_which_pictures_are_brought(run_command, tmp_path, name):
-    found = shown(run_command, make(name, tmp_path))
-    assert [row["name"] for row in found["classes"]] == list(READ[name])
-    assert sum(found["counts"].values()) == (24 if name == "backslash.zip" else 60)
-    assert (found["height"], found["width"]) == (SIDE, SIDE)
-    assert found["channels"] == (3 if name == "colour-idx4-ubyte.gz" else 1)
+def test_every_format_of_pictures_is_read(run_command, tmp_path, name):
+    summary = summary_of(run_command, make(name, tmp_path))
+    assert [row["name"] for row in summary["classes"]] == list(READ[name])
+    assert sum(summary["counts"].values()) == (24 if name == "backslash.zip" else 60)
+    assert (summary["height"], summary["width"]) == (SIDE, SIDE)
+    assert summary["channels"] == (3 if name == "colour-idx4-ubyte.gz" else 1)
     if name not in ("ico", "jp2", "avif"):
-        assert found["pixel_max"] > 200
+        assert summary["pixel_max"] > 200
 
 
 @pytest.mark.parametrize("names", [("training", "testing"), ("Train", "Test"), ("train", "valid")])
 def test_parts_are_no_classes(run_command, tmp_path, names):
-    found = shown(run_command, parts(tmp_path / "set", *names))
-    assert [row["name"] for row in found["classes"]] == list("0123")
-    assert found["counts"]["validation" if names[1] == "valid" else "test"] == 12
+    summary = summary_of(run_command, parts(tmp_path / "set", *names))
+    assert [row["name"] for row in summary["classes"]] == list("0123")
+    assert summary["counts"]["validation" if names[1] == "valid" else "test"] == 12
 
 
 def test_labels_are_names_of_classes(run_command, tmp_path):
@@ -181,7 +181,7 @@ def test_labels_are_names_of_classes(run_command, tmp_path):
         assert code == 2 and err.count("\n") == 1 and "'0'" in err
 
 
-def test_a_name_of_a_class_may_hold_a_comma_and_blanks(run_command, tmp_path):
+def test_a_class_name_may_contain_commas_and_blanks(run_command, tmp_path):
     for name in ("red, bright", "blue"):
         for n in range(8):
             save(IMAGES[n], tmp_path / "colours" / name / f"{n}.png")
@@ -193,7 +193,7 @@ def test_a_name_of_a_class_may_hold_a_comma_and_blanks(run_command, tmp_path):
         assert json.loads(out)["labels"][-1] == "red, bright"
 
 
-WARNED = {
+WARNINGS = {
     "zero-one": ({"images": (IMAGES > 60).astype(np.uint8), "labels": LABELS}, "0/1 pixels; --levels 0,1"),
     "twelve-bits": ({"images": IMAGES.astype(np.uint16) * 16}, "read as 12 bits"),
     "empty class": ({"images": IMAGES, "labels": LABELS + LABELS // 2}, "no training image of class 2"),
@@ -208,9 +208,9 @@ WARNED = {
 }
 
 
-@pytest.mark.parametrize("name", WARNED)
-def test_what_data_show_knows_is_said_before_training(run_command, tmp_path, name):
-    arrays, words = WARNED[name]
+@pytest.mark.parametrize("name", WARNINGS)
+def test_train_prints_the_warnings_of_data_show(run_command, tmp_path, name):
+    arrays, words = WARNINGS[name]
     np.savez(tmp_path / "set.npz", **arrays)
     code, out, err = run_command("train", "vanilla", "--data", tmp_path / "set.npz", "--out", "run", *QUICK)
     assert code == 0, err
@@ -220,7 +220,7 @@ def test_what_data_show_knows_is_said_before_training(run_command, tmp_path, nam
     assert words in out
 
 
-def test_evaluate_and_judge_say_it_too(run_command, tmp_path):
+def test_evaluate_and_judge_print_the_warnings(run_command, tmp_path):
     ones = (IMAGES.repeat(4, 0) > 60).astype(np.uint8)
     np.savez(tmp_path / "set.npz", images=ones, labels=LABELS.repeat(4))
     _, out, err = run_command("judge", "train", tmp_path / "set.npz", "--epochs", "1", "--out", "judge.safetensors")

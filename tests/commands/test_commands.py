@@ -79,18 +79,18 @@ def verbs():
 
 
 def test_verbs_and_flags_are_frozen():
-    found = {
+    flags = {
         name: {flag for p in command.params for flag in p.opts if flag.startswith("--")} - {"--help"}
         for name, command in verbs().items()
     }
-    assert found == FLAGS
+    assert flags == FLAGS
     assert {flag for p in root().params for flag in p.opts} == {
         *("--version", "--install-completion", "--show-completion"),
     }
 
 
 @pytest.mark.parametrize("verb", FLAGS)
-def test_every_verb_explains_itself_with_an_example_and_has_json(run_command, verb):
+def test_every_help_has_an_example_and_json(run_command, verb):
     code, out, _ = run_command(*verb.split(), "--help")
     assert code == 0
     assert "Example: ganforge" in " ".join(out.split()) and "--json" in out
@@ -161,7 +161,7 @@ def test_every_verb_gives_one_json_object(run_command, bars_file):
     assert json.loads(out)["exit_code"] == 2 and json.loads(out)["error"] in err
 
 
-def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
+def test_the_ending_chooses_the_format_of_sample(run_command, trained, tmp_path):
     trained("cgan-tutorial")
     assert run_command("sample", "run", "--n", 14, "--out", "rows.png")[0] == 0
     with Image.open("rows.png") as rows:  # four classes: rows of 4, 4, 3 and 3, of 8 px enlarged to 64
@@ -183,7 +183,7 @@ def test_sample_writes_what_the_ending_says(run_command, trained, tmp_path):
         assert movie.n_frames == 7
 
 
-def test_the_generator_file_alone_samples_anywhere(run_command, trained, tmp_path):
+def test_a_generator_file_is_enough_to_sample(run_command, trained, tmp_path):
     trained()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run" / "generator.safetensors").rename(tmp_path / "elsewhere" / "g.safetensors")
@@ -205,7 +205,7 @@ def test_a_trained_judge_gives_later_runs_their_verdict(run_command, trained, ba
     assert "already at step 12" in run_command("resume", "before")[2]
 
 
-def test_a_judge_in_a_file_of_its_own_is_not_kept(run_command, bars_file, tmp_path):
+def test_a_judge_written_to_a_file_is_not_used_for_later_runs(run_command, bars_file, tmp_path):
     code, out, _ = run_command("judge", "train", bars_file, "--epochs", 1, "--out", "j.safetensors", "--flip", "--json")
     assert code == 0
     card = json.loads(out)
@@ -221,7 +221,7 @@ def test_divergence_exits_with_three(run_command, bars_file):
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
-def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monkeypatch, number):
+def test_a_signal_before_training_exits_with_130(run_command, bars_file, monkeypatch, number):
     from ganforge.experiment import preflight
 
     def interrupted(*_, **__):
@@ -233,7 +233,7 @@ def test_a_signal_outside_of_training_is_no_success(run_command, bars_file, monk
     assert err.count("\n") == 1
 
 
-def test_a_second_signal_while_the_first_is_told_changes_nothing(run_command, monkeypatch):
+def test_a_second_signal_during_the_message_of_the_first_changes_nothing(run_command, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
@@ -243,7 +243,7 @@ def test_a_second_signal_while_the_first_is_told_changes_nothing(run_command, mo
 
 
 @pytest.mark.slow
-def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch):
+def test_resume_computes_an_interrupted_verdict(run_command, monkeypatch, quick_verdict):
     from ganforge.experiment import run
 
     train = ("train", "vanilla", "--data", "digits", "--steps", 3, "--out", "run")
@@ -258,7 +258,7 @@ def test_a_verdict_that_was_interrupted_is_made_up_for(run_command, monkeypatch)
     assert run_command("resume", "run")[0] == 2
 
 
-def test_a_killed_run_is_not_called_running(run_command, trained):
+def test_a_killed_run_is_not_listed_as_running(run_command, trained):
     from ganforge.runs.folder import RunFolder
 
     trained()
@@ -272,7 +272,7 @@ def test_version(run_command):
     assert run_command("--version")[:2] == (0, "ganforge 0.1.0\n")
 
 
-def test_several_seeds_are_told_as_one_object(run_command, bars_file):
+def test_several_seeds_give_one_json_object(run_command, bars_file):
     code, out, err = run_command(
         "train", "vanilla", "--data", bars_file, *TINY, "--steps", 3, "--seeds", 2, "--out", "f", "--json"
     )
@@ -283,7 +283,7 @@ def test_several_seeds_are_told_as_one_object(run_command, bars_file):
     assert {run["run"] for run in json.loads(out)["runs"]} == {"f/seed-0", "f/seed-1"}
 
 
-def test_sample_reconstruct_shows_test_images_again_and_the_way_between_them(run_command, bars_file, tmp_path):
+def test_sample_reconstruct_writes_reconstructions_and_an_interpolation(run_command, bars_file, tmp_path):
     small = ["batch_size=8", "latent.dim=4", "generator.filters=4", "encoder.filters=4", "run.precision=fp32"]
     changes = [part for change in small for part in ("--set", change)]
     assert run_command("train", "vae", "--data", bars_file, "--steps", 3, "--out", "run", *changes)[0] == 0
@@ -293,13 +293,13 @@ def test_sample_reconstruct_shows_test_images_again_and_the_way_between_them(run
     assert "run/reconstructions.png" in out and (tmp_path / "run" / "reconstructions.png").exists()
     code, out, _ = run_command("sample", "run", "--reconstruct", "--morph", "--n", 7, "--json")
     assert code == 0 and json.loads(out) == {"file": "run/way.webp", "n": 7, "seed": 0}
-    assert run_command("sample", "run", "--n", 3)[0] == 0  # and it draws as any run
+    assert run_command("sample", "run", "--n", 3)[0] == 0  # and the run samples as any other
 
 
 @pytest.mark.parametrize(
     ("name", "words"), [("vae", ("loss E ", " G ", " · KL ")), ("autoencoder", ("loss E ",)), ("vanilla", ("loss D ",))]
 )
-def test_the_progress_line_tells_the_losses_of_whoever_plays(run_command, bars_file, monkeypatch, name, words):
+def test_the_progress_line_has_the_losses_of_the_players(run_command, bars_file, monkeypatch, name, words):
     from ganforge.commands import progress
 
     monkeypatch.setattr(progress, "PLAIN_EVERY_SECONDS", 0.0)

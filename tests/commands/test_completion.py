@@ -1,4 +1,4 @@
-"""Shell completion: ``ganforge --install-completion`` and what TAB offers."""
+"""Shell completion: ``ganforge --install-completion`` and the completions of TAB."""
 
 import os
 import subprocess
@@ -26,20 +26,20 @@ def test_runs_are_completed_by_their_folders(tmp_path):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_asks_for_what_may_follow(shell):
+def test_every_shell_gets_completions(shell):
     words = {"COMP_WORDS": "ganforge train vanil", "COMP_CWORD": "2"}
-    asked = {"_TYPER_COMPLETE_ARGS": "ganforge train vanil", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    fish_words = {"_TYPER_COMPLETE_ARGS": "ganforge train vanil", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     program = "import sys; from ganforge.commands.main import main; sys.exit(main())"
-    answer = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, **words, **asked, "_GANFORGE_COMPLETE": f"complete_{shell}"},
+        env={**os.environ, **words, **fish_words, "_GANFORGE_COMPLETE": f"complete_{shell}"},
         capture_output=True,
         text=True,
     )
-    assert "vanilla-truncated" in answer.stdout, answer.stderr
+    assert "vanilla-truncated" in process.stdout, process.stderr
 
 
-def test_the_script_of_a_shell_is_shown(run_command, monkeypatch):
+def test_the_completion_script_of_a_shell_is_printed(run_command, monkeypatch):
     monkeypatch.setenv("SHELL", "/bin/bash")
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     code, out, _ = run_command("--show-completion", "bash")

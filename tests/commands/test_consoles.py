@@ -24,21 +24,23 @@ def ganforge(*arguments, shell="", **environment):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932", "utf-16"])
-def test_letters_that_an_encoding_lacks_are_replaced(run_command, monkeypatch, encoding):
-    def told(*arguments):
+def test_characters_outside_an_encoding_are_replaced(run_command, monkeypatch, encoding):
+    def output_of(*arguments):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
         monkeypatch.setattr(sys, "stdout", stream)
         assert run_command(*arguments)[0] == 0
         return stream.buffer.getvalue()
 
-    assert "vanilla" in told("recipes").decode(encoding)
-    assert {recipe["name"] for recipe in json.loads(told("recipes", "--json"))["recipes"]} > {"vanilla"}
+    assert "vanilla" in output_of("recipes").decode(encoding)
+    assert {recipe["name"] for recipe in json.loads(output_of("recipes", "--json"))["recipes"]} > {"vanilla"}
 
 
-def test_training_is_told_on_a_console_of_ascii(bars_file):
-    told = ganforge("train", "vanilla", "--data", bars_file, "--steps", 2, *TINY, PYTHONIOENCODING="ascii", LC_ALL="C")
-    assert told.returncode == 0, told.stderr
-    assert b"at step 2" in told.stdout and told.stdout.isascii() and told.stderr.isascii()
+def test_training_prints_on_an_ascii_console(bars_file):
+    process = ganforge(
+        "train", "vanilla", "--data", bars_file, "--steps", 2, *TINY, PYTHONIOENCODING="ascii", LC_ALL="C"
+    )
+    assert process.returncode == 0, process.stderr
+    assert b"at step 2" in process.stdout and process.stdout.isascii() and process.stderr.isascii()
 
 
 needs_a_shell = pytest.mark.skipif(os.name == "nt", reason="closes and fills files as a POSIX shell does")
@@ -48,27 +50,27 @@ needs_a_shell = pytest.mark.skipif(os.name == "nt", reason="closes and fills fil
 @pytest.mark.parametrize(
     ("shell", "code"), [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 3)]
 )
-def test_files_that_are_closed_or_full(shell, code):
+def test_closed_and_full_standard_files(shell, code):
     if "full" in shell and not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
-    told = ganforge("--version", shell=shell)
-    assert told.returncode == code
-    assert told.stderr.count(b"\n") == (code == 3)
-    assert b"No space left" in told.stderr or code == 0
+    process = ganforge("--version", shell=shell)
+    assert process.returncode == code
+    assert process.stderr.count(b"\n") == (code == 3)
+    assert b"No space left" in process.stderr or code == 0
 
 
-def test_a_reader_that_went_away_is_no_error():
+def test_a_closed_pipe_is_no_error():
     read, write = os.pipe()
     os.close(read)
     with open(write, "wb") as pipe:
-        told = subprocess.run([sys.executable, "-m", "ganforge", "--version"], stdout=pipe, stderr=subprocess.PIPE)
-    assert (told.returncode, told.stderr) == (0, b"")
+        process = subprocess.run([sys.executable, "-m", "ganforge", "--version"], stdout=pipe, stderr=subprocess.PIPE)
+    assert (process.returncode, process.stderr) == (0, b"")
 
 
 @needs_a_shell
 def test_a_closed_standard_error_leaves_one_object_on_standard_output():
-    told = ganforge("nonsense", "--json", shell="2>&-")
-    assert told.returncode == 2 and json.loads(told.stdout)["exit_code"] == 2
+    process = ganforge("nonsense", "--json", shell="2>&-")
+    assert process.returncode == 2 and json.loads(process.stdout)["exit_code"] == 2
 
 
 class Full(io.StringIO):
@@ -76,14 +78,14 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_training_goes_on_when_its_words_can_no_longer_be_written(run_command, bars_file, tmp_path, monkeypatch):
+def test_training_finishes_when_standard_output_is_full(run_command, bars_file, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Full())
     code, _, err = run_command("train", "vanilla", "--data", bars_file, "--steps", 3, "--out", "run", *TINY)
     assert code == 3 and "standard output: No space left on device" in err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
 
 
-def test_what_a_buffer_holds_for_a_reader_that_is_gone_is_dropped():
+def test_buffered_text_for_a_closed_pipe_is_dropped():
     read, write = os.pipe()
     os.close(read)
     with open(write, "w", encoding="ascii") as pipe:
@@ -95,21 +97,21 @@ def test_what_a_buffer_holds_for_a_reader_that_is_gone_is_dropped():
 
 
 @pytest.mark.parametrize("columns", ["0", "-3", "²", "wide", "1"])
-def test_a_terminal_of_any_width(run_command, monkeypatch, columns):
+def test_a_terminal_may_have_any_width(run_command, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     code, out, err = run_command("recipes")
     assert code == 0 and "vanilla" in out, err
 
 
-def test_streams_are_put_back():
+def test_streams_are_restored():
     before = sys.stdout, sys.stderr
     with outlets() as (out, _):
         assert sys.stdout is out
     assert (sys.stdout, sys.stderr) == before
 
 
-def test_names_cannot_steer_a_terminal(run_command, capsys):
+def test_control_characters_in_names_are_escaped(run_command, capsys):
     assert printable("a\x1b[2Jb\x9bc\udcffd\te\n") == "a\\x1b[2Jb\\x9bc\\udcffd\te\n"
     code, _, err = run_command("resume", "no\x1b[31mwhere\n")
     assert code == 2 and "\x1b" not in err and "no\\x1b[31mwhere" in err and err.count("\n") == 1

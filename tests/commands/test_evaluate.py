@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ganforge
 from conftest import small_images
 from ganforge.data.load import load
 
@@ -42,14 +43,14 @@ def test_a_table_with_intervals_other_reals_and_worst_cases(run_command, fakes):
     assert "docs/measuring.md" in out
 
 
-def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
+def test_compare_reads_the_json_of_evaluate(run_command, fakes, tmp_path):
     code, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
-    found = json.loads(out)
-    assert code == 0 and found["protocol"]["n"] == 179 and len(found["protocol"]["id"]) == 12
-    assert found["figures"]["copies"]["value"] == 1  # they are training images
-    assert {"value", "interval", "real_reference", "worst_case", "n"} == found["figures"]["recall"].keys()
-    low, high = found["figures"]["recall"]["interval"]
-    assert low <= found["figures"]["recall"]["value"] <= high
+    evaluation = json.loads(out)
+    assert code == 0 and evaluation["protocol"]["n"] == 179 and len(evaluation["protocol"]["id"]) == 12
+    assert evaluation["figures"]["copies"]["value"] == 1  # they are training images
+    assert {"value", "interval", "real_reference", "worst_case", "n"} == evaluation["figures"]["recall"].keys()
+    low, high = evaluation["figures"]["recall"]["interval"]
+    assert low <= evaluation["figures"]["recall"]["value"] <= high
     (tmp_path / "a.json").write_text(out)
     (tmp_path / "b.json").write_text(out)
     code, out, err = run_command("compare", "a.json", "b.json")
@@ -63,7 +64,7 @@ def test_one_json_object_that_compare_reads(run_command, fakes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command):
+def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command, quick_verdict):
     small = ("--data", "digits", "--set", "latent.dim=8", "--set", "batch_size=16", "--steps", 3)
     for recipe in ("vanilla", "udacity"):
         assert run_command("train", recipe, *small, "--seeds", 2, "--out", recipe)[0] == 0
@@ -141,7 +142,7 @@ def test_bad_requests_are_refused_in_one_line(run_command, fakes, bars_file, arg
     assert words in err.strip().splitlines()[-1], err
 
 
-def test_data_that_no_judge_reads_are_refused_with_the_way_to_one(run_command, tmp_path):
+def test_data_without_a_judge_are_refused_with_the_command_that_trains_one(run_command, tmp_path):
     bars = small_images(1500)
     npz(tmp_path / "many.npz", bars.images[:, 0].numpy(), bars.labels.numpy())
     code, _, err = run_command("evaluate", "many.npz", "--data", "many.npz")
@@ -157,6 +158,17 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
     assert code == 2 and "needs images of 1×8×8" in err
 
 
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory):
+    """The JSON of one evaluation."""
+    digits = load("digits").train.select(slice(0, 200))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return json.dumps(
+            ganforge.evaluate((digits.images[:, 0].numpy(), digits.labels.numpy()), data="digits").to_dict()
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -167,9 +179,10 @@ def test_a_judge_of_other_images_is_refused(run_command, bars_file, tmp_path):
         (("a.json", "other.json"), "holds no evaluation"),
     ],
 )
-def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments, words):
-    _, out, _ = run_command("evaluate", fakes, *DIGITS, "--json")
-    (tmp_path / "a.json").write_text(out)
+def test_files_without_evaluations_are_refused_by_compare(
+    run_command, evaluation, tmp_path, quick_verdict, arguments, words
+):
+    (tmp_path / "a.json").write_text(evaluation)
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "other.json").write_text("{}")
     if "run" in arguments:
@@ -179,7 +192,7 @@ def test_what_cannot_be_compared_is_said(run_command, fakes, tmp_path, arguments
 
 
 @pytest.mark.slow
-def test_a_run_on_the_validation_images_too_is_measured_on_test_images_alone(run_command):
+def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command, quick_verdict):
     arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
     assert run_command("train", "vanilla", *arguments)[0] == 0
     code, out, err = run_command("evaluate", "run", "--n", 100)

@@ -10,13 +10,13 @@ from ganforge.recipes.reading import built_in
 
 
 @pytest.mark.parametrize(("group", "verb"), [("recipes", ""), ("data", "list"), ("judge", "show")])
-def test_a_group_alone_shows_what_there_is(run_command, group, verb):
-    shown = run_command(group)
-    assert shown[0] == 0 and shown == run_command(group, *verb.split())
+def test_a_group_without_a_verb_lists(run_command, group, verb):
+    result = run_command(group)
+    assert result[0] == 0 and result == run_command(group, *verb.split())
     assert isinstance(json.loads(run_command(group, "--json")[1]), dict)
 
 
-def test_a_file_that_bears_a_built_in_name_is_shown_as_it_is(run_command, tmp_path):
+def test_a_file_with_the_name_of_a_built_in_recipe_is_shown_itself(run_command, tmp_path):
     text = run_command("recipes", "show", "vanilla")[1]
     (tmp_path / "mine.toml").write_text(text.replace("packing = 1", "packing = 4"))
     assert "packing = 4" in run_command("recipes", "show", "mine.toml")[1]
@@ -45,7 +45,7 @@ def write_verdict(run: Path, *texts: str) -> None:
     (run / "run.json").write_text(json.dumps(saved | {"judged": True}))
 
 
-def test_runs_lists_them(run_command, trained):
+def test_runs_lists_the_runs_of_a_folder(run_command, trained):
     trained(out="runs/a")
     code, out, _ = run_command("runs")
     assert code == 0 and "runs/a" in out and "finished" in out
@@ -68,7 +68,7 @@ def test_a_table_in_a_pipe_has_whole_lines(capsys):
     assert header.split() == list(HEADER) and row.split() == [*LONG, "mode-collapse,", "discriminator-won"]
 
 
-def test_a_table_on_a_terminal_of_80_columns_is_cut_nowhere(capsys, monkeypatch):
+def test_a_table_on_a_terminal_of_80_columns_is_not_truncated(capsys, monkeypatch):
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setenv("TERM", "dumb")  # 80 columns, no colours
     table([(*LONG, "mode-collapse, discriminator-won"), (*LONG, "")], HEADER)
@@ -88,7 +88,7 @@ def test_data_show_draws_a_contact_sheet(run_command, bars_file, tmp_path):
 
 
 @pytest.mark.parametrize("verb", [("recipes", "show", "vanilla"), ("data", "list"), ("judge", "show")])
-def test_json_counts_before_the_second_word_too(run_command, verb):
+def test_json_is_accepted_before_the_second_word(run_command, verb):
     group, *rest = verb
     code, out, _ = run_command(group, "--json", *rest)
     assert code == 0 and out == run_command(*verb, "--json")[1] and json.loads(out)

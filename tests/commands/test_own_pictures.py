@@ -26,11 +26,11 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
-WISHES = "--resize", "8", "--skip-bad"
+READING = "--resize", "8", "--skip-bad"
 
 
-def test_pictures_are_trained_on_and_gone_on_with(run_command, pictures, tmp_path, monkeypatch):
-    train = ("train", "vanilla", "--data", "pictures", *WISHES, *TINY)
+def test_a_run_on_pictures_trains_and_resumes(run_command, pictures, tmp_path, monkeypatch):
+    train = ("train", "vanilla", "--data", "pictures", *READING, *TINY)
     code, out, err = run_command(*train, "--steps", 6, "--out", "run")
     assert code == 0, err
     assert "60 pictures in 2 classes, short side scaled to 8 px" in out and "1 unreadable file skipped" in out
@@ -52,10 +52,10 @@ def test_pictures_are_trained_on_and_gone_on_with(run_command, pictures, tmp_pat
 def test_data_show_takes_the_same_flags(run_command, pictures):
     code, out, _ = run_command("data", "show", "pictures", "--resize", "8-pad", "--skip-bad", "--json")
     assert code == 0
-    found = json.loads(out)
-    assert found["counts"] == {"train": 48, "validation": 6, "test": 6}
-    assert [row["name"] for row in found["classes"]] == ["cats", "dogs"]
-    assert (found["height"], found["channels"]) == (8, 1)
+    summary = json.loads(out)
+    assert summary["counts"] == {"train": 48, "validation": 6, "test": 6}
+    assert [row["name"] for row in summary["classes"]] == ["cats", "dogs"]
+    assert (summary["height"], summary["channels"]) == (8, 1)
 
 
 def test_sizes_are_width_by_height(run_command, tmp_path):
@@ -90,7 +90,7 @@ def test_bad_pictures_are_one_line_and_exit_two(run_command, pictures, bars_file
     assert not (tmp_path / "runs").exists()
 
 
-def test_reading_is_shown_on_a_terminal_with_the_time_left(monkeypatch, capsys):
+def test_reading_shows_its_progress_on_a_terminal(monkeypatch, capsys):
     watcher = TerminalWatcher()
     watcher.reading("reading set", 5, 20)  # in a file or a pipe: nothing
     monkeypatch.setattr(watcher, "_console", Console(force_terminal=True, width=80))

@@ -27,7 +27,7 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
-def test_every_verb_knows_the_home_folder(run_command, home, tmp_path):
+def test_every_verb_expands_the_home_folder(run_command, home, tmp_path):
     bars = small_images(1000)
     np.savez(home / "bars.npz", images=bars.images[:, 0].numpy(), labels=bars.labels.numpy())
     (home / "mine.toml").write_text(ganforge.load_recipe("vanilla").to_toml())
@@ -54,7 +54,7 @@ def test_every_verb_knows_the_home_folder(run_command, home, tmp_path):
     assert made > {"j.safetensors", "one", "two", "seeds", "one.png", "two.npz", "n.png", "sheet.png", "w.png"}
 
 
-def test_python_and_variables_know_the_home_folder(home, bars_file, monkeypatch, tmp_path):
+def test_python_and_variables_expand_the_home_folder(home, bars_file, monkeypatch, tmp_path):
     run = ganforge.train("vanilla", data=bars_file, steps=1, out="~/run", changes=["latent.dim=6", "batch_size=8"])
     assert run.folder == home / "run" and len(ganforge.load("~/run").sample(1)) == 1
     assert ganforge.resume("~/run", steps=2).step == 2
@@ -73,7 +73,7 @@ def test_python_and_variables_know_the_home_folder(home, bars_file, monkeypatch,
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "b/" * 3000, "a\0b", "~nobody-at-all/x"])
-def test_names_that_no_file_can_bear(name):
+def test_names_that_no_file_can_have(name):
     with pytest.raises(UserError, match=r"cannot be used as a path \(.+\); name another"):
         user_path(name)
 
@@ -112,7 +112,7 @@ def test_every_verb_refuses_such_a_name_in_one_line(run_command, tmp_path, argum
     assert len(err) < 250 and sorted(tmp_path.iterdir()) == before
 
 
-def test_a_file_that_the_system_refuses_is_no_bug_of_ours(run_command, monkeypatch):
+def test_a_file_refused_by_the_system_is_one_line(run_command, monkeypatch):
     from ganforge.commands import main as entry
 
     def refuse(*_, **__):
@@ -123,7 +123,7 @@ def test_a_file_that_the_system_refuses_is_no_bug_of_ours(run_command, monkeypat
     assert code == 3 and err == "ganforge: /some/file: Permission denied; everything saved so far is safe\n"
 
 
-def test_caches_of_somebody_without_a_home(monkeypatch):
+def test_the_cache_of_a_user_without_a_home_folder(monkeypatch):
     def nobody():
         raise RuntimeError("Could not determine home directory.")
 
@@ -134,7 +134,7 @@ def test_caches_of_somebody_without_a_home(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are names of files any bytes")
-def test_names_that_are_no_text(run_command, bars_file, tmp_path):
+def test_file_names_that_are_not_unicode(run_command, bars_file, tmp_path):
     name = os.fsdecode(b"caf\xe9\x1b")
     (tmp_path / f"{name}.npz").write_bytes(bars_file.read_bytes())
     code, out, err = run_command(

@@ -115,7 +115,7 @@ def test_bad_sampling(run_command, trained, arguments, words):
     assert code == 2 and words in err and err.count("\n") == 1
 
 
-def test_labels_asked_of_an_unconditional_generator(run_command, trained):
+def test_labels_are_refused_by_an_unconditional_generator(run_command, trained):
     trained()
     for flag, text in (("--digits", "2026"), ("--labels", "shirt")):
         code, _, err = run_command("sample", "run", flag, text)
@@ -131,7 +131,7 @@ def test_a_used_folder_is_never_overwritten(run_command, trained, bars_file, tmp
     assert (tmp_path / "run" / "generator.safetensors").read_bytes() == before
 
 
-def test_a_living_trainer_keeps_others_out(run_command, trained):
+def test_a_folder_in_training_is_locked(run_command, trained):
     from ganforge.runs.folder import RunFolder
 
     trained()
@@ -164,7 +164,7 @@ def test_sample_reconstruct_refuses_in_one_line(run_command, trained, flags, wor
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     ],
 )
-def test_too_little_memory_is_said_in_one_line(run_command, monkeypatch, error):
+def test_too_little_memory_is_one_line(run_command, monkeypatch, error):
     def fall(*_, **__):
         raise error
 

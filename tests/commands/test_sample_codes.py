@@ -5,7 +5,7 @@ import ganforge
 SMALL = ["batch_size=8", "latent.normal=4", "generator.filters=4", "discriminator.filters=4", "run.precision=fp32"]
 
 
-def test_one_sheet_of_what_each_code_does(bars_file, run_command):
+def test_sample_codes_writes_one_sheet(bars_file, run_command):
     ganforge.train("infogan", data=bars_file, steps=2, out="run", changes=SMALL)
     assert run_command("sample", "run", "--codes")[0] == 0
     code, _, err = run_command("sample", "run", "--codes", "--n", 5)

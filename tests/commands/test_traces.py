@@ -23,7 +23,7 @@ def write(folder, low=0, high=256, count=24, ending="png"):
 
 
 @pytest.mark.parametrize("classes", [False, True])
-def test_a_run_below_its_data_can_go_on(tmp_path, monkeypatch, run_command, classes):
+def test_a_run_inside_its_data_folder_resumes(tmp_path, monkeypatch, run_command, classes):
     data = tmp_path / "data"
     data.mkdir()
     for name in ("a", "b") if classes else (".",):
@@ -46,7 +46,7 @@ def test_a_run_below_its_data_can_go_on(tmp_path, monkeypatch, run_command, clas
     assert ganforge.train("vanilla", data=".", steps=2, changes=SMALL).step == 2
 
 
-def test_a_run_that_was_killed_at_once_is_no_data(tmp_path):
+def test_a_run_killed_at_its_start_is_not_read_as_data(tmp_path):
     data = write(tmp_path / "data")
     before = load(data).fingerprint
     (data / "runs" / "vanilla-data-1" / "checkpoints").mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_a_run_that_was_killed_at_once_is_no_data(tmp_path):
     assert load(data).fingerprint == before
 
 
-def test_a_contact_sheet_is_not_written_into_what_is_read(tmp_path, run_command):
+def test_a_contact_sheet_is_not_read_as_data(tmp_path, run_command):
     data = write(tmp_path / "data")
     code, _, err = run_command("data", "show", data, "--out", data / "sheet.png")
     assert code == 2 and "lies in" in err and err.count("\n") == 1
@@ -63,7 +63,7 @@ def test_a_contact_sheet_is_not_written_into_what_is_read(tmp_path, run_command)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_other_content_under_equal_names_sizes_and_times_is_noticed(tmp_path, packed):
+def test_changed_content_of_equal_name_size_and_time_is_detected(tmp_path, packed):
     import zipfile
 
     def at_the_path(folder):

@@ -19,7 +19,7 @@ def pixels_of(file):
         return np.asarray(picture)
 
 
-def test_digits_become_one_picture_of_dark_ink_on_white(run_command):
+def test_digits_are_written_as_one_picture_dark_on_white(run_command):
     code, out, _ = run_command("write", "20261122")
     assert code == 0 and "20261122.png" in out
     pixels = pixels_of("20261122.png")
@@ -27,14 +27,14 @@ def test_digits_become_one_picture_of_dark_ink_on_white(run_command):
     assert pixels[0].mean() > 250 and pixels.min() < 30
 
 
-def test_same_seed_same_hand(run_command):
+def test_the_same_seed_gives_the_same_handwriting(run_command):
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         assert run_command("write", "2026", "--seed", seed, "--out", f"{name}.png")[0] == 0
     a, b, c = (pixels_of(f"{name}.png") for name in "abc")
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 
 
-def test_a_long_text_gets_a_short_name_of_its_own(run_command, tmp_path):
+def test_a_long_text_gets_a_short_unique_file_name(run_command, tmp_path):
     for text in ("1" * 300, "1" * 299 + "2"):
         code, _, err = run_command("write", text)
         assert code == 0, err
@@ -63,7 +63,7 @@ def test_bad_input(run_command, arguments, words):
     assert code == 2 and words in err and err.count("\n") == 1
 
 
-def test_the_shipped_one_also_fills_a_sheet_class_by_class(run_command):
+def test_the_shipped_generator_samples_class_by_class(run_command):
     code, _, err = run_command("sample", "--model", "mnist", "--out", "sheet.png")
     assert code == 0, err
     assert pixels_of("sheet.png").shape[1] > 300
@@ -73,46 +73,46 @@ def test_the_shipped_one_also_fills_a_sheet_class_by_class(run_command):
         assert run_command("sample", *wrong)[0] == 2
 
 
-def test_the_shipped_file_is_small_says_how_it_was_made_and_has_a_card():
+def test_the_shipped_file_is_small_and_has_its_command_and_a_card():
     file = SHIPPED / "mnist.safetensors"
     assert file.stat().st_size <= 4_000_000
     note = load_generator("mnist").note
     assert note["trained_with"].startswith("ganforge train forge-1 --data mnist")
     card = (SHIPPED / "mnist.md").read_text()
-    for words in (note["trained_with"], "Limits", "Fréchet", "spread", "asked"):
+    for words in (note["trained_with"], "Limits", "Fréchet", "spread", "requested"):
         assert words in card
 
 
-def test_the_judge_reads_what_is_written():
+def test_the_judge_recognises_written_digits():
     generator, judge = load_generator("mnist"), load_judge()
-    seen = torch.stack([judge.look(generator.write("0123456789", seed=seed)).classes for seed in range(100)])
-    right = (seen == torch.arange(10)).sum(0)
+    predictions = torch.stack([judge.look(generator.write("0123456789", seed=seed)).classes for seed in range(100)])
+    right = (predictions == torch.arange(10)).sum(0)
     # the aim is 99 of 100 for every digit; this generator has 98 for fives: its card says so
     assert (right >= 98).all() and (right >= 99).sum() >= 9, right.tolist()
 
 
-def test_what_is_misread_is_drawn_anew_and_nothing_else():
+def test_only_misread_digits_are_redrawn():
     generator, judge = load_generator("mnist"), load_judge()
-    text, asked, redrawn, touched = "0123456789" * 5, torch.arange(50) % 10, 0, 0
+    text, expected, redrawn, changes = "0123456789" * 5, torch.arange(50) % 10, 0, 0
     for seed in range(12):
         raw, written = generator.write(text, seed=seed), write(generator, text, seed=seed)
-        seen = judge.look(written.images)
-        assert torch.equal(seen.classes, asked) and (seen.confidence >= 0.8).all()
+        predictions = judge.look(written.images)
+        assert torch.equal(predictions.classes, expected) and (predictions.confidence >= 0.8).all()
         changed = (raw != written.images).flatten(1).any(1)
         before = judge.look(raw)
-        assert torch.equal(changed, (before.classes != asked) | (before.confidence < 0.8))
-        redrawn, touched = redrawn + written.redrawn, touched + int(changed.sum())
-    assert redrawn == touched > 0
+        assert torch.equal(changed, (before.classes != expected) | (before.confidence < 0.8))
+        redrawn, changes = redrawn + written.redrawn, changes + int(changed.sum())
+    assert redrawn == changes > 0
 
 
-def test_a_generator_of_other_signs_is_not_proofread():
+def test_characters_other_than_digits_are_not_redrawn():
     generator = load_generator("mnist")
     named = type(generator)(generator.module, generator.recipe, {**generator.note, "class_names": list("abcdefghij")})
     written = write(named, "bad" * 200)
     assert written.redrawn == 0 and torch.equal(written.images, named.write("bad" * 200))
 
 
-def test_characters_are_classes_by_name_whatever_their_case(bars):
+def test_characters_match_class_names_in_either_case(bars):
     generator = load_generator("mnist")
     named = type(generator)(generator.module, generator.recipe, {**generator.note, "class_names": list("abcdefghij")})
     assert torch.equal(named.write("bad"), named.write("BAD"))
@@ -127,6 +127,6 @@ def test_a_line_of_colour_pictures_keeps_its_colours():
     assert np.array_equal(np.asarray(picture)[::2, ::2][:, :8], images[0].permute(1, 2, 0).numpy())
 
 
-def test_the_judge_shows_itself(run_command):
+def test_judge_show_prints_the_shape_of_its_images(run_command):
     code, out, err = run_command("judge", "show")
     assert code == 0 and "shape: 1, 28, 28" in out, err

@@ -167,7 +167,7 @@ def test_worst_case_fakes_have_bad_values(real_evaluation):
 
 
 @pytest.mark.slow
-def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(tmp_path):
+def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(quick_verdict):
     changes = ["generator.filters=8", "discriminator.filters=8", "run.precision=fp32"]
     run = ganforge.train("forge-1", data="digits", steps=3, changes=changes, out="run")
     evaluation = ganforge.evaluate(run.folder)

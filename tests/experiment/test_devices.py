@@ -36,7 +36,7 @@ def weights(run):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", SMALL)
-def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
+def test_a_run_stops_resumes_and_samples_on_every_device(name, device, bars_file):
     changes = ["batch_size=8", *SMALL[name]]
     ganforge.train(name, data=bars_file, out="straight", steps=6, changes=changes, device=device)
     ganforge.train(name, data=bars_file, out="stopped", steps=3, changes=changes, device=device)
@@ -50,7 +50,7 @@ def test_a_run_stops_goes_on_and_draws_anywhere(name, device, bars_file):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
+def test_the_same_seed_gives_the_same_noise_on_one_device(device):
     recipe = load_recipe("infogan-iic")
     first, again, other = (NoiseSource(recipe, seed, torch.device(device)) for seed in (1, 1, 2))
     z = first.latent(7, "discriminator", 3)
@@ -60,7 +60,7 @@ def test_chance_is_the_same_for_the_same_seed_on_one_device(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_points_of_several_seeds_at_once(device):
+def test_points_of_several_seeds_in_parallel(device):
     small = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", f"run.device={device}"]
     options = BenchmarkOptions("ring", load_recipe("forge-2d", small), steps=20, seeds=2, quick=True, out="out")
     report = run_mode_coverage(options)

@@ -46,7 +46,7 @@ QUICK = ("vanilla", "acgan", "forge-1", "vae")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in built_in()]
 )
-def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
+def test_straight_resumed_and_bare_runs_have_the_same_bytes(name, bars_file):
     changes = changes_for(name)
     ganforge.train(name, data=bars_file, out="straight", steps=14, changes=changes)
     ganforge.train(name, data=bars_file, out="stopped", steps=5, changes=changes)
@@ -67,41 +67,41 @@ def test_straight_stopped_bare_and_again_are_the_same_bytes(name, bars_file):
     assert result("other") != result("straight")
 
 
-class Noting(ProgressListener):
+class Recorder(ProgressListener):
     def __init__(self):
-        self.said = []
+        self.messages = []
 
     def say(self, text):
-        self.said.append(text)
+        self.messages.append(text)
 
 
 @pytest.mark.parametrize(
     ("labels", "few", "name"),
     [(True, 161, "forge-2"), (False, 160, "forge-2-unconditional"), (False, 161, "forge-1-unconditional")],
 )
-def test_the_default_is_chosen_by_the_data_and_said(bars, monkeypatch, labels, few, name):
-    watcher = Noting()
+def test_the_data_choose_the_default_recipe_and_a_message_names_it(bars, monkeypatch, labels, few, name):
+    watcher = Recorder()
     monkeypatch.setattr("ganforge.experiment.preflight.FEW", few)
     data = (bars.images.numpy(), bars.labels.numpy()) if labels else bars.images.numpy()
     changes = changes_for(name)
     ganforge.train(data=data, out="run", steps=2, changes=changes, watcher=watcher)
     assert RunFolder("run").read_run()["recipe"] == name
-    assert sum(f"recipe: {name}, because" in line for line in watcher.said) == 1
+    assert sum(f"recipe: {name}, because" in line for line in watcher.messages) == 1
 
 
-def test_precision_is_settled_in_the_recipe_that_is_kept(bars_file):
-    watcher = Noting()
+def test_the_saved_recipe_has_the_chosen_precision(bars_file):
+    watcher = Recorder()
     changes = [change for change in changes_for("dcgan") if not change.startswith("run.precision")]
     ganforge.train("dcgan", data=bars_file, out="run", steps=2, changes=changes, watcher=watcher)
     assert load_recipe("run/recipe.toml").run.precision in ("bf16", "fp32")
-    assert any(line.startswith("precision: ") for line in watcher.said)
+    assert any(line.startswith("precision: ") for line in watcher.messages)
 
 
 @pytest.mark.parametrize(("count", "size"), [(40, 16), (5, 2)])  # of 32 and of 3 training images
 def test_the_default_takes_smaller_batches_from_few_images(bars, count, size):
-    watcher = Noting()
+    watcher = Recorder()
     few = bars.images[:count].numpy()
     changes = [change for change in changes_for("forge-2") if not change.startswith("batch_size")]
     ganforge.train(data=few, out="run", steps=2, changes=changes, watcher=watcher)
     assert load_recipe("run/recipe.toml").batch_size == size
-    assert any(f"batches of {size} instead of 64" in line for line in watcher.said)
+    assert any(f"batches of {size} instead of 64" in line for line in watcher.messages)

@@ -37,8 +37,8 @@ def test_glyphs_of_an_odd_size_are_learned_by_the_default_recipe(glyphs):
     train = load(glyphs).train
     means = [train.images[train.labels == label].flatten(1).double().mean(0) for label in range(5)]
     likeness = np.array([[np.corrcoef(one, mean)[0, 1] for mean in means] for one in drawn])
-    asked = np.repeat(np.arange(5), 20)
-    assert (likeness.argmax(1) == asked).mean() >= 0.6  # chance: 0.2
+    expected = np.repeat(np.arange(5), 20)
+    assert (likeness.argmax(1) == expected).mean() >= 0.6  # chance: 0.2
     assert likeness.max(1).mean() >= 0.5
     with Image.open(sorted((run.folder / "samples").glob("step-*.png"))[-1]) as sheet:
         assert sheet.width > 300

@@ -17,8 +17,8 @@ from processes import end_of, forked, left_in, needs_fork, together
 SMALL = ("latent.dim=6", "batch_size=8", "generator.hidden=[16]", "discriminator.hidden=[16]")
 
 
-def train(data, out="run", **wishes):
-    return ganforge.train("vanilla", data=data, out=out, steps=15, changes=SMALL, **wishes)
+def train(data, out="run", **arguments):
+    return ganforge.train("vanilla", data=data, out=out, steps=15, changes=SMALL, **arguments)
 
 
 class Bounded(ProgressListener):
@@ -49,7 +49,7 @@ def die_at_file(number):
 
 
 @needs_fork
-def test_killed_while_it_writes_its_first_files(bars_file):
+def test_a_run_killed_while_writing_its_first_files_resumes(bars_file):
     """Recipe, checkpoint, ``run.json``, its status, the checkpoint again, the generator."""
     straight, went_on = result(train(bars_file, "straight").folder), []
 
@@ -112,7 +112,7 @@ KINDS = [
 
 @needs_fork
 @pytest.mark.parametrize("kind", KINDS)
-def test_leftovers_alone_do_not_block_a_folder_and_do_not_come_into_the_run(bars_file, tmp_path, kind):
+def test_leftovers_do_not_block_a_folder_or_change_its_run(bars_file, tmp_path, kind):
     leftovers(tmp_path / "run", kind)
     train(bars_file)
     assert result("run") == result(train(bars_file, "straight").folder)
@@ -123,7 +123,7 @@ def test_leftovers_alone_do_not_block_a_folder_and_do_not_come_into_the_run(bars
 
 @needs_fork
 @pytest.mark.parametrize("kind", KINDS[1:6:2])
-def test_nor_do_they_block_a_folder_of_several_seeds(bars_file, tmp_path, kind):
+def test_leftovers_do_not_block_a_folder_of_several_seeds(bars_file, tmp_path, kind):
     (tmp_path / "both").mkdir()
     leftovers(tmp_path / "both" / "seed-1", kind)
     dead(tmp_path / "both")
@@ -134,7 +134,7 @@ def test_nor_do_they_block_a_folder_of_several_seeds(bars_file, tmp_path, kind):
 @pytest.mark.parametrize(
     "file", ["generator.safetensors", "best.safetensors", "checkpoints/step-000000012.safetensors"]
 )
-def test_weights_without_a_run_file_are_not_thrown_away(bars_file, file):
+def test_weights_without_a_run_file_are_not_deleted(bars_file, file):
     folder = RunFolder("run")
     folder.create()
     (folder.path / file).write_bytes(b"weights")
@@ -144,7 +144,7 @@ def test_weights_without_a_run_file_are_not_thrown_away(bars_file, file):
 
 
 @needs_fork
-def test_of_two_that_train_into_one_folder_at_the_same_moment_one_is_refused(bars_file):
+def test_only_one_of_several_simultaneous_trainings_gets_the_folder(bars_file):
     def try_to():
         try:
             train(bars_file)
@@ -164,7 +164,7 @@ def test_of_two_that_train_into_one_folder_at_the_same_moment_one_is_refused(bar
             Path(run).rename(f"{run}-{len(list(Path().iterdir()))}")
 
 
-def test_of_two_that_train_seeds_into_one_folder_one_is_refused(bars_file):
+def test_only_one_of_two_trainings_of_seeds_gets_the_folder(bars_file):
     class Second(ProgressListener):
         refused = ""
 
@@ -175,15 +175,15 @@ def test_of_two_that_train_seeds_into_one_folder_one_is_refused(bars_file):
                 self.refused = str(caught.value)
 
     def seeds(watcher):
-        wishes = {"data": bars_file, "out": "both", "steps": 2, "changes": SMALL, "at_once": 1, "watcher": watcher}
-        return ganforge.train_seeds("vanilla", 2, **wishes)
+        arguments = {"data": bars_file, "out": "both", "steps": 2, "changes": SMALL, "at_once": 1, "watcher": watcher}
+        return ganforge.train_seeds("vanilla", 2, **arguments)
 
     second = Second()
     assert [run.step for run in seeds(second)] == [2, 2]
     assert second.refused.startswith("both is being trained by another process")
 
 
-def test_processes_that_take_a_folder_at_the_same_moment_get_one_each(tmp_path):
+def test_processes_that_claim_folders_simultaneously_get_different_ones(tmp_path):
     claim = (
         "from pathlib import Path\n"
         "from ganforge.runs.folder import claim_folder\n"

@@ -18,17 +18,17 @@ SMALL = ("batch_size=16", "latent.dim=8", "generator.hidden=[16]", "discriminato
 
 class Listener(ProgressListener):
     def __init__(self):
-        self.said, self.heard = [], []
+        self.messages, self.lines = [], []
 
     def say(self, text):
-        self.said.append(text)
+        self.messages.append(text)
 
     def on_line(self, name, line):
-        self.heard.append(f"{name}: {line}")
+        self.lines.append(f"{name}: {line}")
 
 
-def seeds(count=2, out="both", changes=SMALL, **wishes):
-    return ganforge.train_seeds("udacity", count, out=out, changes=changes, **wishes)
+def seeds(count=2, out="both", changes=SMALL, **arguments):
+    return ganforge.train_seeds("udacity", count, out=out, changes=changes, **arguments)
 
 
 def weights(folder):
@@ -36,7 +36,7 @@ def weights(folder):
 
 
 @pytest.mark.slow
-def test_they_are_the_same_runs_byte_by_byte(bars_file):
+def test_parallel_seeds_have_the_bytes_of_sequential_seeds(bars_file):
     listener = Listener()
     runs = seeds(data=bars_file, steps=20, at_once=2, watcher=listener)
     alone = seeds(data=bars_file, steps=20, at_once=1, out="alone")
@@ -45,12 +45,12 @@ def test_they_are_the_same_runs_byte_by_byte(bars_file):
         assert weights(run.folder) == weights(other.folder)
         assert RunFolder(run.folder).evolution.read_bytes() == RunFolder(other.folder).evolution.read_bytes()
         assert RunFolder(run.folder).read_run()["status"] == "finished"
-    assert any("2 in parallel" in text for text in listener.said)
-    assert any(line.startswith("seed 1: training udacity") for line in listener.heard)
+    assert any("2 in parallel" in text for text in listener.messages)
+    assert any(line.startswith("seed 1: training udacity") for line in listener.lines)
 
 
 @pytest.mark.slow
-def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
+def test_two_runs_in_one_process_are_independent(bars_file):
     three = seeds(3, out="three", data=bars_file, steps=20, at_once=2)
     alone = seeds(3, out="alone", data=bars_file, steps=20, at_once=1)
     assert [weights(run.folder) for run in three] == [weights(run.folder) for run in alone]
@@ -58,7 +58,7 @@ def test_a_process_that_plays_two_runs_plays_both_as_new(bars_file):
 
 
 @pytest.mark.slow
-def test_the_verdict_comes_back_with_the_run():
+def test_parallel_runs_return_their_verdicts():
     (one, two) = seeds(data="digits", steps=3, at_once=2)
     assert one.verdict and two.verdict and one.verdict.words
     assert one.verdict.measured.n_fake == 10_000
@@ -67,7 +67,7 @@ def test_the_verdict_comes_back_with_the_run():
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
+def test_ctrl_c_saves_every_run_and_the_message_tells_how_to_resume(bars_file):
     def stop():
         logs = [Path(f"both/seed-{k}/log.jsonl") for k in (0, 1)]
         while not all(log.exists() for log in logs):
@@ -88,21 +88,21 @@ def test_ctrl_c_saves_all_and_the_same_call_goes_on(bars_file):
 
 
 @pytest.mark.slow
-def test_one_that_diverges_is_named(bars_file):
+def test_a_diverging_seed_is_named(bars_file):
     wild = (*SMALL, "latent.high=3e38")
     with pytest.raises(RunFailed, match=r"seed [01]: diverged at"):
         seeds(data=bars_file, steps=200, at_once=2, changes=wild)
 
 
-def test_what_cannot_share_the_machine_is_refused_or_played_in_turn(bars, bars_file, tmp_path):
+def test_seeds_that_cannot_run_in_parallel_are_refused_or_run_sequentially(bars, bars_file, tmp_path):
     data = (bars.images.numpy(), bars.labels.numpy())
     assert [run.step for run in seeds(data=data, steps=3)] == [3, 3]
-    for wishes, words in (
+    for arguments, words in (
         ({"data": data, "steps": 3}, "--at-once 2: .* data from Python"),
         ({"data": bars_file, "minutes": 1}, "--at-once 2: .* --minutes"),
     ):
         with pytest.raises(UserError, match=words):
-            seeds(at_once=2, out="new", **wishes)
+            seeds(at_once=2, out="new", **arguments)
         assert not (tmp_path / "new").exists()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter.txt").write_text("mine")

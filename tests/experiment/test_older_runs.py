@@ -1,4 +1,4 @@
-"""Runs that an earlier ganforge began on a user's own data go on by the rules of reading they were begun with.
+"""Runs that an earlier ganforge began on a user's own data continue with their own rules of reading.
 
 ``tests/legacy`` holds three runs of ganforge 0.1.0 as of November 2026, six steps each, and the generators that the same
 program had after twelve. Under today's rules each set would be read otherwise: classes 0 to 12 in numeric order, grey
@@ -24,7 +24,7 @@ from ganforge.runs.checkpoint import read_tensors
 
 LEGACY = Path(__file__).parent.parent / "legacy"
 MACHINE = ("AVX512", "2.13.0+cpu", "x86_64")
-"""Where the runs were made: elsewhere the last bits of a product may differ."""
+"""The machine that trained the runs: on another one the last bits of a product may differ."""
 
 
 def write_pictures(folder: Path) -> None:
@@ -60,7 +60,7 @@ def write_parts(folder: Path) -> None:
         ("parts", "parts", ("testing", "training")),
     ],
 )
-def test_a_run_of_before_reads_its_data_as_before_and_goes_on_to_the_same_bytes(tmp_path, name, file, classes):
+def test_an_older_run_reads_its_data_as_before_and_resumes_to_the_same_bytes(tmp_path, name, file, classes):
     write_pictures(tmp_path)
     write_parts(tmp_path)
     run = shutil.copytree(LEGACY / name, tmp_path / "run")
@@ -77,7 +77,7 @@ def test_a_run_of_before_reads_its_data_as_before_and_goes_on_to_the_same_bytes(
     assert data["source"] == str(tmp_path / file) and "rules" not in data
 
 
-def test_a_run_of_before_shows_its_recipe_in_todays_names(tmp_path):
+def test_an_older_run_shows_its_recipe_with_current_names(tmp_path):
     recipe = ganforge.load_recipe(LEGACY / "parts" / "recipe.toml")
     assert recipe.averaging.half_life == 50_000 and recipe.penalties.approximate_r1.sigma == 0.1
     assert ganforge.load(str(LEGACY / "parts")).recipe == recipe
@@ -87,7 +87,7 @@ def test_a_run_of_before_shows_its_recipe_in_todays_names(tmp_path):
     assert ganforge.load_recipe(tmp_path / "new.toml") == recipe
 
 
-def test_a_run_of_before_gives_its_weights_or_says_what_differs(tmp_path):
+def test_a_run_starts_from_an_older_one_or_names_the_difference(tmp_path):
     write_pictures(tmp_path)
     recipe, options = LEGACY / "arrays" / "recipe.toml", {"data": tmp_path / "arrays.npz", "steps": 1}
     with pytest.raises(UserError, match=r"generator.hidden is \[8\] there and \[9\] here"):
@@ -95,7 +95,7 @@ def test_a_run_of_before_gives_its_weights_or_says_what_differs(tmp_path):
     ganforge.train(recipe, start_from=LEGACY / "arrays", out="run", **options)
 
 
-def test_a_reworded_recipe_is_still_that_of_a_run(tmp_path):
+def test_another_summary_is_not_another_recipe(tmp_path):
     write_pictures(tmp_path)
     small = ("latent.dim=4", "generator.hidden=[4]", "discriminator.hidden=[4]", "batch_size=4", "run.precision='fp32'")
     options = {"data": tmp_path / "pictures", "steps": 2, "changes": small}
@@ -111,20 +111,20 @@ def test_a_reworded_recipe_is_still_that_of_a_run(tmp_path):
         )
 
 
-def test_todays_rules_read_the_same_data_otherwise(tmp_path):
+def test_current_rules_read_the_same_data_differently(tmp_path):
     write_pictures(tmp_path)
     write_parts(tmp_path)
     pictures, parts = load(tmp_path / "pictures"), load(tmp_path / "parts")
     assert pictures.train.class_names == tuple(map(str, range(13))) and pictures.train.shape == (1, 8, 8)
     assert parts.train.class_names == ("0", "1", "2") and len(parts.test) == 12
-    assert len(load(tmp_path / "arrays.npz").validation) == 10  # valid_images, which had been passed over
+    assert len(load(tmp_path / "arrays.npz").validation) == 10  # valid_images, which older versions ignored
 
 
-def test_data_that_changed_are_refused_wherever_they_are(tmp_path):
+def test_changed_data_are_refused_in_any_folder(tmp_path):
     write_pictures(tmp_path)
     run = shutil.copytree(LEGACY / "pictures", tmp_path / "run")
     with pytest.raises(UserError, match="pictures"):
-        ganforge.resume(run, steps=12)  # they lay in a folder that is gone
+        ganforge.resume(run, steps=12)  # their folder is gone
     Image.new("RGB", (8, 8), "white").save(tmp_path / "pictures" / "0" / "0.png")
     with pytest.raises(UserError, match="have changed"):
         ganforge.resume(run, steps=12, data=tmp_path / "pictures")

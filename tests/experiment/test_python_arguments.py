@@ -18,13 +18,13 @@ BARS = small_images()
 DATA = BARS.images.numpy(), BARS.labels.numpy()
 
 
-def trained(**wishes):
-    return ganforge.train("vanilla", **{"data": DATA, "steps": 2, "changes": CHANGES} | wishes)
+def trained(**arguments):
+    return ganforge.train("vanilla", **{"data": DATA, "steps": 2, "changes": CHANGES} | arguments)
 
 
-def refusal(function, *args, **wishes):
+def refusal(function, *args, **arguments):
     with pytest.raises(ganforge.UserError) as caught:
-        function(*args, **wishes)
+        function(*args, **arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -55,7 +55,7 @@ def test_an_argument_that_train_does_not_have_is_an_error_of_the_caller():
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "arguments",
     [
         *({"seed": value} for value in (True, 1.5, "3", None, [3])),
         *({"steps": value} for value in (True, 1.5, "3", 0, np.int64(-1), float("nan"))),
@@ -73,13 +73,13 @@ def test_an_argument_that_train_does_not_have_is_an_error_of_the_caller():
         *({"data": value} for value in (None, 3, {"a": 1, "b": 2}, (DATA[0], DATA[1][:5]), "nowhere.npz")),
     ],
 )
-def test_wrong_arguments_are_refused_before_any_folder_is_made(wishes):
-    refusal(trained, **wishes)
+def test_wrong_arguments_are_refused_before_any_folder_is_made(arguments):
+    refusal(trained, **arguments)
     assert written() == []
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "arguments",
     [
         {"seeds": 1.5},
         {"seeds": True},
@@ -90,11 +90,11 @@ def test_wrong_arguments_are_refused_before_any_folder_is_made(wishes):
         {"start_from": "other"},
     ],
 )
-def test_wrong_arguments_of_several_seeds_are_refused_before_any_folder_is_made(wishes):
-    if "start_from" in wishes:
+def test_wrong_arguments_of_several_seeds_are_refused_before_any_folder_is_made(arguments):
+    if "start_from" in arguments:
         trained(out="other", changes=["batch_size=8"])
     before = written()
-    refusal(ganforge.train_seeds, "vanilla", **{"data": DATA, "steps": 2, "changes": CHANGES} | wishes)
+    refusal(ganforge.train_seeds, "vanilla", **{"data": DATA, "steps": 2, "changes": CHANGES} | arguments)
     assert written() == before
 
 
@@ -108,7 +108,7 @@ def test_several_seeds_take_numbers_of_any_type():
 # Recipes
 
 
-def test_a_recipe_is_named_read_or_given():
+def test_a_recipe_may_be_a_name_a_file_or_an_object():
     Path("mine.toml").write_text(built_in()["vanilla"])
     recipes = (
         "vanilla",
@@ -121,19 +121,19 @@ def test_a_recipe_is_named_read_or_given():
     assert len({(run.folder / "generator.safetensors").read_bytes() for run in runs}) == 1
 
 
-def test_changes_of_a_given_recipe_are_applied_or_refused():
-    given = ganforge.load_recipe("vanilla")
-    assert ganforge.load_recipe(given) == given
-    assert ganforge.load_recipe(given, ["batch_size=8"]) == ganforge.load_recipe("vanilla", ["batch_size=8"])
-    assert ganforge.load_recipe(given, "batch_size=8").batch_size == 8
-    assert given.batch_size == 100
-    assert "nonsense: no such field" in refusal(ganforge.train, given, data=DATA, changes=["nonsense=3"])
-    assert "batch_size" in refusal(ganforge.train, given, data=DATA, changes=["batch_size=1"])
+def test_changes_of_a_recipe_object_are_applied_or_refused():
+    recipe = ganforge.load_recipe("vanilla")
+    assert ganforge.load_recipe(recipe) == recipe
+    assert ganforge.load_recipe(recipe, ["batch_size=8"]) == ganforge.load_recipe("vanilla", ["batch_size=8"])
+    assert ganforge.load_recipe(recipe, "batch_size=8").batch_size == 8
+    assert recipe.batch_size == 100
+    assert "nonsense: no such field" in refusal(ganforge.train, recipe, data=DATA, changes=["nonsense=3"])
+    assert "batch_size" in refusal(ganforge.train, recipe, data=DATA, changes=["batch_size=1"])
     for name in built_in():
         assert ganforge.load_recipe(ganforge.load_recipe(name)) == ganforge.load_recipe(name)
 
 
-def test_what_was_done_to_a_recipe_unchecked_is_checked():
+def test_a_recipe_changed_without_checks_is_checked():
     spoilt = ganforge.load_recipe("vanilla").model_copy(update={"batch_size": 1})
     assert isinstance(spoilt, Recipe)
     assert "batch_size" in refusal(ganforge.train, spoilt, data=DATA)
@@ -141,7 +141,7 @@ def test_what_was_done_to_a_recipe_unchecked_is_checked():
 
 
 @pytest.mark.parametrize("recipe", [3, None, {"name": "vanilla"}, b"vanilla", ["vanilla"]])
-def test_what_is_no_recipe_is_refused(recipe):
+def test_anything_but_a_recipe_is_refused(recipe):
     assert "Recipe" in refusal(ganforge.train, recipe, data=DATA)
     assert "Recipe" in refusal(ganforge.load_recipe, recipe)
 
@@ -149,7 +149,7 @@ def test_what_is_no_recipe_is_refused(recipe):
 # Runs
 
 
-def test_a_run_stands_for_its_folder():
+def test_a_run_can_replace_its_folder():
     images = small_images(1200)
     data = images.images.numpy(), images.labels.numpy()
     run = trained(data=data)
@@ -158,30 +158,30 @@ def test_a_run_stands_for_its_folder():
     assert trained(start_from=run).step == 2
     assert ganforge.resume(run, data=data, steps=np.int64(3)).step == 3
     features = lambda images: images.flatten(1).float()[:, :9]  # noqa: E731
-    found = ganforge.evaluate(run, data=data, extractor=features, n=np.int64(100), seed=np.int64(1))
-    assert found.what == str(run.folder)
-    assert found.step == 3
+    evaluation = ganforge.evaluate(run, data=data, extractor=features, n=np.int64(100), seed=np.int64(1))
+    assert evaluation.what == str(run.folder)
+    assert evaluation.step == 3
     assert (run.folder / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize("wrong", [3, None, b"run", ["run"]])
-def test_what_is_no_run_is_refused(wrong):
+def test_anything_but_a_run_is_refused(wrong):
     refusal(ganforge.load, wrong)
     refusal(ganforge.resume, wrong)
 
 
 @pytest.mark.parametrize(
-    "wishes", [{"n": "20"}, {"n": 20.5}, {"seed": True}, {"judge": 3}, {"nearest": 3}, {"data": 3}]
+    "arguments", [{"n": "20"}, {"n": 20.5}, {"seed": True}, {"judge": 3}, {"nearest": 3}, {"data": 3}]
 )
-def test_wrong_arguments_of_evaluate_are_refused(wishes):
-    refusal(ganforge.evaluate, "mnist", **wishes)
+def test_wrong_arguments_of_evaluate_are_refused(arguments):
+    refusal(ganforge.evaluate, "mnist", **arguments)
     assert written() == []
 
 
 # Drawing
 
 
-def test_pictures_are_asked_for_with_numbers_of_any_type():
+def test_sample_and_morph_take_numbers_of_any_type():
     generator = ganforge.load("mnist", device=torch.device("cpu"))
     expected = generator.sample(4, labels=[2, 0], seed=1)
     for labels in (np.array([2, 0]), torch.tensor([2, 0]), (np.uint8(2), np.int64(0))):
@@ -191,7 +191,7 @@ def test_pictures_are_asked_for_with_numbers_of_any_type():
 
 
 @pytest.mark.parametrize(
-    ("name", "wishes"),
+    ("name", "arguments"),
     [
         *(("sample", {"n": value}) for value in ("4", 1.5, True)),
         *(("sample", {"n": 4, "seed": value}) for value in ("1", None, 0.5)),
@@ -202,10 +202,10 @@ def test_pictures_are_asked_for_with_numbers_of_any_type():
         *(("write", {"text": "2026", "calm": value}) for value in ("1", True)),
     ],
 )
-def test_wrong_wishes_for_pictures_are_refused(name, wishes):
-    refusal(getattr(ganforge.load("mnist"), name), **wishes)
+def test_wrong_arguments_of_sample_morph_and_write_are_refused(name, arguments):
+    refusal(getattr(ganforge.load("mnist"), name), **arguments)
 
 
 @pytest.mark.parametrize("device", ["gpu", "meta", None, 3])
-def test_a_device_that_is_not_there_is_refused(device):
+def test_a_missing_device_is_refused(device):
     assert "device" in refusal(ganforge.load, "mnist", device=device)

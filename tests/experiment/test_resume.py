@@ -29,12 +29,12 @@ KILLS = int(os.environ.get("GANFORGE_KILLS", "3"))
 SMALL = ("latent.dim=6", "batch_size=8", "run.checkpoint_seconds=0.05", "averaging.half_life=1000.0")
 
 
-class Noting(ProgressListener):
+class Recorder(ProgressListener):
     def __init__(self):
-        self.said = []
+        self.messages = []
 
     def say(self, text):
-        self.said.append(text)
+        self.messages.append(text)
 
 
 def result(run):
@@ -55,7 +55,7 @@ def straight(tmp_path_factory):
     return result(run.folder)
 
 
-def test_hooks_on_or_off_the_same_weights(bars_file, straight):
+def test_hooks_change_no_weight(bars_file, straight):
     """The bare loop, without log, sheets, frames, checkpoints and progress, ends in the same last checkpoint."""
     recipe = load_recipe("udacity-deep", SMALL)
     splits = load(bars_file)
@@ -69,14 +69,14 @@ def test_hooks_on_or_off_the_same_weights(bars_file, straight):
     assert result("bare") == straight
 
 
-def test_beyond_a_finished_run(bars_file, straight):
+def test_a_finished_run_can_be_continued(bars_file, straight):
     ganforge.train("udacity-deep", data=bars_file, out="run", steps=25, changes=SMALL)
     ganforge.resume("run", steps=60)
     assert result("run") == straight
 
 
 @pytest.mark.slow
-def test_same_seed_twice_and_other_checkpointing(bars_file, straight):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(bars_file, straight):
     changes = [*SMALL[:2], SMALL[3], "run.checkpoint_seconds=0.05"]
     ganforge.train("udacity-deep", data=bars_file, out="again", steps=60, changes=changes)
     assert result("again") == straight
@@ -94,7 +94,7 @@ def test_epochs_count_from_the_start(bars_file):
         ganforge.resume("run")
 
 
-def test_a_signal_saves_first(bars_file, straight):
+def test_a_signal_saves_the_state(bars_file, straight):
     class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 17:
@@ -121,20 +121,20 @@ def test_log_has_no_gap_and_no_line_twice(bars_file):
     assert lines("run") == lines("straight")
 
 
-def test_a_damaged_newest_checkpoint_falls_back_and_says_so(bars_file, straight):
+def test_after_a_damaged_checkpoint_the_one_before_is_used_with_a_message(bars_file, straight):
     ganforge.train("udacity-deep", data=bars_file, out="run", steps=20, changes=SMALL)
     ganforge.resume("run", steps=40)
     newest, before = checkpoints(RunFolder("run").checkpoints)
     content = bytearray(newest.read_bytes())
     content[-3] ^= 4
     newest.write_bytes(bytes(content))
-    watcher = Noting()
+    watcher = Recorder()
     ganforge.resume("run", steps=60, watcher=watcher)
-    assert any("is damaged" in said and before.stem.lstrip("step-0") in said for said in watcher.said)
+    assert any("is damaged" in message and before.stem.lstrip("step-0") in message for message in watcher.messages)
     assert result("run") == straight
 
 
-def test_without_a_whole_checkpoint_nothing_is_overwritten(bars_file):
+def test_without_an_intact_checkpoint_nothing_is_overwritten(bars_file):
     ganforge.train("vanilla", data=bars_file, out="run", steps=20, changes=SMALL)
     for path in checkpoints(RunFolder("run").checkpoints):
         path.write_bytes(b"\x80\x04 a pickle")
@@ -173,7 +173,7 @@ def test_divergence_names_step_player_and_tensor_and_keeps_the_last_good_state(b
     assert ganforge.load("run").sample(2).shape == (2, 1, 8, 8)
 
 
-def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
+def test_a_later_divergence_is_traced_to_its_first_step(bars_file, monkeypatch):
     from ganforge.experiment import trainer
     from ganforge.training.step import adversarial_step
 
@@ -188,7 +188,7 @@ def test_divergence_later_is_traced_to_its_first_step(bars_file, monkeypatch):
         ganforge.train("vanilla", data=bars_file, out="run", steps=90, changes=[*SMALL, "run.checkpoint_seconds=30"])
 
 
-def test_a_full_disk_ends_the_run_with_its_data_safe(bars_file, monkeypatch):
+def test_a_full_disk_ends_the_run_without_loss_of_data(bars_file, monkeypatch):
     ganforge.train("vanilla", data=bars_file, out="run", steps=10, changes=SMALL)
     before = result("run")
 
@@ -225,7 +225,7 @@ def test_a_run_starts_from_the_weights_of_another(bars_file):
         ("vanilla", [], 9, "draws images of 8×8 px, grey, these are 9×9 px, grey; name a run that"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused_in_words(bars, recipe, changes, side, words):
+def test_weights_of_other_networks_are_refused_with_the_difference(bars, recipe, changes, side, words):
     ganforge.train("vanilla", data=bars, out="first", steps=1, changes=SMALL[:2])
     changes = [*SMALL[:2], *changes]
     with pytest.raises(UserError, match=words) as caught:
@@ -234,7 +234,7 @@ def test_weights_that_do_not_fit_are_refused_in_words(bars, recipe, changes, sid
     assert not RunFolder("second").path.exists()
 
 
-def test_the_weights_of_a_run_with_clusters_draw_them_as_often_as_they_are_among_the_new_images(bars_file):
+def test_a_run_started_from_another_takes_the_cluster_shares_of_its_own_images(bars_file):
     changes = [*SMALL, "data.clusters=4"]
     ganforge.train("vanilla", data=bars_file, out="first", steps=3, changes=changes)
     ganforge.train("vanilla", data=small_images(seed=1), out="second", steps=1, changes=changes, start_from="first")

@@ -15,8 +15,8 @@ from ganforge.runs.log import read_lines
 SMALL = ("batch_size=16", "latent.dim=8", "run.checkpoint_seconds=1000", "averaging.half_life=500.0")
 
 
-def small(data="digits", **wishes):
-    return ganforge.train("udacity", data=data, changes=SMALL, **wishes)
+def small(data="digits", **arguments):
+    return ganforge.train("udacity", data=data, changes=SMALL, **arguments)
 
 
 def weights(run):
@@ -31,23 +31,23 @@ def quality(run):
 
 
 @pytest.mark.slow
-def test_measuring_changes_no_weight_and_keeps_the_best(tmp_path):
+def test_measuring_changes_no_weight_and_keeps_the_best(quick_verdict):
     small(out="plain", steps=45)
     small(out="measured", steps=45, evaluate_every=20)
     assert weights("plain") == weights("measured")
-    found = quality("measured")
-    assert [step for step, _ in found] == [20, 40, 45]
-    best = min(found, key=lambda line: line[1]["frechet_distance"])[0]
+    measurements = quality("measured")
+    assert [step for step, _ in measurements] == [20, 40, 45]
+    best = min(measurements, key=lambda line: line[1]["frechet_distance"])[0]
     assert ganforge.load("measured/best.safetensors").note["step"] == best
-    assert {"recall", "kernel_distance", "class_spread"} <= set(found[0][1])
+    assert {"recall", "kernel_distance", "class_spread"} <= set(measurements[0][1])
     with Image.open("measured/quality.png") as picture:
         assert picture.size[0] > 400
     assert not RunFolder("plain").best.exists()
 
 
 @pytest.mark.slow
-def test_after_a_stop_the_same_is_measured(tmp_path):
-    class Stops(ProgressListener):
+def test_a_resumed_run_has_the_same_measurements(quick_verdict):
+    class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 30:
                 import signal
@@ -56,24 +56,24 @@ def test_after_a_stop_the_same_is_measured(tmp_path):
 
     small(out="straight", steps=45, evaluate_every=10)
     with pytest.raises(Interrupted):
-        small(out="stopped", steps=45, evaluate_every=10, watcher=Stops())
+        small(out="stopped", steps=45, evaluate_every=10, watcher=Stopping())
     ganforge.resume("stopped")
     assert quality("stopped") == quality("straight")
     assert RunFolder("stopped").best.read_bytes() == RunFolder("straight").best.read_bytes()
 
 
-def test_what_cannot_be_measured_is_refused_before_anything_is_written(bars_file, tmp_path):
-    for wishes, words in (
+def test_a_run_without_judge_or_validation_images_is_refused_before_anything_is_written(bars_file, tmp_path):
+    for arguments, words in (
         ({"data": bars_file, "evaluate_every": 5}, "needs a judge"),
         ({"data": "digits", "evaluate_every": 0}, "1 step or more"),
         ({"data": "digits", "evaluate_every": 5, "changes": ["data.images=all"]}, "trains on the validation images"),
     ):
         with pytest.raises(UserError, match=words):
-            ganforge.train("vanilla", out="run", steps=5, **wishes)
+            ganforge.train("vanilla", out="run", steps=5, **arguments)
         assert not (tmp_path / "run").exists()
 
 
-def test_seconds_to_a_figure_need_two_in_a_row():
+def test_a_figure_counts_after_two_successive_measurements():
     points = [(1.0, 9.0), (2.0, 3.0), (3.0, 5.0), (4.0, 3.0), (5.0, 2.0)]
     assert seconds_to(points, 4.0) == 4.0
     assert seconds_to(points, 5.0) == 2.0
@@ -101,7 +101,7 @@ def test_several_seeds_are_single_runs_in_a_folder(tmp_path, bars_file):
     assert weights("both/seed-4") == weights("straight")
 
 
-def test_seeds_are_refused_where_they_do_not_fit(tmp_path, bars_file):
+def test_seeds_are_refused_in_a_folder_of_another_run(tmp_path, bars_file):
     small(out="one", steps=2, data=bars_file)
     with pytest.raises(UserError, match="is a single run"):
         ganforge.train_seeds("udacity", 2, data=bars_file, changes=SMALL, steps=2, out="one")

@@ -40,14 +40,14 @@ def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_pat
 
 
 @needs_mnist
-def test_images_that_are_no_digits_get_no_verdict():
+def test_images_other_than_digits_get_no_verdict():
     noise = torch.randint(0, 256, (400, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     data = ImageSet(noise, torch.arange(400) % 10, tuple("0123456789"), "noise")
     assert ganforge.train("vanilla", data=data, steps=2, out="run").verdict is None
 
 
 @pytest.mark.slow
-def test_built_in_digits_get_a_verdict():
+def test_built_in_digits_get_a_verdict(quick_verdict):
     run = ganforge.train("vanilla", data="digits", steps=5, out="run")
     assert run.verdict is not None
     assert "digits appear" in run.verdict.figures
@@ -58,17 +58,17 @@ class Listener(ProgressListener):
     """Records its messages."""
 
     def __init__(self):
-        self.said = []
+        self.messages = []
 
     def say(self, text):
-        self.said.append(text)
+        self.messages.append(text)
 
 
 @pytest.mark.slow
-def test_data_without_a_judge_get_none_until_one_is_trained():
+def test_data_get_a_verdict_once_a_judge_is_trained():
     data, listener = small_images(), Listener()
     assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
-    assert "no verdict: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.said
+    assert "no verdict: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.messages
     splits = load(data)
     train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
     verdict = ganforge.train(
@@ -80,15 +80,15 @@ def test_data_without_a_judge_get_none_until_one_is_trained():
     assert verdict.measured.judge == version_of(splits)
 
 
-def test_of_too_few_images_none_can_be_trained():
+def test_too_few_images_train_no_judge():
     data, listener = small_images(40), Listener()
     ganforge.train("vanilla", data=data, steps=2, out="run", watcher=listener, changes=["batch_size=8"])
-    said = next(line for line in listener.said if line.startswith("no verdict"))
-    assert "32 images are too few to train a judge, give 128 or more" in said and "train one with" not in said
+    message = next(line for line in listener.messages if line.startswith("no verdict"))
+    assert "32 images are too few to train a judge, give 128 or more" in message and "train one with" not in message
 
 
-def test_without_labels_none_can_be_trained():
+def test_images_without_labels_train_no_judge():
     data, listener = small_images(), Listener()
     bare = ImageSet(data.images, torch.full_like(data.labels, -1), (), "bare")
     assert ganforge.train("vanilla", data=bare, steps=2, out="run", watcher=listener).verdict is None
-    assert any("none can be trained without labels" in line for line in listener.said)
+    assert any("none can be trained without labels" in line for line in listener.messages)

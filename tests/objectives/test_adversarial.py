@@ -52,7 +52,7 @@ def test_losses_stay_finite_at_large_logits(name, logit):
     assert torch.isfinite(objective.generator_loss(logits, logits)).all()
 
 
-def test_only_minimax_loses_its_gradient_when_the_discriminator_is_confident():
+def test_only_minimax_loses_its_gradient_with_a_confident_discriminator():
     def gradient(objective):
         logits = torch.tensor([-20.0], requires_grad=True)
         objective.generator_loss(None, logits).sum().backward()

@@ -72,6 +72,6 @@ def test_a_recipe_takes_penalties_by_name_and_keeps_them():
         ("penalties.approximate_r1=3", "penalties.approximate_r1: must be a table of fields, found 3"),
     ],
 )
-def test_wrong_penalties_are_named(change, words):
+def test_an_invalid_penalty_is_named_in_the_error(change, words):
     with pytest.raises(UserError, match=words):
         load_recipe("vanilla", [change])

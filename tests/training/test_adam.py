@@ -23,7 +23,7 @@ def gradient(weight, step):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("betas", "eps"), [((0.9, 0.999), 1e-8), ((0.5, 0.99), 2e-4), ((0.0, 0.99), 1e-8)])
-def test_it_equals_torchs_adam_bit_for_bit(dtype, betas, eps):
+def test_adam_equals_torchs_adam_bit_for_bit(dtype, betas, eps):
     own_weights, torchs_weights = weights(dtype), weights(dtype)
     ours, torchs = Adam(own_weights, 1e-2, betas, eps), torch.optim.Adam(torchs_weights, 1e-2, betas, eps, fused=True)
     for step in range(5):
@@ -41,7 +41,7 @@ def test_it_equals_torchs_adam_bit_for_bit(dtype, betas, eps):
     assert len(ours.tensors()) == 9
 
 
-def test_by_hand():
+def test_one_update_by_hand():
     (weight,) = (nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64)),)
     adam = Adam([weight], 0.1, (0.5, 0.75), 0.01)
     for slope in (2.0, -1.0):
@@ -84,5 +84,5 @@ def test_a_run_starts_without_torchs_compiler():
         "step_timer.timed_step(recipe, (1, 8, 8), 4)()\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

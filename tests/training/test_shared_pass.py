@@ -115,8 +115,8 @@ def test_images_require_a_gradient_only_in_the_steps_of_a_penalty_that_takes_it(
     assert passes == [real, fake, moved, generated]
     passes.clear()
     adversarial_step(state, recipe, streams, noise)
-    together, moved = (16, False), (8, False)
-    assert passes == [together, moved, generated]
+    real_and_fake, moved = (16, False), (8, False)
+    assert passes == [real_and_fake, moved, generated]
 
 
 def test_shared_passes_are_fewer(bars):

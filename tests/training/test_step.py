@@ -110,7 +110,7 @@ def test_several_discriminator_steps_use_different_images_and_noise(bars):
     forward = state.discriminator.module.forward
     state.discriminator.module.forward = lambda x, c=None: (inputs.append(x.detach().clone()), forward(x, c))[1]
     adversarial_step(state, recipe, streams, noise)
-    assert len(inputs) == 4 and state.images_seen == 24  # three times reals and fakes together, then fakes
+    assert len(inputs) == 4 and state.images_seen == 24  # three times reals and fakes in one pass, then fakes
     reals, fakes = [x[:8] for x in inputs[:3]], [x[8:] for x in inputs[:3]]
     for i in range(2):
         assert not torch.equal(reals[i], reals[i + 1])

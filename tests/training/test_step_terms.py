@@ -43,7 +43,7 @@ def test_a_lazy_penalty_is_computed_in_every_kth_step_with_k_times_the_weight(ba
     assert added == pytest.approx([0.3, 0, 0, 0.3, 0, 0, 0.3], abs=1e-6)
 
 
-def test_feature_matching_alone_brings_the_mean_features_together(bars):
+def test_feature_matching_alone_reduces_the_distance_of_the_mean_features(bars):
     """The generator approaches the mean features of a frozen discriminator."""
     state, recipe, streams, noise = small_setup(
         bars, "vanilla", ["terms.feature_matching.weight=1", "game.adversarial_weight=0", "generator_lr=1e-2"]

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganforge.benchmarks.problems import WITHIN, Figures, Points, Problem, batches_of
@@ -21,7 +20,6 @@ from ganforge.evaluation.evaluator import random_subset
 from ganforge.evaluation.features import FeatureExtractor, Features
 from ganforge.evaluation.metric_table import compute_metrics, copying_metrics
 from ganforge.evaluation.protocol import VERSION
-from ganforge.generation.grids import image_grid
 from ganforge.judge.shipped import load_judge
 from ganforge.recipes.recipe import Recipe
 
@@ -54,11 +52,7 @@ class Digits(Problem):
 
     few: int | None = None
     shape = (1, 28, 28)
-
-    @property
-    def modes(self) -> int:
-        """The ten digits."""
-        return 10
+    modes = 10
 
     @cached_property
     def _splits(self) -> Splits:
@@ -117,10 +111,6 @@ class Digits(Problem):
     def floor(self, count: int) -> Figures:
         """Return the metrics of a single draw, which is large and always the same."""
         return self.figures_of_real(count, 0)
-
-    def picture(self, samples: Tensor) -> Image.Image:
-        """Return a sheet of 100 samples."""
-        return image_grid(samples[:100], 10)
 
     def identity(self) -> dict[str, Any]:
         """The images, the judge, and the version of the metrics."""

@@ -13,7 +13,7 @@ from ganforge.benchmarks.cost import FREE, Cost, measure_cost
 from ganforge.benchmarks.engine import BenchmarkOptions, claim, list_seed_files, on_a_device, read_kept
 from ganforge.benchmarks.mode_coverage import measure_floor
 from ganforge.benchmarks.protocols import Plan
-from ganforge.benchmarks.task_queue import OnFraction, OnProgress, Task, locked, run_tasks
+from ganforge.benchmarks.task_queue import OnFraction, OnProgress, Task, run_tasks
 from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
 from ganforge.benchmarks.trial import SeedDiverged, Trial, read_result
 from ganforge.errors import Interrupted, UserError, suggest_names
@@ -21,7 +21,7 @@ from ganforge.files import write_atomically
 from ganforge.json_text import to_json
 from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
-from ganforge.runs.folder import refuse_strangers
+from ganforge.runs.folder import lock_folder, refuse_strangers
 
 MOMENT, QUICK_MOMENT = 0.15, 0.01
 """Seconds of training of base and row, each, in a round of the cost measurement."""
@@ -75,7 +75,11 @@ def run_ablations(options: BenchmarkOptions) -> AblationReport:
     try:
         _claim(rows, on_progress)
         run_tasks(_cost_tasks(rows, QUICK_MOMENT if quick else MOMENT), on_progress)
-        plans = {row.title: _with_equal_cost(row.plan) for row in rows if row.plan is not None}
+        plans = {
+            row.title: replace(row.plan, steps=_cost(row.plan).steps(row.plan.steps))
+            for row in rows
+            if row.plan is not None
+        }
         run_tasks(_seed_tasks(rows, plans, options.seeds or (1 if quick else SEEDS)), on_progress)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -115,7 +119,7 @@ def _claim(rows: Sequence[Row], on_progress: OnProgress) -> None:
     for row in rows:
         if row.plan is None:
             continue
-        with locked(row.plan.folder, wait=True):
+        with lock_folder(row.plan.folder, patience=-1):
             claim(row.plan.folder, row.plan.identity, row.plan.recipe)
             if row.technique is BASE:
                 on_progress(0, len(rows), f"{row.setup.data} · measuring real data")
@@ -144,11 +148,6 @@ def _cost(plan: Plan) -> Cost:
     file = _cost_file(plan)
     cost: Cost = read_kept(file, Cost) if file.exists() else FREE
     return cost
-
-
-def _with_equal_cost(plan: Plan) -> Plan:
-    """Return the plan with the number of steps that costs as much as the base's."""
-    return replace(plan, steps=_cost(plan).steps(plan.steps))
 
 
 def _seed_tasks(rows: Sequence[Row], plans: dict[str, Plan], seeds: int) -> list[Task]:

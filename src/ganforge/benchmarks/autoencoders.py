@@ -44,8 +44,6 @@ COPIES, FITTED = "test images again", "noise like its codes"
 FIGURES = ("frechet_distance", "recall", "coverage", "class_spread", "confident", "copying", "repetition")
 EXTRA = ("lost", "sharpness")
 Figures = dict[str, float]
-Rows = dict[str, Figures]
-"""Metrics by row of the table."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +155,10 @@ def refuse(gan: Recipe) -> None:
 
 def _measure(runs: dict[str, Run], gan: str, evaluator: Evaluator, splits: Splits, n: int, seed: int) -> dict[str, Any]:
     """Return all metrics of the samples of the three models and the reconstructions of the two autoencoders."""
-    reals, other_images = (
-        random_subset(splits.test, n, "reals").images,
-        other_reals(splits.train, n).images,
-    )  # the same subsets as the evaluator's
+    # the same subsets as the evaluator's
+    reals, other_images = random_subset(splits.test, n, "reals").images, other_reals(splits.train, n).images
     pictures = draw_pictures(runs, gan, splits, reals, n, seed)
-    rows: Rows = {}
+    rows: dict[str, Figures] = {}
     floor: Figures = {"sharpness": sharpness(reals, other_images)}
     for row, images in pictures.items():
         fakes = ImageSet(images, torch.full((len(images),), -1), (), row)

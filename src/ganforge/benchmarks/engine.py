@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from pydantic import TypeAdapter
 
 from ganforge.errors import RunFailed, UserError
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.multi_seed import train_seeds
-from ganforge.experiment.preflight import RUNS
+from ganforge.experiment.preflight import RUNS, choose_device
 from ganforge.experiment.run import Run
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import parse_json, to_json
@@ -196,13 +195,9 @@ def on_a_device(recipe: Recipe) -> Recipe:
     Raises:
         UserError: this machine does not have the recipe's device.
     """
-    device = recipe.run.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
+        return recipe.with_run(device=choose_device("auto", recipe))
+    except UserError:
         raise UserError(
-            f"{recipe.name}: this machine has no {device} device that torch can use; set run.device = 'auto'"
+            f"{recipe.name}: this machine has no {recipe.run.device} device that torch can use; set run.device = 'auto'"
         ) from None
-    return recipe.with_run(device=device)

@@ -3,12 +3,14 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.engine import BenchmarkReport, count_of
 from ganforge.benchmarks.problems import FLOOR_DRAWS, FULL, Figures
 from ganforge.benchmarks.protocols import Plan, Published
+from ganforge.evaluation.compare import distance_to_ideal
 
 OPEN = "other networks: open architecture"
 TITLES = {"high_quality": "HQ %", "reverse_kl": "reverse KL", "std_ratio": "std / true"}
@@ -140,11 +142,9 @@ def _summary(name: str, values: Sequence[float | None]) -> Summary | None:
     present = [value for value in values if value is not None]
     if not present or len(present) < len(values):
         return None
-    distance_to_ideal = {"reverse_kl": lambda x: x, "std_ratio": lambda x: abs(x - 1)}.get(
-        _base_name(name), lambda x: -x
-    )
+    better = {"reverse_kl": "low", "std_ratio": "1"}.get(_base_name(name), "high")
     sd = statistics.stdev(present) if len(present) > 1 else None
-    return Summary(statistics.mean(present), sd, max(present, key=distance_to_ideal))
+    return Summary(statistics.mean(present), sd, max(present, key=partial(distance_to_ideal, better)))
 
 
 def _base_name(name: str) -> str:

@@ -1,15 +1,12 @@
 """A queue of tasks that several processes on one machine share: each task is done once."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ganforge.errors import UserError
+from ganforge.runs.folder import lock_folder
 
 WAIT = 1.0
 """Seconds between two checks of tasks in other processes."""
@@ -46,7 +43,7 @@ def run_tasks(tasks: Sequence[Task], on_progress: OnProgress) -> None:
     while left := [task for task in tasks if not task.done]:
         idle = True
         for task in left:
-            with locked(task.result.parent, wait=False) as acquired:
+            with lock_folder(task.result.parent) as acquired:
                 idle = idle and not acquired
                 if acquired and not task.done:
                     report(task, 0.0)
@@ -54,25 +51,3 @@ def run_tasks(tasks: Sequence[Task], on_progress: OnProgress) -> None:
         if idle:
             on_progress(len(tasks) - len(left), len(tasks), f"{left[0].title} · waiting for another process")
             time.sleep(WAIT)
-
-
-@contextmanager
-def locked(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Make a folder and lock it; yield whether the lock was acquired, or ``wait`` for it.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    try:
-        yield True
-    finally:
-        lock.release()

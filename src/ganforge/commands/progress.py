@@ -12,6 +12,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 NASH = -math.log(4)
 EVERY_SECONDS = 0.25
 PLAIN_EVERY_SECONDS = 10.0
+DESCRIPTION = TextColumn("{task.description}", markup=False)  # a folder's name may hold brackets
 
 
 class TerminalWatcher(ProgressListener):
@@ -56,14 +58,7 @@ class TerminalWatcher(ProgressListener):
     def downloading(self, file: str, done: int, total: int | None) -> None:
         """Show a bar for each file."""
         if self._downloads is None:
-            self._downloads = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                DownloadColumn(),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
-            self._downloads.start()
+            self._downloads = self._started_bars(DESCRIPTION, BarColumn(), DownloadColumn(), TimeRemainingColumn())
         if file not in self._files:
             self._files[file] = self._downloads.add_task(f"downloading {file}", total=total)
         self._downloads.update(self._files[file], completed=done, total=total)
@@ -73,10 +68,8 @@ class TerminalWatcher(ProgressListener):
         if not self._console.is_terminal:
             return
         if self._reading is None:
-            description = TextColumn("{task.description}", markup=False)  # a folder's name may hold brackets
-            columns = description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-            self._reading = Progress(*columns, console=self._console, transient=True)
-            self._reading.start()
+            columns = DESCRIPTION, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self._reading = self._started_bars(*columns, transient=True)
         if doing not in self._files:
             self._files[doing] = self._reading.add_task(printable(doing), total=total)
         self._reading.update(self._files[doing], completed=done)
@@ -86,8 +79,7 @@ class TerminalWatcher(ProgressListener):
         if not self._console.is_terminal:
             return
         if self._judging is None:
-            self._judging = Progress(BarColumn(), TimeRemainingColumn(), console=self._console, transient=True)
-            self._judging.start()
+            self._judging = self._started_bars(BarColumn(), TimeRemainingColumn(), transient=True)
             self._judging.add_task("", total=total)
         self._judging.update(self._judging.task_ids[0], completed=done)
 
@@ -168,6 +160,11 @@ class TerminalWatcher(ProgressListener):
                 progress.stop()
         self._live, self._downloads, self._judging, self._reading = None, None, None, None
         self._files, self._last_lines, self._benchmark = {}, {}, None
+
+    def _started_bars(self, *columns: ProgressColumn, transient: bool = False) -> Progress:
+        bars = Progress(*columns, console=self._console, transient=transient)
+        bars.start()
+        return bars
 
     def _estimate(self, state: State, now: float) -> tuple[float, float]:
         """Return the share that is done and the seconds left, by steps or by the clock, whichever ends sooner."""

@@ -15,12 +15,9 @@ def read_data(
     Raises:
         UserError: a flag is invalid, or the data cannot be read.
     """
-    from ganforge.data.load import load
     from ganforge.data.pixel_levels import parse_levels
     from ganforge.data.reading_rules import ReadingRules
+    from ganforge.experiment.preflight import load
 
     rules = ReadingRules.chosen(resize=resize, skip_bad=skip_bad, levels=parse_levels(levels), colour=colour)
-    try:
-        return load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
-    finally:
-        watcher.end()
+    return load(source, "train", rules, watcher)

@@ -105,13 +105,12 @@ class ImageSet:
 
     def concat(self, other: "ImageSet") -> "ImageSet":
         """Return both sets as one with the name of this set; adjacent parts of a file stay in the file."""
-        labels, span, images = torch.cat([self.labels, other.labels]), None, None
+        labels = torch.cat([self.labels, other.labels])
         if self.span and other.span and self.span.is_adjacent(other.span):
             span = MemmapSlice(self.span.file, self.span.start, other.span.stop)
             images = span.file.images[span.start : span.stop]
-        if images is None:
-            images = torch.cat([self.images, other.images])
-        return ImageSet(images, labels, self.class_names, self.name, span)
+            return ImageSet(images, labels, self.class_names, self.name, span)
+        return ImageSet(torch.cat([self.images, other.images]), labels, self.class_names, self.name)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Return the set on ``device``; on the CPU a set in a file stays in the file."""

@@ -218,13 +218,8 @@ def refuse_choices(rules: ReadingRules, why: str) -> None:
     Raises:
         UserError: an option is set.
     """
-    options = {
-        "--resize": rules.resize is not None,
-        "--skip-bad": rules.skip_bad,
-        "--levels": rules.levels is not None,
-        "--colour": rules.colour,
-    }
-    if flags := [flag for flag, is_set in options.items() if is_set]:
+    choices = [name for name, value in rules if name != "version" and value != getattr(USUAL, name)]
+    if flags := [f"--{name.replace('_', '-')}" for name in choices]:
         raise UserError(f"{' and '.join(flags)}: {why}; leave {'them' if len(flags) > 1 else 'it'} out")
 
 

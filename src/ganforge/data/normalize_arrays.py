@@ -8,24 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ganforge.data.class_labels import MOST_CLASSES, encode_labels
+from ganforge.data.class_labels import encode_labels
 from ganforge.data.images import ImageSet
-from ganforge.data.layouts import LARGEST, SMALLEST, channels_first
+from ganforge.data.layouts import channels_first
 from ganforge.data.pixel_levels import choose_levels, to_levels
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
-
-__all__ = [
-    "GREY_IN_COLOUR",
-    "LARGEST",
-    "MOST_CLASSES",
-    "SMALLEST",
-    "Array",
-    "Found",
-    "RawSplits",
-    "is_grey",
-    "to_image_sets",
-]
 
 Array = npt.NDArray[Any]
 Found = Mapping[str, tuple[Array, Array | None]]

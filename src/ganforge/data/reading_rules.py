@@ -51,19 +51,15 @@ class ReadingRules(Settings):
         if (version := data.get("rules", 1)) > CURRENT:
             raise UserError(f"run.json: its data were read by rules of version {version}; install a newer ganforge")
         rules = {name: data[name] for name in ("resize", "skip_bad", "colour") if name in data}
-        return cls._checked(version=version, levels=data.get("levels"), **rules)
+        return cls.chosen(version=version, levels=data.get("levels"), **rules)
 
     @classmethod
-    def chosen(cls, **choices: Any) -> Self:
+    def chosen(cls, levels: Any = None, **fields: Any) -> Self:
         """Return the rules with the user's choices.
 
         Raises:
             UserError: a choice is invalid.
         """
-        return cls._checked(**choices)
-
-    @classmethod
-    def _checked(cls, levels: Any = None, **fields: Any) -> Self:
         try:
             pair = None if levels is None else tuple(float(level) for level in levels)
             return cls.model_validate({**fields, "levels": pair})
@@ -73,13 +69,7 @@ class ReadingRules(Settings):
 
     def for_run(self) -> dict[str, Any]:
         """Return the rules in the form that `of_run` reads."""
-        return {
-            "rules": self.version,
-            "resize": self.resize,
-            "skip_bad": self.skip_bad,
-            "levels": list(self.levels) if self.levels else None,
-            "colour": self.colour,
-        }
+        return {"rules": self.version, **self.model_dump(mode="json", exclude={"version"})}
 
     def part_named(self, name: str) -> str | None:
         """Return the part (train, validation or test) of a folder, file or array with this name, or None."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
-from ganforge.errors import RunFailed, UserError
+from ganforge.errors import UserError
 from ganforge.evaluation.class_metrics import class_rows
 from ganforge.evaluation.downstream import downstream_accuracy
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
@@ -27,10 +27,9 @@ from ganforge.evaluation.metric_table import (
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
 from ganforge.evaluation.translation import DRAWS, evaluation_pairs, results, told_apart, translation_metrics
-from ganforge.files import cache_folder, write_atomically
+from ganforge.files import cache_folder, read_cached, write_cached
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png
-from ganforge.json_text import parse_json, to_json
 from ganforge.judge.judge import OnProgress
 from ganforge.metrics.measurement import Measurement
 from ganforge.metrics.memorisation import nearest_distances
@@ -196,19 +195,11 @@ class Evaluator:
     def _cached_references(self, slow: bool) -> ReferenceValues:
         """Return the reference values, from the cache folder if it has them."""
         file = cache_folder() / "evaluation" / f"{self.protocol.id}-{'slow' if slow else 'quick'}.json"
-        try:
-            cached = fitting(ReferenceValues, parse_json(file.read_bytes()))
-        except (OSError, ValueError):
-            cached = None
-        if cached:
+        if cached := fitting(ReferenceValues, read_cached(file)):
             return cached
         self._say("measuring real images and hopeless fakes for reference (kept in the cache) ...")
         references = self._compute_references(slow)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, to_json(asdict(references)).encode())
-        except (OSError, RunFailed):
-            pass  # without a cache the values are computed again next time
+        write_cached(file, asdict(references))
         return references
 
     def _compute_references(self, slow: bool) -> ReferenceValues:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,9 +145,7 @@ def kept_features(extractor: FeatureExtractor, images: ImageSet, on_progress: On
         return read_tensors(file)[0]["features"]
     except (Damaged, OSError, KeyError):
         features = extractor.look(images.images, on_progress=on_progress).features
-        try:
+        with suppress(OSError, RunFailed):  # without a cache the features are computed again next time
             file.parent.mkdir(parents=True, exist_ok=True)
             write_tensors(file, {"features": features}, {})
-        except (OSError, RunFailed):
-            pass  # without a cache the features are computed again next time
         return features

@@ -27,6 +27,17 @@ NAMES_AND_PLACES = {
 """Attributes that only hold a name or a location, or that follow from other attributes."""
 WORD = 8
 
+Plain = (
+    None | types.EllipsisType | int | float | complex | str | bytes | range
+    | PurePath | torch.dtype | torch.device | torch.Size
+)  # fmt: skip
+"""Values that their text tells completely."""
+FromC = (
+    np.ufunc | types.MethodDescriptorType | types.WrapperDescriptorType
+    | types.GetSetDescriptorType | types.MemberDescriptorType
+)  # fmt: skip
+"""Functions and descriptors that are written in C, whose name and version tell them completely."""
+
 
 class Unidentified(Exception):
     """Raised for a value whose content cannot be read; the message names its type."""
@@ -77,19 +88,8 @@ class _Hasher:
             raise Unidentified(f"a {kind.__module__}.{kind.__qualname__}")
         yield self.digest(kind)
 
-    @_parts.register(types.NoneType)
-    @_parts.register(types.EllipsisType)
-    @_parts.register(int)
-    @_parts.register(float)
-    @_parts.register(complex)
-    @_parts.register(str)
-    @_parts.register(bytes)
-    @_parts.register(range)
-    @_parts.register(PurePath)
-    @_parts.register(torch.dtype)
-    @_parts.register(torch.device)
-    @_parts.register(torch.Size)
-    def _plain(self, value: Any) -> Iterator[bytes]:
+    @_parts.register
+    def _plain(self, value: Plain) -> Iterator[bytes]:
         yield repr(value).encode()
 
     @_parts.register(list)
@@ -153,12 +153,8 @@ class _Hasher:
         yield from self._named(module=value.__module__, name=value.__qualname__, of=owner)
         yield (_installed(value.__module__) if value.__module__ else _version(sys)).encode()
 
-    @_parts.register(np.ufunc)
-    @_parts.register(types.MethodDescriptorType)
-    @_parts.register(types.WrapperDescriptorType)
-    @_parts.register(types.GetSetDescriptorType)
-    @_parts.register(types.MemberDescriptorType)
-    def _c_function(self, value: Any) -> Iterator[bytes]:
+    @_parts.register
+    def _c_function(self, value: FromC) -> Iterator[bytes]:
         yield from (value.__name__.encode(), _version(np).encode(), sys.version.encode())
 
     @_parts.register

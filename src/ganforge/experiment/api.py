@@ -75,25 +75,8 @@ def train(
         RunFailed: the run diverged or the disk is full; everything saved so far is safe.
         Interrupted: SIGINT, SIGTERM or SIGHUP arrived; the state was saved first.
     """
-    options = TrainOptions.chosen(
-        recipe=recipe,
-        data=data,
-        out=out,
-        steps=steps,
-        epochs=epochs,
-        minutes=minutes,
-        seed=seed,
-        changes=changes,
-        device=device,
-        evaluate_every=evaluate_every,
-        start_from=start_from,
-        resize=resize,
-        skip_bad=skip_bad,
-        levels=levels,
-        colour=colour,
-        watcher=watcher,
-    )
-    return start_run(options)
+    arguments = locals()  # all of them, by name
+    return start_run(TrainOptions.chosen(**arguments))
 
 
 @plain_state()
@@ -160,7 +143,7 @@ def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watch
     source = data if data is not None else saved["data"]["source"]
     if source is None:
         raise UserError(f"{folder.path} was trained on data from Python: call ganforge.resume(run, data=...)")
-    splits = load(source, recipe, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
+    splits = load(source, recipe.data.images, ReadingRules.of_run(saved["data"]), watcher).called(saved["data"]["name"])
     if splits.fingerprint != saved["fingerprint"]:
         raise UserError(
             f"{source} is not the data of {folder.path}: its images or labels have changed; give these data"

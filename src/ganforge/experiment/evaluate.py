@@ -9,7 +9,7 @@ from typing import Any
 from ganforge.ambient import plain_state
 from ganforge.arguments import as_path, as_whole
 from ganforge.data.images import ImageSet, Splits
-from ganforge.data.load import load, load_whole
+from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
@@ -19,7 +19,7 @@ from ganforge.evaluation.evaluator import Evaluator, generate_images, random_sub
 from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.experiment import ProgressListener, count_images
-from ganforge.experiment.preflight import warn_of
+from ganforge.experiment.preflight import load, warn_of
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import SHIPPED, Generator, load_generator
 from ganforge.judge.choice import choose_judge, why_foreign
@@ -105,10 +105,20 @@ class _Measured:
 
 
 def _locate(source: Any) -> _Measured:
-    generator, folder = _generator_of(source)
-    if folder is not None:
-        return _Measured(str(folder.path), generator, folder)
-    return _Measured(str(source) if isinstance(source, str | Path) else "images from Python", generator, None)
+    """Return a `Generator`, or what a path holds: a run, a generator file, a shipped generator, or images."""
+    if not isinstance(source, str | Path):
+        return _Measured("images from Python", source if isinstance(source, Generator) else None, None)
+    path = user_path(source)
+    if (path / "run.json").exists():
+        return _Measured(str(path), load_generator(path), RunFolder(path))
+    shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
+    if not shipped and not path.exists():
+        raise UserError(
+            f"{source} does not exist: give a run's folder ('ganforge runs' lists them), a generator file, images "
+            "(.npz, a folder, a zip), or mnist for the shipped generator"
+        )
+    is_generator = shipped or path.suffix == ".safetensors"
+    return _Measured(str(source), load_generator(path) if is_generator else None, None)
 
 
 def _checked_count(n: int | None) -> int | None:
@@ -197,26 +207,6 @@ def read_group(path: Path) -> Group:
     return Group(path.name, tuple(evaluations))
 
 
-def _generator_of(source: Any) -> tuple[Generator | None, RunFolder | None]:
-    """Return the generator of a `Generator`, a run, a generator file or a shipped name; (None, None) for images."""
-    if isinstance(source, Generator):
-        return source, None
-    if not isinstance(source, str | Path):
-        return None, None
-    path = user_path(source)
-    if (path / "run.json").exists():
-        return load_generator(path), RunFolder(path)
-    shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
-    if not shipped and not path.exists():
-        raise UserError(
-            f"{source} does not exist: give a run's folder ('ganforge runs' lists them), a generator file, images "
-            "(.npz, a folder, a zip), or mnist for the shipped generator"
-        )
-    if shipped or path.suffix == ".safetensors":
-        return load_generator(path), None
-    return None, None
-
-
 def load_reference_data(
     data: Any,
     generator: Generator | None,
@@ -231,7 +221,7 @@ def load_reference_data(
     rules, source = _rules_and_source(data, folder, resize)
     if source is None:
         source = generator.note["data"] if generator else "mnist"
-    splits = load(source, report=watcher.downloading, rules=rules, reading=watcher.reading)
+    splits = load(source, "train", rules, watcher)
     watcher.say(f"real images: {splits.train.name}, {splits.origin}")
     warn_of(source, splits, watcher)
     if data is None and folder is not None and generator is not None:

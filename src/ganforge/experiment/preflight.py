@@ -93,8 +93,7 @@ class TrainingPlan:
         """
         if not folder.exists:
             return False
-        if folder.recipe.exists() and not saved_recipe(folder).trains_like(self.recipe):
-            raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+        _refuse_another_recipe(folder, self.recipe)
         saved = folder.read_run()
         step, target = saved.get("step", 0), self.end.step
         if target is not None and step > target:
@@ -148,7 +147,7 @@ def prepare(options: TrainOptions) -> TrainingPlan:
             f"--evaluate-every {options.evaluate_every}: {recipe.name} also trains on the validation images; "
             "--set data.images=train leaves them out"
         )
-    splits = load(options.data, recipe, options.rules, watcher)
+    splits = load(options.data, recipe.data.images, options.rules, watcher)
     warn_of(options.data, splits, watcher)
     if isinstance(options.recipe, str) and options.recipe == "default":
         recipe = _default_recipe(splits, changes, watcher)
@@ -198,18 +197,12 @@ def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener
     return resolved
 
 
-def load(data: Any, recipe: Recipe, rules: ReadingRules, watcher: ProgressListener) -> Splits:
-    """Load the data by the reading rules; loaded `Splits` are returned as they are."""
+def load(data: Any, images: str, rules: ReadingRules, watcher: ProgressListener) -> Splits:
+    """Load the data by the reading rules and show the progress; loaded `Splits` are returned as they are."""
     if isinstance(data, Splits):
         return data
     try:
-        return load_data(
-            data,
-            images=recipe.data.images,
-            report=watcher.downloading,
-            rules=rules,
-            reading=watcher.reading,
-        )
+        return load_data(data, images, watcher.downloading, rules, watcher.reading)
     finally:
         watcher.end()
 
@@ -255,11 +248,15 @@ def choose_device(device: str, recipe: Recipe) -> str:
 def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
     if not folder.exists:
         return
-    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
-        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
+    _refuse_another_recipe(folder, recipe)
     raise UserError(
         f"{folder.path} already holds this run: continue with 'ganforge resume {folder.path}', or choose another --out"
     )
+
+
+def _refuse_another_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
+        raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
 
 
 def saved_recipe(folder: RunFolder) -> Recipe:

@@ -1,5 +1,6 @@
 """``train --from``: a new run starts with the weights of another run, or the message says what does not fit."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from ganforge.training.state import State
 
 WEIGHTLESS = ("activation", "slope", "output", "init", "deep_without_batch_norm")
 """Fields of a network that change neither names nor shapes of its weights."""
+NOT_TAKEN = r"\.(optimizer|average)\."
+"""Names of the tensors of a checkpoint that are no weights."""
 
 
 def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder: RunFolder) -> None:
@@ -27,17 +30,13 @@ def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder:
     except Damaged as damage:
         raise UserError(f"--from {folder.path}: its weights cannot be used: {damage}; name another run") from None
     try:
-        weights = {name: value for name, value in tensors.items() if not _is_not_taken(name)}
+        weights = {name: value for name, value in tensors.items() if not re.search(NOT_TAKEN, name)}
         initial = {name: value for name, value in state.tensors().items() if _stays_initial(name)}
         state.load(weights | initial, 0, 0)
         state.begin_averages()
     except ValueError:
         reason = _what_differs(folder, recipe, images)
         raise UserError(f"--from {folder.path}: its weights cannot be used here: {reason}") from None
-
-
-def _is_not_taken(name: str) -> bool:
-    return ".optimizer." in name or ".average." in name
 
 
 def _stays_initial(name: str) -> bool:

@@ -140,5 +140,4 @@ class DcganDiscriminator(nn.Module):
             images = torch.cat([images, class_map.to(images.dtype)], 1)
         x = self.layers(channels_last(images))
         features = x.permute(0, 2, 3, 1).flatten(1)
-        output: HeadOutput = self.heads(features, condition)
-        return output
+        return self.heads(features, condition)

@@ -68,7 +68,7 @@ class HeadSpec:
 
 
 HeadOutput = DiscriminatorOutput | Encoding
-HeadFactory = Callable[[int, int], nn.Module]
+HeadFactory = Callable[[int, int], Callable[..., HeadOutput]]
 """Builds the last layers from the number of features and the number of condition classes (0: unconditional)."""
 
 

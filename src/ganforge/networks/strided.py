@@ -115,5 +115,4 @@ class StridedDiscriminator(nn.Module):
     def forward(self, images: Tensor, condition: Tensor | None = None) -> HeadOutput:
         """Return the output of the heads; with classes, the logit is that of a real image of the given class."""
         features = self.layers(channels_last(images)).flatten(1)
-        output: HeadOutput = self.heads(features, condition)
-        return output
+        return self.heads(features, condition)

@@ -157,5 +157,4 @@ class SubpixelDiscriminator(nn.Module):
         images = F.pad(images, self.pad) if any(self.pad) else images
         x = self.layers(images)
         features = x.permute(0, 2, 3, 1).flatten(1)
-        output: HeadOutput = self.heads(features, condition)
-        return output
+        return self.heads(features, condition)

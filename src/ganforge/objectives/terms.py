@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase
+from ganforge.objectives.loss_context import Codes, LossContext, Output, Phase, Samples
 from ganforge.settings import Settings
 from ganforge.whole_batch import gather
 
@@ -85,12 +85,7 @@ class Classification(Term):
         batches = (
             [context.fake] if context.turn == "generator" or context.real is None else [context.real, context.fake]
         )
-        losses = []
-        for samples in batches:
-            assert samples.output.class_logits is not None
-            assert samples.condition is not None
-            losses.append(cross_entropy(samples.output.class_logits, samples.condition))
-        return torch.stack(losses).sum()
+        return torch.stack([class_loss(samples) for samples in batches]).sum()
 
 
 class RealClassification(Term):
@@ -106,9 +101,7 @@ class RealClassification(Term):
     def __call__(self, context: LossContext) -> Tensor:
         """Average the cross-entropy over the real images."""
         assert context.real is not None
-        assert context.real.output.class_logits is not None
-        assert context.real.condition is not None
-        return cross_entropy(context.real.output.class_logits, context.real.condition)
+        return class_loss(context.real)
 
 
 class Supervised(Term):
@@ -123,10 +116,7 @@ class Supervised(Term):
 
     def __call__(self, context: LossContext) -> Tensor:
         """Average the cross-entropy over the labelled batch."""
-        samples = context.streams[LABELLED]
-        assert samples.output.class_logits is not None
-        assert samples.condition is not None
-        return cross_entropy(samples.output.class_logits, samples.condition)
+        return class_loss(context.streams[LABELLED])
 
 
 class MutualInformation(Term):
@@ -229,6 +219,13 @@ def mutual_information(first: Tensor, second: Tensor, balance: float = 1.0) -> T
     joint = ((joint + joint.T) / 2).clamp_min(1e-12)
     logs = joint.log() - balance * (joint.sum(1, keepdim=True).log() + joint.sum(0, keepdim=True).log())
     return (joint * logs).sum()
+
+
+def class_loss(samples: Samples) -> Tensor:
+    """Return -log p(class | image) [], averaged over samples whose condition are their classes."""
+    assert samples.output.class_logits is not None
+    assert samples.condition is not None
+    return cross_entropy(samples.output.class_logits, samples.condition)
 
 
 class Terms(Settings):

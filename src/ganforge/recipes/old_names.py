@@ -40,11 +40,6 @@ VALUES = {
 """Present name of a field -> its old values, with the present ones."""
 
 
-def present_field(name: str) -> str:
-    """Return the present dotted name of a field."""
-    return FIELDS.get(name, name)
-
-
 def with_present_names(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Return a copy of a recipe's plain values with the present names of fields and values.
 

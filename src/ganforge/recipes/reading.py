@@ -21,7 +21,7 @@ from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
-from ganforge.recipes.old_names import FLAT, present_field, with_present_names
+from ganforge.recipes.old_names import FIELDS, FLAT, with_present_names
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe
 from ganforge.recipes.tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
 from ganforge.settings import Settings
@@ -116,12 +116,8 @@ def _fields_at(place: tuple[int | str, ...], values: dict[str, Any]) -> list[str
 def built_in() -> dict[str, str]:
     """Return the TOML text of every built-in recipe by name, sorted by name."""
     folder = resources.files(__package__) / "builtin"
-    texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if _is_recipe(file)]
+    texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".toml")]
     return dict(sorted((tomllib.loads(text)["name"], text) for text in texts))
-
-
-def _is_recipe(file: Any) -> bool:
-    return str(file.name).endswith(".toml")
 
 
 def load_recipe(name: str | os.PathLike[str] | Recipe, changes: Sequence[str] = ()) -> Recipe:
@@ -202,7 +198,7 @@ def _apply_changes(values: dict[str, Any], changes: Sequence[str]) -> None:
         place = place.strip()
         if not equals or not place:
             raise UserError(f"--set {change}: write field=value, for example --set generator_lr=1e-4")
-        name = present_field(place)
+        name = FIELDS.get(place, place)
         if written.setdefault(name, place) != place:
             old = place if place != name else written[name]
             raise UserError(f"--set {change}: {old} is the old name of {name}: give one of them, not both")

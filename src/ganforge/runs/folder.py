@@ -152,17 +152,31 @@ class RunFolder:
         Raises:
             UserError: another process is training this run.
         """
-        try:
-            lock = FileLock(self.path / LOCK)
-            lock.acquire(timeout=patience)
-        except Timeout:
-            raise UserError(f"{self.path} is being trained by another process; wait for it or stop it first") from None
-        except OSError as error:
-            raise UserError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from None
-        try:
+        with lock_folder(self.path, patience) as acquired:
+            if not acquired:
+                raise UserError(f"{self.path} is being trained by another process; wait for it or stop it first")
             yield
-        finally:
-            lock.release()
+
+
+@contextmanager
+def lock_folder(folder: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Make a folder and lock it; yield whether the lock was free within ``patience`` seconds (-1: wait for it).
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def _describe_error(invalid: ValidationError) -> str:

@@ -18,7 +18,7 @@ def two_cores(monkeypatch):
 
 
 def runs_with_times(monkeypatch, runs, steps, all_threads, share):
-    monkeypatch.setattr(parallelism, "read", lambda file: {"all": all_threads, "share": share})
+    monkeypatch.setattr(parallelism, "read_cached", lambda file: {"all": all_threads, "share": share})
     return runs_at_once(RECIPE, SHAPE, 0, runs, steps)
 
 

@@ -69,7 +69,7 @@ def test_sleepers_outnumber_the_cores_and_end():
 def test_sleepers_start_when_others_use_the_cores_and_stop_when_cores_are_free(monkeypatch):
     calls = []
     start, stop = Sleepers.start, Sleepers.stop
-    monkeypatch.setattr(Sleepers, "start", lambda *given: calls.append("start") or start(*given))
+    monkeypatch.setattr(Sleepers, "start", lambda *arguments: calls.append("start") or start(*arguments))
     monkeypatch.setattr(Sleepers, "stop", lambda self: calls.append("stop") or stop(self))
     monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 9.0)
     with considerate_spinning():
@@ -99,6 +99,6 @@ def test_results_do_not_depend_on_sleepers(bars_file, monkeypatch):
     alone = weights("calm")
     starts = []
     start = Sleepers.start
-    monkeypatch.setattr(Sleepers, "start", lambda *given: starts.append(given) or start(*given))
+    monkeypatch.setattr(Sleepers, "start", lambda *arguments: starts.append(arguments) or start(*arguments))
     monkeypatch.setattr(Usage, "other_cores_since", lambda *_: 9.0)
     assert weights("crowded") == alone and starts

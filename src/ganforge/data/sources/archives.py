@@ -82,7 +82,10 @@ class Archive(ABC):
     """An archive of pictures; the name, kind and size of every member are checked before content is read.
 
     Every method that needs the list of members raises UserError if the archive is damaged or holds a refused member.
+    A kind of archive opens its ``_file`` once it is needed.
     """
+
+    _file: Any
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -181,16 +184,17 @@ class Archive(ABC):
             raise Unreadable("it is cut short")
         return content
 
-    @abstractmethod
     def close(self) -> None:
-        """Close the archive."""
+        """Close the archive if it was opened."""
+        if "_file" in vars(self):
+            self._file.close()
 
 
 class Zip(Archive):
     """A zip archive."""
 
     @cached_property
-    def _zip(self) -> zipfile.ZipFile:
+    def _file(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
@@ -198,7 +202,7 @@ class Zip(Archive):
             raise UserError(f"{self.path}: is damaged or not a zip ({cause}); get it again") from None
 
     def _list(self) -> Iterator[Member]:
-        infos = self._zip.infolist()
+        infos = self._file.infolist()
         names = [info.filename for info in infos]
         self._refuse_unsupported(names)
         if names and all(name.endswith(".npy") for name in names):
@@ -222,12 +226,7 @@ class Zip(Archive):
     def _open(self, member: Member) -> IO[bytes]:
         if member.where.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
             return io.BytesIO(_decompress_member(self.path, member.where))
-        return self._zip.open(member.where)
-
-    def close(self) -> None:
-        """Close the zip if it was opened."""
-        if "_zip" in vars(self):
-            self._zip.close()
+        return self._file.open(member.where)
 
 
 COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -323,11 +322,6 @@ class Tar(Archive):
 
     def _open(self, member: Member) -> IO[bytes]:
         return io.BufferedReader(_Window(self._file, self._lock, member.where, member.size))
-
-    def close(self) -> None:
-        """Close the file if it was opened."""
-        if "_file" in vars(self):
-            self._file.close()
 
 
 class _Window(io.RawIOBase):

@@ -11,7 +11,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from ganforge.data.normalize_arrays import LARGEST, MOST_CLASSES, SMALLEST, Array
+from ganforge.data.class_labels import MOST_CLASSES
+from ganforge.data.layouts import LARGEST, SMALLEST
+from ganforge.data.normalize_arrays import Array
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.array_names import NOWHERE, Place, nameless, place_of
 from ganforge.data.sources.open_file import MOST_BYTES, listed, one_line, read_claimed

@@ -7,7 +7,9 @@ over folder names. A single top folder that holds everything else is skipped.
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -174,9 +176,9 @@ def _class_names(path: Path, classes: set[Any], rules: ReadingRules) -> tuple[li
     return names, notes
 
 
-def _descend(branch: Branch) -> Branch:
-    """Descend while a folder holds nothing but one subfolder."""
-    while len(branch.subfolders) == 1 and not branch.loose_files:
+def _descend(branch: Branch, skipped: Callable[[str], bool] = lambda name: True) -> Branch:
+    """Descend while a folder holds nothing but one subfolder, with a name that can be ``skipped``."""
+    while len(branch.subfolders) == 1 and not branch.loose_files and skipped(branch.subfolders[0]):
         branch = branch.subfolder(branch.subfolders[0])
     return branch
 
@@ -192,7 +194,8 @@ def _parts(path: Path, branch: Branch, rules: ReadingRules) -> list[tuple[str, B
         return [("train", branch)]
     inner_branches = {part: branch.subfolder(top) for part, top in _folder_of_part(path, branch, part_of).items()}
     if rules.version > 1:
-        inner_branches = {part: _descend_fillers(inner, rules) for part, inner in inner_branches.items()}
+        skipped = partial(_is_no_class, rules=rules)
+        inner_branches = {part: _descend(inner, skipped) for part, inner in inner_branches.items()}
     return list(inner_branches.items())
 
 
@@ -215,14 +218,9 @@ def _folder_of_part(path: Path, branch: Branch, part_of: dict[str, str]) -> dict
     return folders
 
 
-def _descend_fillers(branch: Branch, rules: ReadingRules) -> Branch:
-    """Descend into a single folder that is not a class, such as trainingSet/trainingSet or train/images."""
-    while len(branch.subfolders) == 1 and not branch.loose_files:
-        top = branch.subfolders[0]
-        if not rules.part_named(top) and not set(words_of(top)) <= set(FILLERS):
-            return branch
-        branch = branch.subfolder(top)
-    return branch
+def _is_no_class(name: str, rules: ReadingRules) -> bool:
+    """Whether a folder's name means no class, as in trainingSet/trainingSet or train/images."""
+    return rules.part_named(name) is not None or set(words_of(name)) <= set(FILLERS)
 
 
 def _parts_in_classes(branch: Branch, rules: ReadingRules) -> list[tuple[str, Branch]]:

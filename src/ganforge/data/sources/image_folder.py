@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ganforge.data.normalize_arrays import GREY_IN_COLOUR, LARGEST, SMALLEST, RawSplits, is_grey
+from ganforge.data.layouts import LARGEST, SMALLEST
+from ganforge.data.normalize_arrays import GREY_IN_COLOUR, RawSplits, is_grey
 from ganforge.data.pixel_levels import choose_levels
 from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
 from ganforge.data.sources.containers import Container, Folder

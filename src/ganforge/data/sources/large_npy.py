@@ -67,20 +67,15 @@ def read_large(path: Path, rules: ReadingRules = USUAL, reading: Report | None =
         labels, class_names, notes = _labels(chosen, mapped, path, rules)
         order, counts = order_in_file([part for part in mapped for _ in range(len(mapped[part].images))], labels, rules)
         _copy(file, mapped, order, counts, path, reading)
-        return (
-            Header(
-                counts=counts,
-                shape=shapes.pop(),
-                class_names=class_names,
-                note=f"{len(order):,} images",
-                notes=tuple(
-                    dict.fromkeys(
-                        line for line in (*notes, *(note for _, note in channels_first_views.values())) if line
-                    )
-                ),
-            ),
-            labels[order].numpy(),
+        lines = filter(None, (*notes, *(note for _, note in channels_first_views.values())))
+        header = Header(
+            counts=counts,
+            shape=shapes.pop(),
+            class_names=class_names,
+            note=f"{len(order):,} images",
+            notes=tuple(dict.fromkeys(lines)),
         )
+        return header, labels[order].numpy()
 
     return cached(Key.of(("npy", str(path.resolve()), rules), _state(sources)), title_of(path), fill)
 

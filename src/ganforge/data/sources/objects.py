@@ -26,7 +26,7 @@ from ganforge.data.sources.object_arrays import (
     labels_of,
     stack_images,
 )
-from ganforge.data.sources.open_file import one_line
+from ganforge.data.sources.open_file import listed, one_line
 from ganforge.errors import UserError
 
 ACCEPTED_SOURCES = (
@@ -131,7 +131,7 @@ def _pairs_by_place(source: Mapping[Any, Any], where: str) -> dict[str, Pair]:
             parts[part] = source[image_key], None if label_key is None else source[label_key]
     if "train" not in parts:
         raise UserError(
-            f"{where}: no key is called images or x_train (keys: {_key_list(source)}); rename the key of the images"
+            f"{where}: no key is called images or x_train (keys: {listed(source)}); rename the key of the images"
         )
     return parts
 
@@ -316,13 +316,8 @@ def _pair_by_name(values: Mapping[Any, Any], where: str) -> Pair | None:
 def _pair_in(values: Mapping[Any, Any], where: str) -> Pair:
     pair = _pair_by_name(values, where)
     if pair is None:
-        raise UserError(f"{where}: no key is called image (keys: {_key_list(values)}); rename the key of the image")
+        raise UserError(f"{where}: no key is called image (keys: {listed(values)}); rename the key of the image")
     return pair
-
-
-def _key_list(values: Mapping[Any, Any]) -> str:
-    names = [one_line(name) for name in values]
-    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") or "none"
 
 
 def _type_name(source: object) -> str:

@@ -7,7 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -101,6 +101,7 @@ def one_line(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
 
 
-def listed(names: list[str]) -> str:
+def listed(names: Iterable[object]) -> str:
     """Return the names, at most 12, as a list for a message."""
-    return (", ".join(one_line(name) for name in names[:12]) + (", …" if len(names) > 12 else "")) or "none"
+    lines = [one_line(name) for name in names]
+    return (", ".join(lines[:12]) + (", …" if len(lines) > 12 else "")) or "none"

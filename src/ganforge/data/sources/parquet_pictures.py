@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from ganforge.data.normalize_arrays import MOST_CLASSES
+from ganforge.data.class_labels import MOST_CLASSES
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.containers import File
 from ganforge.data.sources.decode_image import Unreadable

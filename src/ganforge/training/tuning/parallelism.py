@@ -2,8 +2,9 @@
 
 import torch
 
+from ganforge.files import read_cached, write_cached
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.tuning.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
+from ganforge.training.tuning.step_timer import Shape, cache_path, fastest_steps, timed_step
 
 STARTUP_SECONDS = 2.0
 """Seconds until a new process runs its first step: it loads torch, the data and the checkpoint."""
@@ -25,10 +26,10 @@ def runs_at_once(recipe: Recipe, shape: Shape, classes: int, runs: int, steps: i
         return 1
     threads = threads_each(parallel)
     file = cache_path(f"cores-{threads}", recipe, shape, classes)
-    times = read(file)
+    times = read_cached(file)
     if not isinstance(times, dict) or set(times) != {"all", "share"}:
         times = _time_steps(recipe, shape, classes, threads)
-        write(file, times)
+        write_cached(file, times)
     rounds = -(-runs // parallel)
     parallel_seconds = STARTUP_SECONDS + rounds * steps * SLOWDOWN * float(times["share"])
     return parallel if parallel_seconds < runs * steps * float(times["all"]) else 1

@@ -1,7 +1,8 @@
 """The precision of a run, chosen by timing real training steps."""
 
+from ganforge.files import read_cached, write_cached
 from ganforge.recipes.recipe import Recipe
-from ganforge.training.tuning.step_timer import Shape, cache_path, fastest_steps, read, timed_step, write
+from ganforge.training.tuning.step_timer import Shape, cache_path, fastest_steps, timed_step
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -15,10 +16,10 @@ def choose_precision(recipe: Recipe, shape: Shape, classes: int) -> Recipe:
     if recipe.run.precision != "auto":
         return recipe
     file = cache_path("precision", recipe, shape, classes)
-    precision = read(file)
+    precision = read_cached(file)
     if precision not in PRECISIONS:
         precision = _fastest_precision(recipe, shape, classes)
-        write(file, precision)
+        write_cached(file, precision)
     return recipe.with_run(precision=precision)
 
 

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ganforge.data.batches import Batches
 from ganforge.data.images import ImageSet
-from ganforge.errors import RunFailed
-from ganforge.files import cache_folder, write_atomically
-from ganforge.json_text import parse_json, to_json
+from ganforge.files import cache_folder
+from ganforge.json_text import to_json
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.noise import NoiseSource
 from ganforge.training.state import DTYPES, new_state
@@ -60,20 +58,3 @@ def cache_path(kind: str, recipe: Recipe, shape: Shape, classes: int) -> Path:
     environment = (platform.machine(), platform.processor(), torch.get_num_threads(), torch.__config__.show())
     text = to_json([recipe.training_values(), shape, classes, environment], sort_keys=True)
     return cache_folder() / kind / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
-
-
-def read(file: Path) -> Any:
-    """Return a cached answer; None where the file is missing or damaged."""
-    try:
-        return parse_json(file.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def write(file: Path, answer: Any) -> None:
-    """Cache an answer; where the file cannot be written, the next call measures again."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, to_json(answer).encode())
-    except (OSError, RunFailed):
-        return
