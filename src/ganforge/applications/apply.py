@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.data.pairs import Downsampling, Masking, PairRule, luma, masked
-from ganforge.data.sources.pictures_to_apply import NamedPictures, read_picture, read_pictures
+from ganforge.data.sources.pictures_to_apply import NamedPictures, read_pictures
+from ganforge.data.sources.single_picture import read_picture
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
 from ganforge.files import ensure_writable, user_path, write_atomically

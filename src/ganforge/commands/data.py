@@ -24,6 +24,8 @@ from ganforge.commands.reading import read_data
 if TYPE_CHECKING:
     from ganforge.data.summary import Summary
 
+KINDS = {1: "grey", 3: "colour"}
+
 data_app = typer.Typer(invoke_without_command=True)
 
 
@@ -111,9 +113,10 @@ def _is_inside(file: Path, source: str) -> bool:
 def _lines(summary: "Summary", notes: Sequence[str]) -> list[str]:
     """Return a summary of a data set as lines of text."""
     counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items())
+    kind = KINDS.get(summary.channels, f"clips or pairs of {summary.channels} channels")
     lines = [
         f"{summary.name}: {summary.origin}",
-        f"images: {counts}; {summary.width}×{summary.height} px, {'grey' if summary.channels == 1 else 'colour'}",
+        f"images: {counts}; {summary.width}×{summary.height} px, {kind}",
         f"pixels: {summary.pixel_min} to {summary.pixel_max}, mean {summary.pixel_mean:.1f}, "
         f"std {summary.pixel_std:.1f}",
         f"duplicates: {summary.duplicates}; test images also in train: {summary.test_in_train}; "

@@ -11,9 +11,11 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.pixel_levels import check_levels
 from ganforge.data.reading_rules import USUAL, ReadingRules
+from ganforge.data.sources.clips import holds_clips, read_clips
 from ganforge.data.sources.dataset_formats import find_member
 from ganforge.data.sources.fetch import PROBE, Report, StoredFile, checksum_matches, fetch_file, reachable_mirrors
 from ganforge.data.sources.folder_layout import holds_pictures
+from ganforge.data.sources.given_pairs import holds_pairs, read_given_pairs
 from ganforge.data.sources.idx import find_spelling
 from ganforge.data.sources.image_folder import read_pictures
 from ganforge.data.sources.large_npy import is_large, read_large
@@ -196,6 +198,10 @@ def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tup
     path = user_path(source)
     if message := unsupported_message(path):
         raise UserError(f"{path}: {message}")
+    if rules.version > 2 and (holds_pairs(path) or holds_clips(path)):
+        _refuse_picture_options(rules)
+        parts = read_given_pairs(path) if holds_pairs(path) else read_clips(path)
+        return parts, f"read from {source}: {parts.notes[0]}"
     if holds_pictures(path, rules):
         parts, note = read_pictures(path, rules, reading)
         return parts, f"read from {source}: {note}"
@@ -255,7 +261,7 @@ def _load_auto(preferred: Entry, fallback: Entry, report: Report | None) -> tupl
 
 
 def _cache_path(entry: Entry) -> Path:
-    return cache_folder() / entry.name
+    return cache_folder() / entry.subfolder
 
 
 def _data_folder() -> Path | None:
@@ -273,7 +279,7 @@ def _folders(entry: Entry) -> list[Path]:
     if data := _data_folder():
         # Several data sets share MNIST's file names, so files at the top level count only if a SHA-256 identifies them.
         shared = [data] if all(file.sha256 for file in entry.files) else []
-        folders = [data / entry.name, *shared, *folders]
+        folders = [data / entry.subfolder, *shared, *folders]
     return [folder for folder in folders if entry.files and _holds(folder, entry)]
 
 
@@ -343,4 +349,4 @@ def fetch(
 def _download_help(entry: Entry) -> str:
     files = entry.files[0].name if len(entry.files) == 1 else f"its {len(entry.files)} files"
     source = f" from {entry.mirrors[0]}" if entry.mirrors else ""
-    return f"put {files}{source} in $GANFORGE_DATA/{entry.name}, or use --data PATH or --data digits"
+    return f"put {files}{source} in $GANFORGE_DATA/{entry.subfolder}, or use --data PATH or --data digits"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ganforge.errors import UserError
 from ganforge.settings import Settings
 
-CURRENT = 2
+CURRENT = 3
 """Version 1 was in use until November 2026. It recognised parts only by the names in ``PARTS_1``, sorted class names as
 text, kept every picture saved in colour in colour, required labels to start at 0, and split sets without regard to
 classes."""

@@ -1,5 +1,6 @@
 """What a user would do without a trained network: simple results for the conditions of every kind of pairs."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -62,10 +63,12 @@ def _denoised(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
     means, wavelets = [], []
     for picture in condition.numpy():
         pixels = picture.astype(np.float64) / 255
-        sigma = float(estimate_sigma(pixels, channel_axis=0, average_sigmas=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a constant picture has no noise to estimate
+            sigma = float(np.nan_to_num(estimate_sigma(pixels, channel_axis=0, average_sigmas=True)))
+            wavelets.append(denoise_wavelet(pixels, channel_axis=0, rescale_sigma=True))
         options = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6, "channel_axis": 0}
         means.append(denoise_nl_means(pixels, **options))
-        wavelets.append(denoise_wavelet(pixels, channel_axis=0, rescale_sigma=True))
     return {"non-local means": _pictures(means), "wavelets": _pictures(wavelets), "as given": condition}
 
 

@@ -25,6 +25,8 @@ PAIR_SEED = 0
 DRAWS = 8
 """Results for each condition."""
 BLOCK = 1000
+HIGHEST_PSNR = 100.0
+"""PSNR in dB of a result that equals its true picture, so that means stay finite."""
 LEARNED, TESTED, APART_EPOCHS, APART_SEEDS = 4000, 2000, 5, 3
 """Told apart: results and real pictures to learn from, to test on, epochs, and classifiers whose mean counts."""
 
@@ -59,7 +61,7 @@ def translation_metrics(
     pair = evaluation_pairs(rule, images)
     first = draws[0]
     metrics: Estimates = {
-        "psnr": _mean(psnr(pair.target, first).clip(max=100)),
+        "psnr": _mean(psnr(pair.target, first).clip(max=HIGHEST_PSNR)),
         "ssim": _mean(ssim(pair.target, first)),
     }
     if rule.consistency() is not None:
@@ -68,7 +70,7 @@ def translation_metrics(
     if first.shape[1] == 3:
         metrics["colourfulness"] = colourfulness(first) / colourfulness(pair.target), None
     if len(draws) > 1:
-        metrics["psnr_of_mean"] = _mean(psnr(pair.target, draws.float().mean(0)))
+        metrics["psnr_of_mean"] = _mean(psnr(pair.target, draws.float().mean(0)).clip(max=HIGHEST_PSNR))
         metrics["averaging_gain"] = averaging_gain(pair.target, draws), None
         difference = (draws[0].float() - draws[1].float()).abs().mean((1, 2, 3)) / 255
         metrics["draws_differ"] = _mean(difference.double().numpy())

@@ -117,7 +117,8 @@ class Experiment:
         """Return pairs of validation pictures for sample sheets, in an image-to-image training."""
         rule, validation = self.recipe.pairs, self.splits.validation
         assert rule is not None
-        return rule.pairs(validation.gather(torch.arange(min(count, len(validation)))), 0, torch.arange(count))
+        indices = torch.arange(min(count, len(validation)))
+        return rule.pairs(validation.gather(indices), 0, indices)
 
     def freeze_for_sampling(self, state: State, *, batches: int = 20) -> Generator:
         """Return the current generator for sampling; its batch statistics are measured on ``batches`` batches."""
@@ -199,6 +200,11 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     train = splits.train
     if recipe.pairs:
         recipe.pairs.shapes(train.shape)
+    elif train.shape[0] not in (1, 3):
+        raise UserError(
+            f"{train.name} holds clips or pairs ({train.shape[0]} channels), and {recipe.name} draws single pictures: "
+            "take next-frame for clips, or a recipe with [pairs]"
+        )
     if recipe.generator.output == "linear":
         raise UserError(
             f'{recipe.name} draws points in the plane, not pictures (generator.output = "linear"): '

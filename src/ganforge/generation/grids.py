@@ -124,10 +124,19 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
 
 def contact_sheet(images: ImageSet) -> Image.Image:
     """Show up to 100 images of a data set, spread evenly over it and sorted by class, ten in each row."""
+    if images.shape[0] not in (1, 3):
+        return _clip_sheet(images)
     indices = torch.linspace(0, len(images) - 1, min(CONTACTS, len(images))).long()
     if images.labelled:
         indices = indices[images.labels[indices].argsort(stable=True)]
     return image_grid(images.gather(indices), 10, caption=f"{images.name}: {len(indices)} of {len(images):,}")
+
+
+def _clip_sheet(images: ImageSet) -> Image.Image:
+    """Show up to ten clips or pairs, whose channels are those of several pictures, a row each, in grey."""
+    rows = images.gather(torch.linspace(0, len(images) - 1, min(10, len(images))).long())
+    caption = f"{images.name}: {len(rows)} of {len(images):,}, the channels of each in a row"
+    return image_grid(rows.flatten(0, 1)[:, None], images.shape[0], caption=caption)
 
 
 def image_row(images: Tensor, *, height: int = 112) -> Image.Image:

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ganforge.data.class_names import in_order
 from ganforge.data.load import load_whole
-from ganforge.data.normalize_arrays import is_grey
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.sources.decode_image import Unreadable, decode
 from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.single_picture import read_picture
 from ganforge.errors import UserError
 from ganforge.files import user_path
 
@@ -49,21 +48,6 @@ def read_pictures(source: Any) -> NamedPictures:
     if path.suffix == ".npz" and path.is_file():
         return _numbered(as_pictures(_only_array(path), str(path)), str(path))
     return _numbered(load_whole(path, ReadingRules.chosen())[0].images, str(path))
-
-
-def read_picture(path: Path, *, grey: bool = False) -> Tensor:
-    """Read one picture file as uint8 [1, C, H, W]; one that shows only grey levels has one channel, any with ``grey``.
-
-    Raises:
-        UserError: the file does not exist or is no readable picture.
-    """
-    try:
-        pixels = decode(path.read_bytes(), path.name, grey=grey)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a picture") from None
-    except Unreadable as reason:
-        raise UserError(f"{path}: is no readable picture ({reason}); give a PNG, JPEG or GIF, for example") from None
-    return torch.from_numpy(pixels[:1].copy() if is_grey(pixels[None]) else pixels)[None]
 
 
 def as_pictures(values: Any, where: str) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ganforge.data.images import ImageSet
+from ganforge.data.moving_digits import moving_digits
 from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.sources.dataset_formats import (
     CIFAR10,
@@ -36,13 +37,14 @@ class Entry:
     """One data set of the registry.
 
     Attributes:
-        name: the name of the data set and of its subfolder in $GANFORGE_DATA and in the cache.
+        name: the name of the data set.
         about: a description in one line.
         read: reads the images from the folder of the files (any folder if there are no files).
         files: the files to download.
         mirrors: base URLs; the file name is appended.
         members: the files in the archive, accepted unpacked in place of the archive.
         stand_in: an alternative form of the data set, used if the files are missing.
+        folder: the name of the data set whose files are used, where it is another one.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Entry:
     mirrors: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     stand_in: "StandIn | None" = None
+    folder: str = ""
+
+    @property
+    def subfolder(self) -> str:
+        """The subfolder of the files in $GANFORGE_DATA and in the cache."""
+        return self.folder or self.name
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,27 @@ def _read_digits(_: Path) -> RawSplits:
     images = torch.from_numpy(np.rint(pictures * 255).astype(np.uint8))[:, None]
     names = tuple(str(digit) for digit in range(10))
     return RawSplits(ImageSet(images, torch.from_numpy(labels.astype(np.int64)), names, "digits"))
+
+
+CLIPS = {"train": 3_000, "validation": 300, "test": 1_000}
+"""Clips of Moving MNIST in each part: 350 MB in all."""
+MNIST_TRAINING = 55_000
+
+
+def _read_moving_mnist(folder: Path) -> RawSplits:
+    """Make the clips of each part from the digits of the same part of MNIST."""
+    mnist = read_idx_folder(folder, "mnist")
+    assert mnist.test is not None
+    digits = {
+        "train": mnist.train.images[:MNIST_TRAINING],
+        "validation": mnist.train.images[MNIST_TRAINING:],
+        "test": mnist.test.images,
+    }
+    train, validation, test = (
+        ImageSet(moving_digits(digits[part], count, seed), torch.full((count,), -1), name="moving-mnist")
+        for seed, (part, count) in enumerate(CLIPS.items())
+    )
+    return RawSplits(train, validation, test)
 
 
 MNIST_FILES = (
@@ -141,6 +170,14 @@ ENTRIES = {
             lambda folder: read_idx_folder(folder, "mnist"),
             tuple(StoredFile(*row) for row in MNIST_FILES),
             MNIST_MIRRORS,
+        ),
+        Entry(
+            "moving-mnist",
+            "clips of two digits that move and bounce, 20 frames of 64×64 grey, made from MNIST (Srivastava et al.)",
+            _read_moving_mnist,
+            tuple(StoredFile(*row) for row in MNIST_FILES),
+            MNIST_MIRRORS,
+            folder="mnist",
         ),
         Entry(
             "digits", "1,797 handwritten digits that ship inside scikit-learn, enlarged from 8×8 to 28×28", _read_digits

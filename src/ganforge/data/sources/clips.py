@@ -1,0 +1,109 @@
+"""Clips: animations (GIF, WebP, PNG), folders of frames, and arrays, as pictures with the channels of all frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageSequence
+from torch import Tensor
+
+from ganforge.data.class_names import in_order
+from ganforge.data.images import ImageSet
+from ganforge.data.normalize_arrays import RawSplits, is_grey
+from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.single_picture import read_picture
+from ganforge.errors import UserError
+
+ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+
+
+def holds_clips(path: Path) -> bool:
+    """Whether a path holds clips: an animation, a folder of animations alone, or an .npz of five-dimensional arrays."""
+    if path.is_file():
+        return _is_animation(path) or bool(_arrays_of_clips(path))
+    if not path.is_dir():
+        return False
+    entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    return bool(entries) and all(entry.is_file() and _is_animation(entry) for entry in entries)
+
+
+def read_clips(path: Path) -> RawSplits:
+    """Read clips as pictures uint8 [N, frames · C, H, W], one frame after the other; N clips of equal length.
+
+    Raises:
+        UserError: a file is a single picture, sizes or numbers of frames differ, or arrays are of another type.
+    """
+    if path.suffix == ".npz":
+        clips = torch.from_numpy(np.ascontiguousarray(_arrays_of_clips(path)[0]))
+        joined = clips.flatten(1, 2)
+        return RawSplits(_as_set(joined, path), notes=(f"clips of {clips.shape[1]} frames",))
+    files = [path] if path.is_file() else [path / name for name in in_order(file.name for file in path.iterdir())]
+    clips_read = [(file, read_clip(file)) for file in files if file.is_file() and is_picture(file)]
+    shortest = min(len(clip) for _, clip in clips_read)
+    first = clips_read[0][1]
+    for file, clip in clips_read:
+        if clip.shape[1:] != first.shape[1:]:
+            raise UserError(
+                f"{file}: its frames are {_size(clip)}, and those of {clips_read[0][0].name} {_size(first)}"
+            )
+    note = f"clips of {shortest} frames" + (
+        ", longer ones cut" if any(len(c) > shortest for _, c in clips_read) else ""
+    )
+    return RawSplits(
+        _as_set(torch.stack([clip[:shortest].flatten(0, 1) for _, clip in clips_read]), path), notes=(note,)
+    )
+
+
+def read_clip(path: Path) -> Tensor:
+    """Read one animation, or a folder of frames, as uint8 [frames, C, H, W]; grey frames have one channel.
+
+    Raises:
+        UserError: there are fewer than two frames, or their sizes differ.
+    """
+    if path.is_dir():
+        frames = [
+            read_picture(path / name) for name in in_order(file.name for file in path.iterdir() if is_picture(file))
+        ]
+        if len({frame.shape[2:] for frame in frames}) > 1:
+            raise UserError(f"{path}: its frames have several sizes; give frames of one size")
+        channels = max((frame.shape[1] for frame in frames), default=1)
+        clip = torch.cat([frame.expand(-1, channels, -1, -1) for frame in frames]) if frames else torch.empty(0)
+    else:
+        with Image.open(path) as image:
+            stacked = np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+        pixels = stacked.transpose(0, 3, 1, 2)
+        clip = torch.from_numpy(pixels[:, :1].copy() if is_grey(pixels) else pixels.copy())
+    if len(clip) < 2:
+        raise UserError(f"{path}: has {len(clip)} frame; a clip needs two or more")
+    return clip
+
+
+def _is_animation(path: Path) -> bool:
+    if path.suffix.lower() not in ANIMATIONS:
+        return False
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _arrays_of_clips(path: Path) -> Sequence[Any]:
+    """Return the arrays uint8 [clips, frames, C, H, W] of an .npz file; an empty list where there are none."""
+    if path.suffix != ".npz":
+        return []
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return [array for name in arrays.files if (array := arrays[name]).ndim == 5 and array.dtype == np.uint8]
+    except (OSError, ValueError, EOFError):
+        return []
+
+
+def _as_set(images: Tensor, path: Path) -> ImageSet:
+    return ImageSet(images, torch.full((len(images),), -1), name=path.stem)
+
+
+def _size(clip: Tensor) -> str:
+    return f"{clip.shape[3]}×{clip.shape[2]} with {clip.shape[1]} channels"

@@ -1,0 +1,152 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganforge
+from conftest import small_images
+from ganforge.applications.apply import apply
+from ganforge.data.sources.pictures_to_apply import as_pictures, read_pictures
+from ganforge.errors import UserError
+
+SMALL = [
+    *("batch_size=8", "latent.dim=6", "generator.filters=8", "discriminator.filters=4"),
+    *("run.precision=fp32", "averaging.half_life=0"),
+]
+
+
+def train(folder, recipe, *changes, channels=1):
+    """Train a few steps on noisy bars, in colour with three channels."""
+    images = small_images().images.expand(-1, channels, -1, -1).clone()
+    if channels == 3:
+        images[:, 1] //= 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANFORGE_CACHE", str(folder / "cache"))
+        patch.setattr("ganforge.experiment.verdict.FAKES", 200)
+        data = {"images": images.permute(0, 2, 3, 1).numpy(), "labels": small_images().labels.numpy()}
+        return ganforge.train(recipe, data=data, steps=3, out=folder / recipe, changes=[*SMALL, *changes]).folder
+
+
+@pytest.fixture(scope="module")
+def enlarge(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("enlarge"), "enlarge-4x")
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("complete"), "complete")
+
+
+@pytest.fixture(scope="module")
+def colour(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("colour"), "colour", channels=3)
+
+
+def picture(path, array):
+    Image.fromarray(np.asarray(array, np.uint8)).save(path)
+    return path
+
+
+def test_enlarged_pictures_keep_the_means_of_their_blocks(enlarge):
+    small = torch.randint(256, (5, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    results = apply(ganforge.load(enlarge), small.numpy(), draws=3)
+    assert results.draws.shape == (3, 5, 1, 8, 8)
+    means = results.draws.double().unfold(3, 4, 4).unfold(4, 4, 4).mean((5, 6))
+    assert (means - small.double()).abs().max() <= 1
+    assert results.simple[0] == "bicubic"
+
+
+def test_known_pixels_are_kept(complete):
+    images = small_images(6).images
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    mask[..., :4] = 255
+    results = apply(ganforge.load(complete), images.numpy()[:, 0], mask=mask.numpy()[:, 0])
+    assert torch.equal(results.draws[0][..., 4:], images[..., 4:])
+
+
+def test_luma_is_kept(colour):
+    grey = torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = apply(ganforge.load(colour), grey.numpy()[:, 0]).draws[0].double()
+    luma = 0.299 * pixels[:, 0] + 0.587 * pixels[:, 1] + 0.114 * pixels[:, 2]
+    assert (luma - grey[:, 0].double()).abs().max() <= 1
+
+
+def test_a_draw_depends_on_its_number_and_the_seed_alone(enlarge):
+    generator, small = ganforge.load(enlarge), np.full((2, 2, 2), 90, np.uint8)
+    one, three, other = (apply(generator, small, draws=n, seed=s).draws for n, s in ((1, 0), (3, 0), (1, 1)))
+    assert torch.equal(one[0], three[0])
+    assert not torch.equal(three[0], three[1])
+    assert not torch.equal(one, other)
+
+
+def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_command):
+    (tmp_path / "small").mkdir()
+    for k in (1, 2, 10):
+        picture(tmp_path / "small" / f"p{k}.png", np.full((2, 2), 20 * k))
+    code, out, _ = run_command("apply", enlarge, tmp_path / "small", "--draws", 2, "--out", "applied", "--json")
+    assert code == 0
+    assert json.loads(out)["n"] == 3
+    names = sorted(path.name for path in (tmp_path / "applied").iterdir())
+    assert names == ["p1-1.png", "p1-2.png", "p10-1.png", "p10-2.png", "p2-1.png", "p2-2.png", "sheet.png"]
+    with Image.open(tmp_path / "applied" / "p1-1.png") as image:
+        assert image.size == (8, 8)
+    assert run_command("apply", enlarge, tmp_path / "small", "--out", "x.npz")[0] == 0
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert arrays["images"].shape == (3, 1, 8, 8, 1)
+    assert read_pictures(tmp_path / "small").names == ["p1", "p2", "p10"]
+    assert run_command("apply", enlarge, tmp_path / "small" / "p1.png", "--out", "x.png")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("big.png",), "big.png: pictures of 9×7 pixels, and enlarge-4x takes 2×2"),
+        (("missing.png",), "there is no such file"),
+        (("small.png", "--draws", 0), "--draws 0: give 1 to 64"),
+        (("small.png", "--mask", "small.png"), "belongs to models that complete pictures"),
+        (("small.png", "--out", "x.jpg"), "--out x.jpg: write .png"),
+        (("mixed",), "b.png: is 9×7 pixels, and a.png is 2×2"),
+        (("text.npz",), "cannot be read as .npz"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(enlarge, tmp_path, run_command, arguments, message):
+    picture(tmp_path / "small.png", np.zeros((2, 2)))
+    picture(tmp_path / "big.png", np.zeros((7, 9)))
+    (tmp_path / "mixed").mkdir()
+    picture(tmp_path / "mixed" / "a.png", np.zeros((2, 2)))
+    picture(tmp_path / "mixed" / "b.png", np.zeros((7, 9)))
+    (tmp_path / "text.npz").write_text("no arrays")
+    code, _, err = run_command("apply", enlarge, *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [(None, "needs --mask FILE"), (np.zeros((3, 8, 8), np.uint8), "give one mask of that size")],
+)
+def test_a_completion_needs_a_mask_for_its_pictures(complete, mask, message):
+    with pytest.raises(UserError, match=message):
+        apply(ganforge.load(complete), np.zeros((2, 8, 8), np.uint8), mask=mask)
+
+
+def test_a_colour_model_learns_from_colour_alone(tmp_path, run_command, bars_file):
+    code, _, err = run_command("train", "colour", "--data", bars_file, "--steps", 2)
+    assert code == 2
+    assert "these are grey" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_generators_that_take_no_pictures_are_told_apart(enlarge, run_command):
+    assert "makes pictures from pictures" in run_command("sample", enlarge)[2]
+    with pytest.raises(UserError, match="draws pictures from noise"):
+        apply(ganforge.load("mnist"), np.zeros((1, 28, 28), np.uint8))
+
+
+def test_arrays_of_other_types_are_refused():
+    with pytest.raises(UserError, match="give uint8"):
+        as_pictures(np.zeros((2, 2, 2)), "the pictures")
+    assert as_pictures(np.zeros((2, 4, 5, 3), np.uint8), "").shape == (2, 3, 4, 5)
