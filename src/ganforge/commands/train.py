@@ -119,9 +119,7 @@ def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
         print_json(_to_dict(run))
     watcher.say(f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training -> {run.folder}")
-    watcher.say(
-        f"samples: {run.folder}/samples, {run.folder}/evolution.webp; 'ganforge sample {run.folder}' draws more"
-    )
+    watcher.say(f"samples: {run.folder}/samples, {run.folder}/evolution.webp; {_next_command(run)}")
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
@@ -138,6 +136,16 @@ def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -
     watcher.say(
         f"'ganforge evaluate {folder}' measures each, 'ganforge compare {folder} OTHER' compares them with other runs"
     )
+
+
+def _next_command(run: "Run") -> str:
+    """Return what the trained generator is for: pictures from noise, or from pictures."""
+    from ganforge.experiment.preflight import saved_recipe
+    from ganforge.runs.folder import RunFolder
+
+    if saved_recipe(RunFolder(run.folder)).pairs:
+        return f"'ganforge apply {run.folder} PICTURES' makes pictures from yours"
+    return f"'ganforge sample {run.folder}' draws more"
 
 
 def _to_dict(run: "Run") -> dict[str, Any]:
