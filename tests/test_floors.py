@@ -7,7 +7,7 @@ import ganforge
 
 ROOT = Path(ganforge.__file__).parent
 FLOORS = {
-    "errors": 0, "whole_batch": 0, "forks": 0.1, "arguments": 0.1, "ambient": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
+    "errors": 0, "whole_batch": 0, "forks": 0.1, "python_arguments": 0.1, "process_state": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
     "files": 0.5, "worker_pool": 0.5,
     "networks": 2, "objectives": 2, "metrics": 2,
     "data": 3, "runs": 3, "recipes": 3,
