@@ -1,26 +1,28 @@
 """The layers of the package: a file imports only from lower layers or from its own package, and never in a circle."""
 
 import ast
+import re
 from pathlib import Path
 
 import ganforge
 
 ROOT = Path(ganforge.__file__).parent
 FLOORS = {
-    "errors": 0, "whole_batch": 0, "forks": 0.1, "arguments": 0.1, "ambient": 0.2, "randomness": 0, "settings": 0, "json_text": 0,
-    "files": 0.5, "worker_pool": 0.5,
-    "networks": 2, "objectives": 2, "metrics": 2,
-    "data": 3, "runs": 3,
-    "recipes": 3.5,
-    "training": 4,
-    "judge": 4.5,
-    "generation": 5, "diagnosis": 5,
-    "evaluation": 6,
-    "reports": 6.5,
-    "experiment": 7,
-    "applications": 8,
-    "benchmarks": 8.5,
-    "commands": 9,
+    "errors": 0, "randomness": 0, "settings": 0, "json_text": 0, "whole_batch": 0,
+    "forks": 1, "python_arguments": 1,
+    "process_state": 2, "files": 2, "worker_pool": 2,
+    "networks": 3, "objectives": 3, "metrics": 3,
+    "data": 4, "runs": 4,
+    "recipes": 5,
+    "training": 6,
+    "judge": 7,
+    "generation": 8, "diagnosis": 8,
+    "evaluation": 9,
+    "reports": 10,
+    "experiment": 11,
+    "applications": 12,
+    "benchmarks": 13,
+    "commands": 14,
 }  # fmt: skip
 TOP = {"__init__", "__main__"}
 
@@ -99,3 +101,9 @@ def test_the_step_names_no_recipe():
 
     text = (ROOT / "training" / "step.py").read_text() + (ROOT / "training" / "loop.py").read_text()
     assert [name for name in built_in() if f'"{name}"' in text] == []
+
+
+def test_the_page_of_the_architecture_has_the_same_layers():
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^ +(\d+)   (\w+)(?:/|\.py) ", page, re.MULTILINE)
+    assert {name: int(layer) for layer, name in rows} == FLOORS

@@ -39,9 +39,9 @@ def test_the_readme_has_four_screens():
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_link_and_picture_exists(page):
     broken = []
-    for target, anchor in re.findall(
-        r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", re.sub(r"`[^`\n]+`", "", BLOCK.sub("", page.read_text()))
-    ):
+    prose = re.sub(r"`[^`\n]+`", "", BLOCK.sub("", page.read_text()))
+    pictures = [(source, "") for source in re.findall(r'<img src="([^"]+)"', prose)]
+    for target, anchor in [*pictures, *re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", prose)]:
         if "://" in target:
             continue
         path = page.parent / target if target else page

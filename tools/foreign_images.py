@@ -25,7 +25,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.load import load
 from ganforge.judge.augmentation import Distortion, distort
 from ganforge.judge.choice import ALIKE, SURE
-from ganforge.judge.domain import DOMAIN_FILE, MOST, Domain, digit_domain
+from ganforge.judge.digit_check import DOMAIN_FILE, MOST, Domain, digit_domain
 from ganforge.judge.judge import Predictions
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.thresholds import CONFIDENT

@@ -6,13 +6,13 @@ import torch
 
 import ganforge.benchmarks.ablations as room
 from conftest import UNWRITABLE, needs_mnist
-from ganforge.benchmarks import task_queue, trial
+from ganforge.benchmarks import seed_run, task_queue
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport, title
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, POINTS, AblationSetup, Digits, Ring
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.benchmarks.cost import Cost
-from ganforge.benchmarks.engine import BenchmarkOptions
 from ganforge.benchmarks.protocols import BenchmarkSpec
-from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
+from ganforge.benchmarks.technique_list import BASE, TECHNIQUES, Technique
 from ganforge.data.synthetic import ring
 from ganforge.errors import Interrupted, UserError
 from ganforge.recipes.reading import load_recipe
@@ -95,7 +95,7 @@ def test_a_stopped_and_resumed_run_has_the_same_figures(tmp_path, monkeypatch):
     here.mkdir(parents=True)
     for name in ("benchmark.json", "recipe.toml", "cost.json"):  # the measured cost differs between calls
         (here / name).write_bytes((there / name).read_bytes())
-    after_step = trial.Trial._after_step
+    after_step = seed_run.Trial._after_step
 
     def impatient(seed, state, stats):
         after_step(seed, state, stats)
@@ -103,7 +103,7 @@ def test_a_stopped_and_resumed_run_has_the_same_figures(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="kept in out"):
-        patch.setattr(trial.Trial, "_after_step", impatient)
+        patch.setattr(seed_run.Trial, "_after_step", impatient)
         play(only=["twice"], steps=40)
     assert newest_checkpoint(here / "seed-1" / "checkpoints")[1]["step"] == 5
     assert len(files(tmp_path / "out")) == 3

@@ -9,7 +9,7 @@ import torch
 import ganforge
 import ganforge.benchmarks.autoencoders as bench
 from conftest import small_images
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.data.load import load
 from ganforge.errors import UserError
 from ganforge.evaluation.evaluator import Evaluator
@@ -55,7 +55,7 @@ def patched(monkeypatch, tmp_path):
     data = small_images(1500)
     images = data.images.permute(0, 2, 3, 1)[..., 0].numpy()
     np.savez(tmp_path / "bars.npz", images=images, labels=data.labels.numpy())
-    monkeypatch.setattr("ganforge.benchmarks.engine.train_seeds", train_seeds)
+    monkeypatch.setattr("ganforge.benchmarks.common.train_seeds", train_seeds)
     monkeypatch.setattr(bench, "load", lambda name: load(tmp_path / "bars.npz"))
     monkeypatch.setattr(bench, "QUICK_N", 100)
     eye = lambda images: torch.nn.functional.avg_pool2d(images.float(), 2).flatten(1)  # noqa: E731

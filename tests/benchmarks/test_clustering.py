@@ -6,7 +6,7 @@ import torch
 import ganforge
 import ganforge.benchmarks.clustering as bench
 from conftest import needs_mnist
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.errors import UserError
 from ganforge.generation.grids import traversal_grid
 from ganforge.recipes.reading import load_recipe

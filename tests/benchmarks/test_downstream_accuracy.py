@@ -6,7 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import ganforge.benchmarks.downstream_accuracy as downstream
 from conftest import needs_mnist, small_images
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.errors import UserError
 from ganforge.evaluation.downstream import count_correct, nearest_neighbour_hits, train_classifier
 

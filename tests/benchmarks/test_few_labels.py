@@ -7,7 +7,7 @@ from torch import nn
 
 import ganforge.benchmarks.few_labels as bench
 from conftest import needs_mnist, small_images
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.data.images import Splits
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import Experiment

@@ -7,11 +7,11 @@ import torch
 
 from conftest import UNWRITABLE
 from ganforge.benchmarks import problems
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.benchmarks.mode_report import ModeCoverageReport
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
-from ganforge.benchmarks.trial import Trial, is_curve_step, read_result
+from ganforge.benchmarks.seed_run import Trial, is_curve_step, read_result
 from ganforge.data.images import unscale
 from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from ganforge.benchmarks.curve_io import read_curves
+from ganforge.benchmarks.read_curves import read_curves
 from ganforge.recipes.reading import load_recipe
 from ganforge.reports.figures import mode_curves
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from ganforge.commands.console import print_json, printable
-from ganforge.commands.outlet import Outlet, loss, outlets
+from ganforge.commands.safe_streams import Outlet, loss, outlets
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganforge
-from ganforge.benchmarks.engine import BenchmarkOptions
+from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import newest_checkpoint

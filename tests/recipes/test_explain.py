@@ -7,7 +7,7 @@ import pytest
 from ganforge.recipes.explain import explain, with_flat_names
 from ganforge.recipes.old_names import FLAT
 from ganforge.recipes.reading import built_in, load_recipe, parse
-from ganforge.recipes.tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
+from ganforge.recipes.run_tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
 
 
 @pytest.mark.parametrize("name", built_in())

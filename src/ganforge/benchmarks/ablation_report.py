@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.ablation_setups import AblationSetup
+from ganforge.benchmarks.common import BenchmarkReport, count_of, mean_and_sd
 from ganforge.benchmarks.cost import FREE, Cost
-from ganforge.benchmarks.engine import BenchmarkReport, count_of, mean_and_sd
 from ganforge.benchmarks.mode_report import TITLES
 from ganforge.benchmarks.mode_report import format_metric as format_benchmark_metric
 from ganforge.benchmarks.problems import Figures
-from ganforge.benchmarks.techniques import Technique
+from ganforge.benchmarks.technique_list import Technique
 from ganforge.evaluation.compare import FEWEST_SEEDS
 from ganforge.evaluation.effects import Effect, effects
 from ganforge.evaluation.metric_table import METRICS

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from ganforge.benchmarks.ablation_report import SAME, AblationReport, RowReport, SetupReport
 from ganforge.benchmarks.ablation_setups import ABLATION_SETUPS, SEEDS, AblationSetup
+from ganforge.benchmarks.common import BenchmarkOptions, claim, list_seed_files, on_a_device, read_kept
 from ganforge.benchmarks.cost import FREE, Cost, measure_cost
-from ganforge.benchmarks.engine import BenchmarkOptions, claim, list_seed_files, on_a_device, read_kept
 from ganforge.benchmarks.mode_coverage import measure_floor
 from ganforge.benchmarks.protocols import Plan
+from ganforge.benchmarks.seed_run import SeedDiverged, Trial, read_result
 from ganforge.benchmarks.task_queue import OnFraction, OnProgress, Task, run_tasks
-from ganforge.benchmarks.techniques import BASE, TECHNIQUES, Technique
-from ganforge.benchmarks.trial import SeedDiverged, Trial, read_result
+from ganforge.benchmarks.technique_list import BASE, TECHNIQUES, Technique
 from ganforge.errors import Interrupted, UserError, suggest_names
 from ganforge.files import write_atomically
 from ganforge.json_text import to_json

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import ganforge
-from ganforge.benchmarks.engine import BenchmarkOptions, BenchmarkReport, count_of, measure_once
+from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport, count_of, measure_once
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
 from ganforge.data.pairs import Masking, PairRule

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganforge.applications.reconstruction import load_reconstructor
-from ganforge.benchmarks.engine import (
+from ganforge.benchmarks.common import (
     QUICK_STEPS,
     BenchmarkOptions,
     BenchmarkReport,

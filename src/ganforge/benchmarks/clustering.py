@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import ganforge
-from ganforge.benchmarks.engine import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measure_once
+from ganforge.benchmarks.common import QUICK_STEPS, BenchmarkOptions, BenchmarkReport, count_of, measure_once
 from ganforge.data.images import scale
 from ganforge.data.load import load
 from ganforge.errors import UserError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganforge.benchmarks.protocols import Plan
-from ganforge.benchmarks.trial import Trial
+from ganforge.benchmarks.seed_run import Trial
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.stats import Stats
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ganforge
-from ganforge.benchmarks.engine import (
+from ganforge.benchmarks.common import (
     QUICK_STEPS,
     BenchmarkOptions,
     BenchmarkReport,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganforge.benchmarks.engine import (
+from ganforge.benchmarks.common import (
     QUICK_STEPS,
     BenchmarkOptions,
     BenchmarkReport,

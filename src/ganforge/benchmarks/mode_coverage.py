@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganforge.ambient import plain_state
-from ganforge.benchmarks.curve_io import Curve, read_curves
-from ganforge.benchmarks.engine import (
+from ganforge.benchmarks.common import (
     IDENTITY,
     RECIPE,
     BenchmarkOptions,
@@ -19,11 +17,13 @@ from ganforge.benchmarks.engine import (
 from ganforge.benchmarks.mode_report import ModeCoverageReport
 from ganforge.benchmarks.problems import Figures
 from ganforge.benchmarks.protocols import Plan, find
-from ganforge.benchmarks.trial import OnStep, Trial, read_result
+from ganforge.benchmarks.read_curves import Curve, read_curves
+from ganforge.benchmarks.seed_run import OnStep, Trial, read_result
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.files import user_path, write_atomically
 from ganforge.json_text import parse_json
+from ganforge.process_state import plain_state
 from ganforge.recipes.reading import load_recipe
 from ganforge.reports.figures import mode_curves
 from ganforge.runs.folder import RunFolder

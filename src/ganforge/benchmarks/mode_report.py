@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ganforge.benchmarks.engine import BenchmarkReport, count_of
+from ganforge.benchmarks.common import BenchmarkReport, count_of
 from ganforge.benchmarks.problems import FLOOR_DRAWS, FULL, Figures
 from ganforge.benchmarks.protocols import Plan, Published
 from ganforge.evaluation.compare import distance_to_ideal

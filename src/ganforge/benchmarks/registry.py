@@ -7,8 +7,8 @@ from ganforge.benchmarks.ablations import run_ablations
 from ganforge.benchmarks.applications import run_applications
 from ganforge.benchmarks.autoencoders import run_autoencoders
 from ganforge.benchmarks.clustering import run_clustering
+from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
 from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downstream
-from ganforge.benchmarks.engine import BenchmarkOptions, BenchmarkReport
 from ganforge.benchmarks.few_labels import run_few_labels
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.benchmarks.protocols import PROTOCOLS

@@ -52,7 +52,7 @@ def benchmark(
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """
-    from ganforge.benchmarks.engine import BenchmarkOptions
+    from ganforge.benchmarks.common import BenchmarkOptions
     from ganforge.benchmarks.registry import run_benchmark
     from ganforge.commands.progress import TerminalWatcher
 

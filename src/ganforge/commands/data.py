@@ -19,7 +19,7 @@ from ganforge.commands.console import (
     say,
     table,
 )
-from ganforge.commands.reading import read_data
+from ganforge.commands.read_data import read_data
 
 if TYPE_CHECKING:
     from ganforge.data.summary import Summary
@@ -96,7 +96,7 @@ def data_show(
 
 def _sheet_path(source: str, name: str) -> Path:
     """Return the path of a contact sheet: in the working directory, but never inside the folder that is read."""
-    from ganforge.data.sources.containers import SHEET_ENDING
+    from ganforge.data.sources.picture_containers import SHEET_ENDING
     from ganforge.files import cache_folder
 
     here = Path(f"{name}{SHEET_ENDING}")

@@ -17,7 +17,7 @@ from ganforge.commands.console import (
     print_json,
     say,
 )
-from ganforge.commands.reading import read_data
+from ganforge.commands.read_data import read_data
 
 if TYPE_CHECKING:
     from ganforge.judge.files import Card

@@ -8,7 +8,7 @@ import typer
 from ganforge import worker_pool
 from ganforge.commands import apply, benchmark, data, evaluate, judge, recipes, runs, sample, train
 from ganforge.commands.console import print_json, say
-from ganforge.commands.outlet import loss, outlets
+from ganforge.commands.safe_streams import loss, outlets
 from ganforge.errors import Interrupted, OneLineError, RunFailed, UserError, one_line
 from ganforge.worker_pool import INTERRUPTED
 

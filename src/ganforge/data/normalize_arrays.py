@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ganforge.data.axis_order import channels_first
 from ganforge.data.class_labels import encode_labels
 from ganforge.data.images import ImageSet
-from ganforge.data.layouts import channels_first
 from ganforge.data.pixel_levels import choose_levels, to_levels
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError

@@ -14,7 +14,6 @@ from ganforge.evaluation.class_metrics import class_rows
 from ganforge.evaluation.downstream import downstream_accuracy
 from ganforge.evaluation.features import FeatureExtractor, Features, kept_features
 from ganforge.evaluation.label_swap import label_swap
-from ganforge.evaluation.measurement import measurement
 from ganforge.evaluation.metric_table import (
     METRICS,
     Estimates,
@@ -27,6 +26,7 @@ from ganforge.evaluation.metric_table import (
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
 from ganforge.evaluation.translation import DRAWS, evaluation_pairs, results, told_apart, translation_metrics
+from ganforge.evaluation.verdict_measurement import measurement
 from ganforge.files import cache_folder, read_cached, write_cached
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png

@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 
-from ganforge.ambient import plain_state
-from ganforge.arguments import as_path
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import Experiment, ProgressListener
@@ -27,6 +25,8 @@ from ganforge.experiment.preflight import (
 from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
 from ganforge.experiment.trainer import load_state
 from ganforge.experiment.verdict import kept_verdict
+from ganforge.process_state import plain_state
+from ganforge.python_arguments import as_path
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged
 from ganforge.runs.folder import RunFolder

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganforge.ambient import plain_state
-from ganforge.arguments import as_path, as_whole
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import ReadingRules
@@ -25,6 +23,8 @@ from ganforge.generation.generator import SHIPPED, Generator, load_generator
 from ganforge.judge.choice import choose_judge, why_foreign
 from ganforge.judge.shipped import load_judge
 from ganforge.metrics.thresholds import FEWEST_TO_EVALUATE
+from ganforge.process_state import plain_state
+from ganforge.python_arguments import as_path, as_whole
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import append_line, read_json, read_lines
 from ganforge.training.tuning.thread_spinning import considerate_spinning

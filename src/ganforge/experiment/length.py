@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ganforge.arguments import as_number, as_whole
 from ganforge.errors import UserError
+from ganforge.python_arguments import as_number, as_whole
 from ganforge.recipes.recipe import Recipe
 
 

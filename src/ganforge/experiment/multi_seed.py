@@ -5,14 +5,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ganforge.ambient import plain_state
-from ganforge.arguments import as_whole
 from ganforge.errors import Interrupted, UserError
 from ganforge.experiment.api import continue_run, steps_left
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.preflight import TrainingPlan, prepare
 from ganforge.experiment.run import Run, complete_run
 from ganforge.experiment.verdict import Verdict
+from ganforge.process_state import plain_state
+from ganforge.python_arguments import as_whole
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ganforge.arguments import as_path, as_whole
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.errors import UserError
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.length import Length
+from ganforge.python_arguments import as_path, as_whole
 from ganforge.recipes.recipe import Recipe
 
 

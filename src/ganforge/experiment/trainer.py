@@ -1,8 +1,8 @@
 """The training of one recipe between two checkpoints: the part that a run and a seed of a benchmark share.
 
 A run (`experiment.run`) trains on images with a test split, and has a log, sheets and a verdict. A seed of a
-mode-coverage benchmark (`benchmarks.trial`) may train on points; it has a curve instead, and its clock leaves out all
-measurements. One `Experiment` for both would consist of optional fields. So each side keeps its own hooks, and they
+mode-coverage benchmark (`benchmarks.seed_run`) may train on points; it has a curve instead, and its clock leaves out
+all measurements. One `Experiment` for both would consist of optional fields. So each side keeps its own hooks, and they
 share the loop, the end of a training, the checkpoints, the test for weights that are not finite, and the clock.
 """
 

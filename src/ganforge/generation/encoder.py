@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganforge.ambient import plain_state
-from ganforge.arguments import as_path
 from ganforge.data.batches import Batches
 from ganforge.data.images import scale
 from ganforge.errors import UserError
@@ -19,6 +17,8 @@ from ganforge.generation.generator import BLOCK, Note, load_module
 from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.networks.registry import build_encoder
+from ganforge.process_state import plain_state
+from ganforge.python_arguments import as_path
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import write_tensors
 from ganforge.training.noise import NoiseSource

@@ -11,14 +11,14 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
-from ganforge.ambient import plain_state
-from ganforge.arguments import as_labels, as_number, as_path, as_whole, as_whole_numbers, shown
 from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import scale, unscale
 from ganforge.errors import UserError
 from ganforge.files import user_path
 from ganforge.networks.normalisation import measure_batch_statistics
 from ganforge.networks.registry import ImageCondition, build_generator
+from ganforge.process_state import plain_state
+from ganforge.python_arguments import as_labels, as_number, as_path, as_whole, as_whole_numbers, shown
 from ganforge.recipes.reading import parse
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.checkpoint import Damaged, read_tensors, write_tensors

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.ambient import plain_state
-from ganforge.data.images import scale, unscale
+from ganforge.data.images import scale
 from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
+from ganforge.process_state import plain_state
 
 BANK, STARTS, STEPS, RATE = 3000, 10, 150, 0.06
 """Drawn images among which the starts are, starts for each picture, steps of Adam, and their size."""
@@ -77,7 +77,9 @@ def invert(
     latent, logits = _descend(generator, target, weight, latent, logits, steps)
     condition = None if logits is None else logits.softmax(1)
     images = generator.draw(latent, condition)
-    error = _error(scale(images.to(device), "0..1") * 255, unscale(target, generator.recipe.pixel_range).float(), weight)
+    error = _error(
+        scale(images.to(device), "0..1") * 255, unscale(target, generator.recipe.pixel_range).float(), weight
+    )
     order = error.view(-1, starts).argsort(1)
 
     def sorted_by_error(values: Tensor) -> Tensor:
@@ -102,7 +104,7 @@ def _error(images: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def _starts(
     generator: Generator, target: Tensor, weight: Tensor, starts: int, seed: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the latents of the ``starts`` nearest of many drawn images for each picture, and logits of their classes."""
+    """Return the latents of the ``starts`` nearest drawn images for each picture, and the logits of their classes."""
     bank = generator.latent(BANK, seed=seed, name="invert")
     classes = len(generator.class_names)
     labels = torch.arange(BANK, device=bank.device) % classes if classes else None

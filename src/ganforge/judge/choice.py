@@ -2,7 +2,7 @@
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
-from ganforge.judge.domain import digit_domain
+from ganforge.judge.digit_check import digit_domain
 from ganforge.judge.judge import Judge, OnProgress
 from ganforge.judge.network import IMAGE_SHAPE
 from ganforge.judge.shipped import load_judge
@@ -47,7 +47,7 @@ def why_no_digits(splits: Splits, on_progress: OnProgress | None = None) -> str:
     """Return why the judge of digits does not fit real images; empty if they are handwritten digits.
 
     Labels decide if there are any: the judge must agree with the names of the classes. Without labels, the judge must
-    be confident on most images, and their features must be those of digits (`ganforge.judge.domain`).
+    be confident on most images, and their features must be those of digits (`ganforge.judge.digit_check`).
     """
     judge, images = load_judge(), _evidence(splits)
     if images.labelled:

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, scale
 from ganforge.errors import UserError
 from ganforge.judge.files import Card
 from ganforge.judge.network import JudgeNetwork
 from ganforge.metrics.measurement import Noun
+from ganforge.process_state import plain_state
 
 OnProgress = Callable[[int], None]
 """Called with the number of images just processed."""

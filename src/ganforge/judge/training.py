@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.ambient import plain_state
 from ganforge.data.images import ImageSet, Splits, scale
 from ganforge.errors import UserError
 from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.judge.files import Card, name_layers, save_judge
 from ganforge.judge.network import JudgeNetwork, fitting_layers
+from ganforge.process_state import plain_state
 from ganforge.randomness import random_generator, seed_of
 from ganforge.training.tuning.thread_spinning import considerate_spinning
 

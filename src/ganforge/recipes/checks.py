@@ -10,7 +10,7 @@ from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.objectives.terms import LABELLED
 from ganforge.recipes.fields import RecipeFields
 from ganforge.recipes.latents import NormalLatent
-from ganforge.recipes.tables import Game
+from ganforge.recipes.run_tables import Game
 
 CONDITIONED = "conditional = true (or data.clusters)"
 """The settings that condition the networks on classes, as messages name them."""

@@ -13,7 +13,7 @@ from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
-from ganforge.recipes.tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
+from ganforge.recipes.run_tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
 from ganforge.settings import Settings
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]

@@ -11,7 +11,6 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ganforge.arguments import as_path, as_texts, shown
 from ganforge.errors import UserError, suggest_names
 from ganforge.files import user_path
 from ganforge.networks.blocks import Init
@@ -20,10 +19,11 @@ from ganforge.objectives.adversarial import OBJECTIVES
 from ganforge.objectives.penalties import Penalties
 from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
+from ganforge.python_arguments import as_path, as_texts, shown
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
 from ganforge.recipes.old_names import FIELDS, FLAT, with_present_names
 from ganforge.recipes.recipe import DEFAULT_RECIPE, Recipe
-from ganforge.recipes.tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
+from ganforge.recipes.run_tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
 from ganforge.settings import Settings
 
 NETS: dict[str, Mapping[Any, type]] = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "encoder": ENCODERS}

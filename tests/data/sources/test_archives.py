@@ -12,8 +12,8 @@ import pytest
 
 from ganforge.data.load import load
 from ganforge.data.sources.archives import Tar, Zip, is_archive, open_archive
-from ganforge.data.sources.containers import Folder
 from ganforge.data.sources.decode_image import Unreadable
+from ganforge.data.sources.picture_containers import Folder
 from ganforge.errors import UserError
 from picture_archives import CLASSES, EXPECTED, PLAIN, contents, png, read_all, tarred, write
 

@@ -23,9 +23,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ganforge.data.sources.containers import MOST_FILE, File, hidden, probe
 from ganforge.data.sources.decode_image import Unreadable
 from ganforge.data.sources.open_file import opener_of, unpacked
+from ganforge.data.sources.picture_containers import MOST_FILE, File, hidden, probe
 from ganforge.data.sources.tar_headers import (
     BLOCK,
     DEVICES,

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.class_labels import MOST_CLASSES
-from ganforge.data.layouts import LARGEST, SMALLEST
 from ganforge.data.normalize_arrays import Array
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.array_names import NOWHERE, Place, nameless, place_of

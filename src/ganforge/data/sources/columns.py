@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganforge.data.layouts import LARGEST, SMALLEST
+from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.reading_rules import USUAL, words_of
 from ganforge.data.sources.array_names import LABEL_WORDS, part_in, place_of
 from ganforge.data.sources.open_file import listed

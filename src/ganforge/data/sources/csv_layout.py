@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO
 
+from ganforge.data.axis_order import SMALLEST
 from ganforge.data.class_labels import MOST_CLASSES
-from ganforge.data.layouts import SMALLEST
 from ganforge.data.reading_rules import USUAL
 from ganforge.data.sources.array_names import place_of
 from ganforge.data.sources.columns import Columns, columns_by_name, is_picture, part_of_value, refuse_pixels

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
-from ganforge.data.layouts import LARGEST, SMALLEST
+from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.sources.unsupported_formats import START, kind_of
 from ganforge.data.sources.unsupported_kinds import CAMERA
 from ganforge.errors import UserError, reason

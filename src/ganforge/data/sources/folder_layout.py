@@ -17,8 +17,8 @@ from ganforge.data.class_labels import MOST_CLASSES, UNKNOWN
 from ganforge.data.class_names import in_order, one_form
 from ganforge.data.reading_rules import FILLERS, PARTS, USUAL, ReadingRules, words_of
 from ganforge.data.sources.archives import ARCHIVES, TARS, is_archive, open_archive
-from ganforge.data.sources.containers import Container, File, Folder, as_listed
 from ganforge.data.sources.decode_image import Unreadable
+from ganforge.data.sources.picture_containers import Container, File, Folder, as_listed
 from ganforge.data.sources.readers import holds_tables, parquet_pictures
 from ganforge.errors import UserError, shown
 

@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ganforge.data.layouts import LARGEST, SMALLEST
+from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.normalize_arrays import GREY_IN_COLOUR, RawSplits, is_grey
 from ganforge.data.pixel_levels import choose_levels
 from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
-from ganforge.data.sources.containers import Container, Folder
 from ganforge.data.sources.decode_image import (
     ImageHeader,
     Levels,
@@ -37,6 +36,7 @@ from ganforge.data.sources.fetch import Report
 from ganforge.data.sources.folder_layout import Listing, Picture, list_pictures, open_containers
 from ganforge.data.sources.open_file import title_of
 from ganforge.data.sources.parquet_pictures import PictureRows
+from ganforge.data.sources.picture_containers import Container, Folder
 from ganforge.data.sources.readers import parquet_pictures
 from ganforge.data.splits import order_in_file
 from ganforge.data.storage.pixel_cache import Header, Key, cached

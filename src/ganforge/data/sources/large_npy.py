@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ganforge.data.axis_order import channels_first
 from ganforge.data.class_labels import encode_labels
-from ganforge.data.layouts import channels_first
 from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.arrays import (

@@ -17,7 +17,8 @@ from ganforge.data.images import ImageSet, Splits
 from ganforge.data.normalize_arrays import Array, Found, RawSplits, to_image_sets
 from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules, part_named
 from ganforge.data.sources.array_names import place_of
-from ganforge.data.sources.object_arrays import (
+from ganforge.data.sources.open_file import listed, one_line
+from ganforge.data.sources.values_as_arrays import (
     OBJECTS,
     array_of,
     image_of,
@@ -26,7 +27,6 @@ from ganforge.data.sources.object_arrays import (
     labels_of,
     stack_images,
 )
-from ganforge.data.sources.open_file import listed, one_line
 from ganforge.errors import UserError
 
 ACCEPTED_SOURCES = (

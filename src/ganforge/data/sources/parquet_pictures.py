@@ -10,11 +10,11 @@ from typing import IO, Any
 
 from ganforge.data.class_labels import MOST_CLASSES
 from ganforge.data.reading_rules import USUAL, ReadingRules
-from ganforge.data.sources.containers import File
 from ganforge.data.sources.decode_image import Unreadable
 from ganforge.data.sources.folder_layout import Listing, Picture
 from ganforge.data.sources.open_file import MOST_BYTES
 from ganforge.data.sources.parquet import SUSPECT_RATIO, SUSPECT_SIZE, Schema, batches, schema_of, shards, values
+from ganforge.data.sources.picture_containers import File
 from ganforge.data.sources.table_files import Source
 from ganforge.errors import UserError
 

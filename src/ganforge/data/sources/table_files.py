@@ -13,8 +13,8 @@ from typing import IO, Literal, TypeVar
 from ganforge.data.normalize_arrays import Found
 from ganforge.data.reading_rules import PARTS, ReadingRules
 from ganforge.data.sources.array_names import part_in
-from ganforge.data.sources.containers import hidden, is_own_trace
 from ganforge.data.sources.open_file import PACKED_ENDINGS, listed, open_content, refusing_damage, unpacked
+from ganforge.data.sources.picture_containers import hidden, is_own_trace
 from ganforge.errors import UserError
 
 T = TypeVar("T")

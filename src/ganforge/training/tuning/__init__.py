@@ -1,1 +1,1 @@
-"""Choices made by timing this machine: precision, number of parallel runs, memory allocator, thread spinning."""
+"""Choices made by timing this machine (precision, parallel runs), and settings of memory and of idle threads."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganforge.benchmarks.engine import read_kept
+from ganforge.benchmarks.common import read_kept
 from ganforge.benchmarks.protocols import Plan
 from ganforge.data.images import unscale
 from ganforge.errors import RunFailed, UserError

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganforge.benchmarks.engine import IDENTITY, list_seed_files, read_kept
+from ganforge.benchmarks.common import IDENTITY, list_seed_files, read_kept
 from ganforge.benchmarks.problems import FULL
 from ganforge.errors import UserError
 from ganforge.runs.log import read_lines

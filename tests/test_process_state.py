@@ -12,10 +12,10 @@ import torch
 
 import ganforge
 from conftest import small_images
-from ganforge.ambient import plain_state
 from ganforge.errors import UserError
 from ganforge.generation.encoder import load_encoder
 from ganforge.judge.shipped import load_judge
+from ganforge.process_state import plain_state
 
 SMALL = ["generator.filters=4", "discriminator.filters=4", "batch_size=8"]
 

@@ -17,7 +17,7 @@ from ganforge.experiment.evaluate import evaluate
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.files import ensure_writable
 from ganforge.judge.choice import ALIKE, choose_judge, why_foreign, why_no_digits
-from ganforge.judge.domain import digit_domain
+from ganforge.judge.digit_check import digit_domain
 from ganforge.judge.shipped import DIGITS_FILE, load_judge
 from ganforge.judge.user_judges import kept_file
 

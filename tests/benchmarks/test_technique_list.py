@@ -2,7 +2,7 @@ import pytest
 
 from ganforge.benchmarks.cost import FREE, cost_of, measure_cost
 from ganforge.benchmarks.protocols import PROTOCOLS, Plan
-from ganforge.benchmarks.techniques import BASE, TECHNIQUES
+from ganforge.benchmarks.technique_list import BASE, TECHNIQUES
 from ganforge.recipes.reading import load_recipe
 
 SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[6]", "run.device=cpu"]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.arguments import as_number, as_path, as_texts, as_whole, as_whole_numbers
 from ganforge.errors import UserError
+from ganforge.python_arguments import as_number, as_path, as_texts, as_whole, as_whole_numbers
 from ganforge.randomness import seed_of
 
 
