@@ -25,6 +25,10 @@ FLAGS = {
         *("--n", "--labels", "--digits", "--morph", "--codes", "--reconstruct", "--model", "--seed", "--out", "--json"),
         "--precision",
     },
+    "edit": {
+        *("--picture", "--mask", "--strokes", "--mix", "--toward", "--attribute"),
+        *("--draws", "--seed", "--out", "--json"),
+    },
     "apply": {"--mask", "--draws", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},

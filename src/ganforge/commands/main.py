@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ganforge import worker_pool
-from ganforge.commands import apply, benchmark, data, evaluate, judge, recipes, runs, sample, train
+from ganforge.commands import apply, benchmark, data, edit, evaluate, judge, recipes, runs, sample, train
 from ganforge.commands.console import print_json, say
 from ganforge.commands.safe_streams import loss, outlets
 from ganforge.errors import Interrupted, OneLineError, RunFailed, UserError, one_line
@@ -48,6 +48,7 @@ app.command()(train.resume)
 app.command()(sample.sample)
 app.command()(sample.write)
 app.command()(apply.apply)
+app.command()(edit.edit)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)

@@ -77,9 +77,8 @@ def invert(
     latent, logits = _descend(generator, target, weight, latent, logits, steps)
     condition = None if logits is None else logits.softmax(1)
     images = generator.draw(latent, condition)
-    error = _error(
-        scale(images.to(device), "0..1") * 255, unscale(target, generator.recipe.pixel_range).float(), weight
-    )
+    true = pictures.to(device).repeat_interleave(starts, 0)
+    error = _error(images.to(device).float(), true.float(), weight)
     order = error.view(-1, starts).argsort(1)
 
     def sorted_by_error(values: Tensor) -> Tensor:

@@ -1,0 +1,177 @@
+"""Editing of pictures with any trained generator, without further training.
+
+A picture, the known part of one, or a rough drawing is answered by the nearest pictures that the generator can make
+(`ganforge.generation.invert`). From there class, attributes or a second picture change the result, and every step in
+between is a picture of the generator too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.data.class_names import number_of
+from ganforge.data.images import scale
+from ganforge.errors import UserError, suggest_names
+from ganforge.generation.generator import Generator
+from ganforge.generation.invert import Inversion, invert
+
+FRAMES = 8
+"""Pictures from one end of a change to the other."""
+MEASURED = 4000
+"""Drawn pictures on which the directions of attributes are fitted."""
+LEAST_FIT = 0.1
+"""Smallest share of an attribute's variance that a direction must explain to be offered."""
+PRINCIPAL = 3
+"""Principal directions that are offered as attributes without a name."""
+
+
+class Edited(NamedTuple):
+    """Pictures uint8 [N, C, H, W] in rows of equal length, and a name for each row."""
+
+    images: Tensor
+    row_names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The picture from which an edit goes on: its latent, its class weights, and how near it is to the given one."""
+
+    latent: Tensor
+    condition: Tensor | None
+    psnr: float
+
+
+def reconstruct(generator: Generator, picture: Tensor, *, draws: int = 1, seed: int = 0) -> tuple[Edited, Start]:
+    """Answer a picture uint8 [1, C, H, W] by the ``draws`` nearest pictures of the generator."""
+    inversion = invert(generator, picture, seed=seed, starts=max(draws, 10))
+    return Edited(_beside(picture, inversion.images[0, :draws]), ["given, nearest"]), start_of(inversion)
+
+
+def complete(generator: Generator, picture: Tensor, mask: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
+    """Fill the free pixels (mask > 127) of a picture; the others are kept exactly."""
+    free = mask > 127
+    inversion = invert(generator, picture, visible=~free, seed=seed, starts=max(draws, 10))
+    filled = torch.where(free, inversion.images[0, :draws], picture)
+    return Edited(_beside(picture.masked_fill(free, 128), filled), ["given, completed"])
+
+
+def answer_strokes(generator: Generator, drawing: Tensor, drawn: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
+    """Answer a rough drawing by the nearest pictures; only the drawn pixels (bool [1, 1, H, W]) count."""
+    inversion = invert(generator, drawing, visible=drawn, seed=seed, starts=max(draws, 10))
+    return Edited(_beside(drawing, inversion.images[0, :draws]), ["drawn, answers"])
+
+
+def toward_class(generator: Generator, start: Start, name: str) -> Edited:
+    """Change the class step by step; the handwriting, which is in the latent, stays."""
+    if start.condition is None:
+        raise UserError(f"{generator.recipe.name} was trained without labels: --toward needs classes")
+    target = torch.eye(len(generator.class_names))[number_of(name, generator.class_names)].to(start.condition)
+    steps = torch.linspace(0, 1, FRAMES).to(start.condition)[:, None]
+    condition = torch.lerp(start.condition[None], target[None], steps)
+    return Edited(generator.draw(start.latent.expand(FRAMES, -1), condition), [f"toward {name}"])
+
+
+def mix(generator: Generator, pictures: Tensor, *, seed: int = 0) -> Edited:
+    """Change the first of two pictures uint8 [2, C, H, W] into the second, step by step."""
+    inversion = invert(generator, pictures, seed=seed)
+    steps = torch.linspace(0, 1, FRAMES).to(inversion.latent)[:, None]
+    latent = _great_circle(inversion.latent[0, :1], inversion.latent[1, :1], steps)
+    condition = None
+    if inversion.condition is not None:
+        condition = torch.lerp(inversion.condition[0, :1], inversion.condition[1, :1], steps)
+    return Edited(generator.draw(latent, condition), ["from the first to the second"])
+
+
+def change_attribute(generator: Generator, start: Start, name: str, amount: float) -> Edited:
+    """Change an attribute step by step by ``amount`` standard deviations of the generator's pictures.
+
+    Raises:
+        UserError: the generator has no direction of that name.
+    """
+    known = attributes(generator)
+    if name not in known:
+        raise UserError(f"--attribute {name}: {suggest_names(name, known)}")
+    direction = known[name].to(start.latent)
+    steps = torch.linspace(0, 1, FRAMES).to(start.latent)[:, None] * amount
+    latent = start.latent[None] + steps * direction
+    condition = None if start.condition is None else start.condition.expand(FRAMES, -1)
+    return Edited(generator.draw(latent, condition), [f"{name} {amount:+g}"])
+
+
+def attributes(generator: Generator) -> dict[str, Tensor]:
+    """Return the directions in the latent by attribute, float [latent_dim], one standard deviation long.
+
+    Each measured attribute of many drawn pictures is fitted by the latents (least squares); a direction counts where it
+    explains a tenth of the variance or more. Slant, ink, width and height are those of the bright pixels. The principal
+    directions are those in which the pictures vary most.
+    """
+    latent = generator.latent(MEASURED, name="attributes")
+    classes = len(generator.class_names)
+    labels = torch.arange(MEASURED, device=latent.device) % classes if classes else None
+    images = generator.draw(latent, labels)
+    codes = np.column_stack([latent.double().cpu().numpy(), np.ones(MEASURED)])
+    if labels is not None:  # what the class explains is no attribute
+        codes = np.column_stack([codes[:, :-1], np.eye(classes)[labels.cpu().numpy()]])
+    directions = {}
+    for name, values in measured_attributes(images).items():
+        standardised = (values - values.mean()) / (values.std() or 1)
+        weights, *_ = np.linalg.lstsq(codes, standardised, rcond=None)
+        slope = weights[: latent.shape[1]]
+        if (length := float(slope @ slope)) >= LEAST_FIT:
+            directions[name] = torch.from_numpy(slope / length)
+    centred = scale(images, "0..1").flatten(1).double().numpy()
+    weights, *_ = np.linalg.lstsq(codes, centred - centred.mean(0), rcond=None)
+    left, _, _ = np.linalg.svd(weights[: latent.shape[1]], full_matrices=False)
+    directions |= {f"direction-{k + 1}": torch.from_numpy(left[:, k].copy()) for k in range(PRINCIPAL)}
+    return directions
+
+
+def measured_attributes(images: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Measure pictures uint8 [N, C, H, W]: ink, slant, width and height of what is bright, and hue of colour pictures.
+
+    Ink is the mean level; width and height are twice the standard deviation of the bright places, slant their
+    covariance over the variance of the height, positive for strokes that lean to the right.
+    """
+    level = scale(images, "0..1").double().mean(1)
+    total = level.sum((1, 2)).clamp_min(1e-9)
+    rows = torch.arange(level.shape[1], dtype=torch.float64)[None, :, None]
+    columns = torch.arange(level.shape[2], dtype=torch.float64)[None, None, :]
+    down = rows - ((level * rows).sum((1, 2)) / total)[:, None, None]
+    right = columns - ((level * columns).sum((1, 2)) / total)[:, None, None]
+    vertical = (level * down.square()).sum((1, 2)) / total
+    horizontal = (level * right.square()).sum((1, 2)) / total
+    covariance = (level * down * right).sum((1, 2)) / total
+    measured = {
+        "ink": level.mean((1, 2)),
+        "slant": -covariance / vertical.clamp_min(1e-9),
+        "width": 2 * horizontal.sqrt(),
+        "height": 2 * vertical.sqrt(),
+    }
+    if images.shape[1] == 3:
+        red, green, blue = scale(images, "0..1").double().mean((2, 3)).T
+        measured |= {"warmth": red - blue, "green": green - (red + blue) / 2}
+    return {name: values.numpy() for name, values in measured.items()}
+
+
+def start_of(inversion: Inversion) -> Start:
+    """Return the nearest result of an inversion of one picture as the start of an edit."""
+    condition = None if inversion.condition is None else inversion.condition[0, 0]
+    psnr = float(10 * torch.log10(255**2 / inversion.error[0, 0].clamp_min(1e-9)))
+    return Start(inversion.latent[0, 0], condition, psnr)
+
+
+def _beside(given: Tensor, results: Tensor) -> Tensor:
+    return torch.cat([given, results])
+
+
+def _great_circle(first: Tensor, second: Tensor, steps: Tensor) -> Tensor:
+    """Interpolate on the great circle between two latents [1, D], with their lengths: [steps, D]."""
+    angle = torch.acos(torch.cosine_similarity(first, second).clamp(-1, 1))
+    if angle < 1e-4:
+        return torch.lerp(first, second, steps)
+    return (torch.sin((1 - steps) * angle) * first + torch.sin(steps * angle) * second) / torch.sin(angle)
