@@ -55,7 +55,6 @@ class ValidationHook:
 
     def __init__(self, experiment: Experiment, every: int, seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._experiment, self._every, self._seconds = experiment, every, seconds
-        started = time.perf_counter()
         splits = experiment.splits
         self._n = min(MOST, len(splits.validation), len(splits.train))
         self._evaluator = Evaluator(
@@ -69,7 +68,6 @@ class ValidationHook:
         self._real_reference = self._evaluator.real_reference[METRIC]
         self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(SavedPoint, line)]
         self._measuring_seconds = self._lines[-1]["measuring"] if self._lines else 0.0
-        self._measuring_seconds += time.perf_counter() - started
 
     def __call__(self, state: State, stats: Stats) -> None:
         """Measure, if the step is due."""
