@@ -85,12 +85,12 @@ BAD = [
     (("benchmark", "ring", "--recipe", "WIDE"), "batch_size: must be less than or equal to 65536"),
     (("runs", "BARS"), "is a file; name the folder of your runs"),
     (("train", "TAKEN"), "taken is a folder, not a recipe; for data, write 'ganforge train --data taken'"),
-    (("train", "BARS"), "is no text, not a recipe; for data, write 'ganforge train --data"),
+    (("train", "BARS"), "cannot be read: it is not text; for data, write 'ganforge train --data"),
     (("train", "vanilla", "--resize", "16"), "--resize: not applicable to MNIST, which is always read as published"),
     (("train", "vanilla", "--resize", "abc"), "--resize abc: write a size"),
     (("train", "vanilla", "--resize", "7"), "--resize 7: the size is out of range"),
-    (("train", "--minuts", "3"), "ganforge train has no option --minuts: did you mean --minutes?; 'ganforge train --help'"),
-    (("train", "--frobnicate"), "ganforge train has no option --frobnicate; 'ganforge train --help' lists all"),
+    (("train", "--minuts", "3"), "--minuts: no such option; did you mean --minutes? 'ganforge train --help' lists all"),
+    (("train", "--frobnicate"), "--frobnicate: no such option; 'ganforge train --help' lists all"),
     (("train", "--minutes=soon"), "--minutes soon: must be a number ("),
     (("--json", "runs"), "write --json after the command"),
     (("write", ""), "give the digits to write"),
@@ -98,6 +98,9 @@ BAD = [
     (("compare", "BARS"), "is no evaluation (a JSON file of 'ganforge evaluate --json')"),
     (("recipes", "show", "nosuch"), "no recipe is called 'nosuch'; 'ganforge recipes' lists them"),
     (("recipes", "show", "vanila"), "no recipe is called 'vanila'; did you mean vanilla? 'ganforge recipes' lists them"),
+    (("train", "table.csv"), "not valid TOML"),
+    (("train", "table.csv"), "; for data, write 'ganforge train --data table.csv'"),
+    (("train", "--steps"), "('ganforge train --help' shows how)"),
     (("train", "TABLELESS"), "has no [latent] and no [generator]; a recipe needs the tables"),
     (("write", "12", "--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
 ]  # fmt: skip
@@ -115,6 +118,7 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
     (tmp_path / "taken" / "thesis.tex").touch()
     (tmp_path / "wide.toml").write_text(built_in()["gan-2d"].replace("batch_size", "batch_size = 10000000 #"))
     (tmp_path / "tableless.toml").write_text('name = "mine"')
+    (tmp_path / "table.csv").write_text("label,pixel0")
     places = {"WIDE": "wide.toml", "TABLELESS": "tableless.toml"}
     places |= {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
     before = sorted(tmp_path.rglob("*"))

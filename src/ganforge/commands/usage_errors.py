@@ -15,9 +15,9 @@ LIKE = 0.7
 def usage_message(error: Any, arguments: Sequence[str]) -> str:
     """Return the message for an exception of typer's parser; ``arguments`` are those of the command line."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "ganforge"
+    command = context.command_path if context else " ".join(["ganforge", *arguments[:1]])  # the parser names none
     if type(error).__name__ == "NoSuchOption":
-        return f"{_no_such_option(error.option_name, context, command)}; '{command} --help' lists all"
+        return _no_such_option(error.option_name, context, command)
     message = error.format_message()
     kind = next((kind for words, kind in KINDS.items() if words in message), "")
     if kind and (value := _value(error.param.opts, arguments)):
@@ -27,10 +27,11 @@ def usage_message(error: Any, arguments: Sequence[str]) -> str:
 
 def _no_such_option(option: str, context: Any, command: str) -> str:
     if option == "--json" and context.parent is None:
-        return "--json belongs to a command: write --json after the command"
+        return "--json belongs to a command: write --json after the command, as in 'ganforge runs --json'"
     names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     close = nearest_names(option, [*names, "--help"], LIKE)
-    return f"{command} has no option {option}" + (f": did you mean {' or '.join(close)}?" if close else "")
+    suggestion = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{option}: no such option; {suggestion}'{command} --help' lists all"
 
 
 def _value(names: Sequence[str], arguments: Sequence[str]) -> str | None:

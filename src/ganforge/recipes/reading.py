@@ -156,7 +156,10 @@ def _read_values(name: str) -> tuple[str, dict[str, Any]]:
         where, text = f"recipe {names[name]}", texts[names[name]]
     else:
         where, text = name, _read_file(name, list(names))
-    return where, parse_toml(text, name)
+    try:
+        return where, parse_toml(text, name)
+    except UserError as error:
+        raise UserError(f"{error}{_data_hint(name)}") from None
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -175,9 +178,8 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def _read_file(name: str, names: list[str]) -> str:
     path = user_path(name)
-    if path.exists() and (path.is_dir() or (path.suffix.lower() != ".toml" and _is_data(path))):
-        kind = "a folder" if path.is_dir() else "no text"
-        raise UserError(f"{name} is {kind}, not a recipe; for data, write 'ganforge train --data {name}'")
+    if path.is_dir():
+        raise UserError(f"{name} is a folder, not a recipe; for data, write 'ganforge train --data {name}'")
     if not path.suffix and not path.is_file():
         close = nearest_names(name, names, LIKE)
         suggestion = f"did you mean {' or '.join(close)}? " if close else ""
@@ -186,15 +188,13 @@ def _read_file(name: str, names: list[str]) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"recipe file {name} cannot be read: {reason}; 'ganforge recipes' lists the names") from None
+        hint = _data_hint(name) or "; 'ganforge recipes' lists the names"
+        raise UserError(f"recipe file {name} cannot be read: {reason}{hint}") from None
 
 
-def _is_data(path: Path) -> bool:
-    """Whether a file is no text, as arrays and archives are."""
-    try:
-        return b"\0" in path.read_bytes()[:4096]
-    except OSError:
-        return False
+def _data_hint(name: str) -> str:
+    """Return the end of a message on a file that is no recipe, where its name is not that of a TOML file."""
+    return "" if Path(name).suffix.lower() == ".toml" else f"; for data, write 'ganforge train --data {name}'"
 
 
 def _parse_python_literal(word: str) -> bool | float | str:
