@@ -1,7 +1,6 @@
 """``--evaluate-every``: metrics on the validation split during training, the best generator, and the curve."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -94,15 +93,16 @@ class ValidationHook:
         )
 
     def _measure(self, state: State) -> None:
-        started = time.perf_counter()
+        started = self._seconds()
         generator = self._experiment.freeze_for_sampling(state)
         values = self._evaluator.compute(generate_images(generator, self._n, seed=0))
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         earlier_values = [float(line["quality"][METRIC]) for line in self._lines]
         if all(values[METRIC] < value for value in earlier_values):
             generator.save(self._experiment.folder.best)
-        trained = self._seconds() - self._measuring_seconds
-        self._measuring_seconds += time.perf_counter() - started
+        trained = started - self._measuring_seconds
+        # after the last step the clock stands still: that measurement is not in the seconds of a resumed run either
+        self._measuring_seconds += self._seconds() - started
         line = {
             "step": state.step,
             "images_seen": state.images_seen,
