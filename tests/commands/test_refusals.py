@@ -75,6 +75,7 @@ BAD = [
     (("sample", "--model", "mnist", "--seed", HUGE), "--seed"),
     (("write", "12", "--seed", HUGE), "--seed"),
     (("evaluate", "mnist", "--n", HUGE), "--n"),
+    (("judge", "train", "BARS", "--minutes", "1e308"), "--minutes 1e+308: must be more than 0, and at most 1,000,000"),
     (("judge", "train", "BARS", "--epochs", HUGE), "--epochs"),
     (("benchmark", "ring", "--steps", HUGE), "--steps"),
     (("benchmark", "ring", "--seeds", "99999"), "--seeds 99999: must be at most 10,000"),

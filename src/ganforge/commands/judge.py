@@ -25,7 +25,7 @@ from ganforge.errors import UserError
 if TYPE_CHECKING:
     from ganforge.judge.files import Card
 
-MOST_EPOCHS = 1_000_000
+MOST_EPOCHS, MOST_MINUTES = 1_000_000, 1_000_000
 Epochs = Annotated[
     int | None,
     typer.Option(callback=whole(1, MOST_EPOCHS), help="Epochs instead of minutes: same epochs, same judge."),
@@ -93,8 +93,8 @@ def judge_train(
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
     from ganforge.judge.user_judges import kept_file, version_of
 
-    if not 0 < minutes < float("inf"):
-        raise UserError(f"--minutes {minutes:g}: must be more than 0")
+    if not 0 < minutes <= MOST_MINUTES:
+        raise UserError(f"--minutes {minutes:g}: must be more than 0, and at most {MOST_MINUTES:,}")
     if out:
         ensure_writable(out, [".safetensors"])  # before the data are read, which may take minutes
     watcher = TerminalWatcher(as_json=as_json)
