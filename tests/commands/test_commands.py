@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +249,13 @@ def test_a_slow_speed_has_a_decimal():
     from ganforge.commands.progress import _rate
 
     assert [_rate(speed) for speed in (0.04, 3.26, 9.94, 12.3, 12345.6)] == ["0.0", "3.3", "9.9", "12", "12,346"]
+
+
+def test_a_seed_may_be_below_zero(run_command, trained):
+    trained("vanilla", "run", "--seed", -3)
+    assert json.loads(Path("run/run.json").read_text())["seed"] == -3
+    assert run_command("resume", "run", "--steps", 13)[0] == 0
+    assert "also below 0" in " ".join(run_command("train", "--help")[1].split())
 
 
 def test_divergence_exits_with_three(run_command, bars_file):
