@@ -37,10 +37,22 @@ def one_line(text: str) -> str:
 def suggest_names(name: str, names: Iterable[str]) -> str:
     """Return the end of an error message: the valid names that resemble ``name``, or all of them."""
     names = sorted(names)
-    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    if close:
+    if close := nearest_names(name, names):
         return f"did you mean {' or '.join(close)}?"
     return f"known names: {', '.join(names)}"
+
+
+def nearest_names(name: str, names: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    """Return at most three names that resemble ``name`` about as much as the most similar one, which comes first.
+
+    Args:
+        name: the unknown name.
+        names: the valid names.
+        cutoff: smallest likeness, in 0..1.
+    """
+    close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=cutoff)
+    likeness = [difflib.SequenceMatcher(None, other, name.lower()).ratio() for other in close]
+    return [other for other, value in zip(close, likeness, strict=True) if value > likeness[0] - 0.1]
 
 
 def shown(name: str) -> str:

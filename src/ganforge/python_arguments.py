@@ -7,18 +7,21 @@ from typing import Any
 
 from ganforge.errors import UserError
 
+LARGEST = 2**63 - 1
+"""Largest whole number of an argument."""
+
 
 def as_whole(name: str, value: Any) -> int:
     """Return a whole number of any type as an int: 3, ``np.int64(3)``, a one-element tensor, 1e4.
 
     Raises:
-        UserError: the value is not a whole number; booleans and text are refused.
+        UserError: the value is not a whole number, or has more than 63 bits; booleans and text are refused.
     """
     number = _number(value)
     if isinstance(number, float) and number.is_integer():
-        return int(number)
+        number = int(number)
     if isinstance(number, int):
-        return number
+        return _in_63_bits(name, number)
     raise UserError(f"{name} {shown(value)}: must be a whole number")
 
 
@@ -26,12 +29,12 @@ def as_number(name: str, value: Any) -> float:
     """Return a number of any type as a Python number.
 
     Raises:
-        UserError: the value is not a number; booleans and text are refused.
+        UserError: the value is not a number, or a whole one of more than 63 bits; booleans and text are refused.
     """
     number = _number(value)
     if number is None:
         raise UserError(f"{name} {shown(value)}: must be a number")
-    return number
+    return _in_63_bits(name, number) if isinstance(number, int) else number
 
 
 def as_path(name: str, value: Any) -> Path:
@@ -86,6 +89,13 @@ def shown(value: object) -> str:
     """Return the repr of a value on one line, 60 characters at most."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _in_63_bits(name: str, number: int) -> int:
+    """Return the number, or refuse it: run folders and torch hold no larger one."""
+    if not -LARGEST <= number <= LARGEST:
+        raise UserError(f"{name}: is a number of more than 63 bits; give one of at most {LARGEST:,}")
+    return number
 
 
 def _number(value: Any) -> int | float | None:

@@ -104,7 +104,7 @@ def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_comma
     [
         (("big.png",), "big.png: pictures of 9×7 pixels, and enlarge-4x takes 2×2"),
         (("missing.png",), "there is no such file"),
-        (("small.png", "--draws", 0), "--draws 0: give 1 to 64"),
+        (("small.png", "--draws", 0), "--draws 0: must be 1 or more"),
         (("small.png", "--mask", "small.png"), "belongs to models that complete pictures"),
         (("small.png", "--out", "x.jpg"), "--out x.jpg: write .png"),
         (("mixed",), "b.png: is 9×7 pixels, and a.png is 2×2"),

@@ -75,6 +75,23 @@ def test_a_seed_without_modes_has_a_gap_in_its_curve(tmp_path):
     assert mode_curves(curves, 8, title="ring").startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("last", [100, 300, 900, 40000])
+def test_the_axis_of_a_curve_has_several_labels(monkeypatch, last):
+    steps = [step for step in (100, 150, 200, 300, 900, 5000, 40000) if step <= last]
+    labels = []
+
+    def png(figure):
+        figure.canvas.draw()
+        low, high = figure.axes[1].get_xlim()
+        ticks = zip(figure.axes[1].get_xticks(), figure.axes[1].get_xticklabels(), strict=True)
+        labels.extend(label.get_text() for tick, label in ticks if low <= tick <= high)
+        return b""
+
+    monkeypatch.setattr("ganforge.reports.figures._png", png)
+    mode_curves({"seed 0": [(step, 1, 0.5) for step in steps]}, 8, title="ring")
+    assert len(labels) >= (2 if last > 100 else 1) and "100" in labels and "" not in labels
+
+
 def test_quick_is_marked_as_no_protocol(run_command, small):
     code, out, _ = run_command("benchmark", "grid", "--recipe", small, "--quick", "--steps", 100)
     assert code == 0
@@ -105,7 +122,7 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
     [
         (("ring", "--data", "ring"), "--data ring: belongs to 'ganforge benchmark techniques' only"),
         (("one-nn", "--only", "r1"), "--only r1: belongs to"),
-        (("one-nn", "--steps", "0"), "--steps 0: must be more than 0"),
+        (("one-nn", "--steps", "0"), "--steps 0: must be 1 or more"),
         (("one-nn", "--beside", "runs/x"), "--beside runs/x: belongs to ring, grid, stacked-mnist"),
         (("techniques", "--recipe", "dcgan"), "base recipes of its own"),
         (("techniques", "--only", "packs"), "--only packs: did you mean packing?"),

@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,6 +216,51 @@ def test_a_judge_written_to_a_file_is_not_used_for_later_runs(run_command, bars_
     card = json.loads(out)
     assert card["file"] == "j.safetensors" and card["flip"] and card["classes"] == ["0", "1", "2", "3"]
     assert (tmp_path / "j.safetensors").exists() and not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_weak_judge_says_where_it_is_and_which_flag_helps(run_command, tmp_path):
+    noise = np.random.default_rng(0)
+    np.savez("noise.npz", images=noise.integers(0, 256, (400, 8, 8), np.uint8), labels=noise.integers(0, 10, 400))
+    for out in ((), ("--out", "j.safetensors")):
+        code, text, err = run_command("judge", "train", "noise.npz", "--epochs", 1, *out)
+        assert code == 0, err
+        assert "too weak for a verdict: no run uses it; give more --epochs, or more images" in text
+        assert f"written to {out[1] if out else tmp_path / 'cache'}" in text
+
+
+def test_the_last_line_of_a_judge_repeats_the_flags_of_reading(run_command, tmp_path):
+    random = np.random.default_rng(0)
+    for n in range(240):
+        (tmp_path / "my data" / "ab"[n % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = (random.integers(0, 60, (12, 12)) + 180 * (n % 2)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "my data" / "ab"[n % 2] / f"{n}.png")
+    code, out, err = run_command("judge", "train", "my data", "--resize", 8, "--skip-bad", "--epochs", 20)
+    assert code == 0, err
+    assert "every run with --data 'my data' --resize 8 --skip-bad ends with a verdict" in out
+
+
+def test_a_time_that_is_over_at_once_trains_a_step_and_reports_the_seconds_of_the_run_file(
+    run_command, bars_file, tmp_path
+):
+    code, out, err = run_command("train", "vanilla", "--data", bars_file, "--minutes", 1e-9, "--out", "run", *TINY)
+    assert code == 0, err
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert saved["step"] == 1 and f"at step 1 (epoch 0.1) after {saved['seconds']:.1f} s of training" in out
+    code, out, _ = run_command("resume", "run", "--steps", 3, "--json")
+    assert json.loads(out)["seconds"] == json.loads((tmp_path / "run" / "run.json").read_text())["seconds"]
+
+
+def test_a_slow_speed_has_a_decimal():
+    from ganforge.commands.progress import _rate
+
+    assert [_rate(speed) for speed in (0.04, 3.26, 9.94, 12.3, 12345.6)] == ["0.0", "3.3", "9.9", "12", "12,346"]
+
+
+def test_a_seed_may_be_below_zero(run_command, trained):
+    trained("vanilla", "run", "--seed", -3)
+    assert json.loads(Path("run/run.json").read_text())["seed"] == -3
+    assert run_command("resume", "run", "--steps", 13)[0] == 0
+    assert "also below 0" in " ".join(run_command("train", "--help")[1].split())
 
 
 def test_divergence_exits_with_three(run_command, bars_file):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 import ganforge
 from conftest import small_images
 from ganforge.data.load import load
+from ganforge.errors import UserError
 
 DIGITS = ("--data", "digits")
 
@@ -201,3 +203,47 @@ def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_
     assert code == 2 and "trained on the validation images too" in err and err.count("\n") == 1
     code, _, err = run_command("evaluate", "run", "--resize", "28")
     assert code == 2 and "--resize 28: the pictures of run are read as in its training" in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def three_runs(trained, monkeypatch):
+    """Three runs in a folder, of which the second cannot be measured; an evaluation takes no time."""
+    from ganforge.evaluation.metric_table import MetricValue
+    from ganforge.evaluation.protocol import Protocol
+    from ganforge.evaluation.result import Evaluation
+
+    def evaluate(source, **_):
+        if source.endswith("b"):
+            raise UserError(f"{source}: no judge fits these images")
+        return Evaluation(
+            source,
+            Protocol("digits-1", "a" * 64, "bars", "b" * 64, "test", 100),
+            (MetricValue("recall", 0.5, None, 0.6, 0.0, 100),),
+        )
+
+    for name in "abc":
+        trained("vanilla", f"runs/{name}")
+    monkeypatch.setattr("ganforge.experiment.evaluate.evaluate", evaluate)
+
+
+def test_an_unsuitable_run_does_not_stop_the_others(run_command, three_runs):
+    code, out, err = run_command("evaluate", "runs")
+    assert code == 2 and "runs/a · 100 fakes" in out and "runs/c · 100 fakes" in out and "over 2 seeds" in out
+    assert err == "ganforge: 1 of 3 runs were not measured: runs/b: no judge fits these images\n"
+    code, out, err = run_command("evaluate", "runs", "--json")
+    assert code == 2 and len(json.loads(out)["runs"]) == 2
+    assert json.loads(out)["faults"] == {"runs/b": "runs/b: no judge fits these images"}
+
+
+def test_runs_that_are_all_unsuitable_give_one_line(run_command, trained):
+    for name in "ab":
+        trained("vanilla", f"runs/{name}")
+    code, out, err = run_command("evaluate", "runs", "--n", 3)
+    assert (code, out) == (2, "") and err.count("\n") == 1 and err.count("--n 3: give at least") == 1
+
+
+def test_a_run_without_its_run_file_is_named(run_command, trained):
+    trained()
+    Path("run/run.json").unlink()
+    code, _, err = run_command("evaluate", "run", *DIGITS)
+    assert code == 2 and "run looks like a run without run.json; restore run.json" in err

@@ -16,6 +16,11 @@ def test_a_group_without_a_verb_lists(run_command, group, verb):
     assert isinstance(json.loads(run_command(group, "--json")[1]), dict)
 
 
+def test_the_list_of_data_names_all_kinds_of_files(run_command):
+    last = run_command("data", "list")[1].splitlines()[-1]
+    assert all(kind in last for kind in ("folder", "zip", "tar", ".npz", ".npy", "IDX", ".csv", ".tsv", ".parquet"))
+
+
 def test_a_file_with_the_name_of_a_built_in_recipe_is_shown_itself(run_command, tmp_path):
     text = run_command("recipes", "show", "vanilla")[1]
     (tmp_path / "mine.toml").write_text(text.replace("packing = 1", "packing = 4"))

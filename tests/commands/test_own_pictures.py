@@ -74,7 +74,7 @@ def test_sizes_are_width_by_height(run_command, tmp_path):
         (("--data", "pictures", "--resize", "500"), "8 to 64 px"),
         (("--data", "pictures", "--resize", "big"), "--resize big"),
         (("--data", "pictures/cats/1.png"), "is a single picture; give the folder or zip"),
-        (("--data", "digits", "--resize", "8"), "digits is always read as published"),
+        (("--data", "digits", "--resize", "8"), "not applicable to digits, which is always read as published"),
         (("--data", "bars.npz", "--skip-bad"), "works on a folder or archive of pictures"),
         (("--data", "cut.zip"), "is damaged or not a zip"),
         (("--data", "up.zip"), "leads outside the archive"),

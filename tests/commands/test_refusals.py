@@ -5,19 +5,21 @@ import pytest
 
 from conftest import UNWRITABLE
 from ganforge.commands import main as entry
+from ganforge.recipes.reading import built_in
 
 TINY = ("--set", "latent.dim=6", "--set", "batch_size=8")
+HUGE = "99999999999999999999999"
 
 BAD = [
     (("train", "vanila"), "did you mean vanilla"),
     (("train", "vanilla", "--data", "mnits"), "mnist"),
     (("train", "vanilla", "--data", "no/such.npz"), "no/such.npz"),
     (("train", "missing.toml"), "missing.toml"),
-    (("train", "vanilla", "--data", "BARS", "--steps", "0"), "--steps 0: must be more than 0"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "0"), "--steps 0: must be 1 or more"),
     (("train", "vanilla", "--data", "BARS", "--epochs", "-1"), "--epochs -1"),
     (("train", "vanilla", "--data", "BARS", "--minutes", "nan"), "--minutes nan"),
     (("train", "vanilla", "--data", "BARS", "--steps", "3", "--epochs", "1"), "not both"),
-    (("train", "vanilla", "--data", "BARS", "--steps", "many"), "'--steps'"),
+    (("train", "vanilla", "--data", "BARS", "--steps", "many"), "--steps many: must be a whole number ('ganforge train --help'"),
     (("train", "vanilla", "--data", "BARS", "--set", "data.clusters=81"), "has 160 training images only"),
     (("train", "vanilla", "--data", "BARS", "--set", "batch_size=161"), "batch_size = 161 is more than the 160"),
     (("train", "vanilla", "--data", "BARS", "--device", "cuda"), "no cuda device"),
@@ -38,7 +40,7 @@ BAD = [
     (("data", "show", "mnits"), "mnist"),
     (("data", "fetch", "mnits"), "mnist"),
     (("benchmark", "rings"), "did you mean ring"),
-    (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be more than 0"),
+    (("benchmark", "ring", "--seeds", "0"), "--seeds 0: must be 1 or more"),
     (("sample", "--model", "mnist", "--precision", "fp16"), "precision 'fp16' is unknown: use fp32 or bf16"),
     (("train", "vanilla", "--at-once", "2"), "--at-once 2: belongs to --seeds"),
     (("benchmark", "ring", "--labels", "50"), "--labels 50: belongs to 'ganforge benchmark few-labels' only"),
@@ -59,12 +61,48 @@ BAD = [
     (("judge", "train", "ONE_CLASS"), "at least two"),
     (("judge", "train", "BARS", "--minutes", "0"), "--minutes 0: must be more than 0"),
     (("judge", "train", "BARS", "--epochs", "-2"), "--epochs -2"),
-    (("judge", "train", "BARS", "--out", f"{UNWRITABLE}/judge"), "cannot be written"),
-    (("judge", "train", "BARS", "--out", "TAKEN"), "cannot be written"),
+    (("judge", "train", "BARS", "--out", f"{UNWRITABLE}/judge.safetensors"), "cannot be written"),
+    (("judge", "train", "BARS", "--out", "TAKEN/thesis.tex"), "must end in .safetensors"),
     (("data", "show", "BARS", "--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
     (("data", "show", "BARS", "--out", "x.jpg"), "must end in .png"),
     (("evaluate", "mnist", "--data", "BARS", "--nearest", f"{UNWRITABLE}/x.png"), "cannot be written"),
     (("evaluate", "mnist", "--data", "BARS", "--nearest", "TAKEN/thesis.tex"), "must end in .png"),
+    (("train", "vanilla", "--data", "BARS", "--steps", HUGE), f"--steps {HUGE}: must be at most 9,223,372"),
+    (("train", "vanilla", "--data", "BARS", "--epochs", "1e300"), "--epochs: must be at most 1,000,000,000"),
+    (("train", "vanilla", "--data", "BARS", "--minutes", "1e300"), "--minutes: must be at most 1,000,000,000"),
+    (("train", "vanilla", "--data", "BARS", "--seed", f"-{HUGE}"), f"--seed -{HUGE}: must be -9,223,372"),
+    (("train", "vanilla", "--data", "BARS", "--seeds", "99999"), "--seeds 99999: must be at most 10,000"),
+    (("sample", "--model", "mnist", "--seed", HUGE), "--seed"),
+    (("write", "12", "--seed", HUGE), "--seed"),
+    (("evaluate", "mnist", "--n", HUGE), "--n"),
+    (("judge", "train", "BARS", "--minutes", "1e308"), "--minutes 1e+308: must be more than 0, and at most 1,000,000"),
+    (("judge", "train", "BARS", "--epochs", HUGE), "--epochs"),
+    (("benchmark", "ring", "--steps", HUGE), "--steps"),
+    (("benchmark", "ring", "--seeds", "99999"), "--seeds 99999: must be at most 10,000"),
+    (("train", "vanilla", "--data", "BARS", "--set", "latent.dim=100000000000"), "less than or equal to 65536, found"),
+    (("train", "vanilla", "--data", "BARS", "--set", "generator.hidden=[100000000]"), "less than or equal to 65536"),
+    (("train", "vanilla", "--data", "BARS", "--set", "game.unroll=100000000"), "less than or equal to 1000"),
+    (("train", "dcgan", "--data", "BARS", "--set", "generator.filters=100000000"), "less than or equal to 4096"),
+    (("benchmark", "ring", "--recipe", "WIDE"), "batch_size: must be less than or equal to 65536"),
+    (("runs", "BARS"), "is a file; name the folder of your runs"),
+    (("train", "TAKEN"), "taken is a folder, not a recipe; for data, write 'ganforge train --data taken'"),
+    (("train", "BARS"), "cannot be read: it is not text; for data, write 'ganforge train --data"),
+    (("train", "vanilla", "--resize", "16"), "--resize: not applicable to MNIST, which is always read as published"),
+    (("train", "vanilla", "--resize", "abc"), "--resize abc: write a size"),
+    (("train", "vanilla", "--resize", "7"), "--resize 7: the size is out of range"),
+    (("train", "--minuts", "3"), "--minuts: no such option; did you mean --minutes? 'ganforge train --help' lists all"),
+    (("train", "--frobnicate"), "--frobnicate: no such option; 'ganforge train --help' lists all"),
+    (("train", "--minutes=soon"), "--minutes soon: must be a number ("),
+    (("--json", "runs"), "write --json after the command"),
+    (("write", ""), "give the digits to write"),
+    (("sample", "BARS"), "is no generator file (.safetensors)"),
+    (("compare", "BARS"), "is no evaluation (a JSON file of 'ganforge evaluate --json')"),
+    (("recipes", "show", "nosuch"), "no recipe is called 'nosuch'; 'ganforge recipes' lists them"),
+    (("recipes", "show", "vanila"), "no recipe is called 'vanila'; did you mean vanilla? 'ganforge recipes' lists them"),
+    (("train", "table.csv"), "not valid TOML"),
+    (("train", "table.csv"), "; for data, write 'ganforge train --data table.csv'"),
+    (("train", "--steps"), "('ganforge train --help' shows how)"),
+    (("train", "TABLELESS"), "has no [latent] and no [generator]; a recipe needs the tables"),
     (("write", "12", "--out", f"{UNWRITABLE}/x.png"), "cannot be written"),
 ]  # fmt: skip
 
@@ -79,7 +117,11 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
     np.savez(tmp_path / "one.npz", images=images, labels=np.zeros(len(images), int))
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").touch()
-    places = {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
+    (tmp_path / "wide.toml").write_text(built_in()["gan-2d"].replace("batch_size", "batch_size = 10000000 #"))
+    (tmp_path / "tableless.toml").write_text('name = "mine"')
+    (tmp_path / "table.csv").write_text("label,pixel0")
+    places = {"WIDE": "wide.toml", "TABLELESS": "tableless.toml"}
+    places |= {"BARS": bars_file, "PLAIN": "plain.npy", "ONE_CLASS": "one.npz", "TAKEN": "taken"}
     before = sorted(tmp_path.rglob("*"))
     code, out, err = run_command(*[places.get(argument, argument) for argument in arguments])
     assert code == 2
@@ -101,8 +143,8 @@ def test_bad_input_is_one_line_and_exit_two(run_command, bars_file, tmp_path, ar
         (("--digits", "1", "--labels", "1"), "leave out --labels and --n"),
         (("--digits", "1", "--n", "3"), "leave out --labels and --n"),
         (("--n", "20000"), "too many for a sheet"),
-        (("--n", "0"), "at least one"),
-        (("--n", "-3"), "at least one"),
+        (("--n", "0"), "--n 0: must be 1 or more"),
+        (("--n", "-3"), "--n -3: must be 1 or more"),
         (("--morph", "--labels", "1"), "at least two"),
         (("--morph", "--n", "1"), "at least two"),
         (("--out", "x.jpg"), ".png"),

@@ -52,7 +52,7 @@ def test_json(run_command):
     ("arguments", "words"),
     [
         (["12a"], "cannot write 'a'"),
-        ([""], "cannot write ''"),
+        ([""], "give the digits to write"),
         (["12", "--model", "nobody"], "a shipped name: mnist"),
         (["12", "--out", "a.jpg"], ".png"),
         (["12", "--out", "nowhere/a/b.png", "--model", "."], "generator.safetensors"),

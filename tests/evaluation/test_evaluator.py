@@ -3,14 +3,14 @@
 import pytest
 
 from ganforge.data.load import load
-from ganforge.evaluation.evaluator import Evaluator
+from ganforge.evaluation.evaluator import REFERENCE_SETS, Evaluator
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.files import cache_folder, ensure_writable
 from ganforge.judge.shipped import load_judge
 
 
-def evaluator(say):
-    return Evaluator(FeatureExtractor(load_judge()), load("digits"), "test", 150, say=say)
+def evaluator(say, **progress):
+    return Evaluator(FeatureExtractor(load_judge()), load("digits"), "test", 150, say=say, **progress)
 
 
 def test_reference_values_are_cached_and_those_of_another_version_computed_again():
@@ -36,3 +36,10 @@ def test_the_three_results_agree_where_they_have_the_same_metric():
         assert getattr(measurement, name) == values[name]
     assert measurement.within_class_spread == values["class_spread"]
     assert evaluation["confident"].real_reference == engine.real_reference["confident"]
+
+
+def test_the_reference_values_have_a_progress_of_their_own():
+    seen, referred = [], []
+    engine = evaluator(lambda text: None, on_progress=seen.append, on_reference=referred.append)
+    engine.evaluate(load("digits").validation.select(slice(0, 150)), "digits")
+    assert sum(referred) == REFERENCE_SETS * 150 - 150 + min(150, len(load("digits").validation)) and sum(seen) > 0

@@ -1,5 +1,7 @@
 """--evaluate-every changes no weight; several seeds make a folder that ``compare`` reads."""
 
+import time
+
 import pytest
 from PIL import Image
 
@@ -60,6 +62,20 @@ def test_a_resumed_run_has_the_same_measurements(quick_verdict):
     ganforge.resume("stopped")
     assert quality("stopped") == quality("straight")
     assert RunFolder("stopped").best.read_bytes() == RunFolder("straight").best.read_bytes()
+
+
+def test_no_measurement_counts_as_seconds_of_training(quick_verdict, monkeypatch):
+    def compute(self, fakes):
+        time.sleep(0.5)
+        return {"frechet_distance": 1.0}
+
+    monkeypatch.setattr("ganforge.experiment.validation_hook.Evaluator.compute", compute)
+    small(out="measured", steps=5, evaluate_every=2)
+    first, second, last = [line for line in read_lines(RunFolder("measured").metrics) if "quality" in line]
+    assert first["measuring"] >= 0.5 and first["measuring"] + 0.5 <= second["measuring"]
+    assert last["measuring"] == second["measuring"], "the clock stands still after the last step"
+    trained = RunFolder("measured").read_run()["seconds"] - last["measuring"]
+    assert first["seconds"] <= second["seconds"] <= last["seconds"] == pytest.approx(trained, abs=0.1)
 
 
 def test_a_run_without_judge_or_validation_images_is_refused_before_anything_is_written(bars_file, tmp_path):

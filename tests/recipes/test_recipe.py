@@ -63,6 +63,7 @@ def test_a_users_own_file_works_like_a_built_in(tmp_path):
         ("generator_lr=inf", "generator_lr"),
         ("generator_lr=fast", "generator_lr: must be a number, found 'fast'"),
         ("batch_size=true", "batch_size: must be a whole number"),
+        ("generator_lrr=1e-3", "no such field; did you mean generator_lr?"),
         ("generator_rl=1e-3", "no such field; did you mean generator_lr"),
         ("half_life=3", "half_life: no such field; did you mean averaging.half_life"),
         ("ema_half_lif=3", "ema_half_lif: no such field; did you mean averaging.half_life"),
@@ -113,8 +114,8 @@ def test_label_smoothing_is_refused_for_objectives_without_targets():
     [
         (b"name = ", "not valid TOML"),
         (b"\xff\xfe", "not text"),
-        (b'name = "x"', "latent: this field is required"),
-        (b"", "required"),
+        (b'name = "x"', r"has no \[latent\] and no \[generator\]"),
+        (b"", "a recipe needs the tables"),
     ],
 )
 def test_a_broken_file_is_named_in_the_message(tmp_path, content, words):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from ganforge.errors import RunFailed, UserError
 from ganforge.experiment.experiment import ProgressListener
-from ganforge.experiment.multi_seed import train_seeds
+from ganforge.experiment.multi_seed import MOST_SEEDS, train_seeds
 from ganforge.experiment.preflight import RUNS, choose_device
 from ganforge.experiment.run import Run
 from ganforge.files import user_path, write_atomically
@@ -33,7 +33,7 @@ class BenchmarkOptions:
     ``recipe`` may also be a Recipe; ``data``, ``only`` and ``beside`` are lists; ``watcher`` receives the progress.
 
     Raises:
-        UserError: ``seeds`` or ``steps`` is less than 1.
+        UserError: ``seeds`` or ``steps`` is less than 1, or ``seeds`` more than `MOST_SEEDS`.
     """
 
     name: str
@@ -51,10 +51,12 @@ class BenchmarkOptions:
     watcher: ProgressListener = field(default_factory=ProgressListener)
 
     def __post_init__(self) -> None:
-        """Refuse lengths and numbers of seeds below 1."""
+        """Refuse lengths and numbers of seeds below 1, and too many seeds."""
         for flag, value in (("seeds", self.seeds), ("steps", self.steps)):
             if value is not None and value < 1:
                 raise UserError(f"--{flag} {value}: must be more than 0")
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise UserError(f"--seeds {self.seeds}: must be at most {MOST_SEEDS:,}")
 
     def recipe_or(self, default: str, changes: Sequence[str] = ()) -> Recipe:
         """Return the given recipe, or the benchmark's own, with ``field=value`` changes."""

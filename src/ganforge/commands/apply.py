@@ -7,6 +7,9 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
+from ganforge.commands.numbers import whole
+
+MOST_DRAWS = 64
 
 
 def apply(
@@ -24,8 +27,10 @@ def apply(
     mask: Annotated[
         Path | None, typer.Option(parser=path, help="complete: a picture, white where pixels are missing.")
     ] = None,
-    draws: Annotated[int, typer.Option(help="Number of different results for each picture.")] = 1,
-    seed: Annotated[int, typer.Option(help="Same seed, same results.")] = 0,
+    draws: Annotated[
+        int, typer.Option(callback=whole(1, MOST_DRAWS), help="Number of different results for each picture.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Same seed, same results.")] = 0,
     out: Annotated[
         Path | None, typer.Option(parser=path, help="A folder, FILE.png (a sheet) or FILE.npz. [RUN/applied]")
     ] = None,

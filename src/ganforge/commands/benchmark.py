@@ -7,10 +7,22 @@ from typing import Annotated
 import typer
 
 from ganforge.commands.console import JsonFlag, path, print_json, say, table
+from ganforge.commands.numbers import whole
 from ganforge.json_text import to_json
 
 EVERY_SECONDS = 0.5
 """Seconds between two lines of progress of a worker process."""
+
+Labels = Annotated[
+    int | None,
+    typer.Option(callback=whole(), help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]"),
+]
+Draw = Annotated[
+    int | None,
+    typer.Option(
+        callback=whole(0), help="few-labels: number of the label subset; one a call, the report is on all. [0]"
+    ),
+]
 
 
 def benchmark(
@@ -18,9 +30,13 @@ def benchmark(
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Train seeds 0 to K-1; finished ones are kept. [1; techniques, applications: 3]"),
+        typer.Option(
+            callback=whole(1), help="Train seeds 0 to K-1; finished ones are kept. [1; techniques, applications: 3]"
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps instead of the protocol's; the report says so.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(callback=whole(1), help="Steps instead of the protocol's; the report says so.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A preview within minutes; not the protocol.")] = False,
     data: Annotated[
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas. [all]")
@@ -29,12 +45,8 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option(parser=path, help="The result folder. [runs/benchmark-NAME-RECIPE]")
     ] = None,
-    labels: Annotated[
-        int | None, typer.Option(help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]")
-    ] = None,
-    draw: Annotated[
-        int | None, typer.Option(help="few-labels: number of the label subset; one a call, the report is on all. [0]")
-    ] = None,
+    labels: Labels = None,
+    draw: Draw = None,
     beside: Annotated[
         str | None,
         typer.Option(help="ring to stacked-mnist-tiny: other folders of this benchmark, with commas, for curve.png."),

@@ -54,7 +54,10 @@ def data_list(as_json: JsonFlag = False) -> None:
         return
     cells = [(row.name, "here" if row.here else "to download", row.about) for row in rows]
     table(cells, ("data", "where", "description"))
-    say("your own: --data FOLDER or FILE.zip of pictures, FILE.npz, FILE.npy, an IDX file or a folder of the four")
+    say(
+        "your own: --data with a folder, zip or tar of pictures; .npz, .npy or IDX files; .csv, .tsv or other tables "
+        "of text, .parquet; or a folder or zip of such files (docs/data.md)"
+    )
 
 
 @data_app.command("show")

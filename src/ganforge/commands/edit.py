@@ -7,6 +7,7 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
+from ganforge.commands.numbers import whole
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from ganforge.applications.edit import Edited
     from ganforge.generation.generator import Generator
+
+
+MOST_DRAWS = 64
 
 
 def edit(
@@ -36,8 +40,8 @@ def edit(
         str | None,
         typer.Option(help="With --picture: NAME=AMOUNT in standard deviations, such as slant=2; 'list' lists them."),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Number of different answers.")] = 4,
-    seed: Annotated[int, typer.Option(help="Same seed, same results.")] = 0,
+    draws: Annotated[int, typer.Option(callback=whole(1, MOST_DRAWS), help="Number of different answers.")] = 4,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Same seed, same results.")] = 0,
     out: Annotated[Path | None, typer.Option(parser=path, help="FILE.png or FILE.npz. [edited.png]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -48,8 +52,6 @@ def edit(
     from ganforge.generation.generator import load_generator
     from ganforge.generation.output import Drawing, check_target
 
-    if not 1 <= draws <= 64:
-        raise UserError(f"--draws {draws}: give 1 to 64")
     generator = load_generator(run)
     if attribute == "list":
         from ganforge.applications.edit import attributes

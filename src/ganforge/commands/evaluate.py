@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, path, print_json, say, table
+from ganforge.commands.numbers import whole
 
 if TYPE_CHECKING:
     from ganforge.evaluation.result import Evaluation
@@ -26,9 +27,11 @@ def evaluate(
         Path | None,
         typer.Option(parser=path, help="Weights of torch-fidelity's Inception network: metrics on its features (FID)."),
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="Fakes and reals, each. [all, at most 10,000]")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", callback=whole(), help="Fakes and reals, each. [all, at most 10,000]")
+    ] = None,
     split: Annotated[str, typer.Option(help="The real images: test, or validation for tuning.")] = "test",
-    seed: Annotated[int, typer.Option(help="Seed of the generator's noise.")] = 0,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Seed of the generator's noise.")] = 0,
     slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes and test on reals; minutes.")] = False,
     resize: Annotated[str | None, typer.Option(help="Scale real pictures, as 'train --resize' did.")] = None,
     levels: LevelsFlag = None,
@@ -48,7 +51,7 @@ def evaluate(
     from ganforge.errors import UserError
     from ganforge.evaluation.inception import inception as inception_features
     from ganforge.experiment.evaluate import evaluate as evaluate_source
-    from ganforge.experiment.evaluate import runs_in
+    from ganforge.experiment.evaluate import evaluate_runs, runs_in
 
     if inception and judge:
         raise UserError("--inception and --judge exclude each other; give one of them")
@@ -70,8 +73,8 @@ def evaluate(
     if nearest and len(runs) > 1:
         raise UserError(f"--nearest takes a single run and {source} holds {len(runs)}; name one of them")
     if len(runs) > 1:
-        evaluations = [evaluate_source(str(run.path), **options) for run in runs]
-        _print_runs(source, runs, evaluations, as_json)
+        evaluations, faults = evaluate_runs(runs, options)
+        _print_runs(source, evaluations, faults, as_json)
         return
     evaluation = evaluate_source(source, **options)
     if as_json:
@@ -80,15 +83,26 @@ def evaluate(
         _print(evaluation)
 
 
-def _print_runs(source: str, runs: "list[RunFolder]", evaluations: "list[Evaluation]", as_json: bool) -> None:
-    """Print the evaluations of several runs, and a summary if they are seeds of one method."""
+def _print_runs(source: str, evaluations: "dict[RunFolder, Evaluation]", faults: dict[str, str], as_json: bool) -> None:
+    """Print the evaluations of several runs, a summary if they are seeds of one method, and the runs without one.
+
+    The command then exits with 2 if there are ``faults``, the reasons by the run's folder.
+    """
     if as_json:
-        print_json({"folder": source, "runs": [evaluation.to_dict() for evaluation in evaluations]})
-        return
-    for evaluation in evaluations:
-        _print(evaluation)
-    if len({run.read_run()["recipe"] for run in runs}) == 1:
-        _print_summary(source, evaluations)
+        runs = [evaluation.to_dict() for evaluation in evaluations.values()]
+        print_json({"folder": source, "runs": runs, **({"faults": faults} if faults else {})})
+    else:
+        for evaluation in evaluations.values():
+            _print(evaluation)
+        if len({run.read_run()["recipe"] for run in evaluations}) == 1:
+            _print_summary(source, list(evaluations.values()))
+    if faults:
+        reasons = "; ".join(why if why.startswith(run) else f"{run}: {why}" for run, why in faults.items())
+        say(
+            f"ganforge: {len(faults)} of {len(faults) + len(evaluations)} runs were not measured: {reasons}",
+            as_json=True,
+        )
+        raise typer.Exit(2)
 
 
 def _print_summary(source: str, evaluations: "list[Evaluation]") -> None:

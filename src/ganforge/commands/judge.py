@@ -1,6 +1,7 @@
 """``ganforge judge``: show the shipped judge, or train a judge on your own data."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,10 +18,22 @@ from ganforge.commands.console import (
     print_json,
     say,
 )
+from ganforge.commands.numbers import whole
 from ganforge.commands.read_data import read_data
+from ganforge.errors import UserError
 
 if TYPE_CHECKING:
     from ganforge.judge.files import Card
+
+MOST_EPOCHS, MOST_MINUTES = 1_000_000, 1_000_000
+Epochs = Annotated[
+    int | None,
+    typer.Option(callback=whole(1, MOST_EPOCHS), help="Epochs instead of minutes: same epochs, same judge."),
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option("--flip/--no-flip", help="Whether a mirrored image keeps its class. [colour: yes, grey: no]"),
+]
 
 judge_app = typer.Typer(invoke_without_command=True)
 
@@ -57,12 +70,9 @@ def judge_show(as_json: JsonFlag = False) -> None:
 def judge_train(
     source: Annotated[str, typer.Argument(metavar="DATA", help="A name, a file or a folder; with labels.")],
     minutes: Annotated[float, typer.Option(help="Training time, about; more helps up to a point.")] = 10.0,
-    epochs: Annotated[int | None, typer.Option(help="Epochs instead of minutes: same epochs, same judge.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 1,
-    flip: Annotated[
-        bool | None,
-        typer.Option("--flip/--no-flip", help="Whether a mirrored image keeps its class. [colour: yes, grey: no]"),
-    ] = None,
+    epochs: Epochs = None,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Seed of all randomness.")] = 1,
+    flip: Flip = None,
     resize: Resize = None,
     skip_bad: SkipBad = False,
     levels: LevelsFlag = None,
@@ -83,13 +93,17 @@ def judge_train(
     from ganforge.judge.training import epochs_in, refuse_what_cannot_be_judged, train_and_save
     from ganforge.judge.user_judges import kept_file, version_of
 
+    if not 0 < minutes <= MOST_MINUTES:
+        raise UserError(f"--minutes {minutes:g}: must be more than 0, and at most {MOST_MINUTES:,}")
+    if out:
+        ensure_writable(out, [".safetensors"])  # before the data are read, which may take minutes
     watcher = TerminalWatcher(as_json=as_json)
-    _check_duration(minutes, epochs)
     splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
     warn_of(source, splits, watcher)
     refuse_what_cannot_be_judged(splits)
     mirrored = splits.train.shape[0] == 3 if flip is None else flip
     file = ensure_writable(out or kept_file(splits))
+    more = "--minutes" if epochs is None else "--epochs"
     epochs = epochs or epochs_in(splits, minutes, mirrored)
     say(
         f"training a judge on {len(splits.train):,} images of {splits.train.name} in "
@@ -107,20 +121,25 @@ def judge_train(
         progress.stop()
     if as_json:
         print_json({**dataclasses.asdict(card), "file": str(file)})
-    for line in _result_lines(card, len(splits.test), file if out else None, source):
+    place = f"written to {file}; without --out, runs find it by themselves"
+    if out is None:
+        data = f"--data {shlex.quote(source)}{_flags(resize, skip_bad, levels, colour)}"
+        place = f"saved: from now on, every run with {data} ends with a verdict"
+    for line in _result_lines(card, len(splits.test), file, place, more):
         say(line, as_json=as_json)
 
 
-def _check_duration(minutes: float, epochs: int | None) -> None:
-    from ganforge.errors import UserError
-
-    for name, value in (("minutes", minutes), ("epochs", epochs)):
-        if value is not None and not 0 < value < float("inf"):
-            raise UserError(f"--{name} {value:g}: must be more than 0")
+def _flags(resize: str | None, skip_bad: bool, levels: str | None, colour: bool) -> str:
+    """Return the flags of reading as the user gave them: other ones give other images, for which the judge is none."""
+    values = [f" --{name} {value}" for name, value in (("resize", resize), ("levels", levels)) if value is not None]
+    return "".join([*values, " --skip-bad" * skip_bad, " --colour" * colour])
 
 
-def _result_lines(card: "Card", tested: int, out: Path | None, source: str) -> list[str]:
-    """Return the last lines of a training: the judge's accuracy, and where runs use it."""
+def _result_lines(card: "Card", tested: int, file: Path, place: str, more: str) -> list[str]:
+    """Return the last lines of a training: the judge's accuracy, and the ``place`` where runs use it.
+
+    ``more`` is the flag of a longer training, for a judge that is too weak.
+    """
     from ganforge.judge.choice import USABLE
 
     accuracy_line = (
@@ -128,7 +147,6 @@ def _result_lines(card: "Card", tested: int, out: Path | None, source: str) -> l
         f"({card.validation_accuracy:.1%} of the validation images; chance: {1 / len(card.classes):.1%})"
     )
     if card.test_accuracy < USABLE:
-        return [accuracy_line, "this is too little for a verdict: give more --minutes, or more images"]
-    if out:
-        return [accuracy_line, f"written to {out}; without --out, runs find it by themselves"]
-    return [accuracy_line, f"saved: from now on, every run with --data {source} ends with a verdict"]
+        weak = f"written to {file}, but too weak for a verdict: no run uses it; give more {more}, or more images"
+        return [accuracy_line, weak]
+    return [accuracy_line, place]

@@ -9,6 +9,7 @@ from ganforge import worker_pool
 from ganforge.commands import apply, benchmark, data, edit, evaluate, judge, recipes, runs, sample, train
 from ganforge.commands.console import print_json, say
 from ganforge.commands.safe_streams import loss, outlets
+from ganforge.commands.usage_errors import usage_message
 from ganforge.errors import Interrupted, OneLineError, RunFailed, UserError, one_line
 from ganforge.worker_pool import INTERRUPTED
 
@@ -132,9 +133,9 @@ def _machine_fault(error: BaseException) -> str:
 def _print_usage_error(error: Exception, arguments: list[str]) -> int:
     """Print typer's own errors: an unknown command or flag, a missing argument, a malformed number."""
     if type(error).__name__ == "NoArgsIsHelpError":
-        say(_message(error))
+        say(str(error))
         return 2
-    return _print_error(f"{_message(error)} ('ganforge --help' shows how)", 2, arguments)
+    return _print_error(usage_message(error, arguments), 2, arguments)
 
 
 def _print_error(message: str, code: int, arguments: list[str]) -> int:
@@ -143,7 +144,3 @@ def _print_error(message: str, code: int, arguments: list[str]) -> int:
         print_json({"error": message, "exit_code": code})
     say(f"ganforge: {message}", as_json=True)
     return code
-
-
-def _message(error: Exception) -> str:
-    return str(getattr(error, "format_message", error.__str__)())

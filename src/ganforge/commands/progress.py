@@ -81,7 +81,7 @@ class TerminalWatcher(ProgressListener):
         if self._judging is None:
             self._judging = self._started_bars(BarColumn(), TimeRemainingColumn(), transient=True)
             self._judging.add_task("", total=total)
-        self._judging.update(self._judging.task_ids[0], completed=done)
+        self._judging.update(self._judging.task_ids[0], completed=done, total=total)
 
     def benchmarking(self, done: float, total: int, status: str, unit: str = "steps") -> None:
         """Show a bar, or a line every ten seconds."""
@@ -119,7 +119,7 @@ class TerminalWatcher(ProgressListener):
         values = read(stats)
         progress = (
             f"step {state.step:,} · epoch {state.step / self._experiment.steps_per_epoch:.1f}"
-            f" · {speed:,.0f} images/s · {_clock(left)} left"
+            f" · {_rate(speed)} images/s · {_clock(left)} left"
         )
         losses = (f"{name[0].upper()} {value:.3f}" for name, value in values.items() if name.endswith("_loss"))
         statistics = f"loss {' '.join(losses)}"
@@ -174,6 +174,10 @@ class TerminalWatcher(ProgressListener):
             steps, left = max(1, state.step - self._started_step), self._length.step - state.step
             estimates.append((state.step / self._length.step, left * elapsed / steps))
         return min(estimates, key=lambda estimate: estimate[1])
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
 
 
 def _clock(seconds: float) -> str:

@@ -19,6 +19,8 @@ def runs(
     """
     from ganforge.runs.listing import list_runs
 
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; name the folder of your runs")
     if not folder.exists() and folder != Path("runs"):
         raise UserError(f"{folder}: there is no such folder; name the folder of your runs")
     rows = list_runs(folder)

@@ -8,6 +8,7 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
+from ganforge.commands.numbers import whole
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ Trained = Annotated[
 Count = Annotated[
     int | None,
     typer.Option(
-        "--n", help="Number of pictures, or of frames with --morph. [64, or ten of each class, a row for each class]"
+        "--n",
+        callback=whole(1),
+        help="Number of pictures, or of frames with --morph. [64, or ten of each class, a row for each class]",
     ),
 ]
 Labels = Annotated[str | None, typer.Option(help='Names of classes: 0-9, or 3,1,4, or shirt,bag; "a, b" is one name.')]
@@ -62,7 +65,7 @@ def sample(
     codes: Codes = False,
     reconstruct: Reconstruct = False,
     model: Annotated[str | None, typer.Option(help="Instead of RUN: mnist, shipped with ganforge.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Same seed, same pictures; any whole number.")] = 0,
     precision: Precision = "fp32",
     out: Out = None,
     as_json: JsonFlag = False,
@@ -156,7 +159,7 @@ def _reconstruct(run: Path, n: int | None, morph: bool, seed: int, out: Path | N
 def write(
     text: Annotated[str, typer.Argument(help="The digits to write, as one picture: 20261122.")],
     model: Annotated[str, typer.Option(help="mnist, shipped with ganforge, or the folder of a run.")] = "mnist",
-    seed: Annotated[int, typer.Option(help="Another seed, another handwriting.")] = 0,
+    seed: Annotated[int, typer.Option(callback=whole(), help="Another seed, another handwriting.")] = 0,
     out: Annotated[Path | None, typer.Option(parser=path, help="FILE.png. [TEXT.png, long texts cut]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -172,6 +175,8 @@ def write(
     from ganforge.generation.grids import image_row, png
     from ganforge.generation.output import check_target
 
+    if not text.strip():
+        raise UserError("give the digits to write, for example 'ganforge write 20261122'")
     if len(text) > LONGEST_TEXT:
         raise UserError(f"{len(text):,} characters are too many for one picture: write {LONGEST_TEXT:,} at most")
     images, redrawn, unread = write_text(load_generator(model), text, seed=seed)

@@ -7,12 +7,13 @@ import typer
 
 from ganforge.commands.completion import complete_recipe, complete_run
 from ganforge.commands.console import ColourFlag, JsonFlag, LevelsFlag, Resize, SkipBad, path, print_json
+from ganforge.commands.numbers import whole
 
 if TYPE_CHECKING:
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.experiment.run import Run
 
-Steps = Annotated[int | None, typer.Option(help="Last step, counted from the run's start.")]
+Steps = Annotated[int | None, typer.Option(callback=whole(1), help="Last step, counted from the run's start.")]
 Epochs = Annotated[float | None, typer.Option(help="Last epoch, counted from the run's start.")]
 Minutes = Annotated[float | None, typer.Option(help="Training time in minutes.")]
 RecipeName = Annotated[
@@ -29,10 +30,24 @@ StartFrom = Annotated[
     ),
 ]
 EvaluateEvery = Annotated[
-    int | None, typer.Option(help="Steps between metrics on validation images; the best generator is kept.")
+    int | None,
+    typer.Option(callback=whole(1), help="Steps between metrics on validation images; the best generator is kept."),
 ]
 Seeds = Annotated[
-    int | None, typer.Option(help="Number of seeds to train in one folder; with --out FOLDER again, it resumes.")
+    int | None,
+    typer.Option(
+        callback=whole(1), help="Number of seeds to train in one folder; with --out FOLDER again, it resumes."
+    ),
+]
+
+Seed = Annotated[
+    int,
+    typer.Option(
+        callback=whole(), help="Seed of all randomness: same seed, same weights. Any whole number, also below 0."
+    ),
+]
+AtOnce = Annotated[
+    int | None, typer.Option(callback=whole(1), help="With --seeds: number of runs in parallel. [the fastest]")
 ]
 
 
@@ -47,10 +62,10 @@ def train(
     steps: Steps = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness: same seed, same weights.")] = 0,
+    seed: Seed = 0,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a field: --set generator_lr=1e-4")] = None,
     seeds: Seeds = None,
-    at_once: Annotated[int | None, typer.Option(help="With --seeds: number of runs in parallel. [the fastest]")] = None,
+    at_once: AtOnce = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     evaluate_every: EvaluateEvery = None,
     start_from: StartFrom = None,
@@ -118,7 +133,7 @@ def resume(
 def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if as_json:
         print_json(_to_dict(run))
-    watcher.say(f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.0f} s of training -> {run.folder}")
+    watcher.say(f"at step {run.step:,} (epoch {run.epoch:.1f}) after {run.seconds:,.1f} s of training -> {run.folder}")
     watcher.say(f"samples: {run.folder}/samples, {run.folder}/evolution.webp; {_next_command(run)}")
     if run.verdict:
         watcher.say(run.verdict.figures)

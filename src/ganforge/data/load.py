@@ -13,6 +13,7 @@ from ganforge.data.pixel_levels import check_levels
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.clips import holds_clips, read_clips
 from ganforge.data.sources.dataset_formats import find_member
+from ganforge.data.sources.decode_image import parse_resize
 from ganforge.data.sources.fetch import PROBE, Report, StoredFile, checksum_matches, fetch_file, reachable_mirrors
 from ganforge.data.sources.folder_layout import holds_pictures
 from ganforge.data.sources.given_pairs import holds_pairs, read_given_pairs
@@ -62,6 +63,7 @@ def load(
         UserError: the data do not exist, are damaged or unusable, or hold fewer than four images.
     """
     check_levels(rules.levels)
+    parse_resize(rules.resize)
     if images not in ("train", "all"):
         raise UserError(
             f"images = {images!r} is neither train nor all; use train, or all to train on the validation images too"
@@ -76,7 +78,8 @@ def load(
             )
         return split_dataset(*_load_path(source, rules, reading), images, rules)
     if isinstance(source, str | Entry):
-        refuse_choices(rules, f"{source if isinstance(source, str) else source.name} is always read as published")
+        name = "MNIST" if source == "auto" else source if isinstance(source, str) else source.name
+        refuse_choices(rules, f"not applicable to {name}, which is always read as published")
     if isinstance(source, str) and source == "auto":
         return split_dataset(*_load_auto(ENTRIES["mnist"], ENTRIES["digits"], report), images, published=True)
     if isinstance(source, str | Entry):

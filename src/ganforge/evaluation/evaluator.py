@@ -39,6 +39,9 @@ from ganforge.runs.log import fitting
 NEAREST = 10
 """Number of fakes in the image of suspected copies."""
 
+REFERENCE_SETS = 4
+"""Sets of n images for the reference values: unseen reals, and three kinds of worst-case fakes."""
+
 
 @dataclass(frozen=True)
 class ReferenceValues:
@@ -68,6 +71,7 @@ class Evaluator:
         reals: the images to compare with, which the protocol then names; unless given, n images of the split.
         others: other reals, which take the place of the fakes; unless given, n training images.
         on_progress: called with the number of images just processed.
+        on_reference: the same for the reference values, about ``REFERENCE_SETS`` · n images; unless given, on_progress.
         say: called with a sentence before each slow step.
     """
 
@@ -81,12 +85,14 @@ class Evaluator:
         reals: ImageSet | None = None,
         others: ImageSet | None = None,
         on_progress: OnProgress | None = None,
+        on_reference: OnProgress | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         whole_split, self._unseen = (
             (splits.test, splits.validation) if split == "test" else (splits.validation, splits.test)
         )
         self.extractor, self._splits, self._on_progress, self._say = extractor, splits, on_progress, say
+        self._on_reference = on_reference or on_progress
         fingerprint = (whole_split if reals is None else reals).fingerprint
         self.protocol = Protocol(extractor.name, extractor.hash, splits.train.name, fingerprint, split, n)
         self.reals = random_subset(whole_split, n, "reals") if reals is None else reals
@@ -169,10 +175,9 @@ class Evaluator:
         """Features [N, F] of all training images."""
         return kept_features(self.extractor, self._splits.train, self._on_progress)
 
-    def _extract(self, images: ImageSet) -> Features:
-        return self.extractor.look(
-            images.images, self.extractor.numbered(images) if images.labelled else None, self._on_progress
-        )
+    def _extract(self, images: ImageSet, on_progress: OnProgress | None = None) -> Features:
+        labels = self.extractor.numbered(images) if images.labelled else None
+        return self.extractor.look(images.images, labels, on_progress or self._on_progress)
 
     def _compare(self, fake: Features) -> Values:
         return compute_metrics(self._real, fake, len(self.extractor.class_names))
@@ -206,10 +211,10 @@ class Evaluator:
         """Compute the metrics of other reals and of worst-case fakes in the place of the fakes."""
         # not the other reals: these are training images, hence exact copies
         unseen = random_subset(self._unseen, min(self.protocol.n, len(self._unseen)), "unseen")
-        real_reference = self.real_reference | self._copying_values(self._extract(unseen))
+        real_reference = self.real_reference | self._copying_values(self._extract(unseen, self._on_reference))
         worst_case: Values = {}
         for name, images in self._worst_case_fakes().items():
-            features = self._extract(images)
+            features = self._extract(images, self._on_reference)
             values = self._compare(features)
             if name == "training images":
                 values |= self._copying_values(features)

@@ -1,7 +1,7 @@
 """The public function `evaluate`, and the input of ``ganforge compare``: sources are located, loaded and checked."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
 from ganforge.errors import UserError
 from ganforge.evaluation.compare import Group
-from ganforge.evaluation.evaluator import Evaluator, generate_images, random_subset
+from ganforge.evaluation.evaluator import REFERENCE_SETS, Evaluator, generate_images, random_subset
 from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.experiment import ProgressListener, count_images
@@ -95,6 +95,29 @@ def evaluate(
     return evaluation
 
 
+def evaluate_runs(
+    runs: Sequence[RunFolder], options: Mapping[str, Any]
+) -> tuple[dict[RunFolder, Evaluation], dict[str, str]]:
+    """Measure each run with these ``options`` of `evaluate`; a run that cannot be measured does not stop the others.
+
+    Returns:
+        The evaluations by run, and the reason by the folder of a run that cannot be measured.
+
+    Raises:
+        UserError: no run can be measured.
+    """
+    evaluations: dict[RunFolder, Evaluation] = {}
+    faults: dict[str, str] = {}
+    for run in runs:
+        try:
+            evaluations[run] = evaluate(str(run.path), **options)
+        except UserError as error:
+            faults[str(run.path)] = str(error)
+    if not evaluations:
+        raise UserError("; ".join(dict.fromkeys(faults.values())))
+    return evaluations, faults
+
+
 @dataclass(frozen=True)
 class _Measured:
     """What is measured: a generator, with the folder of its run if it has one, or images."""
@@ -111,6 +134,10 @@ def _locate(source: Any) -> _Measured:
     path = user_path(source)
     if (path / "run.json").exists():
         return _Measured(str(path), load_generator(path), RunFolder(path))
+    if RunFolder(path).lacks_run_file:
+        raise UserError(
+            f"{path} looks like a run without run.json; restore run.json, or name its generator.safetensors"
+        )
     shipped = not path.exists() and (SHIPPED / f"{path}.safetensors").exists()
     if not shipped and not path.exists():
         raise UserError(
@@ -146,8 +173,10 @@ def _evaluator(
     extractor: FeatureExtractor, splits: Splits, split: str, count: int, watcher: ProgressListener
 ) -> Evaluator:
     watcher.say(f"judging {count:,} pictures ...")
-    on_progress = count_images(watcher, 3 * count)
-    return Evaluator(extractor, splits, split, count, on_progress=on_progress, say=watcher.say)
+    on_progress, on_reference = (count_images(watcher, sets * count) for sets in (3, REFERENCE_SETS))
+    return Evaluator(
+        extractor, splits, split, count, on_progress=on_progress, on_reference=on_reference, say=watcher.say
+    )
 
 
 def _choose_fakes(

@@ -8,6 +8,9 @@ from ganforge.errors import UserError
 from ganforge.python_arguments import as_number, as_whole
 from ganforge.recipes.recipe import Recipe
 
+LONGEST = 10**9
+"""Largest number of epochs or minutes; their steps fit 63 bits."""
+
 
 @dataclass(frozen=True)
 class StopCondition:
@@ -34,7 +37,7 @@ class Length:
         """Return the length that the user gives.
 
         Raises:
-            UserError: two lengths are given, or one is not a positive number.
+            UserError: two lengths are given, or one is not a number above 0, or epochs or minutes are above `LONGEST`.
         """
         flags = {"steps": (as_whole, steps), "epochs": (as_number, epochs), "minutes": (as_number, minutes)}
         given: dict[str, Any] = {
@@ -43,8 +46,10 @@ class Length:
         if len(given) > 1:
             raise UserError(f"give one of {' and '.join(f'--{name}' for name in given)}, not both")
         for name, value in given.items():
-            if not value > 0 or math.isinf(value):
+            if not value > 0:
                 raise UserError(f"--{name} {value:g}: must be more than 0")
+            if name != "steps" and value > LONGEST:
+                raise UserError(f"--{name}: must be at most {LONGEST:,}")
         return cls(**given)
 
     @property

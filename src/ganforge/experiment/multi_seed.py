@@ -18,6 +18,9 @@ from ganforge.runs.folder import RunFolder, refuse_strangers
 from ganforge.training.tuning.parallelism import runs_at_once, threads_each
 from ganforge.worker_pool import Job, side_by_side
 
+MOST_SEEDS = 10_000
+"""Largest number of seeds in one folder."""
+
 
 def train_seeds(
     recipe: str | os.PathLike[str] | Recipe = "default",
@@ -52,7 +55,9 @@ def train_seeds(
 @plain_state()
 def start_seeds(options: TrainOptions, seeds: int, at_once: int | None = None) -> list[Run]:
     """Train several seeds as `train_seeds` does, with options that are checked already."""
-    seeds = _count("--seeds", seeds)
+    if (seeds := _count("--seeds", seeds)) > MOST_SEEDS:
+        raise UserError(f"--seeds {seeds}: must be at most {MOST_SEEDS:,}")
+    as_whole("--seed", options.seed + seeds - 1)  # the last one
     at_once = None if at_once is None else _count("--at-once", at_once)
     plan = prepare(options)
     if obstacle := _obstacle(plan):

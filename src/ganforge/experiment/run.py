@@ -45,8 +45,12 @@ class Run:
 def run_training(
     experiment: Experiment, state: State, length: StopCondition, seconds_before: float, watcher: ProgressListener
 ) -> Run:
-    """Train until the length is reached or a stop signal arrives, save the state, and judge the generator."""
-    folder, seconds = experiment.folder, Stopwatch(seconds_before).seconds
+    """Train until the length is reached or a stop signal arrives, save the state, and judge the generator.
+
+    The seconds of training count from the first step to the last: neither the preparation nor the final files count.
+    """
+    folder, clock = experiment.folder, Stopwatch(seconds_before, runs=False)
+    seconds = clock.seconds
     trainer = Trainer(experiment.recipe, state, experiment.streams(), experiment.draws())
     sheets, evolution = SheetHook(experiment), EvolutionHook(experiment)
     checkpoints = CheckpointHook(
@@ -65,7 +69,8 @@ def run_training(
             if state.step == 0:
                 checkpoints.save(state)
                 evolution(state, {})
-            trainer.train(stop, hooks)
+            with clock.running():
+                trainer.train(stop, hooks)
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
@@ -116,7 +121,7 @@ def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, w
             f"training is complete and saved, without a verdict; 'ganforge resume {folder.path}' adds it"
         ) from None
     folder.update_run(judged=verdict is not None, no_judge=verdict is None)
-    return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, seconds, verdict)
+    return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, round(seconds, 1), verdict)
 
 
 def _explain_divergence(experiment: Experiment, trainer: Trainer) -> str:

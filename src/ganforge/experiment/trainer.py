@@ -49,21 +49,44 @@ class Trainer:
 
 
 def stop_at(length: StopCondition, stopped: threading.Event) -> Callable[[State], bool]:
-    """Return the condition that ends a training: its length, counted from now, or a stop signal (`stop_signals`)."""
-    deadline = time.perf_counter() + length.seconds
+    """Return the condition that ends a training: its length, or a stop signal (`stop_signals`).
+
+    The seconds of the length count from the first call, which is right before the first step; that step is always made,
+    so that even the shortest time trains.
+    """
+    deadline: float | None = None
     target = length.step if length.step is not None else math.inf
-    return lambda state: state.step >= target or stopped.is_set() or time.perf_counter() >= deadline
+
+    def stop(state: State) -> bool:
+        nonlocal deadline
+        if state.step >= target or stopped.is_set():
+            return True
+        if deadline is None:
+            deadline = time.perf_counter() + length.seconds
+            return False
+        return time.perf_counter() >= deadline
+
+    return stop
 
 
 class Stopwatch:
-    """Counts the seconds of a training, those ``before`` a resumption included."""
+    """Counts the seconds of a training, those ``before`` a resumption included; ``runs``: from now on."""
 
-    def __init__(self, before: float = 0.0) -> None:
-        self._counted, self._since, self._runs = before, time.perf_counter(), True
+    def __init__(self, before: float = 0.0, *, runs: bool = True) -> None:
+        self._counted, self._since, self._runs = before, time.perf_counter(), runs
 
     def seconds(self) -> float:
         """Return the seconds so far, without pauses."""
         return self._counted + (time.perf_counter() - self._since if self._runs else 0.0)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time within the block, and none after it."""
+        self._since, self._runs = time.perf_counter(), True
+        try:
+            yield
+        finally:
+            self._counted, self._runs = self.seconds(), False
 
     @contextmanager
     def paused(self) -> Iterator[None]:

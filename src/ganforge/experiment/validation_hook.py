@@ -1,7 +1,6 @@
 """``--evaluate-every``: metrics on the validation split during training, the best generator, and the curve."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -55,7 +54,6 @@ class ValidationHook:
 
     def __init__(self, experiment: Experiment, every: int, seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._experiment, self._every, self._seconds = experiment, every, seconds
-        started = time.perf_counter()
         splits = experiment.splits
         self._n = min(MOST, len(splits.validation), len(splits.train))
         self._evaluator = Evaluator(
@@ -69,7 +67,6 @@ class ValidationHook:
         self._real_reference = self._evaluator.real_reference[METRIC]
         self._lines = [line for line in read_lines(experiment.folder.metrics) if fitting(SavedPoint, line)]
         self._measuring_seconds = self._lines[-1]["measuring"] if self._lines else 0.0
-        self._measuring_seconds += time.perf_counter() - started
 
     def __call__(self, state: State, stats: Stats) -> None:
         """Measure, if the step is due."""
@@ -96,15 +93,16 @@ class ValidationHook:
         )
 
     def _measure(self, state: State) -> None:
-        started = time.perf_counter()
+        started = self._seconds()
         generator = self._experiment.freeze_for_sampling(state)
         values = self._evaluator.compute(generate_images(generator, self._evaluator.reals, self._n, seed=0))
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         earlier_values = [float(line["quality"][METRIC]) for line in self._lines]
         if all(values[METRIC] < value for value in earlier_values):
             generator.save(self._experiment.folder.best)
-        trained = self._seconds() - self._measuring_seconds
-        self._measuring_seconds += time.perf_counter() - started
+        trained = started - self._measuring_seconds
+        # after the last step the clock stands still: that measurement is not in the seconds of a resumed run either
+        self._measuring_seconds += self._seconds() - started
         line = {
             "step": state.step,
             "images_seen": state.images_seen,

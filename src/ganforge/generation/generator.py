@@ -275,7 +275,12 @@ def load_generator(
         raise UserError(
             f"{where}: give a run folder ('ganforge runs' lists them), a generator file, or a shipped name: {names}"
         )
-    return Generator(*load_module(file, _build, device), precision)
+    try:
+        return Generator(*load_module(file, _build, device), precision)
+    except UserError:
+        if file.suffix.lower() == ".safetensors":
+            raise
+        raise UserError(f"{path} is no generator file (.safetensors); give one, or a run's folder") from None
 
 
 def _build(recipe: Recipe, note: Note) -> nn.Module:

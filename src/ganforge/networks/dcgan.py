@@ -13,7 +13,7 @@ from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
 from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
 from ganforge.networks.memory_layout import channels_last, crop, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
-from ganforge.settings import Settings
+from ganforge.settings import MOST_FILTERS, Settings
 
 SMALLEST_PLANE = 7
 """Image sides are halved while they are longer than this: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4."""
@@ -26,7 +26,9 @@ class DcganSettings(Settings):
     """
 
     family: Literal["dcgan"]
-    filters: PositiveInt = Field(64, description="filters next to the image; every halving doubles them")
+    filters: PositiveInt = Field(
+        64, le=MOST_FILTERS, description="filters next to the image; every halving doubles them"
+    )
     activation: Literal["relu", "leaky-relu"] = Field("leaky-relu", description="of the hidden layers")
     slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
     batch_norm: bool = Field(True, description="batch norm except next to the images")

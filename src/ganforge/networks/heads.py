@@ -14,7 +14,7 @@ from ganforge.networks.conditioning import ClassEmbedding, class_weights
 from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import WeightNormLinear
-from ganforge.settings import Settings
+from ganforge.settings import MOST_FILTERS, Settings
 from ganforge.whole_batch import gather
 
 
@@ -53,7 +53,9 @@ class HeadSettings(Settings):
       logits in its derivation (Miyato and Koyama 2018, section 3).
     """
 
-    minibatch_kernels: NonNegativeInt = Field(0, description="kernels of minibatch discrimination; 0: none")
+    minibatch_kernels: NonNegativeInt = Field(
+        0, le=MOST_FILTERS, description="kernels of minibatch discrimination; 0: none"
+    )
     classifier: Literal["none", "auxiliary", "k_plus_one", "projection"] = Field(
         "none", description="class logits: auxiliary, with 'fake' as one more class, or from the projection"
     )

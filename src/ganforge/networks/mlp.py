@@ -15,19 +15,21 @@ from ganforge.networks.encoder_head import Encoding
 from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
 from ganforge.networks.memory_layout import to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings, WeightNormLinear
-from ganforge.settings import Settings
+from ganforge.settings import MOST_LAYERS, WIDEST, Settings
+
+Hidden = Annotated[
+    tuple[Annotated[PositiveInt, Field(le=WIDEST)], ...], Field(min_length=1, max_length=MOST_LAYERS, strict=False)
+]
 
 
 class MlpSettings(Settings):
     """Layers of an MLP, from the input on; ``pieces`` is the number of linear maps per maxout unit."""
 
     family: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = Field(
-        (256,), description="widths of the hidden layers, from the input on"
-    )
+    hidden: Hidden = Field((256,), description="widths of the hidden layers, from the input on")
     activation: Literal["relu", "leaky-relu", "softplus", "maxout"] = Field("relu", description="of the hidden layers")
     slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
-    pieces: int = Field(5, ge=2, description="linear maps of a maxout unit")
+    pieces: int = Field(5, ge=2, le=MOST_LAYERS, description="linear maps of a maxout unit")
     batch_norm: bool = Field(False, description="batch norm in the hidden layers")
     deep_without_batch_norm: bool = Field(False, description="allow three hidden layers or more without batch norm")
     init: Init = Init()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganforge.networks.conditioning import class_weights
 from ganforge.networks.memory_layout import to_float32
-from ganforge.settings import Settings
+from ganforge.settings import WIDEST, Settings
 from ganforge.whole_batch import gather
 
 
@@ -112,7 +112,7 @@ class ReferenceSettings(Settings):
     """
 
     virtual_batch_norm: NonNegativeInt = Field(
-        0, description="images of the reference batch of virtual batch norm; 0: plain batch norm"
+        0, le=WIDEST, description="images of the reference batch of virtual batch norm; 0: plain batch norm"
     )
 
 

@@ -13,9 +13,11 @@ from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
 from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
 from ganforge.networks.memory_layout import channels_last, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
-from ganforge.settings import Settings
+from ganforge.settings import MOST_FILTERS, Settings
 
-Planes = Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=4, strict=False)]
+Planes = Annotated[
+    tuple[Annotated[PositiveInt, Field(le=MOST_FILTERS)], ...], Field(min_length=1, max_length=4, strict=False)
+]
 
 
 class StridedSettings(Settings):

@@ -19,7 +19,7 @@ from ganforge.networks.conditioning import ConcatClass, GeneratorLabel
 from ganforge.networks.heads import HeadFactory, HeadOutput, HeadSettings
 from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth, crop, to_float32
 from ganforge.networks.normalisation import BatchNorm, ReferenceSettings
-from ganforge.settings import Settings
+from ganforge.settings import MOST_FILTERS, MOST_LAYERS, Settings
 
 SMALLEST_PLANE = 8
 """Feature maps are halved while a side is longer than this: an image of 28 goes to 14 and to 7."""
@@ -34,9 +34,13 @@ class SubpixelSettings(Settings):
 
     family: Literal["subpixel"]
     filters: int = Field(
-        64, ge=2, multiple_of=2, description="filters at half the image size; every halving doubles them"
+        64,
+        ge=2,
+        le=MOST_FILTERS,
+        multiple_of=2,
+        description="filters at half the image size; every halving doubles them",
     )
-    depth: NonNegativeInt = Field(1, description="further convolutions at a size")
+    depth: NonNegativeInt = Field(1, le=MOST_LAYERS, description="further convolutions at a size")
     activation: Literal["relu", "leaky-relu"] = Field("leaky-relu", description="of the hidden layers")
     slope: float = Field(0.2, ge=0, lt=1, description="slope of leaky-relu below 0")
     init: NormalInit = Init(scheme="normal")

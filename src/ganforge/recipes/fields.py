@@ -14,7 +14,7 @@ from ganforge.objectives.reconstruction import Reconstruction
 from ganforge.objectives.terms import Terms
 from ganforge.recipes.latents import NormalLatent, PartsLatent, UniformLatent
 from ganforge.recipes.run_tables import Adam, Averaging, DataSettings, Game, RunSettings, Schedule
-from ganforge.settings import Settings
+from ganforge.settings import WIDEST, Settings
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 
@@ -34,7 +34,7 @@ class RecipeFields(Settings):
     aliases: Annotated[tuple[str, ...], Field(strict=False)] = Field((), description="other names of the recipe")
 
     conditional: bool = Field(False, description="both networks get the class label; needs labelled images")
-    batch_size: int = Field(100, ge=2, description="images in a batch")
+    batch_size: int = Field(100, ge=2, le=WIDEST, description="images in a batch")
     generator_lr: LearningRate = Field(2e-4, description="learning rate of the generator (and of an encoder)")
     discriminator_lr: LearningRate = Field(2e-4, description="learning rate of the discriminator")
 

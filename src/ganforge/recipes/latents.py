@@ -7,14 +7,14 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from torch import Tensor
 
 from ganforge.objectives.loss_context import Codes
-from ganforge.settings import Settings
+from ganforge.settings import WIDEST, Settings
 
 
 class NormalLatent(Settings):
     """Latent z of ``dim`` independent numbers from N(mean, std)."""
 
     distribution: Literal["normal"] = "normal"
-    dim: PositiveInt = Field(description="how many numbers z has")
+    dim: PositiveInt = Field(le=WIDEST, description="how many numbers z has")
     mean: float = Field(0.0, description="mean of each number")
     std: PositiveFloat = Field(1.0, description="standard deviation of each number")
 
@@ -27,7 +27,7 @@ class UniformLatent(Settings):
     """Latent z of ``dim`` independent numbers from U(low, high)."""
 
     distribution: Literal["uniform"]
-    dim: PositiveInt = Field(description="how many numbers z has")
+    dim: PositiveInt = Field(le=WIDEST, description="how many numbers z has")
     low: float = Field(-1.0, description="smallest value")
     high: float = Field(1.0, description="largest value")
 
@@ -50,12 +50,12 @@ class PartsLatent(Settings):
     """
 
     distribution: Literal["parts"]
-    normal: PositiveInt = Field(62, description="numbers of noise from N(0, std)")
+    normal: PositiveInt = Field(62, le=WIDEST, description="numbers of noise from N(0, std)")
     std: PositiveFloat = Field(1.0, description="standard deviation of the noise")
-    categorical: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False)] = Field(
-        (10,), description="number of categories of each one-hot code"
+    categorical: Annotated[tuple[Annotated[int, Field(ge=2, le=WIDEST)], ...], Field(strict=False, max_length=64)] = (
+        Field((10,), description="number of categories of each one-hot code")
     )
-    uniform: NonNegativeInt = Field(2, description="codes drawn from -1..1")
+    uniform: NonNegativeInt = Field(2, le=WIDEST, description="codes drawn from -1..1")
 
     @property
     def codes(self) -> Codes:

@@ -6,12 +6,13 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ganforge.errors import UserError, suggest_names
+from ganforge.errors import UserError, nearest_names, suggest_names
 from ganforge.files import user_path
 from ganforge.networks.blocks import Init
 from ganforge.networks.registry import DISCRIMINATORS, ENCODERS, GENERATORS
@@ -34,6 +35,8 @@ TABLES: dict[str, type[Settings]] = {
     **{"run": RunSettings, "penalties": Penalties, "terms": Terms, "reconstruction": Reconstruction},
 }
 """Tables of a single kind."""
+LIKE = 0.6
+"""Smallest likeness of a recipe's name that is suggested."""
 
 
 def parse(values: dict[str, Any], where: str) -> Recipe:
@@ -45,6 +48,11 @@ def parse(values: dict[str, Any], where: str) -> Recipe:
     values = with_present_names(values, where)
     if "discriminator" in values:
         values = {"objective": {"name": "non-saturating"}, **values}
+    if missing := [f"[{table}]" for table in ("latent", "generator") if table not in values]:
+        raise UserError(
+            f"{where}: has no {' and no '.join(missing)}; a recipe needs the tables [latent] and [generator], and "
+            "[discriminator] or [encoder]; 'ganforge recipes show NAME' prints a whole one"
+        )
     for table, tag, default in TAGS:
         if isinstance(values.get(table), dict):
             values[table] = {tag: default, **values[table]}
@@ -148,7 +156,10 @@ def _read_values(name: str) -> tuple[str, dict[str, Any]]:
         where, text = f"recipe {names[name]}", texts[names[name]]
     else:
         where, text = name, _read_file(name, list(names))
-    return where, parse_toml(text, name)
+    try:
+        return where, parse_toml(text, name)
+    except UserError as error:
+        raise UserError(f"{error}{_data_hint(name)}") from None
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -167,13 +178,23 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def _read_file(name: str, names: list[str]) -> str:
     path = user_path(name)
+    if path.is_dir():
+        raise UserError(f"{name} is a folder, not a recipe; for data, write 'ganforge train --data {name}'")
     if not path.suffix and not path.is_file():
-        raise UserError(f"recipe {name!r} does not exist: {suggest_names(name, names)}")
+        close = nearest_names(name, names, LIKE)
+        suggestion = f"did you mean {' or '.join(close)}? " if close else ""
+        raise UserError(f"no recipe is called {name!r}; {suggestion}'ganforge recipes' lists them")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"recipe file {name} cannot be read: {reason}; 'ganforge recipes' lists the names") from None
+        hint = _data_hint(name) or "; 'ganforge recipes' lists the names"
+        raise UserError(f"recipe file {name} cannot be read: {reason}{hint}") from None
+
+
+def _data_hint(name: str) -> str:
+    """Return the end of a message on a file that is no recipe, where its name is not that of a TOML file."""
+    return "" if Path(name).suffix.lower() == ".toml" else f"; for data, write 'ganforge train --data {name}'"
 
 
 def _parse_python_literal(word: str) -> bool | float | str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ganforge.settings import Settings
+from ganforge.settings import MOST_REPEATS, Settings
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -32,20 +32,22 @@ class Game(Settings):
     ``order = "simultaneous"`` both updates use gradients at the same old weights.
     """
 
-    discriminator_steps: PositiveInt = Field(1, description="updates of the discriminator in a step")
-    generator_steps: PositiveInt = Field(1, description="updates of the generator in a step")
+    discriminator_steps: PositiveInt = Field(1, le=MOST_REPEATS, description="updates of the discriminator in a step")
+    generator_steps: PositiveInt = Field(1, le=MOST_REPEATS, description="updates of the generator in a step")
     order: Literal["alternating", "simultaneous"] = Field(
         "alternating", description='"simultaneous": both networks update from the same old weights'
     )
     shared_noise: bool = Field(
         True, description="the generator update reuses the fakes of the last discriminator update; false: fresh fakes"
     )
-    packing: PositiveInt = Field(1, description="images for each logit of the discriminator (PacGAN)")
+    packing: PositiveInt = Field(1, le=MOST_REPEATS, description="images for each logit of the discriminator (PacGAN)")
     joint_batch: bool = Field(
         False, description="the discriminator sees real and generated images as one batch, with joint batch statistics"
     )
     unroll: NonNegativeInt = Field(
-        0, description="discriminator steps that the generator looks ahead (unrolled GAN); each costs about a step"
+        0,
+        le=MOST_REPEATS,
+        description="discriminator steps that the generator looks ahead (unrolled GAN); each costs about a step",
     )
     adversarial_weight: NonNegativeFloat = Field(
         1.0, description="weight of the generator's adversarial loss; 0 leaves only the terms"
@@ -102,8 +104,10 @@ class RunSettings(Settings):
     length.
     """
 
-    epochs: PositiveInt = Field(100, description="length of training, where neither kimg nor the command line sets one")
-    kimg: NonNegativeInt = Field(0, description="length in thousands of images seen; 0: use epochs")
+    epochs: PositiveInt = Field(
+        100, le=10**9, description="length of training, where neither kimg nor the command line sets one"
+    )
+    kimg: NonNegativeInt = Field(0, le=10**12, description="length in thousands of images seen; 0: use epochs")
     sheet: Literal["plain", "real-and-fake"] = Field(
         "plain", description='sample sheets; "real-and-fake": real test images above fakes of the same labels'
     )

@@ -73,8 +73,11 @@ def _empty(height: float) -> "Figure":
 
 
 def _plain_numbers(axis: "Axis") -> None:
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
+    low, high = axis.get_view_interval()
+    if high < 10 * low:  # a power of ten alone would leave one label or none
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 

@@ -79,6 +79,11 @@ class RunFolder:
         """Whether a run has been started here."""
         return self.run.exists()
 
+    @property
+    def lacks_run_file(self) -> bool:
+        """Whether the folder holds other files of a run, and no ``run.json``."""
+        return not self.exists and (self.recipe.exists() or self.evolution.exists())
+
     def create(self) -> None:
         """Make the folder.
 

@@ -81,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}); name a file of 'ganforge evaluate --json'"
         ) from None
     except NoJson as error:
-        raise UserError(f"{path}: {error}; 'ganforge evaluate ... --json > FILE' writes one") from None
+        raise UserError(f"{path}: is no evaluation (a JSON file of 'ganforge evaluate --json'): {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: is not a JSON object; 'ganforge evaluate ... --json > FILE' writes one")
     return values

@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganforge
+from ganforge.applications.edit import attributes, measured_attributes
+from ganforge.generation import invert as room
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """Search briefly: the tests are about what an edit does with the result."""
+    monkeypatch.setattr(room, "BANK", 300)
+    monkeypatch.setattr("ganforge.applications.edit.MEASURED", 600)
+    monkeypatch.setattr(
+        "ganforge.applications.edit.invert", lambda *given, **options: room.invert(*given, **options | {"steps": 5})
+    )
+
+
+@pytest.fixture
+def seven(tmp_path):
+    return save(tmp_path / "seven.png", ganforge.load("mnist").sample(labels=[7], seed=3)[0, 0].numpy())
+
+
+def save(path, array, mode=None):
+    Image.fromarray(array, mode).save(path)
+    return path
+
+
+def sheet(path):
+    with np.load(path) as arrays:
+        return arrays["images"][..., 0]
+
+
+def test_a_picture_is_answered_by_the_nearest_ones(run_command, seven):
+    code, out, err = run_command("edit", "mnist", "--picture", seven, "--draws", 3, "--out", "x.npz", "--json")
+    assert code == 0, err
+    assert json.loads(out)["n"] == 4 and json.loads(out)["psnr"] > 10
+    assert np.array_equal(sheet("x.npz")[0], np.asarray(Image.open(seven)))
+
+
+def test_a_completion_keeps_the_known_pixels(run_command, seven, tmp_path):
+    mask = np.zeros((28, 28), np.uint8)
+    mask[:, 14:] = 255
+    code, _, err = run_command(
+        "edit", "mnist", "--picture", seven, "--mask", save(tmp_path / "m.png", mask), "--out", "x.npz"
+    )
+    assert code == 0, err
+    pictures, original = sheet("x.npz"), np.asarray(Image.open(seven))
+    assert len(pictures) == 5
+    assert (pictures[1:, :, :14] == original[:, :14]).all()
+
+
+def test_a_drawing_is_answered_where_it_is_drawn(run_command, tmp_path):
+    drawing = np.zeros((28, 28, 4), np.uint8)
+    drawing[4:24, 13:16] = 255
+    code, _, err = run_command(
+        "edit", "mnist", "--strokes", save(tmp_path / "s.png", drawing), "--draws", 2, "--out", "x.npz"
+    )
+    assert code == 0, err
+    assert len(sheet("x.npz")) == 3
+
+
+def test_class_attribute_and_mix_change_step_by_step(run_command, seven, tmp_path):
+    other = save(tmp_path / "one.png", ganforge.load("mnist").sample(labels=[1], seed=3)[0, 0].numpy())
+    for change in (
+        ("--picture", seven, "--toward", "9"),
+        ("--picture", seven, "--attribute", "slant=2"),
+        ("--mix", seven, other),
+    ):
+        code, _, err = run_command("edit", "mnist", *change, "--out", "x.npz")
+        assert code == 0, err
+        frames = sheet("x.npz").astype(float)
+        steps = np.abs(np.diff(frames, axis=0)).mean((1, 2))
+        assert len(frames) == 8 and 0 < steps.max() < np.abs(frames[-1] - frames[0]).mean()
+
+
+def test_attributes_change_what_they_name():
+    generator = ganforge.load("mnist")
+    directions = attributes(generator)
+    assert {"ink", "slant", "direction-1"} <= set(directions)
+    latent, labels = generator.latent(200, seed=4), torch.arange(200) % 10
+    for name in ("ink", "slant"):
+        low, high = (
+            measured_attributes(generator.draw(latent + amount * directions[name].to(latent), labels))[name].mean()
+            for amount in (-1, 1)
+        )
+        assert high > low
+
+
+def test_slant_and_size_are_measured():
+    upright = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    upright[0, 0, 4:24, 13:15] = 255
+    leaning = torch.zeros_like(upright)
+    for row in range(4, 24):
+        leaning[0, 0, row, 20 - row // 2 : 22 - row // 2] = 255
+    measured = measured_attributes(torch.cat([upright, leaning]))
+    assert measured["slant"][0] == pytest.approx(0) and measured["slant"][1] == pytest.approx(0.5, abs=0.05)
+    assert measured["height"][0] > 3 * measured["width"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give one of --picture FILE"),
+        (("--picture", "seven.png", "--mix", "seven.png", "seven.png"), "give one of --picture FILE"),
+        (("--toward", "9", "--strokes", "seven.png"), "--toward: give one of them, with --picture FILE"),
+        (("--picture", "seven.png", "--toward", "x"), "x"),
+        (("--picture", "seven.png", "--attribute", "slnt=1"), "did you mean slant"),
+        (("--picture", "seven.png", "--attribute", "slant"), "write NAME=AMOUNT"),
+        (("--picture", "seven.png", "--attribute", "slant=99"), "from -10 to 10"),
+        (("--picture", "big.png"), "is 40×30 pixels, and forge-1 draws 28×28"),
+        (("--picture", "none.png"), "cannot be read"),
+        (("--picture", "seven.png", "--draws", 0), "--draws 0"),
+        (("--picture", "seven.png", "--out", "x.gif"), "write .png"),
+        (("--strokes", "empty.png"), "wholly transparent"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(run_command, seven, tmp_path, arguments, message):
+    save(tmp_path / "big.png", np.zeros((30, 40), np.uint8))
+    save(tmp_path / "empty.png", np.zeros((28, 28, 4), np.uint8))
+    code, _, err = run_command("edit", "mnist", *arguments)
+    assert code == 2, err
+    assert message in err and err.count("\n") == 1
