@@ -26,6 +26,10 @@ MEASURED = 4000
 """Drawn pictures on which the directions of attributes are fitted."""
 LEAST_FIT = 0.1
 """Smallest share of an attribute's variance that a direction must explain to be offered."""
+TYPICAL, FREE_WEIGHT = 500, 0.15
+"""Drawn pictures whose median is the usual picture, and the weight of pixels that a drawing leaves free."""
+ROUGH = 0.05
+"""Weight of the latent's mean square for a drawing, whose strokes need not be met exactly."""
 PRINCIPAL = 3
 """Principal directions that are offered as attributes without a name."""
 
@@ -61,8 +65,15 @@ def complete(generator: Generator, picture: Tensor, mask: Tensor, *, draws: int 
 
 
 def answer_strokes(generator: Generator, drawing: Tensor, drawn: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
-    """Answer a rough drawing by the nearest pictures; only the drawn pixels (bool [1, 1, H, W]) count."""
-    inversion = invert(generator, drawing, visible=drawn, seed=seed, starts=max(draws, 10))
+    """Answer a rough drawing by the nearest pictures, at its drawn pixels (bool [1, 1, H, W]).
+
+    Free pixels weigh a little, too, and their target is the median picture of the generator: with none of it a picture
+    that is bright everywhere would answer every drawing.
+    """
+    usual = generator.sample_classes(TYPICAL, seed=seed).median(0, keepdim=True).values
+    weight = torch.where(drawn, 1.0, FREE_WEIGHT)
+    target = torch.where(drawn, drawing, usual)
+    inversion = invert(generator, target, visible=weight, prior=ROUGH, seed=seed, starts=max(draws, 10))
     return Edited(_beside(drawing, inversion.images[0, :draws]), ["drawn, answers"])
 
 

@@ -18,7 +18,7 @@ from ganforge.process_state import plain_state
 BANK, STARTS, STEPS, RATE = 3000, 10, 150, 0.06
 """Drawn images among which the starts are, starts for each picture, steps of Adam, and their size."""
 PRIOR = 0.002
-"""Weight of the squared length of the latent, relative to that of a random one."""
+"""Weight of the mean square of the latent, which is 1 for random ones, beside the squared error of pixels."""
 SHARPNESS = 4.0
 """How far the class weights of a start are from even ones, in logits."""
 
@@ -48,6 +48,7 @@ def invert(
     visible: Tensor | None = None,
     steps: int = STEPS,
     starts: int = STARTS,
+    prior: float = PRIOR,
     seed: int = 0,
 ) -> Inversion:
     """Find the latents whose images are nearest to pictures, at their visible pixels.
@@ -55,9 +56,10 @@ def invert(
     Args:
         generator: any trained generator that draws from noise.
         pictures: uint8 [N, C, H, W], of the generator's shape.
-        visible: bool [N, 1, H, W], the pixels that count; all of them by default.
+        visible: bool or float [N, 1, H, W], the pixels that count, or how much they count; all of them by default.
         steps: steps of Adam for each start.
         starts: number of starts, and of results, for each picture.
+        prior: weight of the latent's mean square; higher values keep the results typical of the generator.
         seed: of the bank of drawn images.
 
     Raises:
@@ -74,7 +76,7 @@ def invert(
     weight = torch.ones_like(target[:, :1]) if visible is None else visible.to(target)
     latent, logits = _starts(generator, target, weight, starts, seed)
     target, weight = (part.repeat_interleave(starts, 0) for part in (target, weight))
-    latent, logits = _descend(generator, target, weight, latent, logits, steps)
+    latent, logits = _descend(generator, target, weight, latent, logits, steps, prior)
     condition = None if logits is None else logits.softmax(1)
     images = generator.draw(latent, condition)
     true = pictures.to(device).repeat_interleave(starts, 0)
@@ -117,7 +119,13 @@ def _starts(
 
 
 def _descend(
-    generator: Generator, target: Tensor, weight: Tensor, latent: Tensor, logits: Tensor | None, steps: int
+    generator: Generator,
+    target: Tensor,
+    weight: Tensor,
+    latent: Tensor,
+    logits: Tensor | None,
+    steps: int,
+    prior: float,
 ) -> tuple[Tensor, Tensor | None]:
     """Do ``steps`` steps of Adam, with a rate that falls to zero, on latents and class logits."""
     variables = [part.clone().requires_grad_() for part in (latent, logits) if part is not None]
@@ -126,8 +134,7 @@ def _descend(
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
         condition = variables[1].softmax(1) if len(variables) > 1 else None
         images = generator.module(variables[0], condition)
-        prior = PRIOR * variables[0].square().mean(1)
-        loss = (_error(images, target, weight) + prior).sum()
+        loss = (_error(images, target, weight) + prior * variables[0].square().mean(1)).sum()
         optimizer.zero_grad()
         loss.backward(inputs=variables)
         optimizer.step()
