@@ -35,7 +35,7 @@ def test_a_run_on_pictures_trains_and_resumes(run_command, pictures, tmp_path, m
     assert code == 0, err
     assert "60 pictures in 2 classes, short side scaled to 8 px" in out and "1 unreadable file skipped" in out
     saved = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
-    rules = {"rules": 2, "resize": "8", "skip_bad": True, "levels": None, "colour": False}
+    rules = {"rules": 3, "resize": "8", "skip_bad": True, "levels": None, "colour": False}
     assert saved == {"source": str(pictures), "name": "pictures", **rules}
     assert run_command(*train, "--steps", 12, "--out", "straight")[0] == 0
     (tmp_path / "elsewhere").mkdir()

@@ -75,7 +75,9 @@ def test_a_ganforge_data_that_does_not_exist_is_refused(machine, monkeypatch):
 def test_names_tell_which_data_sets_are_on_the_machine(monkeypatch, machine):
     available = {entry.name: entry.here for entry in names()}
     assert available.pop("digits")
-    assert available == dict.fromkeys(("mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False)
+    assert available == dict.fromkeys(
+        ("mnist", "moving-mnist", "fashion", "kmnist", "emnist-letters", "cifar10"), False
+    )
 
 
 # Auto

@@ -1,5 +1,6 @@
 """Clips: animations (GIF, WebP, PNG), folders of frames, and arrays, as pictures with the channels of all frames."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,10 @@ def _is_animation(path: Path) -> bool:
     if path.suffix.lower() not in ANIMATIONS:
         return False
     try:
-        with Image.open(path) as image:
-            return getattr(image, "n_frames", 1) > 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of very large pictures, which are refused elsewhere
+            with Image.open(path) as image:
+                return getattr(image, "n_frames", 1) > 1
     except (OSError, ValueError, SyntaxError):
         return False
 
