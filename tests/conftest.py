@@ -48,6 +48,12 @@ def quick_verdict(monkeypatch):
 
 
 @pytest.fixture
+def no_verdict(monkeypatch):
+    """End runs without a verdict, for tests of other things: a judge reads every test image."""
+    monkeypatch.setattr("ganforge.experiment.run.judge_run", lambda *_: None)
+
+
+@pytest.fixture
 def bars() -> ImageSet:
     return small_images()
 

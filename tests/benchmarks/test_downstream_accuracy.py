@@ -30,7 +30,7 @@ def test_the_classifier_learns_and_is_reproducible():
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_quick_run_with_real_and_generated_digits(monkeypatch, quick_verdict):
+def test_a_quick_run_with_real_and_generated_digits(monkeypatch, no_verdict):
     monkeypatch.setattr(downstream, "QUICK_SAMPLES", 400)
     options = BenchmarkOptions("one-nn", "cgan", quick=True, steps=3, out="bench")
     report = downstream.run_downstream(options)

@@ -15,10 +15,16 @@ from ganforge.networks.heads import DiscriminatorOutput
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.folder import RunFolder
 
+CONVOLUTIONS = ["discriminator.filters=4", "generator.filters=4"]
 TINY = ["batch_size=20", "discriminator.hidden=[30]", "generator.hidden=[12]", "latent.dim=6", "run.device=cpu"]
 
 
-def run(labels, draw=0, **options):
+NARROW = load_recipe("semi-supervised", ["discriminator.hidden=[30, 20]", "generator.hidden=[12]"])
+"""Networks that read the 10,000 test images quickly."""
+
+
+def run(labels, draw=0, recipe=NARROW, **options):
+    options["recipe"] = recipe
     return bench.run_few_labels(BenchmarkOptions("few-labels", labels=labels, draw=draw, **options))
 
 
@@ -63,7 +69,7 @@ def test_learn_from_labels_uses_the_rates_and_the_weight_of_the_recipe():
 
 @pytest.mark.slow
 @needs_mnist
-def test_draws_add_up_and_finished_draws_are_kept(monkeypatch, quick_verdict):
+def test_draws_add_up_and_finished_draws_are_kept(monkeypatch, no_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 6)
     first = run(20, 0, quick=True, out="bench")
     assert first.terms == "--quick, no protocol: 1 draw, 6 of 180,000 steps"
@@ -82,7 +88,7 @@ def test_draws_add_up_and_finished_draws_are_kept(monkeypatch, quick_verdict):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_longer_call_continues_a_shorter_one(monkeypatch, quick_verdict):
+def test_a_longer_call_continues_a_shorter_one(monkeypatch, no_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 9)  # also the steps on the labelled images alone
     short, long = (run(20, 0, quick=True, steps=steps, out="bench") for steps in (4, 9))
     assert (short.draws[0].step, long.draws[0].step) == (4, 9)
@@ -95,9 +101,9 @@ def test_a_longer_call_continues_a_shorter_one(monkeypatch, quick_verdict):
 
 @pytest.mark.slow
 @needs_mnist
-def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeypatch, quick_verdict):
+def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeypatch, no_verdict):
     monkeypatch.setattr(bench, "QUICK_STEPS", 3)
-    report = run(20, 0, recipe="semi-supervised-iic", quick=True, out="bench")
+    report = run(20, 0, recipe=load_recipe("semi-supervised-iic", CONVOLUTIONS), quick=True, out="bench")
     assert report.knows_pictures and not report.is_protocol and report.terms.endswith("not permutation-invariant")
     assert not replace(report, quick=False, protocol_steps=3).is_protocol
     assert replace(report, quick=False, protocol_steps=3, knows_pictures=False).is_protocol
@@ -109,7 +115,7 @@ def test_a_recipe_with_knowledge_of_images_is_not_the_published_protocol(monkeyp
 )
 def test_invalid_arguments_are_refused(arguments, words):
     with pytest.raises(UserError, match=words):
-        run(*arguments)
+        run(*arguments, recipe=None)
 
 
 def test_a_recipe_without_labels_is_refused():

@@ -135,14 +135,14 @@ CASES = {
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "dcgan-stacked" else ()) for name in CASES]
 )
 def test_three_rounds_by_hand_end_in_the_same_weights(name):
-    recipe = load_recipe(name, ["batch_size=8", "run.precision=fp64"])
+    recipe = load_recipe(name, ["batch_size=4", "run.precision=fp64"])
     if name == "gan-2d":
         data, shape = ring().points(100, 0), (2, 1, 1)
     else:
         random = torch.Generator().manual_seed(0)
         pixels = torch.randint(256, (100, 3, 28, 28), dtype=torch.uint8, generator=random)
         data, shape = ImageSet(pixels, torch.full((100,), -1)), (3, 28, 28)
-    streams = {"real": Batches(data, 8, recipe.pixel_range, seed=0, labels=False, device=CPU, dtype=torch.float64)}
+    streams = {"real": Batches(data, 4, recipe.pixel_range, seed=0, labels=False, device=CPU, dtype=torch.float64)}
     draws = NoiseSource(recipe, 0, CPU, torch.float64)
     state = new_state(recipe, shape, 0, 0, CPU)
     nets, play = CASES[name]
@@ -151,7 +151,7 @@ def test_three_rounds_by_hand_end_in_the_same_weights(name):
     for plain, ours in sides:
         for mine, theirs in zip(plain.parameters(), ours.parameters, strict=True):
             mine.data.copy_(theirs.data)
-    rounds = [(streams["real"][k].images, draws.latent(8, "discriminator", k, 0)) for k in range(ROUNDS)]
+    rounds = [(streams["real"][k].images, draws.latent(4, "discriminator", k, 0)) for k in range(ROUNDS)]
     before = [parameter.clone() for parameter in state.generator.parameters]
     for _ in range(ROUNDS):
         adversarial_step(state, recipe, streams, draws)

@@ -66,7 +66,7 @@ def test_compare_reads_the_json_of_evaluate(run_command, fakes, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command, quick_verdict):
+def test_a_folder_of_seeds_is_evaluated_run_by_run_and_compared_as_one(run_command, no_verdict):
     small = ("--data", "digits", "--set", "latent.dim=8", "--set", "batch_size=16", "--steps", 3)
     for recipe in ("vanilla", "udacity"):
         assert run_command("train", recipe, *small, "--seeds", 2, "--out", recipe)[0] == 0
@@ -182,7 +182,7 @@ def evaluation(tmp_path_factory):
     ],
 )
 def test_files_without_evaluations_are_refused_by_compare(
-    run_command, evaluation, tmp_path, quick_verdict, arguments, words
+    run_command, evaluation, tmp_path, no_verdict, arguments, words
 ):
     (tmp_path / "a.json").write_text(evaluation)
     (tmp_path / "broken.json").write_text("{")
@@ -194,7 +194,7 @@ def test_files_without_evaluations_are_refused_by_compare(
 
 
 @pytest.mark.slow
-def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command, quick_verdict):
+def test_a_run_trained_on_validation_images_is_measured_on_test_images_only(run_command, no_verdict):
     arguments = ("--data", "digits", "--steps", 2, "--set", "data.images=all", "--out", "run")
     assert run_command("train", "vanilla", *arguments)[0] == 0
     code, out, err = run_command("evaluate", "run", "--n", 100)

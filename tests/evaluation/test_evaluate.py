@@ -12,11 +12,13 @@ import ganforge
 from conftest import needs_mnist
 from ganforge.data.images import ImageSet
 from ganforge.data.load import load
+from ganforge.evaluation import downstream
 from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.features import FeatureExtractor
 from ganforge.evaluation.metric_table import copying_metrics
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.judge.shipped import load_judge
+from ganforge.metrics.intervals import proportion_interval
 
 pytestmark = needs_mnist
 N = 1500
@@ -167,7 +169,8 @@ def test_worst_case_fakes_have_bad_values(real_evaluation):
 
 
 @pytest.mark.slow
-def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(quick_verdict):
+def test_a_run_is_evaluated_with_the_label_swap_and_logs_the_result(no_verdict, monkeypatch):
+    monkeypatch.setattr("ganforge.evaluation.label_swap.PAIRS", 400)
     changes = ["generator.filters=8", "discriminator.filters=8", "run.precision=fp32"]
     run = ganforge.train("forge-1", data="digits", steps=3, changes=changes, out="run")
     evaluation = ganforge.evaluate(run.folder)
@@ -199,12 +202,16 @@ def test_evaluate_accepts_arrays_and_a_users_extractor():
 
 @pytest.mark.slow
 def test_slow_metrics_of_real_digits_are_near_other_reals(evaluator, monkeypatch):
-    import ganforge.evaluation.downstream as downstream
+    # Small batches of half of the images are enough for these bounds, and the classifier of the other reals is the same
+    # in all four uses.
+    monkeypatch.setattr(downstream, "BATCH", 32)
+    train = cache(lambda images: downstream.train_classifier(images.select(slice(0, 800)), epochs=2))
 
-    monkeypatch.setattr(
-        downstream, "downstream_accuracy", lambda a, b, f=downstream.downstream_accuracy: f(a, b, epochs=2)
-    )
-    monkeypatch.setattr("ganforge.evaluation.evaluator.downstream_accuracy", downstream.downstream_accuracy)
+    def accuracy(images, tested):
+        correct = downstream.count_correct(train(images), tested)
+        return correct / len(tested), proportion_interval(correct, len(tested))
+
+    monkeypatch.setattr("ganforge.evaluation.evaluator.downstream_accuracy", accuracy)
     evaluation = evaluator.evaluate(real(), "real digits", slow=True)
     for name in ("train_on_generated", "test_on_generated"):
         figure = evaluation[name]

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 import ganforge
+from ganforge.data.load import load
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.experiment import ProgressListener
+from ganforge.files import ensure_writable
+from ganforge.judge.training import train_and_save
+from ganforge.judge.user_judges import kept_file, version_of
 from ganforge.runs.folder import RunFolder
 
 SMALL = ("batch_size=16", "latent.dim=8", "generator.hidden=[16]", "discriminator.hidden=[16]")
@@ -37,32 +41,28 @@ def weights(folder):
 
 @pytest.mark.slow
 def test_parallel_seeds_have_the_bytes_of_sequential_seeds(bars_file):
+    """Three runs in two processes, one of which trains two: neither leaves anything behind for the other."""
     listener = Listener()
-    runs = seeds(data=bars_file, steps=20, at_once=2, watcher=listener)
-    alone = seeds(data=bars_file, steps=20, at_once=1, out="alone")
-    assert [(run.folder, run.step) for run in runs] == [(Path("both/seed-0"), 20), (Path("both/seed-1"), 20)]
+    runs = seeds(3, data=bars_file, steps=20, at_once=2, watcher=listener)
+    alone = seeds(3, data=bars_file, steps=20, at_once=1, out="alone")
+    assert [(run.folder, run.step) for run in runs] == [(Path(f"both/seed-{k}"), 20) for k in range(3)]
     for run, other in zip(runs, alone, strict=True):
         assert weights(run.folder) == weights(other.folder)
         assert RunFolder(run.folder).evolution.read_bytes() == RunFolder(other.folder).evolution.read_bytes()
         assert RunFolder(run.folder).read_run()["status"] == "finished"
+    assert len({weights(run.folder) for run in runs}) == 3
     assert any("2 in parallel" in text for text in listener.messages)
     assert any(line.startswith("seed 1: training udacity") for line in listener.lines)
 
 
 @pytest.mark.slow
-def test_two_runs_in_one_process_are_independent(bars_file):
-    three = seeds(3, out="three", data=bars_file, steps=20, at_once=2)
-    alone = seeds(3, out="alone", data=bars_file, steps=20, at_once=1)
-    assert [weights(run.folder) for run in three] == [weights(run.folder) for run in alone]
-    assert len({weights(run.folder) for run in three}) == 3
-
-
-@pytest.mark.slow
-def test_parallel_runs_return_their_verdicts():
-    (one, two) = seeds(data="digits", steps=3, at_once=2)
+def test_parallel_runs_return_their_verdicts(bars_file):
+    splits = load(bars_file)
+    train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
+    (one, two) = seeds(data=bars_file, steps=3, at_once=2)
     assert one.verdict and two.verdict and one.verdict.words
     assert one.verdict.measured.n_fake == 10_000
-    again = seeds(data="digits", steps=3, at_once=2)
+    again = seeds(data=bars_file, steps=3, at_once=2)
     assert [run.step for run in again] == [3, 3]
 
 

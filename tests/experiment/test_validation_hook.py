@@ -33,7 +33,7 @@ def quality(run):
 
 
 @pytest.mark.slow
-def test_measuring_changes_no_weight_and_keeps_the_best(quick_verdict):
+def test_measuring_changes_no_weight_and_keeps_the_best(no_verdict):
     small(out="plain", steps=45)
     small(out="measured", steps=45, evaluate_every=20)
     assert weights("plain") == weights("measured")
@@ -48,7 +48,7 @@ def test_measuring_changes_no_weight_and_keeps_the_best(quick_verdict):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_has_the_same_measurements(quick_verdict):
+def test_a_resumed_run_has_the_same_measurements(no_verdict):
     class Stopping(ProgressListener):
         def look(self, state, stats):
             if state.step == 30:
@@ -64,7 +64,7 @@ def test_a_resumed_run_has_the_same_measurements(quick_verdict):
     assert RunFolder("stopped").best.read_bytes() == RunFolder("straight").best.read_bytes()
 
 
-def test_no_measurement_counts_as_seconds_of_training(quick_verdict, monkeypatch):
+def test_no_measurement_counts_as_seconds_of_training(no_verdict, monkeypatch):
     def compute(self, fakes):
         time.sleep(0.5)
         return {"frechet_distance": 1.0}

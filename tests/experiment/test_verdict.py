@@ -25,13 +25,12 @@ def two_threads():
 
 @pytest.mark.slow
 @needs_mnist
-def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path, two_threads):
-    run = ganforge.train("cgan-tutorial", data="mnist", epochs=2, out="run")
+def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path, two_threads, quick_verdict):
+    run = ganforge.train("cgan-tutorial", data=load("mnist").train.select(slice(0, 12_000)), steps=1100, out="run")
     assert run.verdict is not None
     assert run.verdict.findings[0].name == "mode-collapse"
     assert "mode collapse" in run.verdict.words
     measured = run.verdict.measured
-    assert measured.n_fake == 10_000
     assert measured.total_spread < 0.01
     assert measured.label_agreement == pytest.approx(0.1, abs=0.05)
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
