@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganforge
+from ganforge.data.load import load
+from ganforge.data.sources.clips import read_clip
+from ganforge.errors import UserError
+
+SMALL = ["batch_size=4", "latent.dim=4", "generator.filters=8", "discriminator.filters=4", "run.precision=fp32"]
+
+
+def picture(path, size, seed=0, colour=False):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (*size, 3) if colour else size
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)).save(path)
+
+
+def pairs(folder, count=30, given=(4, 4), target=(8, 8), colour=False):
+    for k in range(count):
+        picture(folder / "input" / f"p{k}.png", given, k)
+        picture(folder / "target" / f"p{k}.png", target, 100 + k, colour)
+    return folder
+
+
+def gif(path, frames=6, side=8, shift=0):
+    images = [Image.fromarray(np.full((side, side), 30 * k + shift, np.uint8)) for k in range(frames)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=50)
+
+
+def test_own_pairs_are_read_by_name_and_trained(tmp_path):
+    splits = load(str(pairs(tmp_path / "own", colour=True)))
+    assert splits.train.shape == (4, 8, 8)
+    run = ganforge.train("own-pairs", data=tmp_path / "own", steps=2, out="run", changes=[*SMALL, "pairs.channels=3"])
+    resumed = ganforge.resume("run", steps=3)
+    assert (run.step, resumed.step) == (2, 3)
+    from ganforge.applications.apply import apply
+
+    results = apply(ganforge.load("run"), np.zeros((2, 8, 8), np.uint8))
+    assert results.draws.shape == (1, 2, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda folder: (folder / "input" / "p3.png").unlink(), "target/p3 has no partner"),
+        (lambda folder: picture(folder / "input" / "p3.png", (5, 4)), "p3 is 4×5 in input/ and 8×8 in target/"),
+        (lambda folder: picture(folder / "target" / "p3.png", (16, 16)), "targets of several sizes"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_refused(tmp_path, break_it, message):
+    break_it(pairs(tmp_path / "own"))
+    with pytest.raises(UserError, match=message):
+        load(str(tmp_path / "own"))
+
+
+def test_animations_are_clips(tmp_path):
+    for k in range(12):
+        gif(tmp_path / "clips" / f"c{k}.gif", frames=6 + k % 2, shift=k)
+    splits = load(str(tmp_path / "clips"))
+    assert splits.train.shape == (6, 8, 8)
+    assert "clips of 6 frames, longer ones cut" in splits.origin
+    run = ganforge.train("next-frame", data=tmp_path / "clips", steps=2, out="run", changes=SMALL)
+    assert run.step == 2
+
+
+def test_arrays_of_five_dimensions_are_clips(tmp_path):
+    clips = np.random.default_rng(0).integers(0, 256, (20, 5, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "clips.npz", clips=clips)
+    train = load(str(tmp_path / "clips.npz")).train
+    assert train.shape == (5, 8, 8)
+    whole = {row.tobytes() for row in clips}
+    assert all(image.numpy().tobytes() in whole for image in train.images)
+
+
+def test_clips_are_refused_by_recipes_for_single_pictures(tmp_path):
+    np.savez(tmp_path / "clips.npz", clips=np.zeros((20, 5, 1, 8, 8), np.uint8))
+    with pytest.raises(UserError, match="holds clips or pairs"):
+        ganforge.train("vanilla", data=tmp_path / "clips.npz", steps=1)
+
+
+def test_a_single_frame_is_no_clip(tmp_path):
+    picture(tmp_path / "frames" / "a.png", (8, 8))
+    with pytest.raises(UserError, match="needs two or more"):
+        read_clip(tmp_path / "frames")
+    picture(tmp_path / "frames" / "b.png", (9, 8))
+    with pytest.raises(UserError, match="several sizes"):
+        read_clip(tmp_path / "frames")
+
+
+def test_a_folder_of_frames_is_a_clip(tmp_path):
+    for k in range(3):
+        picture(tmp_path / "frames" / f"f{k}.png", (8, 8), k, colour=True)
+    clip = read_clip(tmp_path / "frames")
+    assert clip.shape == (3, 3, 8, 8) and clip.dtype == torch.uint8
+
+
+def test_frames_of_other_sizes_are_refused(tmp_path):
+    gif(tmp_path / "clips" / "a.gif")
+    gif(tmp_path / "clips" / "b.gif", side=9)
+    with pytest.raises(UserError, match="its frames are 9×9"):
+        load(str(tmp_path / "clips"))
