@@ -19,6 +19,7 @@ from ganforge.evaluation.metric_table import SPLITS, Estimates
 from ganforge.generation.generator import Generator
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval
 from ganforge.metrics.restoration import averaging_gain, colourfulness, psnr, ssim
+from ganforge.randomness import random_generator
 
 PAIR_SEED = 0
 """The seed of the pairs of every evaluation, so that all runs are measured on the same conditions."""
@@ -94,7 +95,9 @@ def told_apart(real: Tensor, results: Tensor) -> float:
     count = min(len(real), 2 * LEARNED + TESTED) // 10
     shares = []
     for seed in range(APART_SEEDS):
-        real_rows, result_rows = torch.randperm(len(real), generator=_random(seed))[: 10 * count].split(5 * count)
+        real_rows, result_rows = torch.randperm(len(real), generator=random_generator("told apart", seed))[
+            : 10 * count
+        ].split(5 * count)
         pictures = torch.cat([real[real_rows], results[result_rows]])
         labels = torch.cat([torch.zeros(5 * count, dtype=torch.int64), torch.ones(5 * count, dtype=torch.int64)])
         learn = torch.cat([torch.arange(4 * count), 5 * count + torch.arange(4 * count)])
@@ -103,10 +106,6 @@ def told_apart(real: Tensor, results: Tensor) -> float:
         network = train_classifier(both.select(learn), APART_EPOCHS, seed)
         shares.append(count_correct(network, both.select(test)) / len(test))
     return float(np.mean(shares))
-
-
-def _random(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _mean(values: NDArray[np.float64]) -> tuple[float, Interval | None]:
