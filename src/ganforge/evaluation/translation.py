@@ -95,9 +95,8 @@ def told_apart(real: Tensor, results: Tensor) -> float:
     count = min(len(real), 2 * LEARNED + TESTED) // 10
     shares = []
     for seed in range(APART_SEEDS):
-        real_rows, result_rows = torch.randperm(len(real), generator=random_generator("told apart", seed))[
-            : 10 * count
-        ].split(5 * count)
+        order = torch.randperm(len(real), generator=random_generator("told apart", seed))
+        real_rows, result_rows = order[: 10 * count].split(5 * count)
         pictures = torch.cat([real[real_rows], results[result_rows]])
         labels = torch.cat([torch.zeros(5 * count, dtype=torch.int64), torch.ones(5 * count, dtype=torch.int64)])
         learn = torch.cat([torch.arange(4 * count), 5 * count + torch.arange(4 * count)])
