@@ -5,7 +5,6 @@ A picture, the known part of one, or a rough drawing is answered by the nearest 
 between is a picture of the generator too.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from torch import Tensor
 from ganforge.data.class_names import number_of
 from ganforge.data.images import scale
 from ganforge.errors import UserError, suggest_names
-from ganforge.generation.generator import Generator
-from ganforge.generation.invert import Inversion, invert
+from ganforge.generation.generator import Generator, great_circle
+from ganforge.generation.invert import STARTS, Inversion, invert
 
 FRAMES = 8
 """Pictures from one end of a change to the other."""
@@ -35,10 +34,10 @@ PRINCIPAL = 3
 
 
 class Edited(NamedTuple):
-    """Pictures uint8 [N, C, H, W] in rows of equal length, and a name for each row."""
+    """A row of pictures uint8 [N, C, H, W], and its name."""
 
     images: Tensor
-    row_names: Sequence[str]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,16 @@ class Start:
 
 def reconstruct(generator: Generator, picture: Tensor, *, draws: int = 1, seed: int = 0) -> tuple[Edited, Start]:
     """Answer a picture uint8 [1, C, H, W] by the ``draws`` nearest pictures of the generator."""
-    inversion = invert(generator, picture, seed=seed, starts=max(draws, 10))
-    return Edited(_beside(picture, inversion.images[0, :draws]), ["given, nearest"]), start_of(inversion)
+    inversion = invert(generator, picture, seed=seed, starts=max(draws, STARTS))
+    return Edited(torch.cat([picture, inversion.images[0, :draws]]), "given, nearest"), start_of(inversion)
 
 
 def complete(generator: Generator, picture: Tensor, mask: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
     """Fill the free pixels (mask > 127) of a picture; the others are kept exactly."""
     free = mask > 127
-    inversion = invert(generator, picture, visible=~free, seed=seed, starts=max(draws, 10))
+    inversion = invert(generator, picture, visible=~free, seed=seed, starts=max(draws, STARTS))
     filled = torch.where(free, inversion.images[0, :draws], picture)
-    return Edited(_beside(picture.masked_fill(free, 128), filled), ["given, completed"])
+    return Edited(torch.cat([picture.masked_fill(free, 128), filled]), "given, completed")
 
 
 def answer_strokes(generator: Generator, drawing: Tensor, drawn: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
@@ -73,8 +72,8 @@ def answer_strokes(generator: Generator, drawing: Tensor, drawn: Tensor, *, draw
     usual = generator.sample_classes(TYPICAL, seed=seed).median(0, keepdim=True).values
     weight = torch.where(drawn, 1.0, FREE_WEIGHT)
     target = torch.where(drawn, drawing, usual)
-    inversion = invert(generator, target, visible=weight, prior=ROUGH, seed=seed, starts=max(draws, 10))
-    return Edited(_beside(drawing, inversion.images[0, :draws]), ["drawn, answers"])
+    inversion = invert(generator, target, visible=weight, prior=ROUGH, seed=seed, starts=max(draws, STARTS))
+    return Edited(torch.cat([drawing, inversion.images[0, :draws]]), "drawn, answers")
 
 
 def toward_class(generator: Generator, start: Start, name: str) -> Edited:
@@ -84,18 +83,19 @@ def toward_class(generator: Generator, start: Start, name: str) -> Edited:
     target = torch.eye(len(generator.class_names))[number_of(name, generator.class_names)].to(start.condition)
     steps = torch.linspace(0, 1, FRAMES).to(start.condition)[:, None]
     condition = torch.lerp(start.condition[None], target[None], steps)
-    return Edited(generator.draw(start.latent.expand(FRAMES, -1), condition), [f"toward {name}"])
+    return Edited(generator.draw(start.latent.expand(FRAMES, -1), condition), f"toward {name}")
 
 
 def mix(generator: Generator, pictures: Tensor, *, seed: int = 0) -> Edited:
     """Change the first of two pictures uint8 [2, C, H, W] into the second, step by step."""
     inversion = invert(generator, pictures, seed=seed)
     steps = torch.linspace(0, 1, FRAMES).to(inversion.latent)[:, None]
-    latent = _great_circle(inversion.latent[0, :1], inversion.latent[1, :1], steps)
+    first, second = inversion.latent[:, 0]
+    latent = torch.stack([great_circle(first, second, float(step)) for step in steps])
     condition = None
     if inversion.condition is not None:
         condition = torch.lerp(inversion.condition[0, :1], inversion.condition[1, :1], steps)
-    return Edited(generator.draw(latent, condition), ["from the first to the second"])
+    return Edited(generator.draw(latent, condition), "from the first to the second")
 
 
 def change_attribute(generator: Generator, start: Start, name: str, amount: float) -> Edited:
@@ -111,7 +111,7 @@ def change_attribute(generator: Generator, start: Start, name: str, amount: floa
     steps = torch.linspace(0, 1, FRAMES).to(start.latent)[:, None] * amount
     latent = start.latent[None] + steps * direction
     condition = None if start.condition is None else start.condition.expand(FRAMES, -1)
-    return Edited(generator.draw(latent, condition), [f"{name} {amount:+g}"])
+    return Edited(generator.draw(latent, condition), f"{name} {amount:+g}")
 
 
 def attributes(generator: Generator) -> dict[str, Tensor]:
@@ -174,15 +174,3 @@ def start_of(inversion: Inversion) -> Start:
     condition = None if inversion.condition is None else inversion.condition[0, 0]
     psnr = float(10 * torch.log10(255**2 / inversion.error[0, 0].clamp_min(1e-9)))
     return Start(inversion.latent[0, 0], condition, psnr)
-
-
-def _beside(given: Tensor, results: Tensor) -> Tensor:
-    return torch.cat([given, results])
-
-
-def _great_circle(first: Tensor, second: Tensor, steps: Tensor) -> Tensor:
-    """Interpolate on the great circle between two latents [1, D], with their lengths: [steps, D]."""
-    angle = torch.acos(torch.cosine_similarity(first, second).clamp(-1, 1))
-    if angle < 1e-4:
-        return torch.lerp(first, second, steps)
-    return (torch.sin((1 - steps) * angle) * first + torch.sin(steps * angle) * second) / torch.sin(angle)

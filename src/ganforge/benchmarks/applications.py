@@ -29,6 +29,7 @@ from ganforge.evaluation.translation import DRAWS, evaluation_pairs, told_apart,
 from ganforge.experiment.multi_seed import train_seeds
 from ganforge.experiment.run import Run
 from ganforge.judge.choice import choose_judge
+from ganforge.metrics.restoration import posterior_gain
 from ganforge.recipes.reading import load_recipe, parse
 from ganforge.recipes.recipe import Recipe
 
@@ -149,7 +150,8 @@ class ApplicationsReport(BenchmarkReport):
             *(["--quick: a preview, not a result"] if self.quick else []),
             *lines,
             "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
-            f"gain: dB by which the mean of {DRAWS} results is nearer to the truth; 2.50 for right draws",
+            f"gain: dB by which the mean of {DRAWS} results is nearer to the truth than one",
+            f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
             f"runs: {self.folder}",
         ]
 

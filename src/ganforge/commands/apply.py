@@ -7,9 +7,7 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
-from ganforge.commands.numbers import whole
-
-MOST_DRAWS = 64
+from ganforge.commands.numbers import MOST_DRAWS, whole
 
 
 def apply(

@@ -7,7 +7,7 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
-from ganforge.commands.numbers import whole
+from ganforge.commands.numbers import MOST_DRAWS, whole
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from ganforge.applications.edit import Edited
     from ganforge.generation.generator import Generator
-
-
-MOST_DRAWS = 64
 
 
 def edit(
@@ -66,9 +63,8 @@ def edit(
         raise UserError(f"--out {target}: write .png (a sheet) or .npz (arrays)")
     check_target(target)
     edited, psnr = _edit(generator, picture, mask, strokes, mix, toward, attribute, draws, seed)
-    columns = len(edited.images) // len(edited.row_names)
     caption = f"{generator.recipe.name} · seed {seed}"
-    Drawing(edited.images, columns, caption, row_names=list(edited.row_names)).write(target)
+    Drawing(edited.images, len(edited.images), caption, row_names=[edited.name]).write(target)
     if as_json:
         print_json({"file": str(target), "n": len(edited.images), "psnr": psnr, "seed": seed})
     nearness = "" if psnr is None else f" (nearest picture of the generator: PSNR {psnr:.1f} dB)"

@@ -9,6 +9,9 @@ from ganforge.errors import UserError
 LARGEST = 2**63 - 1
 """Largest whole number of a flag: run folders and torch hold no larger one."""
 
+MOST_DRAWS = 64
+"""Largest number of results for one picture."""
+
 Check = Callable[[typer.CallbackParam, int | None], int | None]
 
 

@@ -204,7 +204,7 @@ class Generator:
             condition = torch.stack([torch.lerp(one_hot[i], one_hot[i + 1], at - i) for i, at in segments])
             return self.draw(self.latent(1, seed=seed).expand(frames, -1), condition)
         points = [self.latent(1, seed=int(stop))[0] for stop in stops]
-        latent = torch.stack([_great_circle(points[i], points[i + 1], at - i) for i, at in segments])
+        latent = torch.stack([great_circle(points[i], points[i + 1], at - i) for i, at in segments])
         class_index = torch.zeros(frames, dtype=torch.int64, device=self.device) if self.class_names else None
         return self.draw(latent, class_index)
 
@@ -213,7 +213,8 @@ class Generator:
         write_tensors(path, dict(self.module.state_dict()), self.note)
 
 
-def _great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
+def great_circle(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Return the point at ``t`` in 0..1 on the great circle from latent a [D] to b [D]: its length stays typical."""
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
     angle = torch.acos(cosine.clamp(-1, 1))
     if angle < 1e-4:
