@@ -21,6 +21,8 @@ from ganforge.settings import Settings
 NOISE_MAPS = 8
 """Feature maps at the smallest size that come from the latent."""
 GROUPS = 8
+LARGEST_LOGIT = 8.0
+"""sigmoid(-8) is a tenth of a grey level."""
 
 
 class UnetGeneratorSettings(Settings):
@@ -37,6 +39,15 @@ class UnetGeneratorSettings(Settings):
     init: Init = Init()
     label: ClassVar[Literal["none"]] = "none"
     virtual_batch_norm: ClassVar[int] = 0
+
+
+def bounded(logits: Tensor) -> Tensor:
+    """Return B·a / (B + |a|), between -B and B with B = ``LARGEST_LOGIT``.
+
+    Where most pixels are black, the first steps drive the logits of all of them down. The gradient of a sigmoid then
+    vanishes exponentially and the generator never recovers; that of the bound falls with the square only.
+    """
+    return logits / (1 + logits.abs() / LARGEST_LOGIT)
 
 
 class ModulatedBlock(nn.Module):
@@ -131,5 +142,5 @@ class UnetGenerator(nn.Module):
         x = self.middle(x, latent)
         for k in reversed(range(len(skipped))):
             x = self.up_levels[k](self.merge[k](torch.cat([self.unfold(self.up[k](x)), skipped[k]], 1)), latent)
-        pixels = to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]].sigmoid()
-        return self.consistency(pixels, condition) if self.consistency else pixels
+        logits = bounded(to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]])
+        return self.consistency(logits, condition) if self.consistency else logits.sigmoid()
