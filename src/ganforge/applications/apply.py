@@ -184,15 +184,19 @@ def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generat
 
 def _refuse_other_colours(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
     """Refuse colour for a grey model, and grey for a colour model; a model that colours takes both."""
-    if isinstance(rule, Greying | NextFrame):
+    if isinstance(rule, NextFrame):
+        return
+    if given.images.shape[1] not in (1, 3):
+        raise UserError(f"{given.where}: holds pairs or clips; give single pictures, such as those of a folder input/")
+    if isinstance(rule, Greying):
         return
     channels = generator.note["condition_channels"] - isinstance(rule, Masking)
     if given.images.shape[1] != channels:
         kinds = {1: "grey", 3: "in colour"}
         other = "convert them to grey" if channels == 1 else "give pictures in colour"
         raise UserError(
-            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and the pictures that {generator.recipe.name} "
-            f"learned are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
+            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and those that {generator.recipe.name} learned "
+            f"are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
             "pictures"
         )
 
