@@ -25,7 +25,7 @@ MEASURED = 4000
 """Drawn pictures on which the directions of attributes are fitted."""
 LEAST_FIT = 0.1
 """Smallest share of an attribute's variance that a direction must explain to be offered."""
-TYPICAL, FREE_WEIGHT = 500, 0.15
+TYPICAL, FREE_WEIGHT = 500, 0.3
 """Drawn pictures whose median is the usual picture, and the weight of pixels that a drawing leaves free."""
 ROUGH = 0.05
 """Weight of the latent's mean square for a drawing, whose strokes need not be met exactly."""
