@@ -23,8 +23,8 @@ from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
-ON_SHEET = 16
-"""Pictures on the sheet at most."""
+ON_SHEET, CELL = 16, 112
+"""Pictures on the sheet at most, and the width of one in pixels at most."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Results:
         if self.simple:
             rows[self.simple[0]] = self.simple[1]
         images = torch.cat([row[:count] for row in rows.values()])
-        return image_grid(images, count, caption=self.caption, row_names=list(rows))
+        width = min(640, CELL * count)  # a single picture would fill the whole width, row by row
+        return image_grid(images, count, caption=self.caption, width=width, row_names=list(rows))
 
     def arrays(self) -> bytes:
         """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
