@@ -30,17 +30,18 @@ def drawing(*lines: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
 def main() -> None:
     """Draw the rows and write the sheet."""
     generator, digits = load_generator("mnist"), load("mnist").validation.images
-    free = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
-    free[..., 14:, :] = 255
+    free = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
+    free[..., 14:, :] = True
     start = {index: edit.reconstruct(generator, digits[index : index + 1])[1] for index in (2, 5)}
+    directions = edit.attributes(generator)
     rows = {
         "given, nearest": edit.reconstruct(generator, digits[1:2], draws=7)[0],
         "completed": edit.complete(generator, digits[1:2], free, draws=7),
         "drawn, answers": edit.answer_strokes(generator, *drawing([(8, 6), (20, 6), (12, 24)]), draws=7),
-        "toward 9": edit.toward_class(generator, start[2], "9"),
+        "toward 9": edit.toward_class(generator, start[2], 9),
         "7 to 4": edit.mix(generator, digits[3:5]),
-        "slant +3": edit.change_attribute(generator, start[5], "slant", 3.0),
-        "ink +3": edit.change_attribute(generator, start[5], "ink", 3.0),
+        "slant +3": edit.change_along(generator, start[5], directions["slant"], 3.0, "slant"),
+        "ink +3": edit.change_along(generator, start[5], directions["ink"], 3.0, "ink"),
     }
     images = torch.cat([row.images[:COLUMNS] for row in rows.values()])
     write_atomically(FILE, png(image_grid(images, COLUMNS, row_names=list(rows))))

@@ -8,6 +8,7 @@ from PIL import Image
 import ganforge
 from conftest import small_images
 from ganforge.applications.apply import apply
+from ganforge.data.images import scale
 from ganforge.data.sources.pictures_to_apply import as_pictures, read_pictures
 from ganforge.errors import UserError
 
@@ -109,6 +110,11 @@ def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_comma
         (("small.png", "--out", "x.jpg"), "--out x.jpg: write .png"),
         (("mixed",), "b.png: is 9×7 pixels, and a.png is 2×2"),
         (("text.npz",), "cannot be read as .npz"),
+        (("result.png", "--out", "new"), "already has the size of results, 8×8; give one of 2×2"),
+        (("coloured.png", "--out", "new"), "pictures in colour, and those that enlarge-4x learned are grey"),
+        (("moving.gif", "--out", "new"), "moving.gif: is an animation of 2 frames"),
+        (("damaged", "--out", "new"), "b.png: is no readable picture"),
+        (("small.png", "--draws", 10**9), "must be at most 64"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(enlarge, tmp_path, run_command, arguments, message):
@@ -118,10 +124,34 @@ def test_bad_input_is_refused_in_one_line(enlarge, tmp_path, run_command, argume
     picture(tmp_path / "mixed" / "a.png", np.zeros((2, 2)))
     picture(tmp_path / "mixed" / "b.png", np.zeros((7, 9)))
     (tmp_path / "text.npz").write_text("no arrays")
+    picture(tmp_path / "result.png", np.zeros((8, 8)))
+    picture(tmp_path / "coloured.png", np.full((2, 2, 3), (200, 0, 0)))
+    frames = [Image.fromarray(np.full((2, 2), level, np.uint8)) for level in (0, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "damaged").mkdir()
+    picture(tmp_path / "damaged" / "a.png", np.zeros((2, 2)))
+    (tmp_path / "damaged" / "b.png").write_text("no picture")
     code, _, err = run_command("apply", enlarge, *arguments)
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_result_does_not_depend_on_its_neighbours(enlarge):
+    generator = ganforge.load(enlarge)
+    small = torch.randint(256, (20, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    condition = scale(generator.recipe.pairs.condition_of(small), generator.recipe.pixel_range)
+    latent = generator.latent(20)
+    together = generator.draw(latent, condition).int()
+    alone = torch.cat([generator.draw(latent[k : k + 1], condition[k : k + 1]) for k in range(20)]).int()
+    assert (together - alone).abs().max() <= 1
+
+
+def test_grey_pictures_are_refused_by_a_model_of_colour(tmp_path):
+    repair = ganforge.load(train(tmp_path, "repair", channels=3))
+    with pytest.raises(UserError, match="pictures grey, and those that repair learned are in colour"):
+        apply(repair, np.zeros((1, 8, 8), np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -141,8 +171,10 @@ def test_a_colour_model_learns_from_colour_alone(tmp_path, run_command, bars_fil
 
 
 def test_generators_that_take_no_pictures_are_told_apart(enlarge, run_command):
-    assert "makes pictures from pictures" in run_command("sample", enlarge)[2]
-    with pytest.raises(UserError, match="draws pictures from noise"):
+    for command in (("sample", enlarge), ("write", "12", "--model", enlarge), ("edit", enlarge, "--picture", "x.png")):
+        code, _, err = run_command(*command)
+        assert code == 2 and "'ganforge apply' takes them" in err
+    with pytest.raises(UserError, match="enlarge-4x, enlarge-7x, complete"):
         apply(ganforge.load("mnist"), np.zeros((1, 28, 28), np.uint8))
 
 

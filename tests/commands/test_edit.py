@@ -108,7 +108,16 @@ def test_slant_and_size_are_measured():
         ((), "give one of --picture FILE"),
         (("--picture", "seven.png", "--mix", "seven.png", "seven.png"), "give one of --picture FILE"),
         (("--toward", "9", "--strokes", "seven.png"), "--toward: give one of them, with --picture FILE"),
-        (("--picture", "seven.png", "--toward", "x"), "x"),
+        (("--picture", "seven.png", "--toward", "x"), "--toward x: label 'x' is not a class; there are 0, 1"),
+        (("--picture", "seven.png", "--mask", "black.png"), "black.png: is black everywhere; make free pixels white"),
+        (("--picture", "seven.png", "--mask", "white.png"), "white.png: is white everywhere"),
+        (("--picture", "seven.png", "--mask", "empty.png"), "empty.png: is transparent everywhere"),
+        (("--picture", "seven.png", "--mask", "other.png"), "other.png: is 8×8 pixels, and forge-1 draws 28×28"),
+        (("--picture", "moving.gif"), "moving.gif: is an animation of 2 frames"),
+        (("--picture", "coloured.png"), "coloured.png: is in colour, and forge-1 draws grey pictures"),
+        (("--mix", "seven.png"), "requires 2 arguments"),
+        (("--mix", "seven.png", "none.png", "--out", "new/x.png"), "none.png: cannot be read"),
+        (("--picture", "seven.png", "--draws", 10**9), "must be at most 64"),
         (("--picture", "seven.png", "--attribute", "slnt=1"), "did you mean slant"),
         (("--picture", "seven.png", "--attribute", "slant"), "write NAME=AMOUNT"),
         (("--picture", "seven.png", "--attribute", "slant=99"), "from -10 to 10"),
@@ -122,6 +131,30 @@ def test_slant_and_size_are_measured():
 def test_bad_input_is_refused_in_one_line(run_command, seven, tmp_path, arguments, message):
     save(tmp_path / "big.png", np.zeros((30, 40), np.uint8))
     save(tmp_path / "empty.png", np.zeros((28, 28, 4), np.uint8))
+    save(tmp_path / "black.png", np.zeros((28, 28), np.uint8))
+    save(tmp_path / "white.png", np.full((28, 28), 255, np.uint8))
+    save(tmp_path / "other.png", np.eye(8, dtype=np.uint8) * 255)
+    save(tmp_path / "coloured.png", np.full((28, 28, 3), (200, 0, 0), np.uint8))
+    frames = [Image.fromarray(np.full((28, 28), level, np.uint8)) for level in (0, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     code, _, err = run_command("edit", "mnist", *arguments)
     assert code == 2, err
     assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_transparent_pixels_of_a_mask_are_free(run_command, seven, tmp_path):
+    mask = np.full((28, 28, 4), 255, np.uint8)
+    mask[:, 14:, 3] = 0
+    code, _, err = run_command(
+        "edit", "mnist", "--picture", seven, "--mask", save(tmp_path / "m.png", mask), "--draws", 1, "--out", "x.npz"
+    )
+    assert code == 0, err
+    assert (sheet("x.npz")[1, :, :14] == np.asarray(Image.open(seven))[:, :14]).all()
+
+
+@pytest.mark.parametrize("arguments", [("--attribute",), ("--attribute", "list"), ("--attribute", "--json")])
+def test_attribute_without_a_value_lists_the_names(run_command, arguments):
+    code, out, err = run_command("edit", "mnist", *arguments)
+    assert code == 0, err
+    assert "slant" in out and "direction-1" in out

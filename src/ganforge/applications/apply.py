@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganforge.data.pairs import Downsampling, Masking, PairRule, luma, masked
+from ganforge.data.pairs import Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule, enlarged, luma, masked
 from ganforge.data.sources.pictures_to_apply import NamedPictures, read_pictures
-from ganforge.data.sources.single_picture import read_picture
+from ganforge.data.sources.single_picture import is_picture_file, read_mask
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
 from ganforge.files import ensure_writable, user_path, write_atomically
@@ -21,8 +21,10 @@ from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png
 from ganforge.generation.output import single_picture
 
-ON_SHEET = 16
-"""Pictures on the sheet at most."""
+RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
+"""The built-in recipes that make pictures from pictures."""
+ON_SHEET, CELL = 16, 112
+"""Pictures on the sheet at most, and the width of one in pixels at most."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,13 @@ class Results:
     def sheet(self) -> Image.Image:
         """Return a sheet: given, our results, and what a user would get without them, a column for each picture."""
         count = min(ON_SHEET, self.draws.shape[1])
-        rows = {"given": _with_channels(self.given, self.draws.shape[2])}
+        rows = {"given": _seen(self.given, self.draws.shape[2])}
         rows |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:8])}
         if self.simple:
             rows[self.simple[0]] = self.simple[1]
         images = torch.cat([row[:count] for row in rows.values()])
-        return image_grid(images, count, caption=self.caption, row_names=list(rows))
+        width = min(640, CELL * count)  # a single picture would fill the whole width, row by row
+        return image_grid(images, count, caption=self.caption, width=width, row_names=list(rows))
 
     def arrays(self) -> bytes:
         """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
@@ -82,7 +85,15 @@ class Results:
         return [*files, target / "sheet.png"]
 
 
-def apply(generator: Generator, pictures: Any, *, mask: Any = None, draws: int = 1, seed: int = 0) -> Results:
+def apply(
+    generator: Generator,
+    pictures: Any,
+    *,
+    mask: Any = None,
+    draws: int = 1,
+    seed: int = 0,
+    target: Path | None = None,
+) -> Results:
     """Apply an image-to-image generator to pictures.
 
     Args:
@@ -93,21 +104,31 @@ def apply(generator: Generator, pictures: Any, *, mask: Any = None, draws: int =
             missing; one for all pictures, or one for each.
         draws: number of results for each picture.
         seed: of the latents.
+        target: where the results will be written; checked when the input is known to be right, before any result.
 
     Raises:
-        UserError: the generator takes no pictures, or these pictures or masks are of another kind or size.
+        UserError: the generator takes no pictures, these pictures or masks are of another kind or size, or ``target``
+            cannot be written.
     """
     rule = generator.recipe.pairs
     if rule is None:
-        raise UserError(f"{generator.recipe.name} draws pictures from noise: 'ganforge sample' draws with it")
+        raise UserError(
+            f"{generator.recipe.name} draws pictures from noise, and 'apply' needs the run of a recipe with [pairs]: "
+            f"{', '.join(RECIPES)}; 'ganforge edit' changes pictures with this generator"
+        )
     if draws < 1:
         raise UserError(f"--draws {draws}: must be 1 or more")
     given = read_pictures(pictures)
     _refuse_other_sizes(rule, given, generator)
-    images = _with_channels(given.images, _channels_taken(rule, generator))
+    _refuse_other_colours(rule, given, generator)
+    images = given.images
+    if isinstance(rule, GivenPairs):
+        images = enlarged(images, generator.note["shape"][1] // images.shape[2])
     condition = _completion(images, mask) if isinstance(rule, Masking) else rule.condition_of(images)
     if mask is not None and not isinstance(rule, Masking):
         raise UserError(f"--mask {mask}: belongs to models that complete pictures, as {generator.recipe.name} does not")
+    if target is not None:
+        check_target(target)
     simple = next(iter(simple_results(rule, condition).items()), None)
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
     results = generator.translate(condition, draws=draws, seed=seed)
@@ -129,8 +150,7 @@ def check_target(target: Path) -> None:
 def _completion(images: Tensor, mask: Any) -> Tensor:
     if mask is None:
         raise UserError("a model that completes pictures needs --mask FILE: white where pixels are missing")
-    path = user_path(mask) if isinstance(mask, str | Path) else None
-    masks = read_picture(path, grey=True) if path and path.is_file() else read_pictures(mask).images[:, :1]
+    masks = _masks(mask)
     if masks.shape[2:] != images.shape[2:] or len(masks) not in (1, len(images)):
         raise UserError(
             f"--mask {mask if isinstance(mask, str | Path) else ''}: {len(masks)} of {_size(masks)}, and the pictures "
@@ -139,25 +159,51 @@ def _completion(images: Tensor, mask: Any) -> Tensor:
     return masked(images, masks.expand(len(images), -1, -1, -1))
 
 
+def _masks(mask: Any) -> Tensor:
+    """Return masks uint8 [N, 1, H, W], above 127 where pixels are missing."""
+    if isinstance(mask, str | Path) and is_picture_file(path := user_path(mask)):
+        return read_mask(path).to(torch.uint8) * 255
+    return read_pictures(mask).images[:, :1]
+
+
 def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
     height, width = generator.note["shape"][1:]
     if isinstance(rule, Downsampling):
+        if tuple(given.images.shape[2:]) == (height, width):
+            raise UserError(
+                f"{given.where}: the picture already has the size of results, {width}×{height}; give one of "
+                f"{width // rule.factor}×{height // rule.factor}, which {generator.recipe.name} enlarges"
+            )
         height, width = height // rule.factor, width // rule.factor
-    if tuple(given.images.shape[2:]) != (height, width):
+    smaller = isinstance(rule, GivenPairs) and height * given.images.shape[3] == width * given.images.shape[2]
+    if tuple(given.images.shape[2:]) != (height, width) and not (smaller and height % given.images.shape[2] == 0):
         raise UserError(
             f"{given.where}: pictures of {_size(given.images)} pixels, and {generator.recipe.name} takes "
             f"{width}×{height}; scale or cut them to that size first"
         )
 
 
-def _channels_taken(rule: PairRule, generator: Generator) -> int:
-    """Return the channels of the pictures that a user gives."""
-    channels: int = generator.note["condition_channels"]
-    return channels - 1 if isinstance(rule, Masking) else channels
+def _refuse_other_colours(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
+    """Refuse colour for a grey model, and grey for a colour model; a model that colours takes both."""
+    if isinstance(rule, NextFrame):
+        return
+    if given.images.shape[1] not in (1, 3):
+        raise UserError(f"{given.where}: holds pairs or clips; give single pictures, such as those of a folder input/")
+    if isinstance(rule, Greying):
+        return
+    channels = generator.note["condition_channels"] - isinstance(rule, Masking)
+    if given.images.shape[1] != channels:
+        kinds = {1: "grey", 3: "in colour"}
+        other = "convert them to grey" if channels == 1 else "give pictures in colour"
+        raise UserError(
+            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and those that {generator.recipe.name} learned "
+            f"are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
+            "pictures"
+        )
 
 
-def _with_channels(images: Tensor, channels: int) -> Tensor:
-    """Return pictures with 1 or 3 channels: grey ones repeated, colour ones as their luma; others are unchanged."""
+def _seen(images: Tensor, channels: int) -> Tensor:
+    """Return pictures with the 1 or 3 channels of a sheet: grey ones repeated, colour ones as their luma."""
     if images.shape[1] == 1 and channels == 3:
         return images.expand(-1, 3, -1, -1)
     return luma(images) if images.shape[1] == 3 and channels == 1 else images

@@ -25,7 +25,7 @@ MEASURED = 4000
 """Drawn pictures on which the directions of attributes are fitted."""
 LEAST_FIT = 0.1
 """Smallest share of an attribute's variance that a direction must explain to be offered."""
-TYPICAL, FREE_WEIGHT = 500, 0.15
+TYPICAL, FREE_WEIGHT = 500, 0.3
 """Drawn pictures whose median is the usual picture, and the weight of pixels that a drawing leaves free."""
 ROUGH = 0.05
 """Weight of the latent's mean square for a drawing, whose strokes need not be met exactly."""
@@ -55,9 +55,8 @@ def reconstruct(generator: Generator, picture: Tensor, *, draws: int = 1, seed: 
     return Edited(torch.cat([picture, inversion.images[0, :draws]]), "given, nearest"), start_of(inversion)
 
 
-def complete(generator: Generator, picture: Tensor, mask: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
-    """Fill the free pixels (mask > 127) of a picture; the others are kept exactly."""
-    free = mask > 127
+def complete(generator: Generator, picture: Tensor, free: Tensor, *, draws: int = 4, seed: int = 0) -> Edited:
+    """Fill the free pixels, bool [1, 1, H, W], of a picture; the others are kept exactly."""
     inversion = invert(generator, picture, visible=~free, seed=seed, starts=max(draws, STARTS))
     filled = torch.where(free, inversion.images[0, :draws], picture)
     return Edited(torch.cat([picture.masked_fill(free, 128), filled]), "given, completed")
@@ -76,14 +75,27 @@ def answer_strokes(generator: Generator, drawing: Tensor, drawn: Tensor, *, draw
     return Edited(torch.cat([drawing, inversion.images[0, :draws]]), "drawn, answers")
 
 
-def toward_class(generator: Generator, start: Start, name: str) -> Edited:
-    """Change the class step by step; the handwriting, which is in the latent, stays."""
-    if start.condition is None:
+def class_number(generator: Generator, name: str) -> int:
+    """Return the number of a class by its name.
+
+    Raises:
+        UserError: the generator has no classes, or none of that name.
+    """
+    if not generator.class_names:
         raise UserError(f"{generator.recipe.name} was trained without labels: --toward needs classes")
-    target = torch.eye(len(generator.class_names))[number_of(name, generator.class_names)].to(start.condition)
+    try:
+        return number_of(name, generator.class_names)
+    except UserError as error:
+        raise UserError(f"--toward {name}: {error}") from None
+
+
+def toward_class(generator: Generator, start: Start, number: int) -> Edited:
+    """Change the class step by step, of a generator with classes; the handwriting, which is in the latent, stays."""
+    assert start.condition is not None
+    target = torch.eye(len(generator.class_names))[number].to(start.condition)
     steps = torch.linspace(0, 1, FRAMES).to(start.condition)[:, None]
     condition = torch.lerp(start.condition[None], target[None], steps)
-    return Edited(generator.draw(start.latent.expand(FRAMES, -1), condition), f"toward {name}")
+    return Edited(generator.draw(start.latent.expand(FRAMES, -1), condition), f"toward {generator.class_names[number]}")
 
 
 def mix(generator: Generator, pictures: Tensor, *, seed: int = 0) -> Edited:
@@ -98,8 +110,8 @@ def mix(generator: Generator, pictures: Tensor, *, seed: int = 0) -> Edited:
     return Edited(generator.draw(latent, condition), "from the first to the second")
 
 
-def change_attribute(generator: Generator, start: Start, name: str, amount: float) -> Edited:
-    """Change an attribute step by step by ``amount`` standard deviations of the generator's pictures.
+def direction_of(generator: Generator, name: str) -> Tensor:
+    """Return the direction in the latent that changes an attribute, float [latent_dim].
 
     Raises:
         UserError: the generator has no direction of that name.
@@ -107,9 +119,13 @@ def change_attribute(generator: Generator, start: Start, name: str, amount: floa
     known = attributes(generator)
     if name not in known:
         raise UserError(f"--attribute {name}: {suggest_names(name, known)}")
-    direction = known[name].to(start.latent)
+    return known[name]
+
+
+def change_along(generator: Generator, start: Start, direction: Tensor, amount: float, name: str) -> Edited:
+    """Change a picture step by step along a direction [latent_dim], ``amount`` times its length."""
     steps = torch.linspace(0, 1, FRAMES).to(start.latent)[:, None] * amount
-    latent = start.latent[None] + steps * direction
+    latent = start.latent[None] + steps * direction.to(start.latent)
     condition = None if start.condition is None else start.condition.expand(FRAMES, -1)
     return Edited(generator.draw(latent, condition), f"{name} {amount:+g}")
 

@@ -23,7 +23,7 @@ def apply(
         Path, typer.Argument(parser=path, help="A picture, a folder, a zip or an .npz of the kind that it takes.")
     ],
     mask: Annotated[
-        Path | None, typer.Option(parser=path, help="complete: a picture, white where pixels are missing.")
+        Path | None, typer.Option(parser=path, help="complete: white, or transparent, where pixels are missing.")
     ] = None,
     draws: Annotated[
         int, typer.Option(callback=whole(1, MOST_DRAWS), help="Number of different results for each picture.")
@@ -43,8 +43,7 @@ def apply(
 
     target = out or (run if run.is_dir() else run.parent) / "applied"
     generator = load_generator(run)
-    application.check_target(target)
-    results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed)
+    results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed, target=target)
     files = results.write(target)
     if as_json:
         print_json({"files": [str(file) for file in files], "n": results.draws.shape[1], "draws": draws, "seed": seed})

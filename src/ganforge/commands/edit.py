@@ -1,20 +1,35 @@
 """``ganforge edit``: change a picture with any trained generator, without further training."""
 
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
 from ganforge.commands.numbers import MOST_DRAWS, whole
 from ganforge.errors import UserError
+from ganforge.files import user_path
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ganforge.applications.edit import Edited
+    from ganforge.applications.edit import Edited, Start
     from ganforge.generation.generator import Generator
+
+    Search = Callable[[], tuple[Edited, float | None]]
+
+
+class EditCommand(TyperCommand):
+    """The command's parser, in which ``--attribute`` may stand alone: it then lists the attributes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; an ``--attribute`` without a value gets the value ``list``."""
+        with_values: list[str] = []
+        for word, following in pairwise([*args, "--"]):
+            with_values += [word, "list"] if word == "--attribute" and following.startswith("--") else [word]
+        return super().parse_args(ctx, with_values)
 
 
 def edit(
@@ -24,7 +39,7 @@ def edit(
     ],
     picture: Annotated[Path | None, typer.Option(parser=path, help="The picture to start from.")] = None,
     mask: Annotated[
-        Path | None, typer.Option(parser=path, help="With --picture: white where the generator may draw.")
+        Path | None, typer.Option(parser=path, help="With --picture: free pixels are white, or transparent.")
     ] = None,
     strokes: Annotated[
         Path | None, typer.Option(parser=path, help="A rough drawing; transparent pixels are free.")
@@ -35,7 +50,9 @@ def edit(
     toward: Annotated[str | None, typer.Option(help="With --picture: change it into this class.")] = None,
     attribute: Annotated[
         str | None,
-        typer.Option(help="With --picture: NAME=AMOUNT in standard deviations, such as slant=2; 'list' lists them."),
+        typer.Option(
+            help="With --picture: NAME=AMOUNT in standard deviations, such as slant=2; alone: lists the names."
+        ),
     ] = None,
     draws: Annotated[int, typer.Option(callback=whole(1, MOST_DRAWS), help="Number of different answers.")] = 4,
     seed: Annotated[int, typer.Option(callback=whole(), help="Same seed, same results.")] = 0,
@@ -50,19 +67,17 @@ def edit(
     from ganforge.generation.output import Drawing, check_target
 
     generator = load_generator(run)
+    if generator.recipe.pairs:
+        raise UserError(f"{generator.recipe.name} makes pictures from pictures: 'ganforge apply' takes them")
     if attribute == "list":
-        from ganforge.applications.edit import attributes
-
-        names = list(attributes(generator))
-        if as_json:
-            print_json({"attributes": names})
-        say(", ".join(names), as_json=as_json)
+        _list_attributes(generator, as_json)
         return
     target = out or Path("edited.png")
     if target.suffix.lower() not in (".png", ".npz"):
         raise UserError(f"--out {target}: write .png (a sheet) or .npz (arrays)")
+    search = _search(generator, picture, mask, strokes, mix, toward, attribute, draws, seed)
     check_target(target)
-    edited, psnr = _edit(generator, picture, mask, strokes, mix, toward, attribute, draws, seed)
+    edited, psnr = search()
     caption = f"{generator.recipe.name} · seed {seed}"
     Drawing(edited.images, len(edited.images), caption, row_names=[edited.name]).write(target)
     if as_json:
@@ -71,7 +86,16 @@ def edit(
     say(f"{len(edited.images)} pictures -> {target}{nearness}", as_json=as_json)
 
 
-def _edit(
+def _list_attributes(generator: "Generator", as_json: bool) -> None:
+    from ganforge.applications.edit import attributes
+
+    names = list(attributes(generator))
+    if as_json:
+        print_json({"attributes": names})
+    say(", ".join(names), as_json=as_json)
+
+
+def _search(
     generator: "Generator",
     picture: Path | None,
     mask: Path | None,
@@ -81,70 +105,65 @@ def _edit(
     attribute: str | None,
     draws: int,
     seed: int,
-) -> "tuple[Edited, float | None]":
+) -> "Search":
+    """Check what the user wants, read the pictures, and return the search that follows."""
     import torch
 
     from ganforge.applications import edit as application
+    from ganforge.applications.edit_pictures import read_drawing, read_for, read_free
 
-    given = {"--picture": picture, "--strokes": strokes, "--mix": pair}
+    _refuse_conflicts({"--picture": picture, "--strokes": strokes, "--mix": pair}, picture, mask, toward, attribute)
+    if pair is not None:
+        pictures = torch.cat([read_for(generator, user_path(one)) for one in pair])
+        return lambda: (application.mix(generator, pictures, seed=seed), None)
+    if strokes is not None:
+        drawing, drawn = read_drawing(generator, strokes)
+        return lambda: (application.answer_strokes(generator, drawing, drawn, draws=draws, seed=seed), None)
+    assert picture is not None
+    original = read_for(generator, picture)
+    if mask is not None:
+        free = read_free(generator, mask)
+        return lambda: (application.complete(generator, original, free, draws=draws, seed=seed), None)
+    change = _change(generator, toward, attribute)
+
+    def search() -> "tuple[Edited, float | None]":
+        edited, start = application.reconstruct(generator, original, draws=draws, seed=seed)
+        return change(start) if change else edited, start.psnr
+
+    return search
+
+
+def _refuse_conflicts(
+    given: Mapping[str, object], picture: Path | None, mask: Path | None, toward: str | None, attribute: str | None
+) -> None:
     if len([value for value in given.values() if value is not None]) != 1:
         raise UserError("give one of --picture FILE, --strokes FILE and --mix FILE FILE")
     changes = {"--mask": mask, "--toward": toward, "--attribute": attribute}
     wanted = [flag for flag, value in changes.items() if value is not None]
     if wanted and (picture is None or len(wanted) > 1):
         raise UserError(f"{' and '.join(wanted)}: give one of them, with --picture FILE")
-    if pair is not None:
-        pictures = torch.cat([_picture(generator, one) for one in pair])
-        return application.mix(generator, pictures, seed=seed), None
-    if strokes is not None:
-        drawing, drawn = _strokes(generator, strokes)
-        return application.answer_strokes(generator, drawing, drawn, draws=draws, seed=seed), None
-    assert picture is not None
-    original = _picture(generator, picture)
-    if mask is not None:
-        free = _picture(generator, mask)[:, :1]
-        return application.complete(generator, original, free, draws=draws, seed=seed), None
-    edited, start = application.reconstruct(generator, original, draws=draws, seed=seed)
+
+
+def _change(generator: "Generator", toward: str | None, attribute: str | None) -> "Callable[[Start], Edited] | None":
+    """Return the change of class or of an attribute, both checked."""
+    from ganforge.applications import edit as application
+
     if toward is not None:
-        edited = application.toward_class(generator, start, toward)
+        number = application.class_number(generator, toward)
+        return lambda start: application.toward_class(generator, start, number)
     if attribute is not None:
-        name, _, amount = attribute.partition("=")
-        edited = application.change_attribute(generator, start, name, _amount(attribute, amount))
-    return edited, start.psnr
+        name, _, text = attribute.partition("=")
+        amount = _amount(attribute, text)
+        direction = application.direction_of(generator, name)
+        return lambda start: application.change_along(generator, start, direction, amount, name)
+    return None
 
 
 def _amount(text: str, amount: str) -> float:
     try:
         value = float(amount)
     except ValueError:
-        raise UserError(f"--attribute {text}: write NAME=AMOUNT, such as slant=2; 'list' lists the names") from None
+        raise UserError(f"--attribute {text}: write NAME=AMOUNT, as slant=2; '--attribute' alone lists names") from None
     if not -10 <= value <= 10:
         raise UserError(f"--attribute {text}: give an amount from -10 to 10 standard deviations")
     return value
-
-
-def _picture(generator: "Generator", file: Path) -> "Tensor":
-    """Read a picture of the generator's shape, uint8 [1, C, H, W]."""
-    from ganforge.data.sources.single_picture import read_picture
-
-    channels, height, width = generator.note["shape"]
-    picture = read_picture(file, grey=channels == 1)
-    if tuple(picture.shape[2:]) != (height, width):
-        size = f"{picture.shape[3]}×{picture.shape[2]}"
-        raise UserError(f"{file}: is {size} pixels, and {generator.recipe.name} draws {width}×{height}; scale it first")
-    return picture.expand(-1, channels, -1, -1).contiguous()
-
-
-def _strokes(generator: "Generator", file: Path) -> "tuple[Tensor, Tensor]":
-    """Read a drawing and the places that are drawn: those that are not transparent."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    drawing = _picture(generator, file)
-    with Image.open(file) as image:
-        alpha = np.asarray(image.convert("RGBA"))[..., 3].copy()
-    drawn = torch.from_numpy(alpha > 127)[None, None]
-    if not drawn.any():
-        raise UserError(f"{file}: is wholly transparent; draw something, on a transparent ground")
-    return drawing, drawn

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.data.parts import Parts
 from ganforge.data.storage.memmap import MemmapSlice
 from ganforge.errors import UserError
 
@@ -26,6 +27,7 @@ class ImageSet:
         class_names: the name of each class, in index order; empty for unlabelled images.
         name: the name of the set in messages and run folders.
         span: the position of the pixels in a file, if ``images`` is a view of the file.
+        parts: the meaning of the channels of pairs and clips; None for single pictures.
 
     Raises:
         UserError: shapes or types do not match, labels are out of range, or the set is empty.
@@ -36,6 +38,7 @@ class ImageSet:
     class_names: tuple[str, ...] = ()
     name: str = field(default="images")
     span: MemmapSlice | None = field(default=None, repr=False, compare=False)
+    parts: Parts | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, types and label range."""
@@ -98,10 +101,12 @@ class ImageSet:
     def select(self, indices: Tensor | slice, name: str | None = None) -> "ImageSet":
         """Return the images at ``indices`` as a new set; a slice of a set in a file stays in the file."""
         if isinstance(indices, Tensor):
-            return ImageSet(self.gather(indices), self.labels[indices], self.class_names, name or self.name)
+            gathered, labels = self.gather(indices), self.labels[indices]
+            return replace(self, images=gathered, labels=labels, name=name or self.name, span=None)
         start, stop, step = indices.indices(len(self))
         span = self.span.part(start, stop) if self.span and step == 1 else None
-        return ImageSet(self.images[indices], self.labels[indices], self.class_names, name or self.name, span)
+        images, labels = self.images[indices], self.labels[indices]
+        return replace(self, images=images, labels=labels, name=name or self.name, span=span)
 
     def concat(self, other: "ImageSet") -> "ImageSet":
         """Return both sets as one with the name of this set; adjacent parts of a file stay in the file."""
@@ -109,14 +114,14 @@ class ImageSet:
         if self.span and other.span and self.span.is_adjacent(other.span):
             span = MemmapSlice(self.span.file, self.span.start, other.span.stop)
             images = span.file.images[span.start : span.stop]
-            return ImageSet(images, labels, self.class_names, self.name, span)
-        return ImageSet(torch.cat([self.images, other.images]), labels, self.class_names, self.name)
+            return replace(self, images=images, labels=labels, span=span)
+        return replace(self, images=torch.cat([self.images, other.images]), labels=labels, span=None)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Return the set on ``device``; on the CPU a set in a file stays in the file."""
         if self.images.device == device:
             return self
-        return ImageSet(self.images.to(device), self.labels.to(device), self.class_names, self.name)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), span=None)
 
 
 @dataclass(frozen=True)

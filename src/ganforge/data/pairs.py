@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from ganforge.data.parts import Parts
 from ganforge.errors import UserError
 from ganforge.networks.consistency import LUMA, Consistency, KnownPixels, WeightedMean
 from ganforge.randomness import seed_of
@@ -41,6 +42,11 @@ class PairRule(Settings, ABC):
     draws: PositiveInt = Field(
         1, description="results for each condition in a batch, so that a term can compare them; divides batch_size"
     )
+
+    @property
+    def parts(self) -> Parts | None:
+        """The parts of the pictures that the rule takes; None for single pictures."""
+        return None
 
     @abstractmethod
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
@@ -93,18 +99,19 @@ class Downsampling(PairRule):
     def pairs(self, images: Tensor, seed: int, indices: Tensor) -> Pair:
         """Reduce each picture by area means, rounded to grey levels."""
         small = F.avg_pool2d(images.float(), self.factor).round_().to(torch.uint8)
-        return Pair(images, _repeated(small, self.factor))
+        return Pair(images, enlarged(small, self.factor))
 
     def condition_of(self, images: Tensor) -> Tensor:
         """Repeat each pixel of small pictures."""
-        return _repeated(images, self.factor)
+        return enlarged(images, self.factor)
 
     def consistency(self) -> Consistency:
         """Each block of the result has the mean of its condition pixel."""
         return WeightedMean(block=self.factor)
 
 
-def _repeated(images: Tensor, factor: int) -> Tensor:
+def enlarged(images: Tensor, factor: int) -> Tensor:
+    """Repeat each pixel of pictures [N, C, H, W] ``factor`` times in both directions."""
     return images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
 
@@ -290,6 +297,11 @@ class NextFrame(PairRule):
     given: PositiveInt = 4
     channels: Literal[1, 3] = 1
 
+    @property
+    def parts(self) -> Parts:
+        """Clips, with frames of ``channels`` channels."""
+        return Parts("clip", self.channels)
+
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
         """Return one frame, and ``given`` frames."""
         frames = shape[0] // self.channels
@@ -326,6 +338,11 @@ class GivenPairs(PairRule):
 
     kind: Literal["given"]
     channels: PositiveInt = 1
+
+    @property
+    def parts(self) -> Parts:
+        """Pairs, with targets of ``channels`` channels."""
+        return Parts("pair", self.channels)
 
     def shapes(self, shape: Shape) -> tuple[Shape, Shape]:
         """Split the channels."""

@@ -12,6 +12,7 @@ from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.data.pairs import Pair
+from ganforge.data.parts import check_parts
 from ganforge.data.pseudo_labels import class_frequencies, with_kmeans_labels
 from ganforge.errors import UserError
 from ganforge.experiment.length import StopCondition, steps_per_epoch, usual_steps
@@ -199,6 +200,7 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     """
     train = splits.train
     if recipe.pairs:
+        check_parts(train.name, train.parts, recipe.pairs.parts)
         recipe.pairs.shapes(train.shape)
     elif train.shape[0] not in (1, 3):
         raise UserError(

@@ -123,6 +123,8 @@ class Generator:
         """
         if not isinstance(text, str):
             raise UserError(f"cannot write {shown(text)}: give text, such as '2026'")
+        if self.recipe.pairs:
+            raise UserError(f"{self.recipe.name} makes pictures from pictures: 'ganforge apply' takes them")
         if not self.class_names:
             raise UserError(f"{self.recipe.name} was trained without labels and cannot write: give a conditional one")
         index_of = {one_form(name).casefold(): index for index, name in enumerate(self.class_names)}

@@ -45,15 +45,40 @@ def test_own_pairs_are_read_by_name_and_trained(tmp_path):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda folder: (folder / "input" / "p3.png").unlink(), "target/p3 has no partner"),
+        (lambda folder: (folder / "input" / "p3.png").unlink(), r"target/p3.png has no partner of that name \(1 of 30"),
         (lambda folder: picture(folder / "input" / "p3.png", (5, 4)), "p3 is 4×5 in input/ and 8×8 in target/"),
         (lambda folder: picture(folder / "target" / "p3.png", (16, 16)), "targets of several sizes"),
+        (lambda folder: picture(folder / "input" / "p3.bmp", (4, 4)), "p3.(bmp|png) and p3.(bmp|png) have one name"),
+        (lambda folder: (folder / "target" / "p3.png").write_text("x"), "target/p3.png: is no readable picture"),
+        (lambda folder: gif(folder / "input" / "p3.png"), "p3.png: is an animation of 6 frames"),
     ],
 )
 def test_pairs_that_do_not_fit_are_refused(tmp_path, break_it, message):
     break_it(pairs(tmp_path / "own"))
     with pytest.raises(UserError, match=message):
         load(str(tmp_path / "own"))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("own-pairs", "targets of own are in colour: add --set pairs.channels=3"),
+        ("next-frame", "own holds pairs, and this recipe takes clips: take own-pairs"),
+        ("enlarge-4x", "own holds pairs, and this recipe takes single pictures"),
+    ],
+)
+def test_pairs_need_a_recipe_that_takes_them(tmp_path, recipe, message):
+    with pytest.raises(UserError, match=message):
+        ganforge.train(recipe, data=pairs(tmp_path / "own", colour=True), steps=1, changes=SMALL)
+
+
+def test_other_files_may_lie_beside_the_pairs_and_inputs_are_applied_at_their_size(tmp_path):
+    from ganforge.applications.apply import apply
+
+    (pairs(tmp_path / "own") / "README.txt").write_text("ours")
+    ganforge.train("own-pairs", data=tmp_path / "own", steps=1, out="run", changes=SMALL)
+    results = apply(ganforge.load("run"), tmp_path / "own" / "input")
+    assert results.draws.shape == (1, 30, 1, 8, 8)
 
 
 def test_animations_are_clips(tmp_path):

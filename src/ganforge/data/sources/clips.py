@@ -13,6 +13,7 @@ from torch import Tensor
 from ganforge.data.class_names import in_order
 from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits, is_grey
+from ganforge.data.parts import Parts
 from ganforge.data.sources.readers import is_picture
 from ganforge.data.sources.single_picture import read_picture
 from ganforge.errors import UserError
@@ -39,7 +40,7 @@ def read_clips(path: Path) -> RawSplits:
     if path.suffix == ".npz":
         clips = torch.from_numpy(np.ascontiguousarray(_arrays_of_clips(path)[0]))
         joined = clips.flatten(1, 2)
-        return RawSplits(_as_set(joined, path), notes=(f"clips of {clips.shape[1]} frames",))
+        return RawSplits(_as_set(joined, path, clips.shape[2]), notes=(f"clips of {clips.shape[1]} frames",))
     files = [path] if path.is_file() else [path / name for name in in_order(file.name for file in path.iterdir())]
     clips_read = [(file, read_clip(file)) for file in files if file.is_file() and is_picture(file)]
     shortest = min(len(clip) for _, clip in clips_read)
@@ -52,9 +53,8 @@ def read_clips(path: Path) -> RawSplits:
     note = f"clips of {shortest} frames" + (
         ", longer ones cut" if any(len(c) > shortest for _, c in clips_read) else ""
     )
-    return RawSplits(
-        _as_set(torch.stack([clip[:shortest].flatten(0, 1) for _, clip in clips_read]), path), notes=(note,)
-    )
+    joined = torch.stack([clip[:shortest].flatten(0, 1) for _, clip in clips_read])
+    return RawSplits(_as_set(joined, path, first.shape[1]), notes=(note,))
 
 
 def read_clip(path: Path) -> Tensor:
@@ -104,8 +104,9 @@ def _arrays_of_clips(path: Path) -> Sequence[Any]:
         return []
 
 
-def _as_set(images: Tensor, path: Path) -> ImageSet:
-    return ImageSet(images, torch.full((len(images),), -1), name=path.stem)
+def _as_set(images: Tensor, path: Path, channels: int) -> ImageSet:
+    labels = torch.full((len(images),), -1)
+    return ImageSet(images, labels, name=path.stem, parts=Parts("clip", channels))
 
 
 def _size(clip: Tensor) -> str:

@@ -59,6 +59,8 @@ MOST_PIXELS = 50_000_000
 RAW = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 """Pillow's modes for pictures with raw levels (more than 8 bits)."""
 GREY = ("1", "L", "LA", "La", *RAW)
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+"""Pillow's names of the formats whose further frames are an animation, not pages or layers."""
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 """The EXIF orientation tag, and the values that swap width and height."""
 SAMPLE_FORMAT, UNSIGNED, SIGNED = 339, 1, 2
@@ -167,6 +169,30 @@ def decode(
         return levels_of_image(image, grey=grey, resize_mode=resize_mode, levels=levels, raw_levels=raw_levels)
 
 
+def frame_count(content: bytes, name: str = "") -> int:
+    """Return the number of frames of an animation, 1 for a still picture; pages and layers do not count.
+
+    Raises:
+        Unreadable: as for `decode`.
+    """
+    with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
+        return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+
+
+def opacity(content: bytes, name: str = "") -> Pixels | None:
+    """Return the opacity of each pixel, uint8 [H, W], 0 is transparent; None for a picture without transparency.
+
+    Raises:
+        Unreadable: as for `decode`.
+    """
+    with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
+        if image.mode in RAW or not image.has_transparency_data:
+            return None
+        whole = image.convert("LA") if image.mode == "La" else image
+        alpha = _upright(whole.convert("RGBA").getchannel("A"), image)
+        return np.array(alpha)
+
+
 def header_of_image(image: Image.Image) -> ImageHeader:
     """Return the header of a Pillow image.
 
@@ -206,12 +232,17 @@ def levels_of_image(
     else:
         default = (0, 255) if raw.dtype.kind == "f" else (0, 65535)
         output = Image.fromarray(_map_levels(raw, raw_levels or levels or default))
-    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
-        output.getexif()[ORIENTATION] = orientation
-        output = ImageOps.exif_transpose(output)
-    output = _to_mode(output, "L" if grey else "RGB")
+    output = _to_mode(_upright(output, image), "L" if grey else "RGB")
     pixels = np.asarray(resize_mode.apply(output) if resize_mode else output)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _upright(output: Image.Image, image: Image.Image) -> Image.Image:
+    """Turn what was made of a picture by the EXIF orientation of the picture."""
+    if (orientation := image.getexif().get(ORIENTATION, 1)) == 1:
+        return output
+    output.getexif()[ORIENTATION] = orientation
+    return ImageOps.exif_transpose(output)
 
 
 def _raw_levels(image: Image.Image) -> npt.NDArray[Any] | None:

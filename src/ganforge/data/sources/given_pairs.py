@@ -8,19 +8,19 @@ from torch import Tensor
 from ganforge.data.class_names import in_order
 from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits
-from ganforge.data.sources.readers import is_picture
-from ganforge.data.sources.single_picture import read_picture
+from ganforge.data.parts import Parts
+from ganforge.data.sources.single_picture import picture_files, read_picture
 from ganforge.errors import UserError
 
 INPUT, TARGET = "input", "target"
 
 
 def holds_pairs(path: Path) -> bool:
-    """Whether a folder has exactly the two folders of a set of pairs, besides hidden files."""
+    """Whether a folder has exactly the two folders of a set of pairs, and no pictures beside them."""
     if not path.is_dir():
         return False
-    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
-    return names == {INPUT, TARGET} and all((path / name).is_dir() for name in names)
+    folders = {entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    return folders == {INPUT, TARGET} and not picture_files(path)
 
 
 def read_given_pairs(path: Path) -> RawSplits:
@@ -29,12 +29,15 @@ def read_given_pairs(path: Path) -> RawSplits:
     Inputs that are smaller by a whole factor are enlarged by repeating pixels.
 
     Raises:
-        UserError: a picture has no partner, cannot be read, or sizes differ.
+        UserError: a picture has no partner or two, cannot be read, or sizes differ.
     """
     inputs, targets = (_pictures(path / name) for name in (INPUT, TARGET))
     if lonely := sorted(inputs.keys() ^ targets.keys()):
-        where = INPUT if lonely[0] in inputs else TARGET
-        raise UserError(f"{path}: {where}/{lonely[0]} has no partner of that name; give every picture in both folders")
+        file = inputs.get(lonely[0]) or targets[lonely[0]]
+        raise UserError(
+            f"{path}: {file.relative_to(path)} has no partner of that name ({len(lonely)} of "
+            f"{len(inputs.keys() | targets.keys())} have none); give every picture in both folders"
+        )
     names = in_order(targets)
     if not names:
         raise UserError(f"{path}: {INPUT}/ and {TARGET}/ hold no picture; give pairs of pictures with equal names")
@@ -46,11 +49,18 @@ def read_given_pairs(path: Path) -> RawSplits:
         raise UserError(f"{path}: targets of several sizes ({listed}); scale them to one size")
     pictures = [torch.cat([_expanded(*part) for part in zip(pair, channels, strict=True)], 1) for pair in pairs]
     note = f"pairs: {channels[0]} channels of {TARGET}/ and {channels[1]} of {INPUT}/, by name"
-    return RawSplits(ImageSet(torch.cat(pictures), torch.full((len(pairs),), -1), name=path.name), notes=(note,))
+    labels, parts = torch.full((len(pairs),), -1), Parts("pair", channels[0])
+    return RawSplits(ImageSet(torch.cat(pictures), labels, name=path.name, parts=parts), notes=(note,))
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in folder.iterdir() if file.is_file() and is_picture(file)}
+    """Return the pictures of a folder by their names without endings, which may differ between the two folders."""
+    pictures: dict[str, Path] = {}
+    for file in picture_files(folder):
+        if first := pictures.get(file.stem):
+            raise UserError(f"{folder}: {first.name} and {file.name} have one name; keep one of them")
+        pictures[file.stem] = file
+    return pictures
 
 
 def _pair(path: Path, name: str, given: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,7 @@ from torch import Tensor
 from ganforge.data.class_names import in_order
 from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.sources.readers import is_picture
-from ganforge.data.sources.single_picture import read_picture
+from ganforge.data.sources.single_picture import is_picture_file, picture_files, read_picture
 from ganforge.errors import UserError
 from ganforge.files import user_path
 
@@ -40,9 +39,9 @@ def read_pictures(source: Any) -> NamedPictures:
     if not isinstance(source, str | Path):
         return _numbered(as_pictures(source, "the pictures"), "the pictures")
     path = user_path(source)
-    if path.is_file() and is_picture(path):
+    if is_picture_file(path):
         return NamedPictures(read_picture(path), (path.stem,), str(path))
-    if path.is_dir() and (files := [file for file in path.iterdir() if file.is_file() and is_picture(file)]):
+    if path.is_dir() and (files := picture_files(path)):
         files = [path / name for name in in_order(file.name for file in files)]
         return NamedPictures(_joined(files), [file.stem for file in files], str(path))
     if path.suffix == ".npz" and path.is_file():

@@ -15,6 +15,7 @@ from PIL import Image
 from ganforge.data.images import ImageSet
 from ganforge.data.moving_digits import moving_digits
 from ganforge.data.normalize_arrays import RawSplits
+from ganforge.data.parts import Parts
 from ganforge.data.sources.dataset_formats import (
     CIFAR10,
     CIFAR10_ARCHIVE,
@@ -108,7 +109,12 @@ def _read_moving_mnist(folder: Path) -> RawSplits:
         "test": mnist.test.images,
     }
     train, validation, test = (
-        ImageSet(moving_digits(digits[part], count, seed), torch.full((count,), -1), name="moving-mnist")
+        ImageSet(
+            moving_digits(digits[part], count, seed),
+            torch.full((count,), -1),
+            name="moving-mnist",
+            parts=Parts("clip", 1),
+        )
         for seed, (part, count) in enumerate(CLIPS.items())
     )
     return RawSplits(train, validation, test)

@@ -1,4 +1,4 @@
-"""One picture from a file."""
+"""One picture from a file: a still one, or a mask."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from ganforge.data.normalize_arrays import is_grey
-from ganforge.data.sources.decode_image import Unreadable, decode
+from ganforge.data.sources.decode_image import Unreadable, decode, frame_count, opacity
+from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.table_files import PICTURE_ENDINGS
 from ganforge.errors import UserError
 
 
@@ -14,12 +16,61 @@ def read_picture(path: Path, *, grey: bool = False) -> Tensor:
     """Read one picture file as uint8 [1, C, H, W]; one that shows only grey levels has one channel, any with ``grey``.
 
     Raises:
-        UserError: the file does not exist or is no readable picture.
+        UserError: the file does not exist, is no readable picture, or is an animation.
     """
+    content = _content(path)
     try:
-        pixels = decode(path.read_bytes(), path.name, grey=grey)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a picture") from None
+        frames, pixels = frame_count(content, path.name), decode(content, path.name, grey=grey)
     except Unreadable as reason:
         raise UserError(f"{path}: is no readable picture ({reason}); give a PNG, JPEG or GIF, for example") from None
+    if frames > 1:
+        raise UserError(f"{path}: is an animation of {frames} frames; save the frame that you mean as a picture")
     return torch.from_numpy(pixels[:1].copy() if is_grey(pixels[None]) else pixels)[None]
+
+
+def read_opacity(path: Path) -> Tensor | None:
+    """Return the opacity of a picture file, uint8 [1, 1, H, W]; None if every pixel is opaque.
+
+    Raises:
+        UserError: as for `read_picture`.
+    """
+    read_picture(path)
+    alpha = opacity(_content(path), path.name)
+    return None if alpha is None or (alpha == 255).all() else torch.from_numpy(alpha)[None, None]
+
+
+def read_mask(path: Path) -> Tensor:
+    """Return the free pixels of a mask, bool [1, 1, H, W]: white ones (levels of 128 or more).
+
+    In a mask with transparent pixels those are free (opacity below 128), and colours do not count.
+
+    Raises:
+        UserError: as for `read_picture`; or all pixels are free, or none.
+    """
+    alpha = read_opacity(path)
+    free = read_picture(path, grey=True) > 127 if alpha is None else alpha < 128
+    if free.all() or not free.any():
+        kinds = ("white", "black") if alpha is None else ("transparent", "opaque")
+        everywhere = kinds[0] if free.all() else kinds[1]
+        raise UserError(
+            f"{path}: is {everywhere} everywhere; make free pixels {kinds[0]}, and leave the others {kinds[1]}"
+        )
+    return free
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return the pictures directly in a folder; hidden files do not count."""
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return [entry for entry in entries if is_picture_file(entry)]
+
+
+def is_picture_file(path: Path) -> bool:
+    """Whether a file is a picture, told by its header or, so that a damaged one is named, by its ending."""
+    return path.is_file() and (path.suffix.lower() in PICTURE_ENDINGS or is_picture(path))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a picture") from None
