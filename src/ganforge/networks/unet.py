@@ -15,14 +15,13 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from ganforge.networks.blocks import Init
+from ganforge.networks.consistency import clamp
 from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth, channels_last, to_float32
 from ganforge.settings import Settings
 
 NOISE_MAPS = 8
 """Feature maps at the smallest size that come from the latent."""
 GROUPS = 8
-LARGEST_LOGIT = 8.0
-"""sigmoid(-8) is a tenth of a grey level."""
 
 
 class UnetGeneratorSettings(Settings):
@@ -35,19 +34,10 @@ class UnetGeneratorSettings(Settings):
     filters: Annotated[int, Field(ge=8, multiple_of=8)] = 24
     halvings: Annotated[int, Field(ge=1, le=4)] = 1
     depth: PositiveInt = 1
-    output: Literal["sigmoid"] = "sigmoid"
+    output: Literal["clamp"] = "clamp"
     init: Init = Init()
     label: ClassVar[Literal["none"]] = "none"
     virtual_batch_norm: ClassVar[int] = 0
-
-
-def bounded(logits: Tensor) -> Tensor:
-    """Return B·a / (B + |a|), between -B and B with B = ``LARGEST_LOGIT``.
-
-    Where most pixels are black, the first steps drive the logits of all of them down. The gradient of a sigmoid then
-    vanishes exponentially and the generator never recovers; that of the bound falls with the square only.
-    """
-    return logits / (1 + logits.abs() / LARGEST_LOGIT)
 
 
 class ModulatedBlock(nn.Module):
@@ -142,5 +132,5 @@ class UnetGenerator(nn.Module):
         x = self.middle(x, latent)
         for k in reversed(range(len(skipped))):
             x = self.up_levels[k](self.merge[k](torch.cat([self.unfold(self.up[k](x)), skipped[k]], 1)), latent)
-        logits = bounded(to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]])
-        return self.consistency(logits, condition) if self.consistency else logits.sigmoid()
+        values = to_float32(self.unfold(self.last(F.relu(x))))[:, :, : self.size[0], : self.size[1]]
+        return self.consistency(values, condition) if self.consistency else clamp(values)

@@ -78,7 +78,7 @@ class RecipeFields(Settings):
     @property
     def pixel_range(self) -> str:
         """The range of real pixels in training, which is the range of the generator's output."""
-        return "0..1" if self.generator.output in ("sigmoid", "tanh-of-0..1") else "-1..1"
+        return "0..1" if self.generator.output in ("sigmoid", "clamp", "tanh-of-0..1") else "-1..1"
 
     @property
     def rates(self) -> tuple[str, ...]:
