@@ -22,7 +22,7 @@ FEWEST_STEPS = 10
 """Shortest cycle of the learning rate that torch accepts."""
 WIDTH, DENSE = 64, 256
 LARGEST_MAP = 8
-"""Largest side of the last feature maps: larger pictures are pooled first."""
+"""Largest side of the last feature maps: larger ones are halved first."""
 BLOCK = 500
 EPOCHS, TINY_EPOCHS = 6, 10
 TINY = 16
@@ -32,7 +32,7 @@ OnEpoch = Callable[[int, int], None]
 
 
 class ConditionNetwork(nn.Module):
-    """Classifier of conditions of any size: 3×3 convolutions with batch norm, a pool each while larger than 8 pixels.
+    """Classifier of conditions of any size: 3×3 convolutions with batch norm, of stride 2 while larger than 8 pixels.
 
     The last two convolutions have 64 filters, each one before half as many as the next; then dense 256, with dropout.
     """
@@ -40,18 +40,16 @@ class ConditionNetwork(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         channels, height, width = shape
-        pools = 0
-        while max(height, width) >> pools > LARGEST_MAP:
-            pools += 1
+        halvings = 0
+        while max(height, width) > LARGEST_MAP:
+            height, width, halvings = (height + 1) // 2, (width + 1) // 2, halvings + 1
         layers: list[nn.Module] = []
-        for level in range(pools, -1, -1):
-            layers += [*_convolution(channels, WIDTH >> level), *([nn.MaxPool2d(2)] if level else [])]
+        for level in reversed(range(halvings)):
+            layers += _convolution(channels, WIDTH >> level, stride=2)
             channels = WIDTH >> level
-        layers += [*_convolution(WIDTH, WIDTH), nn.Flatten(), nn.Dropout(0.3)]
-        features = WIDTH * (height >> pools) * (width >> pools)
-        self.layers = nn.Sequential(
-            *layers, nn.Linear(features, DENSE), nn.ReLU(), nn.Dropout(0.3), nn.Linear(DENSE, classes)
-        )
+        layers += [*([] if halvings else _convolution(channels, WIDTH)), *_convolution(WIDTH, WIDTH)]
+        dense = [nn.Linear(WIDTH * height * width, DENSE), nn.ReLU(), nn.Dropout(0.3), nn.Linear(DENSE, classes)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), *dense)
 
     def forward(self, conditions: Tensor) -> Tensor:
         """Conditions [N, C, H, W] in 0..1 -> logits [N, classes]."""
@@ -59,8 +57,8 @@ class ConditionNetwork(nn.Module):
         return logits
 
 
-def _convolution(channels: int, filters: int) -> list[nn.Module]:
-    return [nn.Conv2d(channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
+def _convolution(channels: int, filters: int, stride: int = 1) -> list[nn.Module]:
+    return [nn.Conv2d(channels, filters, 3, stride, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
 
 
 @considerate_spinning()

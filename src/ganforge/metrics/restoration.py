@@ -115,7 +115,7 @@ def posterior_deficit(count: int) -> float:
 
 
 def colourfulness(pictures: ArrayLike | Tensor) -> float:
-    """Mean colourfulness M of RGB pictures (Hasler and Süsstrunk 2003, section 5): 0 for grey ones.
+    """Mean colourfulness M of RGB pictures (Hasler and Süsstrunk 2003, metric 3): 0 for grey ones.
 
     M = √(σ²_rg + σ²_yb) + 0.3 √(μ²_rg + μ²_yb), over the pixels of a picture, with rg = R - G, yb = (R + G)/2 - B.
 
