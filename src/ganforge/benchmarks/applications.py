@@ -42,6 +42,8 @@ TASKS = {
 """The data set of each task, and how many dB of PSNR below the L1 network still count as no worse."""
 N, QUICK_N, QUICK_STEPS = 10_000, 1000, 300
 SEEDS = 3
+SHORTEST = 1.0
+"""Seconds of the L1 network at least: a run of a few steps may last no measurable time."""
 QUICK_EPOCHS = 1
 """Epochs of the classifier of conditions in a preview."""
 JUDGED = ("frechet_distance", "label_agreement")
@@ -76,7 +78,7 @@ def _run_task(options: BenchmarkOptions, task: str, folder: Path, splits: Splits
     measurer = _Measurer(splits, judge, QUICK_N if options.quick else N, options)
     train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
     runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
-    seconds = statistics.fmean(run.seconds for run in runs)
+    seconds = max(SHORTEST, statistics.fmean(run.seconds for run in runs))
     controls = train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
     ours, control = (
         Row(name, tuple(measurer.measure_run(run) for run in some))

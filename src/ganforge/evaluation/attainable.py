@@ -24,7 +24,7 @@ WIDTH, DENSE = 64, 256
 LARGEST_MAP = 8
 """Largest side of the last feature maps: larger ones are halved first."""
 BLOCK = 500
-EPOCHS, TINY_EPOCHS = 6, 10
+EPOCHS, TINY_EPOCHS = 12, 10
 TINY = 16
 """Pixels of a condition up to which an epoch is so short that more of them are affordable."""
 OnEpoch = Callable[[int, int], None]
