@@ -2,10 +2,20 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+import ganforge
 from conftest import small_images
-from ganforge.data.pairs import PairsTable
-from ganforge.evaluation.baselines import simple_results
-from ganforge.evaluation.translation import evaluation_pairs, told_apart, translation_metrics
+from ganforge.data.images import ImageSet
+from ganforge.data.pairs import PairsTable, luma
+from ganforge.evaluation.baselines import simple_results, training_results
+from ganforge.evaluation.translation import (
+    evaluation_pairs,
+    mean_of_draws,
+    measure_results,
+    results,
+    results_to_process,
+    translation_metrics,
+)
+from ganforge.metrics.restoration import psnr
 
 RULES = {
     "downsample": {"kind": "downsample", "factor": 4},
@@ -83,8 +93,50 @@ def test_the_vote_is_that_of_most_draws(bars_of_two_sizes):
     assert translation_metrics(rule("downsample"), images, draws, lambda _: next(answers))["vote"][0] == 1
 
 
-def test_blurred_pictures_are_told_apart_and_real_ones_are_not():
-    images = small_images(2000, side=16).images
-    blurred = torch.nn.functional.avg_pool2d(images.float(), 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    assert told_apart(images, blurred.to(torch.uint8)) > 0.9
-    assert 0.3 < told_apart(images, small_images(2000, side=16, seed=1).images) < 0.7
+def test_the_mean_of_draws_is_nearer_and_the_best_one_too():
+    images, random = small_images(60, side=16), torch.Generator().manual_seed(0)
+    noise = torch.randn(8, *images.images.shape, generator=random) * 20
+    draws = (images.images + noise).clamp(0, 255).round().to(torch.uint8)
+    found = {name: value for name, (value, _) in translation_metrics(rule("damage"), images, draws).items()}
+    assert found["psnr"] < found["psnr_of_best"] < found["psnr_of_mean"]
+    assert torch.allclose(mean_of_draws(draws), draws.float().mean(0))
+
+
+def test_results_are_measured_as_a_user_gets_them_and_many_draws_on_the_first_conditions(enlarging, monkeypatch):
+    monkeypatch.setattr("ganforge.evaluation.translation.MANY_CONDITIONS", 10)
+    images, work = small_images(40), []
+    draws, found = measure_results(enlarging, images, seed=3, read=lambda _: images.labels, on_progress=work.append)
+    assert draws.dtype == torch.uint8 and draws.shape == (8, *images.images.shape)
+    assert torch.equal(draws[0], results(enlarging, images, seed=3).images)
+    assert sum(work) == results_to_process(40)
+    many = enlarging.translate(evaluation_pairs(enlarging.recipe.pairs, images).condition[:10], draws=64, seed=3)
+    expected = psnr(images.images[:10], many.double().mean(0)).mean()
+    assert found["psnr_of_mean_64"][0] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.fixture
+def enlarging(tmp_path, no_verdict):
+    changes = ["batch_size=8", "latent.dim=6", "generator.filters=8", "discriminator.filters=4", "run.precision=fp32"]
+    data = (small_images().images[:, 0].numpy(), small_images().labels.numpy())
+    return ganforge.load(ganforge.train("enlarge-4x", data=data, steps=2, out=tmp_path / "run", changes=changes).folder)
+
+
+def test_training_pictures_agree_with_the_input_after_the_projection():
+    pair_rule, train = rule("grey"), ImageSet(pictures("grey"), torch.full((40,), -1))
+    condition = evaluation_pairs(pair_rule, train).condition
+    found = training_results(pair_rule, train, condition)
+    assert (found["nearest training picture"].float() - train.images.float()).abs().mean() < 1
+    other = condition.flip(0)
+    fitted = training_results(pair_rule, train.select(slice(0, 5)), other)[
+        "nearest training picture, fitted to the input"
+    ]
+    assert (luma(fitted).int() - other.int()).abs().max() <= 1
+
+
+def test_the_mean_training_picture_fills_what_is_missing():
+    train = ImageSet(pictures("mask"), torch.full((40,), -1))
+    condition = evaluation_pairs(rule("mask"), train).condition
+    found = training_results(rule("mask"), train, condition)["mean training picture"]
+    missing = (condition[:, -1:] > 127).expand_as(found)
+    mean = train.images.double().mean(0).round().to(torch.uint8).expand_as(found)
+    assert torch.equal(found[missing], mean[missing]) and torch.equal(found[~missing], train.images[~missing])

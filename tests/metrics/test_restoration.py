@@ -5,7 +5,15 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from ganforge.metrics.restoration import averaging_gain, colourfulness, posterior_gain, psnr, squared_error, ssim
+from ganforge.metrics.restoration import (
+    averaging_gain,
+    colourfulness,
+    posterior_deficit,
+    posterior_gain,
+    psnr,
+    squared_error,
+    ssim,
+)
 
 
 def pictures(n=6, channels=1, side=28, seed=0):
@@ -54,6 +62,17 @@ def test_gain_of_posterior_draws():
     assert posterior_gain(8) == pytest.approx(2.4988, abs=1e-4)
     assert averaging_gain(real, np.stack([draws[0]] * 8)) == pytest.approx(0, abs=1e-9)
     assert averaging_gain(real, mean + random.normal(0, 20, (8, *mean.shape))) > 3
+
+
+@pytest.mark.parametrize("count", [8, 64])
+def test_deficit_of_the_mean_of_posterior_draws(count):
+    random = np.random.default_rng(1)
+    mean = random.normal(128, 30, (1000, 1, 8, 8))
+    real = mean + random.normal(0, 10, mean.shape)
+    draws = mean + random.normal(0, 10, (count, *mean.shape)).astype(np.float32)
+    best, ours = (10 * np.log10(255**2 / squared_error(real, result).mean()) for result in (mean, draws.mean(0)))
+    assert best - ours == pytest.approx(posterior_deficit(count), abs=0.03)
+    assert posterior_deficit(8) == pytest.approx(0.5115, abs=1e-4)
 
 
 def test_colourfulness_by_hand():

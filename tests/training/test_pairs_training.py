@@ -5,10 +5,11 @@ import torch
 
 import ganforge
 from conftest import small_images
-from ganforge.benchmarks.applications import nearest_training_pictures, regression
+from ganforge.benchmarks.applications import regression
 from ganforge.data.batches import Batch
 from ganforge.data.images import ImageSet
 from ganforge.errors import UserError
+from ganforge.evaluation.baselines import nearest_training_pictures
 from ganforge.objectives.terms import Fidelity
 from ganforge.recipes.reading import load_recipe
 

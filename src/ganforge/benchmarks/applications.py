@@ -1,35 +1,34 @@
 """``benchmark applications``: pictures from pictures, beside what a user would do without a GAN.
 
 Each task trains its recipe, and the same U-Net by the L1 distance alone for the same processor time. Both, simple
-methods and the nearest training picture are measured on test pictures, and the verdict says whether the GAN helps.
+methods, training pictures and a classifier of the conditions are measured on test pictures, and the verdict says
+whether the GAN helps.
 """
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 import ganforge
-from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport, count_of, measure_once
+from ganforge.benchmarks.application_report import ATTAINABLE, ApplicationsReport, Row, TaskResult
+from ganforge.benchmarks.common import BenchmarkOptions, measure_once
+from ganforge.benchmarks.judge_for_data import judge_for_data
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
-from ganforge.data.pairs import Masking, PairRule
+from ganforge.data.pairs import PairRule
 from ganforge.errors import UserError, suggest_names
-from ganforge.evaluation.baselines import simple_results
-from ganforge.evaluation.compare import FEWEST_SEEDS, welch
+from ganforge.evaluation.attainable import attainable_accuracy
+from ganforge.evaluation.baselines import simple_results, training_results
 from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.features import FeatureExtractor
-from ganforge.evaluation.result import shown
-from ganforge.evaluation.translation import DRAWS, evaluation_pairs, told_apart, translation_metrics
+from ganforge.evaluation.told_apart import pictures_to_learn, told_apart
+from ganforge.evaluation.translation import evaluation_pairs, results_to_process, translation_metrics
+from ganforge.experiment.experiment import count_work
 from ganforge.experiment.multi_seed import train_seeds
 from ganforge.experiment.run import Run
-from ganforge.judge.choice import choose_judge
-from ganforge.metrics.restoration import posterior_gain
+from ganforge.judge.judge import Judge
 from ganforge.recipes.reading import load_recipe, parse
 from ganforge.recipes.recipe import Recipe
 
@@ -43,163 +42,53 @@ TASKS = {
 """The data set of each task, and how many dB of PSNR below the L1 network still count as no worse."""
 N, QUICK_N, QUICK_STEPS = 10_000, 1000, 300
 SEEDS = 3
-BLOCK = 500
-SIGNIFICANT = 0.05
-CONTENT_LOSS = 0.005
-"""How far the share that is read right may lie below that of the L1 network."""
-COLUMNS = {
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "psnr_of_mean": "of the mean",
-    "averaging_gain": "gain",
-    "input_error": "input error",
-    "label_agreement": "read right",
-    "vote": "by vote",
-    "frechet_distance": "Fréchet",
-    "told_apart": "told apart",
-    "colourfulness": "colourful",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method with its metrics, one dictionary for each seed."""
-
-    method: str
-    seeds: tuple[dict[str, float], ...]
-
-    def values(self, name: str) -> list[float]:
-        """Return a metric of all seeds that have it."""
-        return [metrics[name] for metrics in self.seeds if name in metrics]
-
-    def cells(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the method and its metrics, mean ± standard deviation over seeds."""
-        return (self.method, *(_cell(self.values(name), name) for name in names))
-
-
-def _cell(values: list[float], name: str) -> str:
-    if not values:
-        return ""
-    mean = shown(statistics.fmean(values), name)
-    return mean if len(values) < 2 else f"{mean} ± {shown(statistics.stdev(values), name)}"
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """All methods of one task: ours, the L1 network, simple methods, the nearest training picture, real pictures."""
-
-    task: str
-    steps: int
-    n: int
-    ours: Row
-    control: Row
-    others: tuple[Row, ...] = field(default=())
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """All rows, ours first."""
-        return (self.ours, self.control, *self.others)
-
-    def verdict(self) -> str:
-        """Say in words whether the GAN helps, compared with the L1 network."""
-        ours, control = (row.values("frechet_distance") for row in (self.ours, self.control))
-        if len(ours) < FEWEST_SEEDS or len(control) < FEWEST_SEEDS:
-            return f"cannot tell: {FEWEST_SEEDS} seeds or more are needed"
-        means = {name: (_mean(self.ours, name), _mean(self.control, name)) for name in COLUMNS}
-        if welch(ours, control) > SIGNIFICANT:
-            return "the GAN does nothing: its Fréchet distance is that of the L1 network within noise"
-        if statistics.fmean(ours) > statistics.fmean(control):
-            return "the GAN harms: its Fréchet distance is above that of the L1 network"
-        read, psnr = means["label_agreement"], means["psnr"]
-        if None not in read and read[0] < read[1] - CONTENT_LOSS:  # type: ignore[operator]
-            return f"the GAN looks more real and harms the content: {read[0]:.1%} read right, by L1 {read[1]:.1%}"
-        allowed = TASKS[self.task][1]
-        if None not in psnr and psnr[0] < psnr[1] - allowed:  # type: ignore[operator]
-            return f"the GAN looks more real at the cost of the truth: PSNR {psnr[0]:.1f} dB, by L1 {psnr[1]:.1f}"
-        return "the GAN helps: a lower Fréchet distance than the L1 network, at no loss of content"
-
-
-def _mean(row: Row, name: str) -> float | None:
-    values = row.values(name)
-    return statistics.fmean(values) if values else None
-
-
-@dataclass(frozen=True)
-class ApplicationsReport(BenchmarkReport):
-    """The tables of all tasks."""
-
-    folder: Path
-    quick: bool
-    tasks: tuple[TaskResult, ...]
-    title = "applications: pictures from pictures, on test pictures, beside methods without a GAN"
-
-    def notes(self) -> list[str]:
-        """Return a table for each task with its verdict, and how to read them."""
-        lines = []
-        for task in self.tasks:
-            names = [name for name in COLUMNS if any(row.values(name) for row in task.rows)]
-            lines += [
-                f"{task.task}: {count_of(len(task.ours.seeds), 'seed')}, {task.steps:,} steps, n = {task.n:,}",
-                f"| method | {' | '.join(COLUMNS[name] for name in names)} |",
-                f"|---|{'---|' * len(names)}",
-                *(f"| {' | '.join(row.cells(names))} |" for row in task.rows),
-                f"verdict: {task.verdict()}",
-                "",
-            ]
-        return [
-            *(["--quick: a preview, not a result"] if self.quick else []),
-            *lines,
-            "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
-            f"gain: dB by which the mean of {DRAWS} results is nearer to the truth than one",
-            f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
-            f"runs: {self.folder}",
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON."""
-        tasks = [
-            {
-                "task": task.task,
-                "steps": task.steps,
-                "n": task.n,
-                "rows": {row.method: list(row.seeds) for row in task.rows},
-                "verdict": task.verdict(),
-            }
-            for task in self.tasks
-        ]
-        return {"benchmark": "applications", "folder": str(self.folder), "quick": self.quick, "tasks": tasks}
+SHORTEST = 1.0
+"""Seconds of the L1 network at least: a run of a few steps may last no measurable time."""
+QUICK_EPOCHS = 1
+"""Epochs of the classifier of conditions in a preview."""
+JUDGED = ("frechet_distance", "label_agreement")
+"""The metrics on the judge's features and classes that a row holds."""
 
 
 def run_applications(options: BenchmarkOptions) -> ApplicationsReport:
     """Train and measure all tasks, or one; complete runs are not trained again.
 
+    Where no judge fits the data of a task, one is trained before everything else.
+
     Raises:
-        UserError: an unknown task, or as in `ganforge.train_seeds`.
+        UserError: an unknown task, or as in `judge_for_data` and `ganforge.train_seeds`.
     """
     if options.task is not None and options.task not in TASKS:
         raise UserError(f"no task is called {options.task!r}; {suggest_names(options.task, TASKS)}")
+    tasks = [options.task] if options.task else list(TASKS)
     folder = options.folder()
-    tasks = tuple(_run_task(options, task, folder / task) for task in ([options.task] if options.task else TASKS))
-    return ApplicationsReport(folder, options.quick, tasks)
+    splits = {data: load(data) for data in dict.fromkeys(TASKS[task][0] for task in tasks)}
+    judges = {data: judge_for_data(images, options.watcher) for data, images in splits.items()}
+    results = []
+    for task in tasks:
+        data = TASKS[task][0]
+        results.append(_run_task(options, task, folder / task, splits[data], judges[data]))
+    return ApplicationsReport(folder, options.quick, tuple(results))
 
 
-def _run_task(options: BenchmarkOptions, task: str, folder: Path) -> TaskResult:
-    recipe, data = load_recipe(task), TASKS[task][0]
+def _run_task(options: BenchmarkOptions, task: str, folder: Path, splits: Splits, judge: Judge) -> TaskResult:
+    recipe, (data, allowed_loss) = load_recipe(task), TASKS[task]
+    assert recipe.pairs is not None
     seeds = options.seeds or (1 if options.quick else SEEDS)
-    splits, n = load(data), QUICK_N if options.quick else N
+    measurer = _Measurer(splits, judge, QUICK_N if options.quick else N, options)
     train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
     runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
-    seconds = statistics.fmean(run.seconds for run in runs)
+    seconds = max(SHORTEST, statistics.fmean(run.seconds for run in runs))
     controls = train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
-    measurer = _Measurer(splits, splits.test.select(slice(0, n)), options)
     ours, control = (
         Row(name, tuple(measurer.measure_run(run) for run in some))
         for name, some in ((f"ours: {task}", runs), ("same U-Net, L1 alone", controls))
     )
-    assert recipe.pairs is not None
-    others = measure_once(folder / f"others-{n}.json", partial(measurer.measure_others, recipe.pairs))
-    rows = tuple(Row(method, (metrics,)) for method, metrics in others.items())
-    return TaskResult(task, runs[0].step, len(measurer.images), ours, control, rows)
+    file = folder / f"others-{measurer.protocol.id}.json"
+    others = measure_once(file, partial(measurer.measure_others, recipe.pairs), dict[str, dict[str, float]])
+    limit = Row(ATTAINABLE, measurer.attainable(recipe.pairs, folder, seeds, QUICK_EPOCHS if options.quick else None))
+    rows = (*(Row(method, (metrics,)) for method, metrics in others.items()), limit)
+    return TaskResult(task, allowed_loss, runs[0].step, measurer.protocol, ours, control, rows)
 
 
 def regression(recipe: Recipe) -> Recipe:
@@ -213,71 +102,67 @@ def regression(recipe: Recipe) -> Recipe:
 
 
 class _Measurer:
-    """Measures runs and simple methods on the same test pictures."""
+    """Measures runs and methods without a GAN on the same n test pictures, each once."""
 
-    def __init__(self, splits: Splits, images: ImageSet, options: BenchmarkOptions) -> None:
-        self._splits, self.images, self._watcher = splits, images, options.watcher
-        judge, reason = choose_judge(splits)
-        if judge is None:
-            raise UserError(f"{splits.train.name}: {reason}; 'ganforge judge train {splits.train.name}' trains one")
-        self._judge = judge
+    def __init__(self, splits: Splits, judge: Judge, n: int, options: BenchmarkOptions) -> None:
+        self._splits, self._watcher = splits, options.watcher
+        self._images = splits.test.select(slice(0, n))
         self._evaluator = Evaluator(
-            FeatureExtractor(judge), splits, "test", len(images), reals=images, say=self._watcher.say
+            FeatureExtractor(judge), splits, "test", len(self._images), reals=self._images, say=self._watcher.say
         )
+        self.protocol = self._evaluator.protocol
 
     def measure_run(self, run: Run) -> dict[str, float]:
-        """Return the metrics of a run, measured once."""
-        file = run.folder / f"application-{run.step}-{len(self.images)}.json"
-        return dict(measure_once(file, partial(self._measure_run, run)))
+        """Return the metrics of a run, as ``ganforge evaluate --slow`` computes them."""
+        file = run.folder / f"application-{run.step}-{self.protocol.id}.json"
+        return dict(measure_once(file, partial(self._measure_run, run), dict[str, float]))
 
     def _measure_run(self, run: Run) -> dict[str, float]:
         self._watcher.say(f"measuring {run.folder} ...")
-        generator = ganforge.load(run.folder)
-        assert generator.recipe.pairs is not None
-        condition = evaluation_pairs(generator.recipe.pairs, self.images).condition
-        draws = 1 if generator.recipe.discriminator is None else DRAWS
-        return self._measure(generator.recipe.pairs, generator.translate(condition, draws=draws))
+        work = results_to_process(len(self._images)) + pictures_to_learn(len(self._images))
+        on_progress = count_work(self._watcher, work, "measuring results", "pictures")
+        draws, estimates = self._evaluator.translation(ganforge.load(run.folder), on_progress=on_progress)
+        return {name: value for name, (value, _) in estimates.items()} | self._judged(draws[0])
 
     def measure_others(self, rule: PairRule) -> dict[str, dict[str, float]]:
-        """Return the metrics of simple methods, of the nearest training picture, and of other real pictures."""
-        self._watcher.say("measuring simple methods and the nearest training pictures ...")
-        condition = evaluation_pairs(rule, self.images).condition
-        results = simple_results(rule, condition)
-        results["nearest training picture"] = nearest_training_pictures(rule, self._splits.train, condition)
-        measured = {name: self._measure(rule, pictures[None]) for name, pictures in results.items()}
+        """Return the metrics of simple methods, of training pictures, and of other real pictures."""
+        self._watcher.say("making the results of simple methods and of training pictures ...")
+        condition = evaluation_pairs(rule, self._images).condition
+        results = simple_results(rule, condition) | training_results(rule, self._splits.train, condition)
+        measured = {}
+        for name, pictures in results.items():
+            self._watcher.say(f"measuring {name} ...")
+            estimates = translation_metrics(rule, self._images, pictures[None])
+            values = {metric: value for metric, (value, _) in estimates.items()}
+            values["told_apart"] = told_apart(self._images.images, pictures)[0]
+            measured[name] = values | self._judged(pictures)
         reference = self._evaluator.real_reference
-        measured["real pictures, unpaired"] = {
-            name: reference[name] for name in ("frechet_distance", "label_agreement") if name in reference
+        measured["real pictures, unpaired"] = {name: reference[name] for name in JUDGED if name in reference} | {
+            "told_apart": told_apart(self._images.images, self._evaluator.others.images)[0]
         }
         return measured
 
-    def _measure(self, rule: PairRule, draws: Tensor) -> dict[str, float]:
-        fakes = ImageSet(draws[0], self.images.labels, self.images.class_names, "results")
-        metrics = {
-            name: value for name, (value, _) in translation_metrics(rule, self.images, draws, self._read).items()
-        }
+    def attainable(self, rule: PairRule, folder: Path, seeds: int, epochs: int | None) -> tuple[dict[str, float], ...]:
+        """Return, for each seed, the share that a classifier of the conditions alone reads right."""
+        rows = []
+        for seed in range(seeds):
+            file = folder / f"attainable-{self.protocol.id}-{'quick-' * (epochs is not None)}{seed}.json"
+            rows.append({"label_agreement": measure_once(file, partial(self._attain, rule, seed, epochs), float)})
+        return tuple(rows)
+
+    def _attain(self, rule: PairRule, seed: int, epochs: int | None) -> float:
+        self._watcher.say(f"training a classifier of the conditions, seed {seed} ...")
+        status = "classifier of the conditions"
+
+        def on_epoch(done: int, total: int) -> None:
+            self._watcher.benchmarking(done, total, status, "epochs")
+
+        try:
+            return attainable_accuracy(rule, self._splits, self._images, seed, epochs, on_epoch)
+        finally:
+            self._watcher.end()
+
+    def _judged(self, pictures: Tensor) -> dict[str, float]:
+        fakes = ImageSet(pictures, self._images.labels, self._images.class_names, "results")
         values = self._evaluator.compute(fakes)
-        metrics |= {name: values[name] for name in ("frechet_distance", "label_agreement") if name in values}
-        return metrics | {"told_apart": told_apart(self.images.images, draws[0])}
-
-    def _read(self, pictures: Tensor) -> Tensor:
-        return self._judge.look(pictures).classes
-
-
-def nearest_training_pictures(rule: PairRule, train: ImageSet, condition: Tensor) -> Tensor:
-    """Return, for each condition, the training picture whose own condition is nearest (Euclidean, on pixels).
-
-    Where pixels are missing, the distance is that of the known ones.
-    """
-    if isinstance(rule, Masking):
-        known = (condition[:, -1:] <= 127).expand(-1, condition.shape[1] - 1, -1, -1).flatten(1).float()
-        given = condition[:, :-1].flatten(1).float()
-        own = train.images.flatten(1).float()
-    else:
-        own = evaluation_pairs(rule, train).condition.flatten(1).float()
-        given, known = condition.flatten(1).float(), torch.ones(len(condition), own.shape[1])
-    squares = own.square()
-    blocks = zip(given.split(BLOCK), known.split(BLOCK), strict=True)
-    # sum of m (x - c)², without the part that is the same for every training picture
-    nearest = [(known @ squares.T - 2 * (known * given) @ own.T).argmin(1) for given, known in blocks]
-    return train.gather(torch.cat(nearest))
+        return {name: values[name] for name in JUDGED if name in values}

@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="The real images: test, or validation for tuning.")] = "test",
     seed: Annotated[int, typer.Option(callback=whole(), help="Seed of the generator's noise.")] = 0,
-    slow: Annotated[bool, typer.Option("--slow", help="Also train on fakes and test on reals; minutes.")] = False,
+    slow: Annotated[bool, typer.Option("--slow", help="Also train classifiers on fakes; minutes.")] = False,
     resize: Annotated[str | None, typer.Option(help="Scale real pictures, as 'train --resize' did.")] = None,
     levels: LevelsFlag = None,
     colour: ColourFlag = False,

@@ -76,6 +76,10 @@ class PairRule(Settings, ABC):
         """Return conditions uint8 [N, C', H, W] as pictures [N, C, H, W] to look at."""
         return condition
 
+    def compact(self, condition: Tensor) -> Tensor:
+        """Return conditions without repeated pixels, as a classifier or a search of neighbours reads them."""
+        return condition
+
 
 class Downsampling(PairRule):
     """Enlarging: the condition is the picture reduced by ``factor``, each pixel the mean of its block (area sampling).
@@ -108,6 +112,10 @@ class Downsampling(PairRule):
     def consistency(self) -> Consistency:
         """Each block of the result has the mean of its condition pixel."""
         return WeightedMean(block=self.factor)
+
+    def compact(self, condition: Tensor) -> Tensor:
+        """Return the small pictures."""
+        return condition[:, :, :: self.factor, :: self.factor].contiguous()
 
 
 def enlarged(images: Tensor, factor: int) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.data.pairs import Damaging, Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule
+from ganforge.evaluation.translation import evaluation_pairs
 
 
 def simple_results(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
@@ -115,3 +117,52 @@ SIMPLE: dict[type[PairRule], Callable[[PairRule, Tensor], dict[str, Tensor]]] = 
     NextFrame: _last_frame,
     GivenPairs: _as_given,
 }
+
+BLOCK = 500
+
+
+def training_results(rule: PairRule, train: ImageSet, condition: Tensor) -> dict[str, Tensor]:
+    """Return results uint8 [N, C, H, W] that are taken from training pictures, by name.
+
+    "nearest training picture": that with the nearest condition, a copyist. "..., fitted to the input": the same after
+    the projection of the recipe, so that known pixels, luma or block means are the given ones: for colouring, the
+    colours of the nearest neighbour. "mean training picture": the known pixels, and the mean of all training pictures.
+    """
+    nearest = nearest_training_pictures(rule, train, condition)
+    results = {"nearest training picture": nearest}
+    if (consistency := rule.consistency()) is not None:
+        fitted = consistency(nearest.float() / 255, condition.float() / 255)
+        results["nearest training picture, fitted to the input"] = (fitted * 255).round_().to(torch.uint8)
+    if isinstance(rule, Masking):
+        mean = _mean_picture(train).round_().to(torch.uint8)
+        results["mean training picture"] = torch.where(condition[:, -1:] > 127, mean, condition[:, :-1])
+    return results
+
+
+def _mean_picture(train: ImageSet) -> Tensor:
+    total = sum(
+        (chunk.sum(0, dtype=torch.int64) for chunk in train.chunks()), torch.zeros(train.shape, dtype=torch.int64)
+    )
+    return total.float() / len(train)
+
+
+def nearest_training_pictures(rule: PairRule, train: ImageSet, condition: Tensor) -> Tensor:
+    """Return, for each condition, the training picture whose own condition is nearest (Euclidean, on pixels).
+
+    Where pixels are missing, the distance is that of the known ones.
+    """
+    masked = isinstance(rule, Masking)
+    own = (train.images if masked else rule.compact(evaluation_pairs(rule, train).condition)).flatten(1).float()
+    given = (condition[:, :-1] if masked else rule.compact(condition)).flatten(1).float()
+    squares = own.square()
+    norms = squares.sum(1)
+    nearest = []
+    for block, of_condition in zip(given.split(BLOCK), condition.split(BLOCK), strict=True):
+        # sum of m (x - c)², without the part that is the same for every training picture
+        if masked:
+            known = (of_condition[:, -1:] <= 127).expand(-1, condition.shape[1] - 1, -1, -1).flatten(1).float()
+            distances = known @ squares.T - 2 * (known * block) @ own.T
+        else:
+            distances = norms - 2 * block @ own.T
+        nearest.append(distances.argmin(1))
+    return train.gather(torch.cat(nearest))

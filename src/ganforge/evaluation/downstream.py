@@ -1,5 +1,7 @@
 """Downstream use of generated images: a small classifier and a nearest-neighbour classifier learn from them."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,31 +38,39 @@ class SmallNetwork(nn.Module):
         return logits
 
 
-def train_classifier(images: ImageSet, epochs: int = EPOCHS, seed: int = 0) -> SmallNetwork:
-    """Train a `SmallNetwork` on labelled images with Adam(1e-3) and batches of 128, or of all images where fewer.
+def train_classifier(
+    images: ImageSet,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    *,
+    network: Callable[[tuple[int, int, int], int], nn.Module] = SmallNetwork,
+    batch_size: int = BATCH,
+    rate: float = RATE,
+) -> nn.Module:
+    """Train a classifier on labelled images with Adam, in batches of ``batch_size``, or of all images where fewer.
 
-    The images and ``seed`` determine the network.
+    ``network`` makes it for a shape [C, H, W] and a number of classes. The arguments determine its weights.
     """
-    network = SmallNetwork(images.shape, len(images.class_names))
+    classifier = network(images.shape, len(images.class_names))
     random = random_generator(seed, "classifier")
-    for parameter in network.parameters():
+    for parameter in classifier.parameters():
         bound = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.0
         nn.init.uniform_(parameter, -bound, bound, generator=random)
-    optimizer = torch.optim.Adam(network.parameters(), RATE, fused=True)
-    size = min(BATCH, len(images))
+    optimizer = torch.optim.Adam(classifier.parameters(), rate, fused=True)
+    size = min(batch_size, len(images))
     batches = Batches(images, size, "0..1", seed=seed, labels=True, device=torch.device("cpu"), stream="classifier")
     for step in range(epochs * len(images) // size):
         batch = batches[step]
         assert batch.condition is not None
-        loss = F.cross_entropy(network(batch.images), batch.condition)
+        loss = F.cross_entropy(classifier(batch.images), batch.condition)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return network.eval()
+    return classifier.eval()
 
 
 @torch.no_grad()
-def count_correct(network: SmallNetwork, images: ImageSet) -> int:
+def count_correct(network: nn.Module, images: ImageSet) -> int:
     """Count the images that the network classifies as their label."""
     predictions = [network(scale(block, "0..1")).argmax(1) for block in images.images.split(BLOCK)]
     return int((torch.cat(predictions) == images.labels).sum())

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +26,8 @@ from ganforge.evaluation.metric_table import (
 )
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
-from ganforge.evaluation.translation import DRAWS, evaluation_pairs, results, told_apart, translation_metrics
+from ganforge.evaluation.told_apart import told_apart
+from ganforge.evaluation.translation import DRAWS, measure_results, results
 from ganforge.evaluation.verdict_measurement import measurement
 from ganforge.files import cache_folder, read_cached, write_cached
 from ganforge.generation.generator import Generator
@@ -41,6 +43,10 @@ NEAREST = 10
 
 REFERENCE_SETS = 4
 """Sets of n images for the reference values: unseen reals, and three kinds of worst-case fakes."""
+
+
+Kind = Literal["quick", "slow", "translation"]
+"""Metrics of an evaluation: those without training, those that train on fakes and on reals, those that tell apart."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Evaluator:
         others: other reals, which take the place of the fakes; unless given, n training images.
         on_progress: called with the number of images just processed.
         on_reference: the same for the reference values, about ``REFERENCE_SETS`` · n images; unless given, on_progress.
+        on_translation: the same for the results of an image-to-image generator.
         say: called with a sentence before each slow step.
     """
 
@@ -86,19 +93,20 @@ class Evaluator:
         others: ImageSet | None = None,
         on_progress: OnProgress | None = None,
         on_reference: OnProgress | None = None,
+        on_translation: OnProgress | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         whole_split, self._unseen = (
             (splits.test, splits.validation) if split == "test" else (splits.validation, splits.test)
         )
         self.extractor, self._splits, self._on_progress, self._say = extractor, splits, on_progress, say
-        self._on_reference = on_reference or on_progress
+        self._on_reference, self._on_translation = on_reference or on_progress, on_translation
         fingerprint = (whole_split if reals is None else reals).fingerprint
         self.protocol = Protocol(extractor.name, extractor.hash, splits.train.name, fingerprint, split, n)
         self.reals = random_subset(whole_split, n, "reals") if reals is None else reals
-        self._others = other_reals(splits.train, n) if others is None else others
+        self.others = other_reals(splits.train, n) if others is None else others
         self._real = extractor.look_at_set(self.reals, on_progress)
-        self._other = extractor.look_at_set(self._others, on_progress)
+        self._other = extractor.look_at_set(self.others, on_progress)
 
     def compute(self, fakes: ImageSet) -> Values:
         """Return the metrics that need only the fakes and as many reals, by name; NaN where one is undefined."""
@@ -121,45 +129,55 @@ class Evaluator:
         return measurement(self.extractor.judge, self._real, self._extract(fakes), self._other)
 
     def evaluate(
-        self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False
+        self, fakes: ImageSet, what: str, generator: Generator | None = None, slow: bool = False, seed: int = 0
     ) -> Evaluation:
-        """Compute all metrics of n fakes; the label swap only with their conditional generator."""
+        """Compute all metrics of n fakes, with reference values.
+
+        Args:
+            fakes: the fakes; of an image-to-image generator, the first results for the conditions of the reals.
+            what: the source of the fakes.
+            generator: their generator: the label swap and the metrics of image-to-image generators need it.
+            slow: also train classifiers: on fakes and on reals, or, for an image-to-image generator, on both together.
+            seed: of the generator's noise.
+        """
         fake = self._extract(fakes)
         estimates = metrics_with_intervals(self._real, fake, len(self.extractor.class_names))
         estimates |= copying_metrics(self._train, self._real.features, fake.features)
         if generator is not None and generator.class_names and self.extractor.class_names:
             estimates |= label_swap(generator, self.extractor, self._on_progress)
+        kind: Kind = "quick"
         if generator is not None and generator.recipe.pairs:
-            estimates |= self._translation(generator, fakes, slow)
-        slow = slow and fakes.labelled and self.reals.labelled
-        if slow:
+            kind = "translation" if slow else "quick"
+            estimates |= self.translation(generator, slow=slow, seed=seed)[1]
+        elif slow and fakes.labelled and self.reals.labelled:
+            kind = "slow"
             self._say("training one small classifier on fakes and one on reals ...")
             estimates["train_on_generated"] = downstream_accuracy(fakes, self.reals)
-            estimates["test_on_generated"] = downstream_accuracy(self._others, fakes)
+            estimates["test_on_generated"] = downstream_accuracy(self.others, fakes)
         rows = class_rows(self._real, fake, self._other, self.extractor.class_names)
         note = generator.note if generator else {}
         notes = (self.extractor.note,) if self.extractor.note else ()
         return Evaluation(
-            what, self.protocol, self._with_references(estimates, slow), rows, note.get("step"), note.get("seed"), notes
+            what, self.protocol, self._with_references(estimates, kind), rows, note.get("step"), note.get("seed"), notes
         )
 
-    def _translation(self, generator: Generator, fakes: ImageSet, slow: bool) -> Estimates:
-        """Compute the metrics of an image-to-image generator, whose first results are ``fakes``."""
-        rule = generator.recipe.pairs
-        assert rule is not None
-        self._say(f"drawing {DRAWS} results for each of {len(fakes):,} conditions ...")
-        condition = evaluation_pairs(rule, self.reals).condition
+    def translation(
+        self, generator: Generator, *, slow: bool = True, seed: int = 0, on_progress: OnProgress | None = None
+    ) -> tuple[Tensor, Estimates]:
+        """Return the results of an image-to-image generator for the reals' conditions, and their own metrics.
+
+        With ``slow`` also the share that classifiers tell from real pictures. Results: uint8 [DRAWS, n, C, H, W].
+        ``on_progress``: as ``on_translation``, for this call.
+        """
+        on_progress = on_progress or self._on_translation
+        self._say(f"drawing {DRAWS} results for each of {len(self.reals):,} conditions ...")
         judge = self.extractor.judge
-        estimates = translation_metrics(
-            rule,
-            self.reals,
-            generator.translate(condition, draws=DRAWS),
-            None if judge is None else lambda pictures: judge.look(pictures).classes,
-        )
+        read = None if judge is None else lambda pictures: judge.look(pictures).classes
+        draws, estimates = measure_results(generator, self.reals, seed=seed, read=read, on_progress=on_progress)
         if slow:
             self._say("training classifiers that tell results from real pictures ...")
-            estimates["told_apart"] = told_apart(self.reals.images, fakes.images), None
-        return estimates
+            estimates["told_apart"] = told_apart(self.reals.images, draws[0], on_progress)
+        return draws, estimates
 
     def nearest(self, fakes: ImageSet) -> bytes:
         """Return a PNG of the fakes nearest to a training image, each above that image."""
@@ -182,9 +200,9 @@ class Evaluator:
     def _compare(self, fake: Features) -> Values:
         return compute_metrics(self._real, fake, len(self.extractor.class_names))
 
-    def _with_references(self, estimates: Estimates, slow: bool) -> tuple[MetricValue, ...]:
+    def _with_references(self, estimates: Estimates, kind: Kind) -> tuple[MetricValue, ...]:
         """Return the metrics in the order of the table, with their reference values."""
-        references = self._cached_references(slow)
+        references = self._cached_references(kind)
         return tuple(
             MetricValue(
                 name,
@@ -197,17 +215,17 @@ class Evaluator:
             if name in estimates
         )
 
-    def _cached_references(self, slow: bool) -> ReferenceValues:
+    def _cached_references(self, kind: Kind) -> ReferenceValues:
         """Return the reference values, from the cache folder if it has them."""
-        file = cache_folder() / "evaluation" / f"{self.protocol.id}-{'slow' if slow else 'quick'}.json"
+        file = cache_folder() / "evaluation" / f"{self.protocol.id}-{kind}.json"
         if cached := fitting(ReferenceValues, read_cached(file)):
             return cached
         self._say("measuring real images and hopeless fakes for reference (kept in the cache) ...")
-        references = self._compute_references(slow)
+        references = self._compute_references(kind)
         write_cached(file, asdict(references))
         return references
 
-    def _compute_references(self, slow: bool) -> ReferenceValues:
+    def _compute_references(self, kind: Kind) -> ReferenceValues:
         """Compute the metrics of other reals and of worst-case fakes in the place of the fakes."""
         # not the other reals: these are training images, hence exact copies
         unseen = random_subset(self._unseen, min(self.protocol.n, len(self._unseen)), "unseen")
@@ -218,13 +236,15 @@ class Evaluator:
             values = self._compare(features)
             if name == "training images":
                 values |= self._copying_values(features)
-            if slow and name == "noise":
+            if kind == "slow" and name == "noise":
                 values["train_on_generated"] = downstream_accuracy(images, self.reals)[0]
-                values["test_on_generated"] = downstream_accuracy(self._others, images)[0]
+                values["test_on_generated"] = downstream_accuracy(self.others, images)[0]
             worst_case |= {metric: value for metric, value in values.items() if METRICS[metric].worst_case == name}
-        if slow:
-            real_reference["train_on_generated"] = downstream_accuracy(self._others, self.reals)[0]
-            real_reference["test_on_generated"] = downstream_accuracy(self._others, unseen)[0]
+        if kind == "translation":
+            real_reference["told_apart"] = told_apart(self.reals.images, self.others.images, self._on_reference)[0]
+        if kind == "slow":
+            real_reference["train_on_generated"] = downstream_accuracy(self.others, self.reals)[0]
+            real_reference["test_on_generated"] = downstream_accuracy(self.others, unseen)[0]
         return ReferenceValues(_finite(real_reference), _finite(worst_case))
 
     def _copying_values(self, fake: Features) -> Values:
@@ -233,7 +253,7 @@ class Evaluator:
 
     def _worst_case_fakes(self) -> dict[str, ImageSet]:
         """Return uniform noise, one training image of each class repeated, and training images."""
-        others, n = self._others, self.protocol.n
+        others, n = self.others, self.protocol.n
         noise = torch.randint(
             256, others.images.shape, dtype=torch.uint8, generator=random_generator("evaluate", "bad")
         )

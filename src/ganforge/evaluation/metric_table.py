@@ -99,7 +99,11 @@ METRICS = {
         within=SHARE,
     ),
     "psnr": MetricSpec("PSNR (dB)", "high", about="squared error of one result against the true picture"),
-    "psnr_of_mean": MetricSpec("PSNR of the mean", "high", about="the same of the mean of eight results"),
+    "psnr_of_best": MetricSpec("PSNR, best of 8", "high", about="PSNR of that of eight results nearest to the truth"),
+    "psnr_of_mean": MetricSpec("PSNR, mean of 8", "high", about="PSNR of the mean of eight results"),
+    "psnr_of_mean_64": MetricSpec(
+        "PSNR, mean of 64", "high", about="PSNR of the mean of 64 results, on the first 1,000 conditions"
+    ),
     "ssim": MetricSpec("SSIM", "high", about="structural similarity of one result to the true picture", within=(-1, 1)),
     "input_error": MetricSpec(
         "input error", "low", about="mean difference, in grey levels, of the result's condition from the given one"
@@ -109,7 +113,7 @@ METRICS = {
         "gain of the mean", "high", about="dB that the mean of eight results gains over one; right draws gain 2.50"
     ),
     "draws_differ": MetricSpec("draws differ", "high", about="mean difference of two results, of the whole range"),
-    "vote": MetricSpec("read right by vote", "high", about="the class that most of eight results show", within=SHARE),
+    "vote": MetricSpec("agreement by vote", "high", about="the class that most of eight results show", within=SHARE),
     "told_apart": MetricSpec(
         "told apart",
         "half",

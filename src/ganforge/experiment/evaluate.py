@@ -16,7 +16,9 @@ from ganforge.evaluation.compare import Group
 from ganforge.evaluation.evaluator import REFERENCE_SETS, Evaluator, generate_images, random_subset
 from ganforge.evaluation.features import Extractor, FeatureExtractor
 from ganforge.evaluation.result import Evaluation, parse_evaluation
-from ganforge.experiment.experiment import ProgressListener, count_images
+from ganforge.evaluation.told_apart import pictures_to_learn
+from ganforge.evaluation.translation import results_to_process
+from ganforge.experiment.experiment import ProgressListener, count_images, count_work
 from ganforge.experiment.preflight import load, warn_of
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import SHIPPED, Generator, load_generator
@@ -62,7 +64,7 @@ def evaluate(
         n: number of fakes and of reals; unless given, as many as there are of both, at most 10,000.
         split: the real images: ``test`` or ``validation``.
         seed: of the generator's noise.
-        slow: also train a small classifier on the fakes and test it on reals, and vice versa.
+        slow: also train classifiers: on fakes, tested on reals, and vice versa; of pictures from pictures, on both.
         resize: for a folder or zip of real pictures, as in `train`.
         levels: for measured images, as in `train`.
         colour: keep three channels of measured images even if all are grey.
@@ -83,9 +85,10 @@ def evaluate(
         splits = load_reference_data(data, measured.generator, measured.folder, resize, watcher)
         fakes = _load_fakes(source, splits, levels, colour, watcher) if measured.generator is None else None
         count = _count(measured, n, splits.test if split == "test" else splits.validation, split, fakes)
-        evaluator = _evaluator(_feature_extractor(judge, extractor, splits, watcher.say), splits, split, count, watcher)
+        features = _feature_extractor(judge, extractor, splits, watcher.say)
+        evaluator = _evaluator(features, splits, split, count, slow, watcher)
         chosen = _choose_fakes(measured.generator, fakes, evaluator.reals, count, seed)
-        evaluation = evaluator.evaluate(chosen, measured.name, measured.generator, slow)
+        evaluation = evaluator.evaluate(chosen, measured.name, measured.generator, slow, seed)
         if sheet:
             write_atomically(sheet, evaluator.nearest(chosen))
     finally:
@@ -170,12 +173,20 @@ def _refuse_options(source: Any, generator: Generator | None, split: str, readin
 
 
 def _evaluator(
-    extractor: FeatureExtractor, splits: Splits, split: str, count: int, watcher: ProgressListener
+    extractor: FeatureExtractor, splits: Splits, split: str, count: int, slow: bool, watcher: ProgressListener
 ) -> Evaluator:
     watcher.say(f"judging {count:,} pictures ...")
     on_progress, on_reference = (count_images(watcher, sets * count) for sets in (3, REFERENCE_SETS))
+    work = results_to_process(count) + slow * pictures_to_learn(count)
     return Evaluator(
-        extractor, splits, split, count, on_progress=on_progress, on_reference=on_reference, say=watcher.say
+        extractor,
+        splits,
+        split,
+        count,
+        on_progress=on_progress,
+        on_reference=on_reference,
+        on_translation=count_work(watcher, work, "measuring results", "pictures"),
+        say=watcher.say,
     )
 
 

@@ -191,6 +191,29 @@ def count_images(watcher: ProgressListener, total: int) -> Callable[[int], None]
     return on_progress
 
 
+def count_work(watcher: ProgressListener, total: int, status: str, unit: str) -> Callable[[int], None]:
+    """Return a function that adds up work done, reports it with the time left, and removes the bar at the end.
+
+    Args:
+        watcher: receives the sum and the total.
+        total: expected amount; a larger sum is its own total.
+        status: the work in words.
+        unit: what is counted.
+    """
+    done = 0
+
+    def on_progress(count: int) -> None:
+        nonlocal done
+        if not done:
+            watcher.end()  # another bar may be there
+        done += count
+        watcher.benchmarking(done, max(total, done), status, unit)
+        if done >= total:
+            watcher.end()
+
+    return on_progress
+
+
 def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     """Refuse a recipe that cannot be trained on these data.
 

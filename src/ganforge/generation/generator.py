@@ -87,13 +87,16 @@ class Generator:
         return NoiseSource(self.recipe, as_whole("seed", seed), self.device, dtype).latent(as_whole("n", n), name)
 
     @plain_state()
-    def translate(self, conditions: Tensor, *, draws: int = 1, seed: int = 0) -> Tensor:
+    def translate(
+        self, conditions: Tensor, *, draws: int = 1, seed: int = 0, on_progress: Callable[[int], None] | None = None
+    ) -> Tensor:
         """Return ``draws`` different results for each condition of an image-to-image generator.
 
         Args:
             conditions: uint8 [N, C', H, W], as the recipe's pairs have them (`ganforge.data.pairs`).
             draws: number of results for each condition.
             seed: of the latents; the k-th draw is the same for every number of draws.
+            on_progress: called after each draw with the number of results just made.
 
         Returns:
             uint8 [draws, N, C, H, W], on the CPU.
@@ -108,8 +111,12 @@ class Generator:
             shapes = ["×".join(map(str, shape)) for shape in (tuple(conditions.shape[1:]), expected)]
             raise UserError(f"conditions of {shapes[0]} (channels × height × width): this model needs {shapes[1]}")
         condition = scale(conditions.to(self.device), self.recipe.pixel_range, DTYPES[self.recipe.run.precision])
-        latents = [self.latent(len(conditions), seed=seed, name=f"translate {draw}") for draw in range(draws)]
-        return torch.stack([self.draw(latent, condition) for latent in latents])
+        results = []
+        for draw in range(draws):
+            results.append(self.draw(self.latent(len(conditions), seed=seed, name=f"translate {draw}"), condition))
+            if on_progress:
+                on_progress(len(conditions))
+        return torch.stack(results)
 
     @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = TRUNCATION, attempt: int = 0) -> Tensor:

@@ -93,13 +93,23 @@ def epochs_in(splits: Splits, minutes: float, flip: bool) -> int:
     Raises:
         UserError: as `train_judge`.
     """
+    limit_by_time = int(60 * minutes / seconds_per_epoch(splits, flip))
+    limit = max(MOST_EPOCHS, FEW_STEPS // (len(splits.train) // BATCH))
+    return min(max(1, limit_by_time), limit)
+
+
+@plain_state()
+def seconds_per_epoch(splits: Splits, flip: bool) -> float:
+    """Return how long an epoch takes on this machine, estimated from a few timed steps.
+
+    Raises:
+        UserError: as `train_judge`.
+    """
     refuse_what_cannot_be_judged(splits)
     times: list[float] = []
     _train(splits.train, TRIAL_STEPS, 0, flip, lambda *_: times.append(time.perf_counter()))
     # the first steps are slower, because they allocate memory
-    seconds = (times[-1] - times[2]) / (len(times) - 3) * (len(splits.train) // BATCH)
-    limit = max(MOST_EPOCHS, FEW_STEPS // (len(splits.train) // BATCH))
-    return min(max(1, int(60 * minutes / seconds)), limit)
+    return (times[-1] - times[2]) / (len(times) - 3) * (len(splits.train) // BATCH)
 
 
 def refuse_what_cannot_be_judged(splits: Splits) -> None:
