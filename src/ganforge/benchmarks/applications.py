@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import ganforge
+from ganforge.benchmarks import next_frame
 from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport, count_of, measure_once
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load
@@ -59,6 +60,13 @@ COLUMNS = {
     "told_apart": "told apart",
     "colourfulness": "colourful",
 }
+
+
+HOW_TO_READ = (
+    "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
+    f"gain: dB by which the mean of {DRAWS} results is nearer to the truth than one",
+    f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
+)
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,12 @@ class ApplicationsReport(BenchmarkReport):
     folder: Path
     quick: bool
     tasks: tuple[TaskResult, ...]
+    clips: next_frame.NextFrameResult | None = None
     title = "applications: pictures from pictures, on test pictures, beside methods without a GAN"
 
     def notes(self) -> list[str]:
         """Return a table for each task with its verdict, and how to read them."""
-        lines = []
+        lines = self.clips.lines() if self.clips else []
         for task in self.tasks:
             names = [name for name in COLUMNS if any(row.values(name) for row in task.rows)]
             lines += [
@@ -149,15 +158,13 @@ class ApplicationsReport(BenchmarkReport):
         return [
             *(["--quick: a preview, not a result"] if self.quick else []),
             *lines,
-            "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
-            f"gain: dB by which the mean of {DRAWS} results is nearer to the truth than one",
-            f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
+            *(HOW_TO_READ if self.tasks else ()),
             f"runs: {self.folder}",
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
-        tasks = [
+        tasks: list[dict[str, Any]] = [
             {
                 "task": task.task,
                 "steps": task.steps,
@@ -167,6 +174,7 @@ class ApplicationsReport(BenchmarkReport):
             }
             for task in self.tasks
         ]
+        tasks += [self.clips.to_dict()] if self.clips else []
         return {"benchmark": "applications", "folder": str(self.folder), "quick": self.quick, "tasks": tasks}
 
 
@@ -176,30 +184,43 @@ def run_applications(options: BenchmarkOptions) -> ApplicationsReport:
     Raises:
         UserError: an unknown task, or as in `ganforge.train_seeds`.
     """
-    if options.task is not None and options.task not in TASKS:
-        raise UserError(f"no task is called {options.task!r}; {suggest_names(options.task, TASKS)}")
+    names = (*TASKS, next_frame.TASK)
+    if options.task is not None and options.task not in names:
+        raise UserError(f"no task is called {options.task!r}; {suggest_names(options.task, names)}")
     folder = options.folder()
-    tasks = tuple(_run_task(options, task, folder / task) for task in ([options.task] if options.task else TASKS))
-    return ApplicationsReport(folder, options.quick, tasks)
+    chosen = names if options.task is None else (options.task,)
+    tasks = tuple(_run_task(options, task, folder / task) for task in chosen if task in TASKS)
+    clips = _run_next_frame(options, folder / next_frame.TASK) if next_frame.TASK in chosen else None
+    return ApplicationsReport(folder, options.quick, tasks, clips)
 
 
 def _run_task(options: BenchmarkOptions, task: str, folder: Path) -> TaskResult:
-    recipe, data = load_recipe(task), TASKS[task][0]
-    seeds = options.seeds or (1 if options.quick else SEEDS)
+    data = TASKS[task][0]
     splits, n = load(data), QUICK_N if options.quick else N
-    train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
-    runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
-    seconds = statistics.fmean(run.seconds for run in runs)
-    controls = train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
+    runs, controls = _train(options, task, data, folder)
     measurer = _Measurer(splits, splits.test.select(slice(0, n)), options)
     ours, control = (
         Row(name, tuple(measurer.measure_run(run) for run in some))
         for name, some in ((f"ours: {task}", runs), ("same U-Net, L1 alone", controls))
     )
-    assert recipe.pairs is not None
-    others = measure_once(folder / f"others-{n}.json", partial(measurer.measure_others, recipe.pairs))
+    rule = load_recipe(task).pairs
+    assert rule is not None
+    others = measure_once(folder / f"others-{n}.json", partial(measurer.measure_others, rule))
     rows = tuple(Row(method, (metrics,)) for method, metrics in others.items())
     return TaskResult(task, runs[0].step, len(measurer.images), ours, control, rows)
+
+
+def _run_next_frame(options: BenchmarkOptions, folder: Path) -> next_frame.NextFrameResult:
+    return next_frame.measure_next_frame(*_train(options, next_frame.TASK, next_frame.DATA, folder), folder, options)
+
+
+def _train(options: BenchmarkOptions, task: str, data: str, folder: Path) -> tuple[list[Run], list[Run]]:
+    """Train the task's recipe, and the same U-Net by the L1 distance alone for the same time."""
+    recipe, seeds = load_recipe(task), options.seeds or (1 if options.quick else SEEDS)
+    train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
+    runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
+    seconds = statistics.fmean(run.seconds for run in runs)
+    return runs, train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
 
 
 def regression(recipe: Recipe) -> Recipe:
