@@ -55,14 +55,20 @@ def clip_metrics(real: Tensor, results: Tensor) -> dict[str, float]:
     Args:
         real, results: uint8 [N, K, C, H, W].
     """
-    error = frame_error(real, results)
-    metrics = {"frame_mse": float(error.mean())}
-    metrics |= {f"frame_mse_{count}": float(error[:, count - 1].mean()) for count in AFTER if count <= error.shape[1]}
-    if min(real.shape[3:]) >= 7:
-        similarity = frame_ssim(real, results)
-        metrics |= {"frame_ssim": float(similarity.mean()), "frame_ssim_1": float(similarity[:, 0].mean())}
+    metrics = {name: float(values.mean()) for name, values in metrics_of_clips(real, results).items()}
     if truth := sharpness(real[:, -1]):
         metrics["sharpness"] = sharpness(results[:, -1]) / truth
+    return metrics
+
+
+def metrics_of_clips(real: Tensor, results: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return those metrics of `clip_metrics` that each clip has by itself: float64 [N] by name."""
+    error = frame_error(real, results)
+    metrics = {"frame_mse": error.mean(1)}
+    metrics |= {f"frame_mse_{count}": error[:, count - 1] for count in AFTER if count <= error.shape[1]}
+    if min(real.shape[3:]) >= 7:
+        similarity = frame_ssim(real, results)
+        metrics |= {"frame_ssim": similarity.mean(1), "frame_ssim_1": similarity[:, 0]}
     return metrics
 
 
