@@ -168,7 +168,7 @@ def measure_next_frame(
     runs: Sequence[Run], controls: Sequence[Run], folder: Path, options: BenchmarkOptions
 ) -> NextFrameResult:
     """Measure runs of the recipe, the controls by L1 alone, and simple methods on the same test clips."""
-    measurer = ClipMeasurer(*test_clips(QUICK_N if options.quick else N), say=options.watcher.say)
+    measurer = ClipMeasurer(*protocol_clips(QUICK_N if options.quick else N), say=options.watcher.say)
     n = len(measurer.pair.given)
     others = measure_once(folder / f"others-{n}.json", measurer.measure_others)
     return NextFrameResult(
@@ -188,7 +188,7 @@ def budget(runs: Sequence[Run]) -> str:
     )
 
 
-def test_clips(n: int) -> tuple[ClipPair, DigitTruth]:
+def protocol_clips(n: int) -> tuple[ClipPair, DigitTruth]:
     """Return the first ``n`` test clips of Moving MNIST, split after ten frames, with the truth about their digits."""
     digits = load("mnist").test
     rule = load_recipe(TASK, ["pairs.given=10"]).pairs
