@@ -30,7 +30,7 @@ FLAGS = {
         *("--picture", "--mask", "--strokes", "--mix", "--toward", "--attribute"),
         *("--draws", "--seed", "--out", "--json"),
     },
-    "apply": {"--mask", "--draws", "--seed", "--out", "--json"},
+    "apply": {"--mask", "--draws", "--frames", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
     "recipes show": {"--json"},

@@ -1,6 +1,6 @@
 import torch
 
-from ganforge.data.moving_digits import moving_digits
+from ganforge.data.moving_digits import digit_paths, moving_digits
 
 DOT = torch.full((1, 1, 2, 2), 200, dtype=torch.uint8)
 
@@ -34,3 +34,14 @@ def test_the_brighter_pixel_counts():
     clips = moving_digits(two, 200, 0, frames=2)
     assert set(clips.flatten(1).amax(1).tolist()) == {10, 90}
     assert (clips.flatten(1).amin(1) == clips.flatten(1).amax(1)).all()
+
+
+def test_paths_say_where_each_digit_is():
+    shades = torch.tensor([50, 100, 150]).view(3, 1, 1, 1).expand(3, 1, 2, 3).to(torch.uint8)
+    clips = moving_digits(shades, 20, 4, frames=6, side=20, per_clip=1)
+    paths = digit_paths(3, (2, 3), 20, 4, frames=6, side=20, per_clip=1)
+    for clip in range(20):
+        for frame in range(6):
+            top, left = paths.tops[clip, 0, frame], paths.lefts[clip, 0, frame]
+            shade = shades[paths.chosen[clip, 0], 0, 0, 0]
+            assert (clips[clip, frame, top : top + 2, left : left + 3] == shade).all()

@@ -37,6 +37,8 @@ def changes_for(name):
         small.append("generator.output=sigmoid")
     if recipe.generator.virtual_batch_norm:
         small.append("generator.virtual_batch_norm=5")
+    if recipe.pairs is not None and recipe.pairs.kind == "next-frame":
+        small.append("pairs.given=4")  # the clips here have eight frames
     if recipe.data.labels:
         small.append("data.labels=8")
     if recipe.data.clusters:

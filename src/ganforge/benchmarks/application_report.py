@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.common import BenchmarkReport, count_of
+from ganforge.benchmarks.next_frame import NextFrameResult
 from ganforge.evaluation.compare import FEWEST_SEEDS, welch
 from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.protocol import Protocol
@@ -120,6 +121,14 @@ def _mean(row: Row, name: str) -> float | None:
     return statistics.fmean(values) if values else None
 
 
+HOW_TO_READ = (
+    "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
+    f"gain of the mean: dB by which the mean of {DRAWS} results is nearer to the truth than one",
+    f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
+    f"mean of {MANY}: on the first {MANY_CONDITIONS:,} conditions; every row: docs/applications.md",
+)
+
+
 @dataclass(frozen=True)
 class ApplicationsReport(BenchmarkReport):
     """The tables of all tasks."""
@@ -127,11 +136,12 @@ class ApplicationsReport(BenchmarkReport):
     folder: Path
     quick: bool
     tasks: tuple[TaskResult, ...]
+    clips: NextFrameResult | None = None
     title = "applications: pictures from pictures, on test pictures, beside methods without a GAN"
 
     def notes(self) -> list[str]:
         """Return a table for each task with its verdict, and how to read them."""
-        lines = []
+        lines = self.clips.lines() if self.clips else []
         for task in self.tasks:
             names = [name for name in COLUMNS if any(row.values(name) for row in task.rows)]
             lines += [
@@ -147,16 +157,13 @@ class ApplicationsReport(BenchmarkReport):
         return [
             *(["--quick: a preview, not a result"] if self.quick else []),
             *lines,
-            "distortion: PSNR, SSIM (higher is better); perception: Fréchet, told apart (50 %: not at all)",
-            f"gain of the mean: dB by which the mean of {DRAWS} results is nearer to the truth than one",
-            f"(draws that differ as much as the possible pictures do gain {posterior_gain(DRAWS):.2f})",
-            f"mean of {MANY}: on the first {MANY_CONDITIONS:,} conditions; every row: docs/applications.md",
+            *(HOW_TO_READ if self.tasks else ()),
             f"runs: {self.folder}",
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
-        tasks = [
+        tasks: list[dict[str, Any]] = [
             {
                 "task": task.task,
                 "steps": task.steps,
@@ -167,4 +174,5 @@ class ApplicationsReport(BenchmarkReport):
             }
             for task in self.tasks
         ]
+        tasks += [self.clips.to_dict()] if self.clips else []
         return {"benchmark": "applications", "folder": str(self.folder), "quick": self.quick, "tasks": tasks}

@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 import ganforge
+from ganforge.benchmarks import next_frame
 from ganforge.benchmarks.application_report import ATTAINABLE, ApplicationsReport, Row, TaskResult
 from ganforge.benchmarks.common import BenchmarkOptions, measure_once
 from ganforge.benchmarks.judge_for_data import judge_for_data
@@ -58,37 +59,49 @@ def run_applications(options: BenchmarkOptions) -> ApplicationsReport:
     Raises:
         UserError: an unknown task, or as in `judge_for_data` and `ganforge.train_seeds`.
     """
-    if options.task is not None and options.task not in TASKS:
-        raise UserError(f"no task is called {options.task!r}; {suggest_names(options.task, TASKS)}")
-    tasks = [options.task] if options.task else list(TASKS)
+    names = (*TASKS, next_frame.TASK)
+    if options.task is not None and options.task not in names:
+        raise UserError(f"no task is called {options.task!r}; {suggest_names(options.task, names)}")
+    chosen = names if options.task is None else (options.task,)
     folder = options.folder()
-    splits = {data: load(data) for data in dict.fromkeys(TASKS[task][0] for task in tasks)}
+    splits = {data: load(data) for data in dict.fromkeys(TASKS[task][0] for task in chosen if task in TASKS)}
     judges = {data: judge_for_data(images, options.watcher) for data, images in splits.items()}
     results = []
-    for task in tasks:
-        data = TASKS[task][0]
-        results.append(_run_task(options, task, folder / task, splits[data], judges[data]))
-    return ApplicationsReport(folder, options.quick, tuple(results))
+    for task in chosen:
+        if task in TASKS:
+            data = TASKS[task][0]
+            results.append(_run_task(options, task, folder / task, splits[data], judges[data]))
+    clips = _run_next_frame(options, folder / next_frame.TASK) if next_frame.TASK in chosen else None
+    return ApplicationsReport(folder, options.quick, tuple(results), clips)
 
 
 def _run_task(options: BenchmarkOptions, task: str, folder: Path, splits: Splits, judge: Judge) -> TaskResult:
-    recipe, (data, allowed_loss) = load_recipe(task), TASKS[task]
-    assert recipe.pairs is not None
-    seeds = options.seeds or (1 if options.quick else SEEDS)
+    rule, (data, allowed_loss) = load_recipe(task).pairs, TASKS[task]
+    assert rule is not None
     measurer = _Measurer(splits, judge, QUICK_N if options.quick else N, options)
-    train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
-    runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
-    seconds = max(SHORTEST, statistics.fmean(run.seconds for run in runs))
-    controls = train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
+    runs, controls = _train(options, task, data, folder)
     ours, control = (
         Row(name, tuple(measurer.measure_run(run) for run in some))
         for name, some in ((f"ours: {task}", runs), ("same U-Net, L1 alone", controls))
     )
     file = folder / f"others-{measurer.protocol.id}.json"
-    others = measure_once(file, partial(measurer.measure_others, recipe.pairs), dict[str, dict[str, float]])
-    limit = Row(ATTAINABLE, measurer.attainable(recipe.pairs, folder, seeds, QUICK_EPOCHS if options.quick else None))
+    others = measure_once(file, partial(measurer.measure_others, rule), dict[str, dict[str, float]])
+    limit = Row(ATTAINABLE, measurer.attainable(rule, folder, len(runs), QUICK_EPOCHS if options.quick else None))
     rows = (*(Row(method, (metrics,)) for method, metrics in others.items()), limit)
     return TaskResult(task, allowed_loss, runs[0].step, measurer.protocol, ours, control, rows)
+
+
+def _run_next_frame(options: BenchmarkOptions, folder: Path) -> next_frame.NextFrameResult:
+    return next_frame.measure_next_frame(*_train(options, next_frame.TASK, next_frame.DATA, folder), folder, options)
+
+
+def _train(options: BenchmarkOptions, task: str, data: str, folder: Path) -> tuple[list[Run], list[Run]]:
+    """Train the task's recipe, and the same U-Net by the L1 distance alone for the same time."""
+    recipe, seeds = load_recipe(task), options.seeds or (1 if options.quick else SEEDS)
+    train = partial(train_seeds, data=data, at_once=1, watcher=options.watcher)
+    runs = train(recipe, seeds, steps=options.steps_or(None, quick=QUICK_STEPS), out=folder / "gan")
+    seconds = max(SHORTEST, statistics.fmean(run.seconds for run in runs))
+    return runs, train(regression(recipe), seeds, minutes=seconds / 60, out=folder / "l1")
 
 
 def regression(recipe: Recipe) -> Recipe:

@@ -1,13 +1,17 @@
 """``ganforge apply``: pictures from pictures, by a trained image-to-image generator."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
-from ganforge.commands.numbers import MOST_DRAWS, whole
+from ganforge.commands.numbers import MOST_DRAWS, MOST_FRAMES, whole
+from ganforge.errors import UserError
+
+if TYPE_CHECKING:
+    from ganforge.applications.continue_clips import Continuations
 
 
 def apply(
@@ -28,23 +32,41 @@ def apply(
     draws: Annotated[
         int, typer.Option(callback=whole(1, MOST_DRAWS), help="Number of different results for each picture.")
     ] = 1,
+    frames: Annotated[
+        int | None, typer.Option(callback=whole(1, MOST_FRAMES), help="next-frame: number of new frames. [1]")
+    ] = None,
     seed: Annotated[int, typer.Option(callback=whole(), help="Same seed, same results.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(parser=path, help="A folder, FILE.png (a sheet) or FILE.npz. [RUN/applied]")
+        Path | None,
+        typer.Option(parser=path, help="A folder, FILE.png (a sheet), .npz, or .gif (clips). [RUN/applied]"),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Enlarge, complete, colour or repair pictures with a trained run, beside what a simple method gives.
 
+    A run of next-frame continues clips: an animation, a folder of frames or of animations, or an .npz.
+
     Example: ganforge apply runs/enlarge-4x-mnist-1 small.png --draws 8
     """
     from ganforge.applications import apply as application
+    from ganforge.applications.continue_clips import continue_source
+    from ganforge.data.pairs import NextFrame
     from ganforge.generation.generator import load_generator
 
     target = out or (run if run.is_dir() else run.parent) / "applied"
     generator = load_generator(run)
-    results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed, target=target)
+    results: application.Results | Continuations
+    of_clips = isinstance(generator.recipe.pairs, NextFrame)
+    if of_clips and mask:
+        raise UserError(f"--mask {mask}: belongs to models that complete pictures, not to clips; leave it out")
+    if of_clips or frames is not None:
+        results = continue_source(generator, pictures, frames or 1, draws=draws, seed=seed, target=target)
+        kind = "clips"
+    else:
+        results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed, target=target)
+        kind = "pictures"
     files = results.write(target)
+    n = results.draws.shape[1]
     if as_json:
-        print_json({"files": [str(file) for file in files], "n": results.draws.shape[1], "draws": draws, "seed": seed})
-    say(f"{results.draws.shape[1]} pictures, {draws} results each -> {target}", as_json=as_json)
+        print_json({"files": [str(file) for file in files], "n": n, "draws": draws, "seed": seed})
+    say(f"{n} {kind}, {draws} results each -> {target}", as_json=as_json)

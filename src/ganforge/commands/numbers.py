@@ -12,6 +12,9 @@ LARGEST = 2**63 - 1
 MOST_DRAWS = 64
 """Largest number of results for one picture."""
 
+MOST_FRAMES = 1000
+"""Largest number of new frames of a clip."""
+
 Check = Callable[[typer.CallbackParam, int | None], int | None]
 
 

@@ -316,7 +316,7 @@ class NextFrame(PairRule):
         if shape[0] % self.channels or frames <= self.given:
             raise UserError(
                 f"pairs.given = {self.given} frames and a next one need clips of {self.given + 1} frames or more; "
-                f"these have {frames}"
+                f"these have {frames}; --set pairs.given={max(1, frames - 1)}, for example"
             )
         return (self.channels, *shape[1:]), (self.given * self.channels, *shape[1:])
 

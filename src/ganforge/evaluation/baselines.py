@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet
 from ganforge.data.pairs import Damaging, Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule
+from ganforge.evaluation.motion import continue_motion
 from ganforge.evaluation.translation import evaluation_pairs
 
 
@@ -18,8 +19,8 @@ def simple_results(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
 
     Enlarging: bicubic, Lanczos, bilinear and nearest interpolation (Pillow). Completing: biharmonic inpainting
     (scikit-image). Colouring: the grey picture. Repairing: non-local means and wavelet thresholding (scikit-image), and
-    the damaged picture. Foretelling: the last frame, and constant motion. Given pairs: the input itself, where it has
-    as many channels.
+    the damaged picture. Foretelling: constant motion, with and without bounces, and the last frame. Given pairs: the
+    input itself, where it has as many channels.
 
     Args:
         rule: the kind of pairs.
@@ -78,30 +79,31 @@ def _pictures(results: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.clip(np.rint(np.nan_to_num(np.stack(results)) * 255), 0, 255).astype(np.uint8))
 
 
-def _last_frame(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
+def _next_frame(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
     assert isinstance(rule, NextFrame)
-    last = condition[:, -rule.channels :]
-    if rule.given < 2:
-        return {"last frame": last}
-    return {"constant motion": _moved(condition[:, -2 * rule.channels : -rule.channels], last), "last frame": last}
+    return {name: frames[:, 0] for name, frames in simple_continuations(rule, condition, 1).items()}
 
 
-LARGEST_MOTION = 6
-"""Pixels per frame within which constant motion is searched."""
+def simple_continuations(rule: NextFrame, clips: Tensor, frames: int) -> dict[str, Tensor]:
+    """Return the next ``frames`` of clips by simple methods, uint8 [N, frames, C, H, W], the best known one first.
 
+    Constant motion, constant motion with bounces at the border (`ganforge.evaluation.motion`), and copies of the last
+    frame; of clips with a single frame the copies alone.
 
-def _moved(before: Tensor, last: Tensor) -> Tensor:
-    """Shift each last frame once more by the whole-pixel shift that best maps the frame before onto it."""
-    shifts = range(-LARGEST_MOTION, LARGEST_MOTION + 1)
-    results = last.clone()
-    best = torch.full((len(last),), float("inf"))
-    for down in shifts:
-        for right in shifts:
-            error = (before.roll((down, right), (2, 3)).float() - last.float()).square().mean((1, 2, 3))
-            better = error < best
-            best = torch.where(better, error, best)
-            results[better] = last[better].roll((down, right), (2, 3))
-    return results
+    Args:
+        rule: says how many channels a frame has.
+        clips: uint8 [N, T · C, H, W].
+        frames: number of new frames.
+    """
+    last, before = clips[:, -rule.channels :], clips[:, -2 * rule.channels : -rule.channels]
+    copies = {"last frame": last[:, None].expand(-1, frames, -1, -1, -1)}
+    if clips.shape[1] < 2 * rule.channels:
+        return copies
+    return {
+        "constant motion": continue_motion(before, last, frames, bounce=False),
+        "reflecting motion": continue_motion(before, last, frames, bounce=True),
+        **copies,
+    }
 
 
 def _as_given(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
@@ -114,7 +116,7 @@ SIMPLE: dict[type[PairRule], Callable[[PairRule, Tensor], dict[str, Tensor]]] = 
     Masking: _inpainted,
     Greying: _grey,
     Damaging: _denoised,
-    NextFrame: _last_frame,
+    NextFrame: _next_frame,
     GivenPairs: _as_given,
 }
 

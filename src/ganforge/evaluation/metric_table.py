@@ -42,6 +42,8 @@ class MetricSpec:
     within: tuple[float, float] = (0.0, math.inf)
 
 
+LAST_FRAME = "copies of the last frame"
+
 METRICS = {
     "frechet_distance": MetricSpec(
         "Fréchet distance", "low", about="distance between the feature distributions of fakes and reals"
@@ -119,6 +121,20 @@ METRICS = {
         "half",
         about="single results and real pictures that a fresh classifier tells rightly",
         within=SHARE,
+    ),
+    "frame_mse": MetricSpec(
+        "MSE of a frame", "low", LAST_FRAME, "squared error summed over a frame, mean of new frames and clips"
+    ),
+    **{
+        f"frame_mse_{count}": MetricSpec(f"MSE, frame {count}", "low", LAST_FRAME, "the same of that new frame alone")
+        for count in (1, 2, 5, 10)
+    },
+    "frame_ssim": MetricSpec(
+        "SSIM of a frame", "high", LAST_FRAME, "structural similarity, window of 7, mean of new frames", (-1, 1)
+    ),
+    "frame_ssim_1": MetricSpec("SSIM, frame 1", "high", LAST_FRAME, "the same of the first new frame", (-1, 1)),
+    "sharpness": MetricSpec(
+        "sharpness", "1", LAST_FRAME, "mean gradient magnitude of the last new frame, relative to true ones"
     ),
     "train_on_generated": MetricSpec(
         "trained on fakes", "high", about="accuracy on reals of a classifier trained on fakes", within=SHARE

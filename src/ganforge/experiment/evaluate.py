@@ -8,10 +8,12 @@ from typing import Any
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load_whole
+from ganforge.data.pairs import NextFrame
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_on_images
 from ganforge.errors import UserError
+from ganforge.evaluation.clip_evaluation import evaluate_clips
 from ganforge.evaluation.compare import Group
 from ganforge.evaluation.evaluator import REFERENCE_SETS, Evaluator, generate_images, random_subset
 from ganforge.evaluation.features import Extractor, FeatureExtractor
@@ -59,8 +61,7 @@ def evaluate(
             of images, a `Generator`, or from Python whatever `load` takes (an array, a pair of images and labels, ...).
         data: the real images, as in `train`; unless given, those of the run, else MNIST.
         judge: a judge file instead of the one that fits the data.
-        extractor: your own features instead of a judge: uint8 images [N, C, H, W] -> [N, F]. Metrics that need classes
-            are then left out.
+        extractor: your own features instead of a judge, uint8 [N, C, H, W] -> [N, F]; no metrics of classes then.
         n: number of fakes and of reals; unless given, as many as there are of both, at most 10,000.
         split: the real images: ``test`` or ``validation``.
         seed: of the generator's noise.
@@ -83,8 +84,12 @@ def evaluate(
     sheet = None if nearest is None else ensure_writable(as_path("--nearest", nearest), [".png"])
     try:
         splits = load_reference_data(data, measured.generator, measured.folder, resize, watcher)
+        reals = splits.test if split == "test" else splits.validation
+        if measured.continues_clips:
+            _refuse_options_of_pictures(judge, extractor, sheet)
+            return _kept(_evaluate_clips(measured, reals, split, n, seed, slow, watcher), measured)
         fakes = _load_fakes(source, splits, levels, colour, watcher) if measured.generator is None else None
-        count = _count(measured, n, splits.test if split == "test" else splits.validation, split, fakes)
+        count = _count(measured, n, reals, split, fakes)
         features = _feature_extractor(judge, extractor, splits, watcher.say)
         evaluator = _evaluator(features, splits, split, count, slow, watcher)
         chosen = _choose_fakes(measured.generator, fakes, evaluator.reals, count, seed)
@@ -93,9 +98,28 @@ def evaluate(
             write_atomically(sheet, evaluator.nearest(chosen))
     finally:
         watcher.end()
+    return _kept(evaluation, measured)
+
+
+def _kept(evaluation: Evaluation, measured: "_Measured") -> Evaluation:
+    """Write an evaluation into the folder of its run, if there is one, and return it."""
     if measured.folder is not None:
         append_line(measured.folder.metrics, {"step": evaluation.step, "evaluation": evaluation.to_dict()})
     return evaluation
+
+
+def _evaluate_clips(
+    measured: "_Measured", reals: ImageSet, split: str, n: int | None, seed: int, slow: bool, watcher: ProgressListener
+) -> Evaluation:
+    assert measured.generator is not None
+    return evaluate_clips(measured.generator, reals, measured.name, split, n=n, seed=seed, slow=slow, say=watcher.say)
+
+
+def _refuse_options_of_pictures(judge: object, extractor: object, nearest: object) -> None:
+    """Refuse the options that a measurement of clips has no use for."""
+    for flag, value in (("--judge", judge), ("extractor", extractor), ("--nearest", nearest)):
+        if value is not None:
+            raise UserError(f"{flag}: is for single pictures, and this run continues clips; leave it out")
 
 
 def evaluate_runs(
@@ -128,6 +152,11 @@ class _Measured:
     name: str
     generator: Generator | None
     folder: RunFolder | None
+
+    @property
+    def continues_clips(self) -> bool:
+        """Whether the generator foretells the next frame of clips."""
+        return self.generator is not None and isinstance(self.generator.recipe.pairs, NextFrame)
 
 
 def _locate(source: Any) -> _Measured:

@@ -104,6 +104,20 @@ class Generator:
         Raises:
             UserError: the generator is conditioned on no pictures, or the conditions have another shape.
         """
+        results = []
+        for draw in range(draws):
+            results.append(self.result(conditions, seed=seed, name=f"translate {draw}"))
+            if on_progress:
+                on_progress(len(conditions))
+        return torch.stack(results)
+
+    @plain_state()
+    def result(self, conditions: Tensor, *, seed: int, name: str) -> Tensor:
+        """Return one result uint8 [N, C, H, W] for each condition of `translate`; ``name`` names the latents.
+
+        Raises:
+            UserError: as in `translate`.
+        """
         expected = (self.note.get("condition_channels", 0), *self.note["shape"][1:])
         if self.recipe.pairs is None:
             raise UserError(f"{self.recipe.name} draws pictures from noise: 'ganforge sample' draws with it")
@@ -111,12 +125,7 @@ class Generator:
             shapes = ["×".join(map(str, shape)) for shape in (tuple(conditions.shape[1:]), expected)]
             raise UserError(f"conditions of {shapes[0]} (channels × height × width): this model needs {shapes[1]}")
         condition = scale(conditions.to(self.device), self.recipe.pixel_range, DTYPES[self.recipe.run.precision])
-        results = []
-        for draw in range(draws):
-            results.append(self.draw(self.latent(len(conditions), seed=seed, name=f"translate {draw}"), condition))
-            if on_progress:
-                on_progress(len(conditions))
-        return torch.stack(results)
+        return self.draw(self.latent(len(conditions), seed=seed, name=name), condition)
 
     @plain_state()
     def write(self, text: str, *, seed: int = 0, calm: float = TRUNCATION, attempt: int = 0) -> Tensor:

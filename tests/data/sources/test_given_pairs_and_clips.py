@@ -87,7 +87,10 @@ def test_animations_are_clips(tmp_path):
     splits = load(str(tmp_path / "clips"))
     assert splits.train.shape == (6, 8, 8)
     assert "clips of 6 frames, longer ones cut" in splits.origin
-    run = ganforge.train("next-frame", data=tmp_path / "clips", steps=2, out="run", changes=SMALL)
+    with pytest.raises(UserError, match=r"11 frames or more; these have 6; --set pairs\.given=5"):
+        ganforge.train("next-frame", data=tmp_path / "clips", steps=2, out="run", changes=SMALL)
+    changes = [*SMALL, "pairs.given=4"]
+    run = ganforge.train("next-frame", data=tmp_path / "clips", steps=2, out="run", changes=changes)
     assert run.step == 2
 
 
@@ -113,6 +116,13 @@ def test_a_single_frame_is_no_clip(tmp_path):
     picture(tmp_path / "frames" / "b.png", (9, 8))
     with pytest.raises(UserError, match="several sizes"):
         read_clip(tmp_path / "frames")
+
+
+def test_a_damaged_animation_is_refused(tmp_path):
+    gif(tmp_path / "a.gif")
+    (tmp_path / "a.gif").write_bytes((tmp_path / "a.gif").read_bytes()[:30])
+    with pytest.raises(UserError, match="is no readable animation"):
+        read_clip(tmp_path / "a.gif")
 
 
 def test_a_folder_of_frames_is_a_clip(tmp_path):

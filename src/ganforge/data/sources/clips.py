@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 from torch import Tensor
 
@@ -61,7 +62,7 @@ def read_clip(path: Path) -> Tensor:
     """Read one animation, or a folder of frames, as uint8 [frames, C, H, W]; grey frames have one channel.
 
     Raises:
-        UserError: there are fewer than two frames, or their sizes differ.
+        UserError: there are fewer than two frames, their sizes differ, or the animation is damaged.
     """
     if path.is_dir():
         frames = [
@@ -72,13 +73,22 @@ def read_clip(path: Path) -> Tensor:
         channels = max((frame.shape[1] for frame in frames), default=1)
         clip = torch.cat([frame.expand(-1, channels, -1, -1) for frame in frames]) if frames else torch.empty(0)
     else:
-        with Image.open(path) as image:
-            stacked = np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+        stacked = _frames_of(path)
         pixels = stacked.transpose(0, 3, 1, 2)
         clip = torch.from_numpy(pixels[:, :1].copy() if is_grey(pixels) else pixels.copy())
     if len(clip) < 2:
-        raise UserError(f"{path}: has {len(clip)} frame; a clip needs two or more")
+        found = "1 frame" if len(clip) else "no frame"
+        raise UserError(f"{path}: has {found}; a clip needs two or more")
     return clip
+
+
+def _frames_of(path: Path) -> NDArray[np.uint8]:
+    """Return the frames of an animation as RGB, uint8 [frames, H, W, 3]."""
+    try:
+        with Image.open(path) as image:
+            return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise UserError(f"{path}: is no readable animation ({error}); give a GIF or WebP") from None
 
 
 def _is_animation(path: Path) -> bool:

@@ -96,6 +96,8 @@ def _read_digits(_: Path) -> RawSplits:
 
 CLIPS = {"train": 3_000, "validation": 300, "test": 1_000}
 """Clips of Moving MNIST in each part: 350 MB in all."""
+MOVING_MNIST_TEST = (CLIPS["test"], 2)
+"""Number of test clips and their seed in `moving_digits`."""
 MNIST_TRAINING = 55_000
 
 
