@@ -58,7 +58,7 @@ def tiny(monkeypatch, no_verdict):
 
 
 def test_all_rows_of_a_task(tiny, tmp_path):
-    options = BenchmarkOptions("applications", quick=True, steps=2, out=str(tmp_path / "bench"))
+    options = BenchmarkOptions("applications", task="enlarge-7x", quick=True, steps=2, out=str(tmp_path / "bench"))
     report = applications.run_applications(options)
     assert isinstance(report, ApplicationsReport)
     values = json.loads(json.dumps(report.to_dict()))["tasks"][0]

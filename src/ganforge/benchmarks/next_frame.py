@@ -61,7 +61,7 @@ PUBLISHED = (
     Published("SimVP (Gao et al. 2022)", 32.15, 0.927, "58.0 M weights, 200 epochs"),
     Published("SimVP (Gao et al. 2022)", 21.15, 0.954, "58.0 M weights, 2,000 epochs"),
 )
-SOURCE = "published: github.com/chengtan9907/OpenSTL, docs/en/model_zoos/video_benchmarks.md"
+SOURCE = "published: model zoo of OpenSTL (github.com/chengtan9907/OpenSTL), video benchmarks"
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,7 @@ def evaluate(
         seed: of the generator's noise.
         slow: also train classifiers: on fakes, tested on reals, and vice versa; of pictures from pictures, on both.
         resize: for a folder or zip of real pictures, as in `train`.
-        levels: for measured images, as in `train`.
-        colour: keep three channels of measured images even if all are grey.
+        levels, colour: how measured images are read, as in `train`.
         nearest: a ``.png`` file for a sheet of the fakes nearest to training images, above these.
         watcher: receives progress and messages.
 
@@ -87,7 +86,7 @@ def evaluate(
         reals = splits.test if split == "test" else splits.validation
         if measured.continues_clips:
             _refuse_options_of_pictures(judge, extractor, sheet)
-            return _kept(_evaluate_clips(measured, reals, split, n, seed, slow, watcher), measured)
+            return _evaluate_clips(measured, reals, split, n, seed, slow, watcher)
         fakes = _load_fakes(source, splits, levels, colour, watcher) if measured.generator is None else None
         count = _count(measured, n, reals, split, fakes)
         features = _feature_extractor(judge, extractor, splits, watcher.say)
@@ -96,9 +95,9 @@ def evaluate(
         evaluation = evaluator.evaluate(chosen, measured.name, measured.generator, slow, seed)
         if sheet:
             write_atomically(sheet, evaluator.nearest(chosen))
+        return _kept(evaluation, measured)
     finally:
         watcher.end()
-    return _kept(evaluation, measured)
 
 
 def _kept(evaluation: Evaluation, measured: "_Measured") -> Evaluation:
@@ -112,7 +111,10 @@ def _evaluate_clips(
     measured: "_Measured", reals: ImageSet, split: str, n: int | None, seed: int, slow: bool, watcher: ProgressListener
 ) -> Evaluation:
     assert measured.generator is not None
-    return evaluate_clips(measured.generator, reals, measured.name, split, n=n, seed=seed, slow=slow, say=watcher.say)
+    return _kept(
+        evaluate_clips(measured.generator, reals, measured.name, split, n=n, seed=seed, slow=slow, say=watcher.say),
+        measured,
+    )
 
 
 def _refuse_options_of_pictures(judge: object, extractor: object, nearest: object) -> None:
