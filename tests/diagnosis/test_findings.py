@@ -106,6 +106,13 @@ def test_a_followed_label_gives_no_finding():
     assert names(label_agreement=0.97) == ["healthy"]
 
 
+def test_a_generator_that_gets_pictures_cannot_ignore_a_label():
+    assert "label-ignored" in names(label_agreement=0.2)
+    assert names(label_agreement=0.2, from_pictures=True) == ["healthy"]
+    figures = Verdict(Measurement(**HEALTHY | {"label_agreement": 0.7, "from_pictures": True}), ()).figures
+    assert "the true digit is read in 70.0%" in figures
+
+
 def test_an_empty_log_is_accepted():
     assert names([]) == ["healthy"]
 

@@ -267,6 +267,8 @@ def _handwritings(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Fi
 def _label(measured: Measurement, log: Sequence[Mapping[str, Any]]) -> Finding | None:
     agreement = measured.label_agreement
     accuracy = measured.agreement_on_real or 1.0
+    if measured.from_pictures:  # a generator that gets no label cannot ignore one
+        return None
     if agreement is None or agreement >= LABEL_FOLLOWED * accuracy or (_young(log) and not _readable(measured)):
         return None
     if agreement < LABEL_IGNORED * accuracy:

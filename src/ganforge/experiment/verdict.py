@@ -44,7 +44,8 @@ class Verdict:
         if m.label_agreement is not None:
             accuracy_on_real = m.agreement_on_real if m.agreement_on_real is not None else 1.0
             reference = f" (the judge: {accuracy_on_real:.0%} of real ones)" if accuracy_on_real < GOOD_ACCURACY else ""
-            parts.append(f"the requested {m.noun} in {m.label_agreement:.1%}{reference}")
+            asked = f"the true {m.noun} is read" if m.from_pictures else f"the requested {m.noun}"
+            parts.append(f"{asked} in {m.label_agreement:.1%}{reference}")
         if m.frechet_distance is not None and m.frechet_real_reference is not None:
             parts.append(
                 f"Fréchet distance {m.frechet_distance:.2f} (real against real {m.frechet_real_reference:.2f})"
@@ -99,7 +100,10 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
         evaluator = Evaluator(
             FeatureExtractor(judge), splits, "test", FAKES, reals=splits.test, on_progress=on_progress, say=watcher.say
         )
-        measured = evaluator.measure(generate_images(generator, splits.test, FAKES, seed=0))
+        measured = dataclasses.replace(
+            evaluator.measure(generate_images(generator, splits.test, FAKES, seed=0)),
+            from_pictures=generator.recipe.pairs is not None,
+        )
     finally:
         watcher.end()
     findings = find(measured, read_log(folder.log))

@@ -48,6 +48,8 @@ class Measurement:
         class_recall_real_reference: the same by other reals of the class, no more of them than fakes.
         class_agreement: label agreement of each class; None without requested labels.
         agreement_on_real: share of the reals whose predicted class is their label.
+        from_pictures: whether the fakes are results for given pictures. The requested label is then the class of the
+            true picture, which the given one may not tell.
     """
 
     judge: str
@@ -77,6 +79,7 @@ class Measurement:
     class_recall_real_reference: list[float | None]
     class_agreement: list[float | None] | None = None
     agreement_on_real: float | None = None
+    from_pictures: bool = False
 
 
 FORMER_NAMES = {
