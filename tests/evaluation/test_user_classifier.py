@@ -130,11 +130,28 @@ def test_an_onnx_file_is_run_or_the_library_named(tmp_path):
             load_classifier("x.onnx")
 
 
-@pytest.mark.parametrize("place", [b"../secret", b"/etc/passwd"])
-def test_weights_outside_the_folder_are_refused(tmp_path, place):
-    file = tmp_path / "x.onnx"
-    file.write_bytes(b"...\x0a\x08location\x12" + bytes([len(place)]) + place + b"...")
-    with pytest.raises(UserError, match="outside its folder"):
-        _refuse_weights_elsewhere(file)
-    file.write_bytes(b"...\x0a\x08location\x12\x06x.data...")
-    _refuse_weights_elsewhere(file)
+def entry(place, length=None):
+    """The entry of an ONNX tensor that names the file of its weights."""
+    inner = b"\x0a\x08location\x12" + bytes([len(place)]) + place
+    return b"...\x6a" + bytes([len(inner) if length is None else length]) + inner + b"..."
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (entry(b"../secret"), "outside its folder"),
+        (entry(b"/etc/passwd"), "outside its folder"),
+        (entry(b"inside", 40) + b"\x12\x09../secret", "cannot be checked"),
+        (b"\x12\x09../secret\x0a\x08location\x6a", "cannot be checked"),
+        (b"\x0a\x88\x00location\x12\x09../secret", "cannot be checked"),
+    ],
+)
+def test_weights_outside_the_folder_are_refused(tmp_path, content, why):
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(UserError, match=why):
+        _refuse_weights_elsewhere(tmp_path / "x.onnx")
+
+
+def test_weights_in_the_folder_are_allowed(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(entry(b"x.data") + b"geolocation")
+    _refuse_weights_elsewhere(tmp_path / "x.onnx")

@@ -10,8 +10,10 @@ import numpy as np
 from ganforge.errors import UserError, reason
 from ganforge.files import user_path
 
-LOCATION = re.compile(rb"\x0a\x08location\x12([\x00-\x7f])")
-"""The entry of a tensor that names its file, in protobuf's encoding: field 1 "location", field 2 with its length."""
+LOCATION = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
+"""A string of exactly these 8 characters in protobuf's encoding, also with a length in more bytes than needed."""
+ENTRY = re.compile(rb"\x6a([\x00-\x7f])\x0a\x08location\x12([\x00-\x7f])")
+"""The entry of a tensor that names its file: field 13 with its length, "location", the path with its length."""
 
 
 def open_onnx(path: Path) -> Callable[[np.ndarray], Any]:
@@ -39,10 +41,15 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], Any]:
 def _refuse_weights_elsewhere(path: Path) -> None:
     """Refuse a model whose tensors name a file outside the folder of the model.
 
-    onnxruntime refuses such files, too, in newer versions alone.
+    Only newer versions of onnxruntime refuse such files. An entry of another form than exporters write might hide a
+    second path, so it is refused, too.
     """
     content, folder = path.read_bytes(), path.resolve().parent
-    for match in LOCATION.finditer(content):
-        place = content[match.end() : match.end() + match[1][0]].decode(errors="replace")
+    for found in LOCATION.finditer(content):
+        entry = ENTRY.match(content, found.end() - len("xx..location"))
+        length = entry[2][0] if entry else 0
+        if entry is None or entry[1][0] != len("..location..") + length:
+            raise UserError(f"{path}: the place of its weights cannot be checked; export the model into one file")
+        place = content[entry.end() : entry.end() + length].decode(errors="replace")
         if not (folder / place).resolve().is_relative_to(folder):
             raise UserError(f"{path}: names weights outside its folder ({place}); export the model into one file")
