@@ -71,7 +71,7 @@ def report(probe: Probe, caption: str) -> dict[str, Any]:
         "searched": probe.searched,
         "found": len(probe.found),
         "groups": groups,
-        "styles": [{**asdict(style), "class": names[style.label]} for style in probe.styles],
+        "styles": [{**asdict(style), "class": names[style.label]} for style in probe.styles.table],
     }
 
 

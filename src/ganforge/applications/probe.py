@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganforge.applications.latent_search import Drawn, Explorer, OnDrawn
-from ganforge.applications.weakness_groups import Group, Style, group_found, styles_of
+from ganforge.applications.weakness_groups import Group, Styles, group_found, styles_of
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
 from ganforge.evaluation.readers import Readers
@@ -32,7 +32,7 @@ class Probe:
         found: the pictures that the classifier reads wrongly, without copies.
         group: the group of each, int64 [N], an index into ``groups``.
         groups: the most common one first.
-        styles: styles of each class with their error among random draws, the weakest first.
+        styles: of each class, with their error among random draws, the weakest first.
         drawn: random draws, and those of them of which both readers are sure.
         error: errors among these, and the interval.
     """
@@ -40,7 +40,7 @@ class Probe:
     found: Drawn
     group: Tensor
     groups: tuple[Group, ...]
-    styles: tuple[Style, ...]
+    styles: Styles
     class_names: tuple[str, ...]
     drawn: int
     sure: int
@@ -107,7 +107,7 @@ def probe(
     interval = proportion_interval(wrong, len(sure))
     names = generator.class_names
     return Probe(
-        found, group, groups, styles.table, names, len(random), len(sure), wrong / len(sure), interval, len(searched)
+        found, group, groups, styles, names, len(random), len(sure), wrong / len(sure), interval, len(searched)
     )
 
 

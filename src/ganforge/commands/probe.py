@@ -83,7 +83,7 @@ def _lines(probe: "Probe") -> list[str]:
         f"misread: {probe.error:.2%} ({low:.2%} to {high:.2%}) of {probe.sure:,} random draws that both readers are "
         f"sure of; {len(probe.found):,} pictures found"
     ]
-    holes = [style for style in probe.styles if style.hole][:SHOWN]
+    holes = [style for style in probe.styles.table if style.hole][:SHOWN]
     lines += [
         f"hole: {style.words} · style {style.number}, {style.share:.0%} of its class: misread {style.error:.1%} "
         f"({style.interval.low:.1%} to {style.interval.high:.1%}), the rest of its class {style.rest_error:.1%}"
