@@ -75,6 +75,9 @@ def test_a_right_classifier_has_no_groups():
 
 
 def test_other_data_than_the_generators_are_refused():
+    recipe = generator().recipe.model_copy(update={"conditional": False})
+    with pytest.raises(UserError, match="draws no pictures of a class"):
+        fitting(replace(generator(), recipe=recipe), splits())
     with pytest.raises(UserError, match="may have seen these test pictures"):
         fitting(replace(generator(), note={**generator().note, "fingerprint": "another"}), splits())
 

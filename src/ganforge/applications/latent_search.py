@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import PIXEL_RANGES
-from ganforge.errors import UserError
 from ganforge.evaluation.readers import Readers
 from ganforge.evaluation.user_classifier import UserClassifier
 from ganforge.generation.generator import Generator
@@ -86,20 +85,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Explorer:
-    """A generator with classes, the classifier, and the readers.
-
-    Raises:
-        UserError: the generator takes no labels, or draws from pictures.
-    """
+    """A generator with classes, the classifier, and the readers."""
 
     generator: Generator
     classifier: UserClassifier
     readers: Readers
-
-    def __post_init__(self) -> None:
-        """Refuse generators without classes."""
-        if self.generator.recipe.pairs or not self.generator.class_names:
-            raise UserError(f"{self.generator.recipe.name} draws no pictures of a class; give a conditional generator")
 
     def look(self, latent: Tensor, labels: Tensor) -> Drawn:
         """Draw latents [N, latent_dim] with labels int64 [N], and ask the readers and the classifier."""

@@ -50,12 +50,14 @@ class Probe:
 
 
 def fitting(generator: Generator, splits: Splits) -> None:
-    """Refuse data that do not fit the generator, or that it may have been trained on in other parts.
+    """Refuse generators without classes, and data that do not fit the generator or that it may have seen otherwise.
 
     Raises:
-        UserError: other classes or another shape, or test pictures that the generator may have seen.
+        UserError: no classes, other classes or another shape, or test pictures that the generator may have seen.
     """
     name = splits.train.name
+    if generator.recipe.pairs or not generator.class_names:
+        raise UserError(f"{generator.recipe.name} draws no pictures of a class; give a conditional generator")
     if tuple(generator.note["shape"]) != splits.train.shape or generator.class_names != splits.train.class_names:
         raise UserError(f"{name}: the pictures or classes differ from those that {generator.recipe.name} draws")
     if generator.recipe.data.images == "all":

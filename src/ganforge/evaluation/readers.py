@@ -19,7 +19,7 @@ from ganforge.process_state import plain_state
 from ganforge.randomness import random_generator
 
 SURE = 0.9
-"""Least probability of the class at both readers; docs/applications.md has what that leaves of real pictures."""
+"""Least probability of the class at both readers: pictures between two classes are left out, at the price of some."""
 EPOCHS, BATCH, RATE = 3, 128, 2e-3
 """Training of the second reader."""
 
