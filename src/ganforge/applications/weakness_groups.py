@@ -256,4 +256,5 @@ def nearest(features: Tensor, others: Tensor) -> Tensor:
         return torch.zeros(0, dtype=torch.int64)
     distance = torch.cdist(features, others)
     near = distance.topk(min(NEIGHBOURS, len(others)), largest=False).indices.flatten()
-    return torch.unique(near)
+    rows: Tensor = torch.unique(near)
+    return rows

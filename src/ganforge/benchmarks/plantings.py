@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from ganforge.data.images import ImageSet
+from ganforge.data.images import ImageSet, scale
 from ganforge.data.traits import measured_traits
 from ganforge.randomness import random_generator
 
@@ -88,5 +88,5 @@ def _planted(
 
 
 def _pixels(images: Tensor) -> NDArray[np.float32]:
-    pixels: NDArray[np.float32] = images.flatten(1).float().numpy() / 255
+    pixels: NDArray[np.float32] = scale(images, "0..1").flatten(1).numpy()
     return pixels

@@ -131,7 +131,8 @@ def run_weaknesses(options: BenchmarkOptions) -> WeaknessReport:
     protocol = QUICK if options.quick else Protocol()
     steps, seeds = options.steps or protocol.steps, options.seeds or protocol.seeds
     folder, splits = options.folder(), load("mnist")
-    trials, total = [], len(kinds) * protocol.plantings * seeds
+    trials: list[Trial] = []
+    total = len(kinds) * protocol.plantings * seeds
     for kind in kinds:
         for number in range(protocol.plantings):
             for seed in range(seeds):
