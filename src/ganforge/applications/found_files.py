@@ -87,7 +87,7 @@ def sheet(probe: Probe, caption: str) -> Image.Image:
 
 
 def write_probe(probe: Probe, folder: Path, *, seed: int, fingerprint: str, caption: str) -> list[Path]:
-    """Write the three files and return them; without a found picture, only groups.json.
+    """Write the three files and return them; without a found picture, only groups.json. `check_folder` made the folder.
 
     Raises:
         RunFailed: a file could not be written.
