@@ -30,6 +30,11 @@ FLAGS = {
         *("--picture", "--mask", "--strokes", "--mix", "--toward", "--attribute"),
         *("--draws", "--seed", "--out", "--json"),
     },
+    "probe": {"--model", "--data", "--budget", "--input-range", "--seed", "--out", "--json"},
+    "strengthen": {
+        *("--with", "--learner", "--model", "--data", "--trained-on", "--steps", "--seeds", "--input-range"),
+        *("--out", "--json"),
+    },
     "apply": {"--mask", "--draws", "--frames", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},

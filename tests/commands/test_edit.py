@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 import ganforge
-from ganforge.applications.edit import attributes, measured_attributes
+from ganforge.applications.edit import attributes
+from ganforge.data.traits import measured_attributes
 from ganforge.generation import invert as room
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.data.class_names import number_of
 from ganforge.data.images import scale
+from ganforge.data.traits import measured_attributes
 from ganforge.errors import UserError, suggest_names
 from ganforge.generation.generator import Generator, great_circle
 from ganforge.generation.invert import STARTS, Inversion, invert
@@ -156,33 +156,6 @@ def attributes(generator: Generator) -> dict[str, Tensor]:
     left, _, _ = np.linalg.svd(weights[: latent.shape[1]], full_matrices=False)
     directions |= {f"direction-{k + 1}": torch.from_numpy(left[:, k].copy()) for k in range(PRINCIPAL)}
     return directions
-
-
-def measured_attributes(images: Tensor) -> dict[str, NDArray[np.float64]]:
-    """Measure pictures uint8 [N, C, H, W]: ink, slant, width and height of what is bright, and hue of colour pictures.
-
-    Ink is the mean level; width and height are twice the standard deviation of the bright places, slant their
-    covariance over the variance of the height, positive for strokes that lean to the right.
-    """
-    level = scale(images, "0..1").double().mean(1)
-    total = level.sum((1, 2)).clamp_min(1e-9)
-    rows = torch.arange(level.shape[1], dtype=torch.float64)[None, :, None]
-    columns = torch.arange(level.shape[2], dtype=torch.float64)[None, None, :]
-    down = rows - ((level * rows).sum((1, 2)) / total)[:, None, None]
-    right = columns - ((level * columns).sum((1, 2)) / total)[:, None, None]
-    vertical = (level * down.square()).sum((1, 2)) / total
-    horizontal = (level * right.square()).sum((1, 2)) / total
-    covariance = (level * down * right).sum((1, 2)) / total
-    measured = {
-        "ink": level.mean((1, 2)),
-        "slant": -covariance / vertical.clamp_min(1e-9),
-        "width": 2 * horizontal.sqrt(),
-        "height": 2 * vertical.sqrt(),
-    }
-    if images.shape[1] == 3:
-        red, green, blue = scale(images, "0..1").double().mean((2, 3)).T
-        measured |= {"warmth": red - blue, "green": green - (red + blue) / 2}
-    return {name: values.numpy() for name, values in measured.items()}
 
 
 def start_of(inversion: Inversion) -> Start:

@@ -12,6 +12,7 @@ from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downst
 from ganforge.benchmarks.few_labels import run_few_labels
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
 from ganforge.benchmarks.protocols import PROTOCOLS
+from ganforge.benchmarks.weaknesses import run_weaknesses
 from ganforge.errors import UserError, suggest_names
 
 
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "techniques": Benchmark(run_ablations, ("data", "only")),
     "autoencoders": Benchmark(run_autoencoders),
     "applications": Benchmark(run_applications, ("task",)),
+    "weaknesses": Benchmark(run_weaknesses, ("only",)),
 }
 
 

@@ -17,6 +17,9 @@ Labels = Annotated[
     int | None,
     typer.Option(callback=whole(), help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]"),
 ]
+Only = Annotated[
+    str | None, typer.Option(help="techniques: names with commas [all]; weaknesses: style, thickness, slant. [style]")
+]
 Draw = Annotated[
     int | None,
     typer.Option(
@@ -41,7 +44,7 @@ def benchmark(
     data: Annotated[
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas. [all]")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="techniques: names with commas. [all]")] = None,
+    only: Only = None,
     out: Annotated[
         Path | None, typer.Option(parser=path, help="The result folder. [runs/benchmark-NAME-RECIPE]")
     ] = None,
@@ -61,6 +64,7 @@ def benchmark(
     techniques: the effect of each technique alone, at equal compute.
     autoencoders: an autoencoder and a VAE against a GAN with the same generator.
     applications: pictures from pictures, beside simple methods and the same network without an adversary.
+    weaknesses: parts of classes hidden from a classifier, named by probe and cured by strengthen.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """

@@ -1,6 +1,7 @@
 """Progress of work that is counted: the steps of a benchmark or of a judge."""
 
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -35,6 +36,17 @@ class CountProgress:
             self._printed = now
             left = (now - self._started) / (done - self._first) * (total - done)
             say(f"{status} · {done:,.0f} of {total:,} {self._unit} · {left:,.0f} s left", as_json=True)
+
+    def counting(self, status: str, total: int) -> Callable[[int], None]:
+        """Return a function that takes the units just done of a phase of work, and shows their sum."""
+        done = 0
+
+        def add(count: int) -> None:
+            nonlocal done
+            done += count
+            self(done, max(total, done), status)
+
+        return add
 
     def stop(self) -> None:
         """Remove the bar."""

@@ -1,0 +1,191 @@
+"""``benchmark weaknesses``: planted holes of a LeNet that a probe must name and strengthening must cure.
+
+A part of four classes is hidden from the training pictures (`ganforge.benchmarks.plantings`), so the hole is known. The
+probe sees the classifier alone. Afterwards the hidden kind among the real test pictures says what each arm is worth.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganforge.applications.found_files import Found
+from ganforge.applications.latent_search import Explorer
+from ganforge.applications.probe import Probe, probe
+from ganforge.applications.strength_measures import TEST, VALIDATION, Measures
+from ganforge.applications.strengthen import fine_tuner, strengthen
+from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport, count_of, mean_and_sd, measure_once
+from ganforge.benchmarks.plantings import PLANTINGS, Planting
+from ganforge.data.images import Splits
+from ganforge.data.load import load
+from ganforge.data.traits import WORDS
+from ganforge.errors import UserError, suggest_names
+from ganforge.evaluation.downstream import train_classifier
+from ganforge.evaluation.readers import readers_of
+from ganforge.evaluation.told_apart import LeNet
+from ganforge.evaluation.user_classifier import of_callable
+from ganforge.generation.generator import load_generator
+
+HIDDEN = "hidden kind"
+BATCH, RATE = 64, 2e-3
+"""Of the LeNet with the hole."""
+OVERLAP = 0.5
+"""Share of hidden pictures in the style that the probe names, or of that style among the hidden ones."""
+NAMED_CLASSES = 3
+"""Of four classes with a hidden part, how many must be named."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Plantings and seeds of each kind, training pictures and epochs of the LeNet, budget of the probe, steps."""
+
+    plantings: int = 10
+    seeds: int = 3
+    pictures: int = 55_000
+    epochs: int = 2
+    budget: int = 20_000
+    steps: int = 1500
+
+
+QUICK = Protocol(plantings=1, seeds=1, pictures=10_000, epochs=2, budget=4000, steps=300)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One planting with one seed.
+
+    Attributes:
+        kind, planting, seed: what was hidden, from which LeNet.
+        named: classes whose hidden kind the probe named, of `classes` with one.
+        found: pictures that the probe found.
+        errors: by arm, the error on the hidden kind and on all test pictures.
+    """
+
+    kind: str
+    planting: int
+    seed: int
+    named: int
+    classes: int
+    found: int
+    errors: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class WeaknessReport(BenchmarkReport):
+    """All trials of a folder."""
+
+    folder: Path
+    shortened: str
+    trials: tuple[Trial, ...]
+    title = "weaknesses: parts of four classes hidden from a LeNet, named by 'probe' and cured by 'strengthen'"
+    header = ("kind", "arm", "error on the hidden kind", "error on all test digits")
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return a row for each kind and arm: mean ± standard deviation over the trials."""
+        rows = []
+        for kind in dict.fromkeys(trial.kind for trial in self.trials):
+            own = [trial.errors for trial in self.trials if trial.kind == kind]
+            for arm in own[0]:
+                cells = [mean_and_sd([e[arm][name] for e in own], "{:.2%}".format) for name in (HIDDEN, TEST)]
+                rows.append((kind, arm, *cells))
+        return rows
+
+    def notes(self) -> list[str]:
+        """Return how many plantings were named, and the length."""
+        lines = []
+        for kind in dict.fromkeys(trial.kind for trial in self.trials):
+            own = [trial for trial in self.trials if trial.kind == kind]
+            named = sum(is_named(trial) for trial in own)
+            classes = f"{sum(trial.named for trial in own)} of {sum(trial.classes for trial in own)} classes"
+            lines.append(f"{kind}: named in {named} of {count_of(len(own), 'trial')} ({classes})")
+        return [*lines, *([self.shortened] if self.shortened else []), f"trials: {self.folder}"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        trials = [{**asdict(trial), "is_named": is_named(trial)} for trial in self.trials]
+        return {
+            "benchmark": "weaknesses",
+            "folder": str(self.folder),
+            "is_protocol": not self.shortened,
+            "terms": self.shortened,
+            "trials": trials,
+        }
+
+
+def is_named(trial: Trial) -> bool:
+    """Whether the hidden kind was named in most of its classes: in `NAMED_CLASSES` of four."""
+    return trial.named >= min(NAMED_CLASSES, trial.classes)
+
+
+def run_weaknesses(options: BenchmarkOptions) -> WeaknessReport:
+    """Run every planting of every kind with every seed; finished trials of the folder are kept.
+
+    Raises:
+        UserError: no planting has a name in ``only``, or MNIST is not on this machine.
+    """
+    kinds = tuple(options.only) or ("style",)
+    if unknown := [kind for kind in kinds if kind not in PLANTINGS]:
+        raise UserError(f"--only {unknown[0]}: {suggest_names(unknown[0], PLANTINGS)}")
+    protocol = QUICK if options.quick else Protocol()
+    steps, seeds = options.steps or protocol.steps, options.seeds or protocol.seeds
+    folder, splits = options.folder(), load("mnist")
+    trials: list[Trial] = []
+    total = len(kinds) * protocol.plantings * seeds
+    for kind in kinds:
+        for number in range(protocol.plantings):
+            for seed in range(seeds):
+                options.watcher.benchmarking(len(trials), total, f"{kind} {number}, seed {seed}", "trials")
+                file = folder / f"{kind}-{number}-seed-{seed}-{steps}{'-quick' * options.quick}.json"
+                trials.append(
+                    measure_once(file, partial(_trial, kind, number, seed, splits, protocol, steps), Trial, indent=2)
+                )
+    other = [f"{steps:,} steps"] if steps != Protocol.steps else []
+    other += [count_of(seeds, "seed")] if seeds != Protocol.seeds else []
+    shortened = ", ".join([*(["--quick: 1 planting, 10,000 training pictures"] if options.quick else []), *other])
+    return WeaknessReport(folder, shortened and f"no protocol: {shortened}", tuple(trials))
+
+
+def _trial(kind: str, number: int, seed: int, splits: Splits, protocol: Protocol, steps: int) -> dict[str, Any]:
+    train = splits.train.select(slice(0, protocol.pictures))
+    planting = PLANTINGS[kind](train, splits.test, number)
+    kept = train.select(torch.nonzero(~planting.train).flatten())
+    network = train_classifier(kept, protocol.epochs, seed, network=LeNet, batch_size=BATCH, rate=RATE)
+    classifier = of_callable("LeNet", network.requires_grad_(False))
+    generator, readers = load_generator("mnist"), readers_of(splits)
+    result = probe(classifier, generator, readers, splits, budget=protocol.budget, seed=seed)
+    found = Found(
+        *(result.found.images, result.found.labels, result.group, result.found.predicted),
+        *(seed, splits.fingerprint, result.class_names),
+    )
+    hidden = splits.test.select(torch.nonzero(planting.test).flatten())
+    measures = Measures({HIDDEN: (hidden,), TEST: (splits.test,), VALIDATION: (splits.validation,)})
+    errors = {"before": measures.errors(classifier)}
+    if len(found.images):
+        explorer = Explorer(generator, classifier, readers)
+        arguments = (classifier, fine_tuner("0..1"), network, kept, found, explorer, measures, splits.train)
+        trained = strengthen(*arguments, steps=steps, seeds=1)
+        errors = {arm: of_seeds[0] for arm, of_seeds in trained.errors.items()}
+    named = sum(names(result, planting, splits, train.labels == label, label) for label in planting.classes)
+    return asdict(Trial(kind, number, seed, named, len(planting.classes), len(found.images), errors))
+
+
+def names(result: Probe, planting: Planting, splits: Splits, own: torch.Tensor, label: int) -> bool:
+    """Whether the first hole of a class that the probe reports is the hidden kind.
+
+    A style is named where the probe's style and the hidden one overlap by half of either; a trait where the words of
+    the hole, or those of the most frequent group of the class, name it.
+    """
+    holes = [style for style in result.styles.table if style.hole and style.label == label]
+    if planting.trait:
+        groups = [group.name for group in result.groups if group.label == label and group.common]
+        texts = [style.words for style in holes[:1]] + groups[:1]
+        return any(WORDS[planting.trait][1] in text for text in texts)
+    if not holes:
+        return False
+    rows = torch.nonzero(own).flatten()
+    of_hole = result.styles.of(splits.train.gather(rows), label) == holes[0].number
+    hidden = planting.train[rows]
+    both = int((of_hole & hidden).sum())
+    return both >= OVERLAP * min(int(of_hole.sum()), int(hidden.sum())) > 0

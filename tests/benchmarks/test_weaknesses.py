@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+import weak_digits
+from ganforge.benchmarks import weaknesses
+from ganforge.benchmarks.common import BenchmarkOptions
+from ganforge.benchmarks.plantings import PLANTINGS
+from ganforge.benchmarks.weaknesses import HIDDEN, Protocol, Trial, WeaknessReport, is_named, run_weaknesses
+from ganforge.data.traits import measured_traits
+from ganforge.errors import UserError
+
+TINY = Protocol(plantings=1, seeds=1, pictures=400, epochs=1, budget=200, steps=2)
+
+
+@pytest.fixture
+def drawn_digits(monkeypatch):
+    monkeypatch.setattr(weaknesses, "load", lambda _: weak_digits.splits())
+    monkeypatch.setattr(weaknesses, "load_generator", lambda _: weak_digits.generator())
+    monkeypatch.setattr(weaknesses, "readers_of", lambda _: weak_digits.readers())
+    monkeypatch.setattr(weaknesses, "QUICK", TINY)
+
+
+@pytest.mark.parametrize("kind", PLANTINGS)
+def test_a_part_of_four_classes_is_hidden(kind):
+    splits = weak_digits.splits()
+    planting = PLANTINGS[kind](splits.train, splits.test, 0)
+    assert len(planting.classes) == 4
+    assert set(splits.train.labels[planting.train].tolist()) == set(planting.classes)
+    assert 0.01 < planting.train.float().mean() < 0.15
+    if planting.trait:
+        own = splits.train.labels == planting.classes[0]
+        values = torch.from_numpy(measured_traits(splits.train.images)[planting.trait])
+        assert values[own & planting.train].min() > values[own & ~planting.train].max()
+
+
+def test_a_trial_is_measured_once(drawn_digits):
+    options = BenchmarkOptions("weaknesses", quick=True, out="w")
+    report = run_weaknesses(options)
+    assert len(report.trials) == 1 and "--quick" in report.shortened
+    trial = report.trials[0]
+    assert {HIDDEN, "test"} <= set(trial.errors["before"])
+    assert report.table()[0][1] == "before" and not report.to_dict()["is_protocol"]
+    assert run_weaknesses(options).trials == report.trials
+
+
+def test_a_planting_is_named_by_most_of_its_classes():
+    trial = Trial("style", 0, 0, 3, 4, 5, {"before": {HIDDEN: 0.1, "test": 0.01}})
+    assert is_named(trial) and not is_named(Trial("style", 0, 0, 2, 4, 5, {}))
+    assert "named in 1 of 1 trial (3 of 4 classes)" in WeaknessReport("w", "", (trial,)).notes()[0]
+
+
+def test_an_unknown_planting_is_refused():
+    with pytest.raises(UserError, match="--only thicknes: did you mean thickness"):
+        run_weaknesses(BenchmarkOptions("weaknesses", only=["thicknes"]))
