@@ -30,6 +30,10 @@ FLAGS = {
         *("--picture", "--mask", "--strokes", "--mix", "--toward", "--attribute"),
         *("--draws", "--seed", "--out", "--json"),
     },
+    "augment": {
+        *("--labels", "--validation-labels", "--draw", "--model", "--learner", "--seeds", "--minutes", "--steps"),
+        *("--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"),
+    },
     "apply": {"--mask", "--draws", "--frames", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ganforge.benchmarks.ablations import run_ablations
 from ganforge.benchmarks.applications import run_applications
+from ganforge.benchmarks.augmentation import run_augmentation
 from ganforge.benchmarks.autoencoders import run_autoencoders
 from ganforge.benchmarks.clustering import run_clustering
 from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "techniques": Benchmark(run_ablations, ("data", "only")),
     "autoencoders": Benchmark(run_autoencoders),
     "applications": Benchmark(run_applications, ("task",)),
+    "augment": Benchmark(run_augmentation, ("only",)),
 }
 
 

@@ -31,7 +31,9 @@ def benchmark(
     seeds: Annotated[
         int | None,
         typer.Option(
-            callback=whole(1), help="Train seeds 0 to K-1; finished ones are kept. [1; techniques, applications: 3]"
+            callback=whole(1),
+            help="Train seeds 0 to K-1; finished ones are kept. augment: draws of labels. "
+            "[1; techniques, applications: 3; augment: 5]",
         ),
     ] = None,
     steps: Annotated[
@@ -41,7 +43,9 @@ def benchmark(
     data: Annotated[
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas. [all]")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="techniques: names with commas. [all]")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="techniques, augment: names with commas of techniques or of settings. [all]")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(parser=path, help="The result folder. [runs/benchmark-NAME-RECIPE]")
     ] = None,
@@ -61,6 +65,7 @@ def benchmark(
     techniques: the effect of each technique alone, at equal compute.
     autoencoders: an autoencoder and a VAE against a GAN with the same generator.
     applications: pictures from pictures, beside simple methods and the same network without an adversary.
+    augment: is the choice of 'ganforge augment' right, with few labels?
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ganforge import worker_pool
-from ganforge.commands import apply, benchmark, data, edit, evaluate, judge, recipes, runs, sample, train
+from ganforge.commands import apply, augment, benchmark, data, edit, evaluate, judge, recipes, runs, sample, train
 from ganforge.commands.console import print_json, say
 from ganforge.commands.safe_streams import loss, outlets
 from ganforge.commands.usage_errors import usage_message
@@ -50,6 +50,7 @@ app.command()(sample.sample)
 app.command()(sample.write)
 app.command()(apply.apply)
 app.command(cls=edit.EditCommand)(edit.edit)
+app.command()(augment.augment)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)
