@@ -28,7 +28,7 @@ from ganforge.runs.folder import RunFolder
 NETWORKS: dict[str, NetworkKind] = {"LeNet": LeNet, "SmallNetwork": SmallNetwork}
 DRAWS, STEPS, GENERATOR_STEPS = 5, 1000, 5000
 """Draws of the labels, steps of a classifier, and of the generator."""
-QUICK_DRAWS, QUICK_STEPS, QUICK_GENERATOR_STEPS = 1, 60, 60
+QUICK_DRAWS, QUICK_STEPS, QUICK_GENERATOR_STEPS = 1, 200, 1000
 RARE, RARE_COUNT, COMMON_COUNT = (2, 5, 8), 20, 500
 """Setting mnist-rare: the rare classes, their labels each, and those of every other class."""
 

@@ -17,6 +17,9 @@ Labels = Annotated[
     int | None,
     typer.Option(callback=whole(), help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]"),
 ]
+Only = Annotated[
+    str | None, typer.Option(help="techniques, augment: names with commas of techniques or of settings. [all]")
+]
 Draw = Annotated[
     int | None,
     typer.Option(
@@ -43,9 +46,7 @@ def benchmark(
     data: Annotated[
         str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas. [all]")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option(help="techniques, augment: names with commas of techniques or of settings. [all]")
-    ] = None,
+    only: Only = None,
     out: Annotated[
         Path | None, typer.Option(parser=path, help="The result folder. [runs/benchmark-NAME-RECIPE]")
     ] = None,
