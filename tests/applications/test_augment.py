@@ -145,6 +145,15 @@ def test_every_picture_can_be_made_again_from_its_provenance(parts, generator):
     assert torch.equal(generator.sample_classes(72, drawn.labels, seed=7)[drawn.row], drawn.images)
 
 
+def test_copies_are_of_each_class_in_turn():
+    given = sets.originals(divide(Splits(*(small_images(60, seed=seed) for seed in (1, 2, 3))), 9))
+    rare = given.select(torch.tensor([row for row, label in enumerate(given.labels.tolist()) if label != 2] + [2]))
+    copies = sets.repeated(rare, 42)
+    counts = torch.bincount(copies.labels).tolist()
+    assert sum(counts) == 42 and max(counts) - min(counts) <= 1
+    assert torch.equal(small_images(60, seed=1).labels[copies.original], copies.labels)
+
+
 def test_guessed_labels_are_those_the_teacher_is_sure_of(parts):
     class Sure(nn.Module):
         def forward(self, pixels):

@@ -20,6 +20,7 @@ def trial(**changes):
     values = {
         **{"setting": "mnist-50", "draw": 0, "network": "LeNet", "chosen": "small moves", "validation": {}},
         **{"test": {"nothing": 0.2, "small moves": 0.1}, "regret": 0.01, "allowed": 0.02},
+        "beside_nothing": {"nothing": (0, 0, 0), "small moves": (-0.1, -0.2, 0)},
         **{"steps": 1, "generator_steps": 1},
     }
     return Trial(**values | changes)
@@ -47,6 +48,8 @@ def test_a_choice_is_right_within_twice_the_standard_error():
     report = bench.AugmentReport((trial(), trial(draw=1, regret=0.03, chosen="nothing")), bench.Path("x"), False)
     assert report.notes()[0].startswith("right choices: 1 of 2 trials")
     assert [row[-1] for row in report.table()] == ["1 of 2", "1 of 2"]
+    assert report.table()[1][4] == "-10.0 points, -10.0 to -10.0"  # equal in both draws
+    assert bench.AugmentReport((trial(),), bench.Path("x"), True).table()[1][4] == "-10.0 points, -20.0 to +0.0"
 
 
 def test_three_classes_are_rare():

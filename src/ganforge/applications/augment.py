@@ -41,7 +41,8 @@ from ganforge.process_state import plain_state
 SEEDS, FEWEST_SEEDS = 3, 3
 FEWEST_STEPS, MOST_STEPS = 50, 3000
 """Steps of a classifier: at least and, unless the user says how many, at most."""
-TIMED_STEPS = 3
+TIMED_STEPS, SHARE_OF_STEPS = 3, 0.8
+"""Steps whose time is measured; share of the seconds for steps, because making and reading pictures takes some, too."""
 
 
 class Option(NamedTuple):
@@ -176,7 +177,7 @@ def augment(
         paired_difference(by_name[BOTH].wrong, by_name[MOVES].wrong) if generator else None,
         chosen.option.name,
         chosen.option.make(0),
-        (float(before.float().mean()), float(after.float().mean())),
+        (float(before.double().mean()), float(after.double().mean())),
         paired_difference(after, before),
         (len(given), len(parts.validation), len(test)),
         steps,
@@ -200,7 +201,7 @@ def _steps_within(seconds: float, options: Sequence[Option], parts: Parts, seeds
             option.learner(given.images, given.labels, steps=TIMED_STEPS, seed=0)
             by_learner[id(option.learner)] = (time.perf_counter() - started) / TIMED_STEPS
     of_one_step = seeds * sum(by_learner[id(option.learner)] for option in options)
-    return max(FEWEST_STEPS, min(MOST_STEPS, round(seconds / of_one_step)))
+    return max(FEWEST_STEPS, min(MOST_STEPS, round(SHARE_OF_STEPS * seconds / of_one_step)))
 
 
 def _train_all(
@@ -230,14 +231,14 @@ def _choose(trained: Sequence[Trained]) -> tuple[Trained, tuple[Row, ...]]:
     nothing, *others = trained
     differences = [paired_difference(one.wrong, nothing.wrong) for one in others]
     beyond_noise = holm([difference.p_value for difference in differences])
-    error = float(nothing.wrong.float().mean())
+    error = float(nothing.wrong.double().mean())
     rows = [Row(NOTHING, error, paired_difference(nothing.wrong, nothing.wrong), False)]
     helping = [nothing]
     for one, difference, is_beyond in zip(others, differences, beyond_noise, strict=True):
-        rows.append(Row(one.option.name, float(one.wrong.float().mean()), difference, is_beyond))
+        rows.append(Row(one.option.name, float(one.wrong.double().mean()), difference, is_beyond))
         if is_beyond and difference.difference < 0:
             helping.append(one)
-    return min(helping, key=lambda one: float(one.wrong.float().mean())), tuple(rows)
+    return min(helping, key=lambda one: float(one.wrong.double().mean())), tuple(rows)
 
 
 def _filter_rows(trained: dict[str, Trained], drawn: DrawnSets | None) -> tuple[FilterRow, ...]:
@@ -248,7 +249,7 @@ def _filter_rows(trained: dict[str, Trained], drawn: DrawnSets | None) -> tuple[
     return tuple(
         FilterRow(
             one.option.filter,
-            1 - float(kept[one.option.filter].float().mean()),
+            1 - float(kept[one.option.filter].double().mean()),
             paired_difference(one.wrong, unfiltered),
         )
         for one in trained.values()

@@ -8,6 +8,7 @@ from ganforge.experiment.api import start_run
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run
+from ganforge.recipes.recipe import Recipe
 
 
 class _OnlyProgress(ProgressListener):
@@ -20,12 +21,13 @@ class _OnlyProgress(ProgressListener):
 def train_generator(
     parts: Parts,
     *,
+    recipe: str | Recipe = "default",
     minutes: float | None = None,
     steps: int | None = None,
     out: Path | None = None,
     watcher: ProgressListener | None = None,
 ) -> Run:
-    """Train the default recipe on the labelled pictures, into ``out`` or else the first free folder of ``runs``.
+    """Train a generator on the labelled pictures alone, into ``out`` or else the first free folder of ``runs``.
 
     The run gets no validation or test images, so it ends without a verdict: its pictures are judged by what a
     classifier learns from them.
@@ -40,4 +42,6 @@ def train_generator(
     stand_in = labelled.select(slice(0, 1))
     quiet = _OnlyProgress(watcher or ProgressListener())
     splits = Splits(labelled, stand_in, stand_in, f"{len(labelled):,} labelled training images")
-    return start_run(TrainOptions.chosen(data=splits, minutes=minutes, steps=steps, out=out, watcher=quiet))
+    return start_run(
+        TrainOptions.chosen(recipe=recipe, data=splits, minutes=minutes, steps=steps, out=out, watcher=quiet)
+    )

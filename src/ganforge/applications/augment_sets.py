@@ -110,8 +110,14 @@ def added(parts: Parts) -> int:
 
 
 def repeated(pictures: MadeSet, count: int) -> MadeSet:
-    """Return ``count`` pictures: all of them, again and again."""
-    return pictures.select(torch.arange(count) % len(pictures))
+    """Return ``count`` pictures, again and again, of each class in turn: a rare class is repeated more often."""
+    classes = pictures.labels.unique()
+    rows = torch.empty(count, dtype=torch.int64)
+    for turn, number in enumerate(classes):
+        of_class = torch.nonzero(pictures.labels == number).flatten()
+        places = torch.arange(turn, count, len(classes))
+        rows[places] = of_class[torch.arange(len(places)) % len(of_class)]
+    return pictures.select(rows)
 
 
 def with_moved(parts: Parts, name: str, seed: int) -> MadeSet:

@@ -1,5 +1,6 @@
 """``benchmark augment``: is the choice of ``ganforge augment`` right, over settings, draws of labels and networks?"""
 
+import statistics
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import Tensor
 from ganforge.applications.augment import augment
 from ganforge.applications.augment_generator import train_generator
 from ganforge.applications.augment_parts import Parts, divide
+from ganforge.applications.augment_report import NOTHING
 from ganforge.applications.learner import predict
 from ganforge.applications.own_learners import SmallLearner
 from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport, count_of, mean_and_sd, measure_once
@@ -19,8 +21,8 @@ from ganforge.data.load import load
 from ganforge.errors import UserError, suggest_names
 from ganforge.evaluation.downstream import NetworkKind, SmallNetwork
 from ganforge.evaluation.told_apart import LeNet
-from ganforge.experiment.experiment import ProgressListener
 from ganforge.generation.generator import Generator, load_generator
+from ganforge.metrics.intervals import interval_of_splits
 from ganforge.metrics.paired import paired_difference
 from ganforge.randomness import random_generator
 from ganforge.runs.folder import RunFolder
@@ -28,7 +30,9 @@ from ganforge.runs.folder import RunFolder
 NETWORKS: dict[str, NetworkKind] = {"LeNet": LeNet, "SmallNetwork": SmallNetwork}
 DRAWS, STEPS, GENERATOR_STEPS = 5, 1000, 5000
 """Draws of the labels, steps of a classifier, and of the generator."""
-QUICK_DRAWS, QUICK_STEPS, QUICK_GENERATOR_STEPS = 1, 200, 1000
+QUICK_DRAWS, QUICK_STEPS, QUICK_GENERATOR_STEPS = 1, 100, 300
+QUICK_RECIPE = "cgan"
+"""Recipe of ``--quick``, whose steps are short; else the default one for labelled pictures."""
 RARE, RARE_COUNT, COMMON_COUNT = (2, 5, 8), 20, 500
 """Setting mnist-rare: the rare classes, their labels each, and those of every other class."""
 
@@ -69,6 +73,8 @@ class Trial:
         chosen: the option that ``augment`` chose on validation images.
         validation: errors on validation images.
         test: errors on test images.
+        beside_nothing: paired difference of each test error from that of learning from the labels alone, and the ends
+            of its 95 % interval.
         regret: test error of the choice above that of the option with the smallest one.
         allowed: twice the standard error of this paired difference.
         steps, generator_steps: of the trainings.
@@ -80,6 +86,7 @@ class Trial:
     chosen: str
     validation: dict[str, float]
     test: dict[str, float]
+    beside_nothing: dict[str, tuple[float, float, float]]
     regret: float
     allowed: float
     steps: int
@@ -98,7 +105,7 @@ class AugmentReport(BenchmarkReport):
     trials: tuple[Trial, ...]
     folder: Path
     quick: bool
-    header = ("setting", "network", "option", "test error", "chosen")
+    header = ("setting", "network", "option", "test error", "beside nothing (95 % interval)", "chosen")
 
     @property
     def title(self) -> str:
@@ -113,7 +120,8 @@ class AugmentReport(BenchmarkReport):
             for option in trials[0].test:
                 errors = mean_and_sd([trial.test[option] for trial in trials], "{:.2%}".format)
                 times = sum(trial.chosen == option for trial in trials)
-                rows.append((setting, network, option, errors, f"{times} of {len(trials)}" if times else ""))
+                beside = _points([trial.beside_nothing[option] for trial in trials])
+                rows.append((setting, network, option, errors, beside, f"{times} of {len(trials)}" if times else ""))
         return rows
 
     def notes(self) -> list[str]:
@@ -133,6 +141,16 @@ class AugmentReport(BenchmarkReport):
         return {"benchmark": "augment", "quick": self.quick, "folder": str(self.folder), "trials": trials}
 
 
+def _points(differences: list[tuple[float, float, float]]) -> str:
+    """Return a difference in percentage points: of one draw with its interval, of several with that over the draws."""
+    estimate, low, high = differences[0]
+    if len(differences) > 1:
+        of_draws = [difference for difference, _, _ in differences]
+        estimate = statistics.fmean(of_draws)
+        low, high = interval_of_splits(estimate, of_draws)
+    return f"{100 * estimate:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
+
+
 def run_augmentation(options: BenchmarkOptions) -> AugmentReport:
     """Measure every option of ``augment`` in each setting, on validation and on test images; results are kept.
 
@@ -148,23 +166,22 @@ def run_augmentation(options: BenchmarkOptions) -> AugmentReport:
             raise UserError(f"--only {name}: {suggest_names(name, SETTINGS)}")
     draws = options.seeds or (QUICK_DRAWS if options.quick else DRAWS)
     networks = ["LeNet"] if options.quick else list(NETWORKS)
-    folder = options.folder()
+    folder, lengths = options.folder(), _lengths(options)
     trials = []
     for name in names:
         for draw in range(draws):
             for network in networks:
-                file = folder / f"{name}-{draw}-{network}-{options.steps_or(STEPS, QUICK_STEPS)}.json"
+                file = folder / f"{name}-{draw}-{network}-{lengths[0]}-{lengths[1]}.json"
                 measure = partial(_measure, options, name, draw, network, folder)
                 trials.append(measure_once(file, measure, Trial, indent=2))
     return AugmentReport(tuple(trials), folder, options.quick)
 
 
 def _measure(options: BenchmarkOptions, name: str, draw: int, network: str, folder: Path) -> dict[str, Any]:
-    watcher, steps = options.watcher, options.steps_or(STEPS, QUICK_STEPS)
-    generator_steps = QUICK_GENERATOR_STEPS if options.quick else GENERATOR_STEPS
+    watcher, (steps, generator_steps) = options.watcher, _lengths(options)
     watcher.say(f"{name}, draw {draw}, {network}")
     parts = SETTINGS[name].parts(load(SETTINGS[name].data), draw)
-    generator = _generator(parts, folder / "generators" / f"{name}-{draw}", generator_steps, watcher)
+    generator = _generator(options, parts, folder / "generators" / f"{name}-{draw}", generator_steps)
     own = SmallLearner(NETWORKS[network])
     choice, trained, test = augment(parts, generator, own=own, steps=steps, watcher=watcher)
     wrong: dict[str, Tensor] = {
@@ -174,7 +191,7 @@ def _measure(options: BenchmarkOptions, name: str, draw: int, network: str, fold
         for one in trained
         if not one.option.filter
     }
-    errors = {option: float(rows.float().mean()) for option, rows in wrong.items()}
+    errors = {option: float(rows.double().mean()) for option, rows in wrong.items()}
     best = min(errors, key=errors.__getitem__)
     difference = paired_difference(wrong[choice.chosen], wrong[best])
     return asdict(
@@ -185,6 +202,7 @@ def _measure(options: BenchmarkOptions, name: str, draw: int, network: str, fold
             chosen=choice.chosen,
             validation={row.name: row.error for row in choice.rows},
             test=errors,
+            beside_nothing={option: _beside(rows, wrong[NOTHING]) for option, rows in wrong.items()},
             regret=difference.difference,
             allowed=2 * difference.standard_error,
             steps=steps,
@@ -193,11 +211,22 @@ def _measure(options: BenchmarkOptions, name: str, draw: int, network: str, fold
     )
 
 
-def _generator(parts: Parts, folder: Path, steps: int, watcher: ProgressListener) -> Generator:
+def _beside(one: Tensor, other: Tensor) -> tuple[float, float, float]:
+    difference = paired_difference(one, other)
+    return difference.difference, difference.low, difference.high
+
+
+def _lengths(options: BenchmarkOptions) -> tuple[int, int]:
+    """Return the steps of a classifier and of a generator."""
+    return options.steps_or(STEPS, QUICK_STEPS), QUICK_GENERATOR_STEPS if options.quick else GENERATOR_STEPS
+
+
+def _generator(options: BenchmarkOptions, parts: Parts, folder: Path, steps: int) -> Generator:
     """Return the generator of a draw; both networks share it, and a complete one is not trained again."""
     if RunFolder(folder).exists and RunFolder(folder).read_run().get("status") == "finished":
         return load_generator(folder)
-    return train_generator(parts, steps=steps, out=folder, watcher=watcher).generator()
+    recipe = options.recipe or (QUICK_RECIPE if options.quick else "default")
+    return train_generator(parts, recipe=recipe, steps=steps, out=folder, watcher=options.watcher).generator()
 
 
 def _rare_rows(labels: Tensor, draw: int) -> Tensor:
