@@ -215,11 +215,11 @@ def test_the_choice_is_the_best_option_beyond_noise():
     solved = hard & (torch.rand(3, 500, generator=random) < 0.2)
     other = torch.rand(3, 500, generator=random) < 0.3
     chosen, rows = task._choose([made_up(NOTHING, hard), made_up("good", solved), made_up("noise", other)])
-    assert chosen.option.name == "good" and [row.helps for row in rows] == [False, True, False]
+    assert chosen.option.name == "good" and [row.beyond_noise for row in rows] == [False, True, False]
     chosen, _ = task._choose([made_up(NOTHING, hard), made_up("noise", other)])
     assert chosen.option.name == NOTHING
     chosen, rows = task._choose([made_up(NOTHING, solved), made_up("harmful", hard)])
-    assert chosen.option.name == NOTHING and rows[1].helps  # beyond noise, for the worse
+    assert chosen.option.name == NOTHING and rows[1].beyond_noise  # beyond noise, for the worse
 
 
 def test_all_options_are_measured_and_test_images_are_opened_last(parts, generator, monkeypatch):

@@ -72,5 +72,5 @@ def test_a_learner_that_returns_something_else_ends_in_one_line(run_command, bar
     code, _, err = run_command(
         *("augment", bars_file, "--labels", 16, "--steps", 1, "--minutes", 1e-4, "--learner", "mylearner:wrong")
     )
-    assert code == 2 and "returned shape [20, 1, 8, 8] for 20 pictures" in err.splitlines()[-1]
-    assert not (tmp_path / "augmented.npz").exists()
+    assert code == 2 and "returned shape [16, 1, 8, 8] for 16 pictures" in err.splitlines()[-1]
+    assert not (tmp_path / "augmented.npz").exists() and not (tmp_path / "runs").exists()

@@ -15,13 +15,13 @@ GUESSES, FIXMATCH = "guessed labels", "FixMatch"
 class Row(NamedTuple):
     """An option's error, in 0..1, on validation images, and its paired difference from `NOTHING`; below 0 is better.
 
-    ``helps``: the difference is beyond noise, by Holm's correction for all options together.
+    ``beyond_noise``: the difference is, for better or worse, by Holm's correction for all options together.
     """
 
     name: str
     error: float
     difference: PairedDifference
-    helps: bool
+    beyond_noise: bool
 
 
 class FilterRow(NamedTuple):
@@ -46,7 +46,6 @@ class Choice:
         test_difference: their paired difference.
         used: number of labels to learn from, of validation and of test images.
         steps, seeds: of every classifier.
-        trained: the classifiers of every option.
     """
 
     rows: tuple[Row, ...]
@@ -62,8 +61,8 @@ class Choice:
 
     def words(self) -> list[str]:
         """Return the answer: what helps, by how much, and whether beyond noise."""
-        helping = [row for row in self.rows[1:] if row.helps and row.difference.difference < 0]
-        harmful = [row.name for row in self.rows[1:] if row.helps and row.difference.difference > 0]
+        helping = [row for row in self.rows[1:] if row.beyond_noise and row.difference.difference < 0]
+        harmful = [row.name for row in self.rows[1:] if row.beyond_noise and row.difference.difference > 0]
         lines = ["nothing helps beyond noise: learn from the labelled pictures as they are"]
         if helping:
             best = next(row for row in self.rows if row.name == self.chosen)

@@ -87,6 +87,15 @@ def load_function(text: str, flag: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]  # checked above
 
 
+def check_learner(learner: Learner, images: Tensor, labels: Tensor, classes: int) -> None:
+    """Train and call a learner once, so that a user's mistake shows before long work.
+
+    Raises:
+        UserError: the learner fails, or its classifier returns something else than classes.
+    """
+    predict(learner(images, labels, steps=1, seed=0), images[:BLOCK], classes)
+
+
 def predict(classifier: Classifier, images: Tensor, classes: int) -> Tensor:
     """Return the classes, int64 [N], that a classifier gives to images uint8 [N, C, H, W].
 

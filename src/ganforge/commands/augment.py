@@ -62,7 +62,7 @@ def augment(
     """
     from ganforge.applications.augment import augment as measure
     from ganforge.applications.augment_parts import divide
-    from ganforge.applications.learner import load_learner
+    from ganforge.applications.learner import check_learner, load_learner
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.commands.read_data import read_data
     from ganforge.files import ensure_writable, write_atomically
@@ -70,11 +70,13 @@ def augment(
     if not 0 < minutes <= LONGEST:
         raise UserError(f"--minutes {minutes:g}: must be above 0 and at most {LONGEST:,}")
     function = load_learner(learner) if learner else None
-    target = ensure_writable(out or Path("augmented.npz"), [".npz"])
     watcher = TerminalWatcher(as_json=as_json)
     try:
         splits = read_data(data, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
         parts = divide(splits, labels, validation_labels=validation_labels, draw=draw)
+        if function:
+            check_learner(function, parts.labelled.images, parts.labelled.labels, parts.classes)
+        target = ensure_writable(out or Path("augmented.npz"), [".npz"])
         generator, run, left = _generator(parts, model, minutes, watcher)
         choice, _, _ = measure(
             parts, generator, learner=function, steps=steps, seconds=60 * left, seeds=seeds, watcher=watcher
