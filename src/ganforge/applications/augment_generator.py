@@ -8,6 +8,7 @@ from ganforge.experiment.api import start_run
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run
+from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import Recipe
 
 
@@ -40,8 +41,14 @@ def train_generator(
     labelled = parts.labelled
     # a part cannot be empty, so one labelled picture stands in for validation and test
     stand_in = labelled.select(slice(0, 1))
+    changes = []
+    # the default recipe adapts its batch itself
+    if recipe != "default" and load_recipe(recipe).batch_size > len(labelled):
+        changes = [f"batch_size={max(2, len(labelled) // 2)}"]
     quiet = _OnlyProgress(watcher or ProgressListener())
     splits = Splits(labelled, stand_in, stand_in, f"{len(labelled):,} labelled training images")
     return start_run(
-        TrainOptions.chosen(recipe=recipe, data=splits, minutes=minutes, steps=steps, out=out, watcher=quiet)
+        TrainOptions.chosen(
+            recipe=recipe, changes=changes, data=splits, minutes=minutes, steps=steps, out=out, watcher=quiet
+        )
     )
