@@ -13,6 +13,7 @@ FUNCTION_LINES, FILE_LINES, BRANCHES = 60, 400, 10
 
 FLAGS = "its flags, one a line, are most of it"
 LONG_FUNCTIONS = {
+    "commands/augment.py augment": FLAGS,
     "commands/evaluate.py evaluate": FLAGS,
 }
 LONG_FILES: dict[str, str] = {}

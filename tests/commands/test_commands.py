@@ -35,6 +35,10 @@ FLAGS = {
         *("--with", "--learner", "--model", "--data", "--trained-on", "--steps", "--seeds", "--input-range"),
         *("--out", "--json"),
     },
+    "augment": {
+        *("--labels", "--validation-labels", "--draw", "--model", "--learner", "--seeds", "--minutes", "--steps"),
+        *("--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"),
+    },
     "apply": {"--mask", "--draws", "--frames", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},

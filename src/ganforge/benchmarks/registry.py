@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ganforge.benchmarks.ablations import run_ablations
 from ganforge.benchmarks.applications import run_applications
+from ganforge.benchmarks.augmentation import run_augmentation
 from ganforge.benchmarks.autoencoders import run_autoencoders
 from ganforge.benchmarks.clustering import run_clustering
 from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "autoencoders": Benchmark(run_autoencoders),
     "applications": Benchmark(run_applications, ("task",)),
     "weaknesses": Benchmark(run_weaknesses, ("only",)),
+    "augment": Benchmark(run_augmentation, ("only",)),
 }
 
 

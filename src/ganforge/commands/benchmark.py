@@ -18,7 +18,10 @@ Labels = Annotated[
     typer.Option(callback=whole(), help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]"),
 ]
 Only = Annotated[
-    str | None, typer.Option(help="techniques: names with commas [all]; weaknesses: style, thickness, slant. [style]")
+    str | None,
+    typer.Option(
+        help="Names with commas: of techniques or settings (augment) [all]; weaknesses: style, thickness, slant."
+    ),
 ]
 Draw = Annotated[
     int | None,
@@ -34,7 +37,9 @@ def benchmark(
     seeds: Annotated[
         int | None,
         typer.Option(
-            callback=whole(1), help="Train seeds 0 to K-1; finished ones are kept. [1; techniques, applications: 3]"
+            callback=whole(1),
+            help="Train seeds 0 to K-1; finished ones are kept. augment: draws of labels. "
+            "[1; techniques, applications: 3; augment: 5]",
         ),
     ] = None,
     steps: Annotated[
@@ -65,6 +70,7 @@ def benchmark(
     autoencoders: an autoencoder and a VAE against a GAN with the same generator.
     applications: pictures from pictures, beside simple methods and the same network without an adversary.
     weaknesses: parts of classes hidden from a classifier, named by probe and cured by strengthen.
+    augment: is the choice of 'ganforge augment' right, with few labels?
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """

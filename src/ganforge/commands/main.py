@@ -8,6 +8,7 @@ import typer
 from ganforge import worker_pool
 from ganforge.commands import (
     apply,
+    augment,
     benchmark,
     data,
     edit,
@@ -65,6 +66,7 @@ app.command()(apply.apply)
 app.command(cls=edit.EditCommand)(edit.edit)
 app.command()(probe.probe)
 app.command()(strengthen.strengthen)
+app.command()(augment.augment)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(benchmark.benchmark)

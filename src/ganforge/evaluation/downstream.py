@@ -11,6 +11,8 @@ from ganforge.data.images import ImageSet, scale
 from ganforge.metrics.intervals import Interval, proportion_interval
 from ganforge.randomness import random_generator
 
+NetworkKind = Callable[[tuple[int, int, int], int], nn.Module]
+"""Makes a classifier for a shape [C, H, W] and a number of classes."""
 EPOCHS, BATCH, RATE = 10, 128, 1e-3
 BLOCK = 500
 
@@ -43,7 +45,7 @@ def train_classifier(
     epochs: int = EPOCHS,
     seed: int = 0,
     *,
-    network: Callable[[tuple[int, int, int], int], nn.Module] = SmallNetwork,
+    network: NetworkKind = SmallNetwork,
     batch_size: int = BATCH,
     rate: float = RATE,
 ) -> nn.Module:
@@ -51,11 +53,7 @@ def train_classifier(
 
     ``network`` makes it for a shape [C, H, W] and a number of classes. The arguments determine its weights.
     """
-    classifier = network(images.shape, len(images.class_names))
-    random = random_generator(seed, "classifier")
-    for parameter in classifier.parameters():
-        bound = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.0
-        nn.init.uniform_(parameter, -bound, bound, generator=random)
+    classifier = new_classifier(network, images.shape, len(images.class_names), seed)
     optimizer = torch.optim.Adam(classifier.parameters(), rate, fused=True)
     size = min(batch_size, len(images))
     batches = Batches(images, size, "0..1", seed=seed, labels=True, device=torch.device("cpu"), stream="classifier")
@@ -67,6 +65,16 @@ def train_classifier(
         loss.backward()
         optimizer.step()
     return classifier.eval()
+
+
+def new_classifier(network: NetworkKind, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+    """Return a network with random weights, uniform in ±1/√fan-in, and offsets of zero; the arguments determine it."""
+    classifier = network(shape, classes)
+    random = random_generator(seed, "classifier")
+    for parameter in classifier.parameters():
+        bound = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.0
+        nn.init.uniform_(parameter, -bound, bound, generator=random)
+    return classifier
 
 
 @torch.no_grad()

@@ -125,6 +125,8 @@ class TrainingPlan:
             seed=experiment.seed,
             data=self.data,
             fingerprint=self.splits.fingerprint,
+            train_fingerprint=self.splits.train.fingerprint,
+            start_from=None if self.options.start_from is None else str(self.options.start_from),
             steps_per_epoch=experiment.steps_per_epoch,
             evaluate_every=self.options.evaluate_every,
             versions=versions(),
