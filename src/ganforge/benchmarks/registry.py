@@ -11,6 +11,7 @@ from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
 from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downstream
 from ganforge.benchmarks.few_labels import run_few_labels
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
+from ganforge.benchmarks.other_data import run_other_data
 from ganforge.benchmarks.protocols import PROTOCOLS
 from ganforge.errors import UserError, suggest_names
 
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "techniques": Benchmark(run_ablations, ("data", "only")),
     "autoencoders": Benchmark(run_autoencoders),
     "applications": Benchmark(run_applications, ("task",)),
+    "other-data": Benchmark(run_other_data, ("task", "data")),
 }
 
 

@@ -52,7 +52,9 @@ Reconstruct = Annotated[
 Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels differ.")]
 Out = Annotated[
     Path | None,
-    typer.Option(parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), .wav (sounds), or a folder."),
+    typer.Option(
+        parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), .wav (sounds), or a folder."
+    ),
 ]
 
 

@@ -83,7 +83,9 @@ def even_loudness(sounds: Tensor) -> Tensor:
     """Return sounds [N, samples] with the root mean square `LOUDNESS`, no sample beyond `PEAK`; silence stays."""
     sounds = sounds - sounds.mean(1, keepdim=True)
     loudness = sounds.square().mean(1, keepdim=True).sqrt()
-    factor = torch.minimum(LOUDNESS / loudness.clamp_min(TINY), PEAK / sounds.abs().amax(1, keepdim=True).clamp_min(TINY))
+    factor = torch.minimum(
+        LOUDNESS / loudness.clamp_min(TINY), PEAK / sounds.abs().amax(1, keepdim=True).clamp_min(TINY)
+    )
     return torch.where(loudness > 1e-6, sounds * factor, torch.zeros(()))
 
 

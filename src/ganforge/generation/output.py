@@ -86,9 +86,7 @@ class Drawing:
         if self.by_class:
             labels = torch.tensor(self.labels)
             return class_sheet(self.images, labels, self.class_names, caption=self.caption, kind=self.kind)
-        return image_grid(
-            self.images, self.columns, caption=self.caption, row_names=self.row_names, kind=self.kind
-        )
+        return image_grid(self.images, self.columns, caption=self.caption, row_names=self.row_names, kind=self.kind)
 
     def write(self, target: Path) -> None:
         """Write a sheet (.png), arrays (.npz) or an animation (.webp, .gif); without an ending, a folder of pictures.
@@ -131,8 +129,8 @@ class Drawing:
     def arrays(self) -> bytes:
         """Return an .npz file of ``images``, uint8 [N, H, W, C], and their ``labels``.
 
-        Signals are ``signals``, float32 [N, C, T] in the user's units; sounds are ``sounds``, float32 [N, samples], with
-        their ``rate``, beside the images of their spectra.
+        Signals are ``signals``, float32 [N, C, T] in the user's units; sounds are ``sounds``, float32 [N, samples],
+        with their ``rate``, beside the images of their spectra.
 
         Labels are numbers if all class names are numbers, else indices into ``class_names``.
         """

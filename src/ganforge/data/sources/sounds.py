@@ -5,7 +5,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from math import gcd
 from pathlib import Path, PurePosixPath
 from typing import Any
