@@ -36,7 +36,7 @@ def test_signals_are_trained_measured_and_kept(tmp_path, monkeypatch):
     options = BenchmarkOptions("other-data", data=(str(tmp_path / "waves.npz"),), steps=2, out=tmp_path / "out")
     report = run_benchmark(options)
     rows = report.to_dict()["sets"][0]["methods"]
-    assert list(rows)[0] == "real training data" and list(rows)[-1] == "GAN: forge-signal, 2 steps"
+    assert next(iter(rows)) == "real training data" and list(rows)[-1] == "GAN: forge-signal, 2 steps"
     assert rows["real training data"][0]["learned"] == 1
     assert any(line.startswith("verdict: ") for line in report.notes())
     assert run_benchmark(options).to_dict() == report.to_dict()

@@ -7,6 +7,7 @@ where it does as well.
 
 import importlib.util
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import ganforge
 from ganforge.benchmarks.common import BenchmarkOptions, measure_once
 from ganforge.benchmarks.judge_for_data import judge_for_data
 from ganforge.benchmarks.other_data_report import Method, OtherDataReport, SetResult
-from ganforge.data.images import Splits
+from ganforge.data.images import ImageSet, Splits
 from ganforge.data.kinds import Signals, Sound
 from ganforge.data.load import load
 from ganforge.errors import UserError, suggest_names
@@ -89,7 +90,7 @@ def _run_set(options: BenchmarkOptions, folder: Path, source: str, splits: Split
     measured = partial(_measured, folder, splits, judge)
     say = options.watcher.say
     say(f"measuring {len(MODELS)} simple models on {train.name} ...")
-    methods = [Method("real training data", (measured("real", train),))]
+    methods = [Method("real training data", (measured("real", lambda: train),))]
     methods += [Method(name, (measured(name, partial(draw_simple, name, train, len(train))),)) for name in MODELS]
     seeds = tuple(_measured_run(run, splits, judge) for run in runs)
     recipe = ganforge.load(runs[0].folder).recipe.name
@@ -112,12 +113,11 @@ def _train(options: BenchmarkOptions, folder: Path, splits: Splits, task: str) -
     )
 
 
-def _measured(folder: Path, splits: Splits, judge: Judge | None, name: str, images: object) -> SampleUse:
-    """Return the measurements of images or of a function that draws them, kept in the folder of the set."""
+def _measured(folder: Path, splits: Splits, judge: Judge | None, name: str, draw: Callable[[], ImageSet]) -> SampleUse:
+    """Return the measurements of images that ``draw`` returns, kept in a folder."""
 
     def measure() -> dict[str, float | None]:
-        drawn = images() if callable(images) else images
-        return measure_use(drawn, splits.train, splits.test, judge).to_dict()
+        return measure_use(draw(), splits.train, splits.test, judge).to_dict()
 
     file = folder / f"{name.replace(' ', '-')}{f'-{judge.hash[:8]}' if judge else ''}.json"
     return SampleUse(**measure_once(file, measure))

@@ -77,10 +77,8 @@ class SetResult:
     def _is_as_good(self, method: Method, gan: Method) -> bool:
         margin = 2 * (_share(gan, "learned") * (1 - _share(gan, "learned")) * 2 / self.n_test) ** 0.5
         apart = 2 * (0.25 / self.n_test) ** 0.5
-        return (
-            _share(method, "learned") >= _share(gan, "learned") - margin
-            and _share(method, "told_apart") <= _share(gan, "told_apart") + apart
-        )
+        reads = _share(method, "learned") >= _share(gan, "learned") - margin
+        return reads and _share(method, "told_apart") <= _share(gan, "told_apart") + apart
 
 
 def _share(method: Method, column: str) -> float:

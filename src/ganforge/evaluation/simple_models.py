@@ -52,7 +52,8 @@ def smote(rows: Rows, count: int, random: np.random.Generator) -> Rows:
     nearest = cdist(rows, rows).argsort(1)[:, 1 : NEIGHBOURS + 1]
     first = random.integers(len(rows), size=count)
     second = nearest[first, random.integers(nearest.shape[1], size=count)]
-    return rows[first] + random.random((count, 1)) * (rows[second] - rows[first])
+    between: Rows = rows[first] + random.random((count, 1)) * (rows[second] - rows[first])
+    return between
 
 
 def kernel_density(rows: Rows, count: int, random: np.random.Generator) -> Rows:
@@ -65,7 +66,8 @@ def kernel_density(rows: Rows, count: int, random: np.random.Generator) -> Rows:
         for h in bandwidths
     ]
     noise = random.standard_normal((count, rows.shape[1]))
-    return rows[random.integers(len(rows), size=count)] + bandwidths[int(np.argmax(likelihood))] * noise
+    drawn: Rows = rows[random.integers(len(rows), size=count)] + bandwidths[int(np.argmax(likelihood))] * noise
+    return drawn
 
 
 def block_bootstrap(rows: Rows, count: int, random: np.random.Generator, *, length: int) -> Rows:

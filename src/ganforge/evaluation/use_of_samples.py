@@ -76,5 +76,5 @@ def _forest() -> RandomForestClassifier:
 
 
 def _values(images: ImageSet) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = images.images.flatten(1).to(torch.float32).numpy() / 255
+    values: NDArray[np.float32] = images.images.flatten(1).to(torch.float32).div(255).numpy()
     return values

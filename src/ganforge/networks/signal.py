@@ -61,7 +61,7 @@ def halvings(length: int) -> int:
 
 
 def _filters(settings: SignalSettings, level: int) -> int:
-    return settings.filters * 2 ** min(level, 2)
+    return settings.filters << min(level, 2)
 
 
 def _convolution(channels_in: int, channels: int, stride: int = 1, *, bias: bool = True) -> nn.Conv2d:

@@ -88,7 +88,7 @@ def read_sounds(path: Path, rules: ReadingRules = USUAL, reading: Report | None 
     notes += _notes(clips, kind)
     images = to_pictures(sounds, kind)
     kept = [listing.pictures[row] for row in rows]
-    labels, classes = [picture.label for picture in kept], listing.class_names
+    labels, classes = [picture.label for picture in kept], list(listing.class_names)
     if not classes:
         labels, classes = _classes_by_name([picture.file.name for picture in kept])
         notes += [f"classes by the first word of each file's name: {', '.join(classes[:10])}"] if classes else []
