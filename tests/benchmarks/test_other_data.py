@@ -24,7 +24,11 @@ def test_a_simple_model_that_does_as_well_is_recommended_by_name():
 
 def test_a_copyist_is_not_recommended():
     words = result(("SMOTE", use(0.97, nearer=0.99)), ("Gaussian", use(0.80))).verdict()
-    assert words.startswith("the GAN does better") and "Gaussian 80.0%" in words
+    assert (
+        words.startswith("the GAN does better")
+        and "Gaussian 80.0%" in words
+        and words.endswith("repeats training data: SMOTE")
+    )
 
 
 def test_signals_are_trained_measured_and_kept(tmp_path, monkeypatch):

@@ -60,25 +60,27 @@ class SetResult:
         honest = [m for m in self.simple[1:] if _share(m, "nearer") <= COPYIST]
         equal = [m for m in honest if self._is_as_good(m, gan)]
         learned = f"{_share(gan, 'learned'):.1%}"
+        repeating = [m.name for m in self.simple[1:] if m not in honest]
+        aside = f"; not counted, because it repeats training data: {', '.join(repeating)}" if repeating else ""
         if equal:
             best = max(equal, key=lambda m: _share(m, "learned") - _share(m, "told_apart"))
             return (
                 f"take the {best.name}: it does as well as the GAN without training "
                 f"({_share(best, 'learned'):.1%} of the test data are read after learning from it, {learned} after "
-                f"the GAN; told apart {_share(best, 'told_apart'):.1%} and {_share(gan, 'told_apart'):.1%})"
+                f"the GAN; told apart {_share(best, 'told_apart'):.1%} and {_share(gan, 'told_apart'):.1%}){aside}"
             )
         nearest = max(honest, key=lambda m: _share(m, "learned"), default=self.simple[0])
         return (
             f"the GAN does better than each simple model: {learned} of the test data are read after learning from it, "
             f"told apart {_share(gan, 'told_apart'):.1%}; the {nearest.name} {_share(nearest, 'learned'):.1%} and "
-            f"{_share(nearest, 'told_apart'):.1%}"
+            f"{_share(nearest, 'told_apart'):.1%}{aside}"
         )
 
     def _is_as_good(self, method: Method, gan: Method) -> bool:
         margin = 2 * (_share(gan, "learned") * (1 - _share(gan, "learned")) * 2 / self.n_test) ** 0.5
         apart = 2 * (0.25 / self.n_test) ** 0.5
-        reads = _share(method, "learned") >= _share(gan, "learned") - margin
-        return reads and _share(method, "told_apart") <= _share(gan, "told_apart") + apart
+        reads = bool(_share(method, "learned") >= _share(gan, "learned") - margin)
+        return reads and bool(_share(method, "told_apart") <= _share(gan, "told_apart") + apart)
 
 
 def _share(method: Method, column: str) -> float:
