@@ -12,11 +12,12 @@ from ganforge.networks.memory_layout import DepthToSpace, SpaceToDepth
 from ganforge.networks.mlp import FourierFeatures, Maxout, MlpDiscriminatorSettings, MlpGeneratorSettings, MlpSettings
 from ganforge.networks.normalisation import BatchNorm, measure_batch_statistics
 from ganforge.networks.registry import build_discriminator, build_generator
+from ganforge.networks.signal import SignalDiscriminatorSettings, SignalGeneratorSettings
 from ganforge.networks.strided import StridedDiscriminatorSettings, StridedGeneratorSettings
 from ganforge.networks.subpixel import SubpixelDiscriminatorSettings, SubpixelGeneratorSettings
 from ganforge.randomness import random_generator
 
-SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 12), (1, 29, 23), (3, 64, 64)]
+SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 12), (1, 29, 23), (3, 64, 64), (2, 1, 50)]
 FAMILIES = {
     "mlp": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16)}),
     "mlp with batch norm": (MlpGeneratorSettings, MlpDiscriminatorSettings, {"hidden": (32, 16), "batch_norm": True}),
@@ -24,6 +25,7 @@ FAMILIES = {
     "strided": (StridedGeneratorSettings, StridedDiscriminatorSettings, {"family": "strided", "planes": (8, 4)}),
     "dcgan": (DcganGeneratorSettings, DcganDiscriminatorSettings, {"family": "dcgan", "filters": 4}),
     "subpixel": (SubpixelGeneratorSettings, SubpixelDiscriminatorSettings, {"family": "subpixel", "filters": 4}),
+    "signal": (SignalGeneratorSettings, SignalDiscriminatorSettings, {"family": "signal", "filters": 4}),
 }
 
 

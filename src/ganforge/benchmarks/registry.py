@@ -12,6 +12,7 @@ from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
 from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downstream
 from ganforge.benchmarks.few_labels import run_few_labels
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
+from ganforge.benchmarks.other_data import run_other_data
 from ganforge.benchmarks.protocols import PROTOCOLS
 from ganforge.benchmarks.weaknesses import run_weaknesses
 from ganforge.errors import UserError, suggest_names
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "applications": Benchmark(run_applications, ("task",)),
     "weaknesses": Benchmark(run_weaknesses, ("only",)),
     "augment": Benchmark(run_augmentation, ("only",)),
+    "other-data": Benchmark(run_other_data, ("task", "data")),
 }
 
 

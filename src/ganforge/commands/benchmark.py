@@ -30,6 +30,14 @@ Draw = Annotated[
     ),
 ]
 
+Data = Annotated[
+    str | None,
+    typer.Option(help="techniques: ring, mnist, mnist-500; other-data: paths; several with commas. [all]"),
+]
+Task = Annotated[
+    str | None, typer.Option(help="applications: enlarge-4x, complete, ...; other-data: sound, signals. [all]")
+]
+
 
 def benchmark(
     name: Annotated[str, typer.Argument(help="One of the benchmarks above.")],
@@ -46,9 +54,7 @@ def benchmark(
         int | None, typer.Option(callback=whole(1), help="Steps instead of the protocol's; the report says so.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A preview within minutes; not the protocol.")] = False,
-    data: Annotated[
-        str | None, typer.Option(help="techniques: ring, mnist, mnist-500, or several with commas. [all]")
-    ] = None,
+    data: Data = None,
     only: Only = None,
     out: Annotated[
         Path | None, typer.Option(parser=path, help="The result folder. [runs/benchmark-NAME-RECIPE]")
@@ -59,7 +65,7 @@ def benchmark(
         str | None,
         typer.Option(help="ring to stacked-mnist-tiny: other folders of this benchmark, with commas, for curve.png."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="applications: enlarge-4x, complete, ... [all]")] = None,
+    task: Task = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a benchmark and compare with published results and real data.
@@ -71,6 +77,7 @@ def benchmark(
     applications: pictures from pictures, beside simple methods and the same network without an adversary.
     weaknesses: parts of classes hidden from a classifier, named by probe and cured by strengthen.
     augment: is the choice of 'ganforge augment' right, with few labels?
+    other-data: sounds and signals beside simple models that need no training.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000
     """

@@ -52,7 +52,9 @@ Reconstruct = Annotated[
 Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster on many processors, some grey levels differ.")]
 Out = Annotated[
     Path | None,
-    typer.Option(parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), or a folder."),
+    typer.Option(
+        parser=path, help="FILE.png (a sheet), .npz (arrays), .webp or .gif (animation), .wav (sounds), or a folder."
+    ),
 ]
 
 
@@ -95,14 +97,14 @@ def sample(
         _show_codes(generator, seed, out or folder / "codes.png", as_json)
         return
     target = out or folder / ("morph.webp" if morph else "sample.png")
-    check_target(target, n)
+    check_target(target, n, generator.kind)
     drawing = (draw_morph if morph else draw_samples)(generator, n, labels=classes, seed=seed)
     if digits is not None:
         drawing = drawing.in_one_row()
     drawing.write(target)
     if as_json:
         print_json({"file": str(target), "n": len(drawing.images), "seed": seed, "labels": drawing.label_names})
-    say(f"{len(drawing.images)} pictures -> {target}", as_json=as_json)
+    say(f"{drawing.content} -> {target}{drawing.remark(target)}", as_json=as_json)
 
 
 def _refuse_conflicts(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.data.kinds import Kind
 from ganforge.data.parts import Parts
 from ganforge.data.storage.memmap import MemmapSlice
 from ganforge.errors import UserError
@@ -28,6 +29,7 @@ class ImageSet:
         name: the name of the set in messages and run folders.
         span: the position of the pixels in a file, if ``images`` is a view of the file.
         parts: the meaning of the channels of pairs and clips; None for single pictures.
+        kind: what the images stand for, if not for pictures: sounds or signals.
 
     Raises:
         UserError: shapes or types do not match, labels are out of range, or the set is empty.
@@ -39,6 +41,7 @@ class ImageSet:
     name: str = field(default="images")
     span: MemmapSlice | None = field(default=None, repr=False, compare=False)
     parts: Parts | None = None
+    kind: Kind | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, types and label range."""

@@ -23,6 +23,8 @@ from ganforge.data.sources.large_npy import is_large, read_large
 from ganforge.data.sources.objects import read_object
 from ganforge.data.sources.readers import read_path
 from ganforge.data.sources.registry import ENTRIES, Entry
+from ganforge.data.sources.signals import holds_signals, read_signals
+from ganforge.data.sources.sounds import holds_sounds, read_sounds
 from ganforge.data.sources.unsupported_formats import unsupported_message
 from ganforge.data.splits import split_dataset
 from ganforge.errors import UserError, suggest_names
@@ -199,6 +201,12 @@ def _as_path(source: str) -> Path:
 
 def _load_path(source: Path, rules: ReadingRules, reading: Report | None) -> tuple[RawSplits, str]:
     path = user_path(source)
+    if holds_sounds(path):
+        refuse_choices(rules.model_copy(update={"skip_bad": False}), "is for pictures, and these are sounds")
+        return read_sounds(path, rules, reading), f"read from {source}"
+    if holds_signals(path):
+        refuse_choices(rules, "is for pictures, and these are signals")
+        return read_signals(path, rules), f"read from {source}"
     if message := unsupported_message(path):
         raise UserError(f"{path}: {message}")
     if rules.version > 2 and (holds_pairs(path) or holds_clips(path)):

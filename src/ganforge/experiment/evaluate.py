@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.kinds import Signals
 from ganforge.data.load import load_whole
 from ganforge.data.pairs import NextFrame
 from ganforge.data.reading_rules import ReadingRules
@@ -367,6 +368,8 @@ def _feature_extractor(
             say(f"note: {reason}; metrics by {chosen.version} may mean little here")
         return FeatureExtractor(chosen)
     fitting_judge, reason = choose_judge(splits)
+    if isinstance(splits.test.kind, Signals):
+        raise UserError(f"{splits.test.name}: no judge reads signals; 'ganforge benchmark other-data' measures them")
     if fitting_judge is None:
         raise UserError(f"{reason}; train one on labelled data with 'ganforge judge train', or give --judge FILE")
     return FeatureExtractor(fitting_judge)

@@ -10,6 +10,7 @@ import torch
 from ganforge.data.augmented_batches import AugmentedBatches
 from ganforge.data.batches import Batches, Stream, Streams
 from ganforge.data.images import ImageSet, Splits
+from ganforge.data.kinds import Signals
 from ganforge.data.label_subset import labelled_subset, repeat_to
 from ganforge.data.pairs import Pair
 from ganforge.data.parts import check_parts
@@ -64,6 +65,7 @@ class Experiment:
             "fingerprint": self.splits.fingerprint,
             "shape": list(shape),
             **({"condition_channels": condition[0]} if condition else {}),
+            **({"kind": train.kind.model_dump(mode="json")} if train.kind else {}),
             "class_names": list(train.class_names),
             "seed": self.seed,
         }
@@ -225,7 +227,7 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     if recipe.pairs:
         check_parts(train.name, train.parts, recipe.pairs.parts)
         recipe.pairs.shapes(train.shape)
-    elif train.shape[0] not in (1, 3):
+    elif train.shape[0] not in (1, 3) and not isinstance(train.kind, Signals):
         raise UserError(
             f"{train.name} holds clips or pairs ({train.shape[0]} channels), and {recipe.name} draws single pictures: "
             "take next-frame for clips, or a recipe with [pairs]"

@@ -81,16 +81,19 @@ class SheetHook:
             picture = pair_sheet(experiment.example_pairs(columns), generator, recipe.pairs, caption=caption)
         elif names:
             labels = torch.arange(len(names), device=latent.device).repeat_interleave(columns)
-            picture = image_grid(generator.draw(latent, labels), columns, caption=caption, row_names=names)
+            picture = image_grid(
+                generator.draw(latent, labels), columns, caption=caption, row_names=names, kind=generator.kind
+            )
         elif recipe.run.sheet == "real-and-fake":
             real = experiment.splits.test.select(slice(0, columns))
             fake = generator.draw(latent[: len(real)], real.labels.to(latent.device))
             images = torch.cat([real.images, fake])
-            picture = image_grid(images, len(real), caption=f"above: real, below: the same labels · {caption}")
+            below = f"above: real, below: the same labels · {caption}"
+            picture = image_grid(images, len(real), caption=below, kind=real.kind)
         elif recipe.codes.width:
             picture = traversal_grid(generator, columns=columns, seed=experiment.seed)
         else:
-            picture = image_grid(generator.draw(latent), columns, caption=caption)
+            picture = image_grid(generator.draw(latent), columns, caption=caption, kind=generator.kind)
         write_atomically(experiment.folder.samples / file, png(picture))
 
 
@@ -118,7 +121,8 @@ class EvolutionHook:
         elif experiment.recipe.conditional:
             condition = torch.arange(n, device=latent.device) % len(experiment.splits.train.class_names)
         images = unscale(state.generator.preview(latent, condition), experiment.recipe.pixel_range).cpu()
-        picture = image_grid(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360)
+        kind = experiment.splits.train.kind
+        picture = image_grid(images, EVOLUTION_COLUMNS, caption=f"step {state.step}", width=360, kind=kind)
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
     def finish(self, state: State) -> None:

@@ -12,6 +12,7 @@ import torch
 
 import ganforge
 from ganforge.data.images import Splits
+from ganforge.data.kinds import Signals
 from ganforge.data.load import load as load_data
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.registry import ENTRIES
@@ -27,7 +28,15 @@ from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
 from ganforge.files import write_atomically
 from ganforge.recipes.reading import load_recipe, parse, parse_toml
-from ganforge.recipes.recipe import DEFAULT_FOR_FEW, DEFAULT_RECIPE, DEFAULT_WITHOUT_LABELS, FEW, Recipe
+from ganforge.recipes.recipe import (
+    DEFAULT_FOR_FEW,
+    DEFAULT_FOR_SIGNALS,
+    DEFAULT_FOR_UNLABELLED_SIGNALS,
+    DEFAULT_RECIPE,
+    DEFAULT_WITHOUT_LABELS,
+    FEW,
+    Recipe,
+)
 from ganforge.runs.folder import RunFolder, claimed_folder
 from ganforge.training.state import State
 from ganforge.training.tuning.precision import choose_precision
@@ -53,8 +62,10 @@ class TrainingPlan:
     @property
     def data(self) -> dict[str, Any]:
         """The source of the data and the rules by which they were read, as in ``run.json``."""
-        name = self.splits.train.name
-        return {"source": source_of(self.options.data, name), "name": name, **self.options.rules.for_run()}
+        train = self.splits.train
+        kind = {"kind": train.kind.model_dump(mode="json")} if train.kind else {}
+        source = source_of(self.options.data, train.name)
+        return {"source": source, "name": train.name, **self.options.rules.for_run(), **kind}
 
     @property
     def end(self) -> StopCondition:
@@ -165,7 +176,7 @@ def _provisional_recipe(recipe: str | os.PathLike[str] | Recipe, changes: Sequen
     try:
         return load_recipe(recipe, changes)
     except UserError:
-        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW) if recipe == "default" else ():
+        for other in (DEFAULT_WITHOUT_LABELS, DEFAULT_FOR_FEW, DEFAULT_FOR_SIGNALS) if recipe == "default" else ():
             with suppress(UserError):
                 return load_recipe(other, changes)
         raise
@@ -175,7 +186,10 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: ProgressLis
     """Choose the default recipe by the labels and the number of images."""
     classes = len(splits.train.labels.unique()) if splits.train.labelled else 0
     count = len(splits.train)
-    if classes > 1:
+    if isinstance(splits.train.kind, Signals):
+        name = DEFAULT_FOR_SIGNALS if classes > 1 else DEFAULT_FOR_UNLABELLED_SIGNALS
+        reason = f"the data are signals, {f'{classes} classes' if classes > 1 else 'without classes'}"
+    elif classes > 1:
         name, reason = DEFAULT_RECIPE, f"the images have labels, {classes} classes"
     elif count >= FEW:
         name, reason = DEFAULT_WITHOUT_LABELS, "the images have no labels, or a single class"

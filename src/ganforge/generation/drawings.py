@@ -55,7 +55,7 @@ def draw_samples(
         by_class = len(labels) >= len(names)
     images = generator.sample(n, labels=_names(generator, labels), seed=seed)
     columns = 10 if labels else 8
-    return Drawing(images, columns, caption(generator, seed), labels, names, by_class)
+    return Drawing(images, columns, caption(generator, seed), labels, names, by_class, kind=generator.kind)
 
 
 def draw_morph(
@@ -69,7 +69,8 @@ def draw_morph(
     seeds = None if labels else [seed + k for k in range(STOPS)]
     frames = FRAMES if n is None else n
     images = generator.morph(seeds=seeds, labels=_names(generator, labels), frames=frames, seed=seed)
-    return Drawing(images, 10 if labels else 8, caption(generator, seed), labels, generator.class_names)
+    below = caption(generator, seed)
+    return Drawing(images, 10 if labels else 8, below, labels, generator.class_names, kind=generator.kind)
 
 
 def caption(generator: Generator, seed: int, content: str = "") -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganforge.data.class_names import listed, number_of, one_form
 from ganforge.data.images import scale, unscale
+from ganforge.data.kinds import Kind, read_kind
 from ganforge.errors import UserError
 from ganforge.files import user_path
 from ganforge.networks.normalisation import measure_batch_statistics
@@ -66,6 +67,11 @@ class Generator:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes of a conditional generator; empty for an unconditional one."""
         return tuple(self.note["class_names"]) if self.recipe.conditional else ()
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the images stand for, if not for pictures: sounds or signals."""
+        return read_kind(self.note.get("kind"), self.recipe.name)
 
     @property
     def device(self) -> torch.device:

@@ -11,9 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ganforge.data.images import ImageSet
+from ganforge.data.kinds import Kind, Signals
 from ganforge.data.pairs import Pair, PairRule
 from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
+from ganforge.generation.plots import as_pictures
 
 GUTTER = 64
 """Grey level between the images of a grid."""
@@ -23,12 +25,19 @@ FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2000
 
 
 def image_grid(
-    images: Tensor, columns: int, *, caption: str = "", width: int = 640, row_names: Sequence[str] = ()
+    images: Tensor,
+    columns: int,
+    *,
+    caption: str = "",
+    width: int = 640,
+    row_names: Sequence[str] = (),
+    kind: Kind | None = None,
 ) -> Image.Image:
     """Arrange uint8 images [N, C, H, W] in rows with gutters, enlarged by a whole factor without interpolation.
 
-    ``row_names`` appear to the left of their rows.
+    ``row_names`` appear to the left of their rows; signals (``kind``) appear as curves.
     """
+    images = as_pictures(images, kind)
     n, channels, height, across = images.shape
     columns = min(columns, n)
     rows = -(-n // columns)
@@ -93,7 +102,8 @@ def traversal_grid(generator: Generator, *, columns: int = 10, seed: int = 0) ->
             latents.append(rows)
             names.append(f"code {len(codes.categorical) + number + 1}: -2 to 2")
     caption = f"{generator.recipe.name} · only the code named changes · seed {seed}"
-    return image_grid(generator.draw(torch.cat(latents)), columns, caption=caption, row_names=names)
+    drawn = generator.draw(torch.cat(latents))
+    return image_grid(drawn, columns, caption=caption, row_names=names, kind=generator.kind)
 
 
 def pair_sheet(pair: Pair, generator: Generator, rule: PairRule, *, draws: int = 3, caption: str = "") -> Image.Image:
@@ -107,11 +117,14 @@ def pair_sheet(pair: Pair, generator: Generator, rule: PairRule, *, draws: int =
     return image_grid(torch.cat(rows), len(pair.target), caption=caption, row_names=names)
 
 
-def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "") -> Image.Image:
+def class_sheet(
+    images: Tensor, labels: Tensor, class_names: Sequence[str], *, caption: str = "", kind: Kind | None = None
+) -> Image.Image:
     """Arrange uint8 images [N, C, H, W] in one row per class, with its name to the left; rows may differ in length.
 
     ``labels`` is int64 [N]; a class without images has no row.
     """
+    images = as_pictures(images, kind)
     present = labels.unique().tolist()
     rows = [images[labels == label] for label in present]
     columns = max(map(len, rows))
@@ -124,12 +137,13 @@ def class_sheet(images: Tensor, labels: Tensor, class_names: Sequence[str], *, c
 
 def contact_sheet(images: ImageSet) -> Image.Image:
     """Show up to 100 images of a data set, spread evenly over it and sorted by class, ten in each row."""
-    if images.shape[0] not in (1, 3):
+    if images.shape[0] not in (1, 3) and not isinstance(images.kind, Signals):
         return _clip_sheet(images)
     indices = torch.linspace(0, len(images) - 1, min(CONTACTS, len(images))).long()
     if images.labelled:
         indices = indices[images.labels[indices].argsort(stable=True)]
-    return image_grid(images.gather(indices), 10, caption=f"{images.name}: {len(indices)} of {len(images):,}")
+    caption = f"{images.name}: {len(indices)} of {len(images):,}"
+    return image_grid(images.gather(indices), 10, caption=caption, kind=images.kind)
 
 
 def _clip_sheet(images: ImageSet) -> Image.Image:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.data.images import ImageSet, Splits, scale
+from ganforge.data.kinds import Signals
 from ganforge.errors import UserError
 from ganforge.judge.augmentation import Distortion, corrupt, distort, mirror_and_shift, no_class_images
 from ganforge.judge.files import Card, name_layers, save_judge
@@ -120,6 +121,8 @@ def refuse_what_cannot_be_judged(splits: Splits) -> None:
     """
     for images in (splits.train, splits.validation, splits.test):
         channels, height, width = images.shape
+        if isinstance(images.kind, Signals):
+            raise UserError(f"{images.name}: no judge reads signals; 'ganforge benchmark other-data' measures them")
         if channels not in (1, 3) or not 8 <= min(height, width) <= max(height, width) <= 64:
             raise UserError(
                 f"{images.name}: images are {width}×{height} px with {channels} channels; a judge needs grey or "

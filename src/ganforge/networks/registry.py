@@ -28,6 +28,12 @@ from ganforge.networks.mlp import (
     MlpGeneratorSettings,
 )
 from ganforge.networks.normalisation import WithReference
+from ganforge.networks.signal import (
+    SignalDiscriminator,
+    SignalDiscriminatorSettings,
+    SignalGenerator,
+    SignalGeneratorSettings,
+)
 from ganforge.networks.strided import (
     StridedDiscriminator,
     StridedDiscriminatorSettings,
@@ -50,9 +56,14 @@ GeneratorSettings = (
     | StridedGeneratorSettings
     | SubpixelGeneratorSettings
     | UnetGeneratorSettings
+    | SignalGeneratorSettings
 )
 DiscriminatorSettings = (
-    MlpDiscriminatorSettings | DcganDiscriminatorSettings | StridedDiscriminatorSettings | SubpixelDiscriminatorSettings
+    MlpDiscriminatorSettings
+    | DcganDiscriminatorSettings
+    | StridedDiscriminatorSettings
+    | SubpixelDiscriminatorSettings
+    | SignalDiscriminatorSettings
 )
 EncoderSettings = MlpEncoderSettings | DcganEncoderSettings | SubpixelEncoderSettings
 
@@ -62,12 +73,14 @@ GENERATORS: dict[type[GeneratorSettings], type[nn.Module]] = {
     StridedGeneratorSettings: StridedGenerator,
     SubpixelGeneratorSettings: SubpixelGenerator,
     UnetGeneratorSettings: UnetGenerator,
+    SignalGeneratorSettings: SignalGenerator,
 }
 DISCRIMINATORS: dict[type[DiscriminatorSettings], type[nn.Module]] = {
     MlpDiscriminatorSettings: MlpDiscriminator,
     DcganDiscriminatorSettings: DcganDiscriminator,
     StridedDiscriminatorSettings: StridedDiscriminator,
     SubpixelDiscriminatorSettings: SubpixelDiscriminator,
+    SignalDiscriminatorSettings: SignalDiscriminator,
 }
 ENCODERS: dict[type[EncoderSettings], type[nn.Module]] = {
     MlpEncoderSettings: MlpDiscriminator,

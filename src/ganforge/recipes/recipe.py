@@ -18,6 +18,9 @@ DEFAULT_WITHOUT_LABELS = "forge-2-unconditional"
 DEFAULT_FOR_FEW, FEW = "forge-1-unconditional", 2_500
 """The default recipe for fewer than ``FEW`` unlabelled images, whose clusters would be too small."""
 
+DEFAULT_FOR_SIGNALS, DEFAULT_FOR_UNLABELLED_SIGNALS = "forge-signal", "forge-signal-unconditional"
+"""The default recipes for signals, with labels and without."""
+
 PROSE = {"summary", "source", "aliases"}
 """Fields for people, without effect on the training."""
 

@@ -292,7 +292,7 @@ KINDS = (
     # Video and audio
     Kind(
         "an audio file",
-        "convert it to pictures of spectrograms and give their folder",
+        'give a folder or zip of .wav files: ffmpeg -i "{path}" "{stem}.wav"',
         start=rb"RIFF.{4}WAVE|ID3[\x02-\x04]|fLaC\x00|OggS\x00|.{4}ftypM4A ",
         endings=(".wav", ".mp3", ".flac", ".ogg", ".m4a"),
     ),
