@@ -16,6 +16,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits, is_grey
 from ganforge.data.parts import Parts
 from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.single_array import DAMAGE
 from ganforge.data.sources.single_picture import read_picture
 from ganforge.errors import UserError
 
@@ -110,7 +111,7 @@ def _arrays_of_clips(path: Path) -> Sequence[Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return [array for name in arrays.files if (array := arrays[name]).ndim == 5 and array.dtype == np.uint8]
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return []
 
 
