@@ -184,7 +184,11 @@ def test_grey_pictures_are_refused_by_a_model_of_colour(tmp_path):
 
 @pytest.mark.parametrize(
     ("mask", "message"),
-    [(None, "needs --mask FILE"), (np.zeros((3, 8, 8), np.uint8), "give one mask of that size")],
+    [
+        (None, "needs --mask FILE: white, or transparent"),
+        ("missing.png", "--mask missing.png: there is no such file; give a picture"),
+        (np.zeros((3, 8, 8), np.uint8), "give one mask of that size"),
+    ],
 )
 def test_a_completion_needs_a_mask_for_its_pictures(complete, mask, message):
     with pytest.raises(UserError, match=message):

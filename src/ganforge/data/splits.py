@@ -130,6 +130,7 @@ def split_dataset(
         raise UserError(
             f"{parts.train.name}: {count_of(count, kind)} {'is' if count == 1 else 'are'} too few for train, "
             f"validation and test; give {count_of(needed, kind)} or more"
+            + (", of 11 frames or more unless pairs.given is set lower" if kind and kind.kind == "clip" else "")
         )
     if published or parts.shuffled or rules.version == 1:
         split = _split_in_order(parts)
