@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -100,6 +101,33 @@ def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_comma
     assert run_command("apply", enlarge, tmp_path / "small" / "p1.png", "--out", "x.png")[0] == 0
 
 
+def test_an_archive_has_the_order_and_the_names_of_its_folder(enlarge, tmp_path, run_command):
+    for folder, numbers in (("flat", (1, 2, 10)), ("nested/a", (1, 2)), ("nested/b", (1, 10))):
+        (tmp_path / folder).mkdir(parents=True)
+        for k in numbers:
+            picture(tmp_path / folder / f"{k}.png", np.full((2, 2), 20 * k))
+    for name, form in (("flat", "zip"), ("flat", "gztar"), ("nested", "zip")):
+        packed = shutil.make_archive(tmp_path / f"{name}-packed", form, tmp_path, name)
+        from_archive, from_folder = read_pictures(packed), read_pictures(tmp_path / name)
+        assert torch.equal(from_archive.images, from_folder.images)
+        assert from_archive.names == from_folder.names
+    assert read_pictures(tmp_path / "nested").names == ["a-1", "a-2", "b-1", "b-10"]
+    assert read_pictures(tmp_path / "flat").images[:, 0, 0, 0].tolist() == [20, 40, 200]
+    assert run_command("apply", enlarge, "flat-packed.zip", "--out", "results")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["1.png", "10.png", "2.png", "sheet.png"]
+
+
+def test_files_that_differ_in_their_endings_alone_have_a_result_each(tmp_path):
+    for name in ("a.png", "a.bmp"):
+        picture(tmp_path / name, np.zeros((2, 2)))
+    assert read_pictures(tmp_path).names == ["a.bmp", "a.png"]
+
+
+def test_a_single_npy_file_is_read_at_any_size(tmp_path):
+    np.save(tmp_path / "small.npy", np.zeros((3, 2, 2), np.uint8))
+    assert read_pictures(tmp_path / "small.npy").images.shape == (3, 1, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -108,8 +136,8 @@ def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_comma
         (("small.png", "--draws", 0), "--draws 0: must be 1 or more"),
         (("small.png", "--mask", "small.png"), "belongs to models that complete pictures"),
         (("small.png", "--out", "x.jpg"), "--out x.jpg: write .png"),
-        (("mixed",), "b.png: is 9×7 pixels, and a.png is 2×2"),
-        (("text.npz",), "cannot be read as .npz"),
+        (("mixed",), "mixed: b.png is 9×7 pixels, and a.png is 2×2"),
+        (("text.npz",), "text.npz: is damaged or not an .npz"),
         (("result.png", "--out", "new"), "already has the size of results, 8×8; give one of 2×2"),
         (("coloured.png", "--out", "new"), "pictures in colour, and those that enlarge-4x learned are grey"),
         (("moving.gif", "--out", "new"), "moving.gif: is an animation of 2 frames"),
@@ -156,7 +184,11 @@ def test_grey_pictures_are_refused_by_a_model_of_colour(tmp_path):
 
 @pytest.mark.parametrize(
     ("mask", "message"),
-    [(None, "needs --mask FILE"), (np.zeros((3, 8, 8), np.uint8), "give one mask of that size")],
+    [
+        (None, "needs --mask FILE: white, or transparent"),
+        ("missing.png", "--mask missing.png: there is no such file; give a picture"),
+        (np.zeros((3, 8, 8), np.uint8), "give one mask of that size"),
+    ],
 )
 def test_a_completion_needs_a_mask_for_its_pictures(complete, mask, message):
     with pytest.raises(UserError, match=message):

@@ -106,7 +106,7 @@ def test_animations_of_several_lengths_count_by_their_last_frames(tmp_path):
         (("mixed",), "mixed: its frames have several sizes"),
         (("several",), "b.gif: its frames are 9×9, and those of a.gif 8×8"),
         (("text.gif",), "text.gif: is no clip; give an animation"),
-        (("text.npz",), "cannot be read as .npz"),
+        (("text.npz",), "text.npz: is damaged or not an .npz"),
         (("floats.npz",), "float64 [1, 4, 1, 8, 8]; give uint8"),
         (("missing.gif",), "there is no such file"),
         (("text.txt",), "is no clip; give an animation"),

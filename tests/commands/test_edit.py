@@ -107,6 +107,7 @@ def test_slant_and_size_are_measured():
     ("arguments", "message"),
     [
         ((), "give one of --picture FILE"),
+        (("--mask", "black.png"), "--mask: needs --picture FILE"),
         (("--picture", "seven.png", "--mix", "seven.png", "seven.png"), "give one of --picture FILE"),
         (("--toward", "9", "--strokes", "seven.png"), "--toward: give one of them, with --picture FILE"),
         (("--picture", "seven.png", "--toward", "x"), "--toward x: label 'x' is not a class; there are 0, 1"),
@@ -159,3 +160,9 @@ def test_attribute_without_a_value_lists_the_names(run_command, arguments):
     code, out, err = run_command("edit", "mnist", *arguments)
     assert code == 0, err
     assert "slant" in out and "direction-1" in out
+    assert "--json" in arguments or "slant=-3..3  leaning" in out
+
+
+def test_the_list_of_attributes_needs_no_drawing(run_command, monkeypatch):
+    monkeypatch.setattr("ganforge.applications.edit.attributes", None)
+    assert run_command("edit", "mnist", "--attribute")[0] == 0

@@ -149,7 +149,9 @@ def check_target(target: Path) -> None:
 
 def _completion(images: Tensor, mask: Any) -> Tensor:
     if mask is None:
-        raise UserError("a model that completes pictures needs --mask FILE: white where pixels are missing")
+        raise UserError(
+            "a model that completes pictures needs --mask FILE: white, or transparent, where pixels are missing"
+        )
     masks = _masks(mask)
     if masks.shape[2:] != images.shape[2:] or len(masks) not in (1, len(images)):
         raise UserError(
@@ -161,8 +163,12 @@ def _completion(images: Tensor, mask: Any) -> Tensor:
 
 def _masks(mask: Any) -> Tensor:
     """Return masks uint8 [N, 1, H, W], above 127 where pixels are missing."""
-    if isinstance(mask, str | Path) and is_picture_file(path := user_path(mask)):
-        return read_mask(path).to(torch.uint8) * 255
+    if isinstance(mask, str | Path):
+        path = user_path(mask)
+        if not path.exists():
+            raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
+        if is_picture_file(path):
+            return read_mask(path).to(torch.uint8) * 255
     return read_pictures(mask).images[:, :1]
 
 

@@ -32,6 +32,16 @@ ROUGH = 0.05
 PRINCIPAL = 3
 """Principal directions that are offered as attributes without a name."""
 
+ATTRIBUTES = {
+    "ink": "little to much ink",
+    "slant": "leaning to the left, to the right",
+    "width": "narrow to wide",
+    "height": "low to high",
+}
+COLOURS = {"warmth": "blue to red", "green": "magenta to green"}
+USABLE = 3
+"""Standard deviations, to either side, within which most changed pictures still look like pictures."""
+
 
 class Edited(NamedTuple):
     """A row of pictures uint8 [N, C, H, W], and its name."""
@@ -128,6 +138,16 @@ def change_along(generator: Generator, start: Start, direction: Tensor, amount: 
     latent = start.latent[None] + steps * direction.to(start.latent)
     condition = None if start.condition is None else start.condition.expand(FRAMES, -1)
     return Edited(generator.draw(latent, condition), f"{name} {amount:+g}")
+
+
+def attribute_names(generator: Generator) -> dict[str, str]:
+    """Return the names of attributes with a word of explanation, without any drawing.
+
+    A generator whose latent does not explain an attribute refuses its name later (`direction_of`).
+    """
+    colours = COLOURS if generator.note["shape"][0] == 3 else {}
+    principal = {f"direction-{k + 1}": f"what pictures vary in, rank {k + 1}" for k in range(PRINCIPAL)}
+    return ATTRIBUTES | colours | principal
 
 
 def attributes(generator: Generator) -> dict[str, Tensor]:

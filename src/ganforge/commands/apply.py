@@ -7,7 +7,7 @@ import typer
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
-from ganforge.commands.numbers import MOST_DRAWS, MOST_FRAMES, whole
+from ganforge.commands.numbers import MOST_DRAWS, MOST_FRAMES, counted, whole
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def apply(
         raise UserError(f"--mask {mask}: belongs to models that complete pictures, not to clips; leave it out")
     if of_clips or frames is not None:
         results = continue_source(generator, pictures, frames or 1, draws=draws, seed=seed, target=target)
-        kind = "clips"
+        kind = "clip"
     else:
         results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed, target=target)
-        kind = "pictures"
+        kind = "picture"
     files = results.write(target)
     n = results.draws.shape[1]
     if as_json:
         print_json({"files": [str(file) for file in files], "n": n, "draws": draws, "seed": seed})
-    say(f"{n} {kind}, {draws} results each -> {target}", as_json=as_json)
+    say(f"{counted(n, kind)}, {counted(draws, 'result')} each -> {target}", as_json=as_json)

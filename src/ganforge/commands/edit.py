@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
-from ganforge.commands.numbers import MOST_DRAWS, whole
+from ganforge.commands.numbers import MOST_DRAWS, counted, whole
 from ganforge.errors import UserError
 from ganforge.files import user_path
 
@@ -83,16 +83,17 @@ def edit(
     if as_json:
         print_json({"file": str(target), "n": len(edited.images), "psnr": psnr, "seed": seed})
     nearness = "" if psnr is None else f" (nearest picture of the generator: PSNR {psnr:.1f} dB)"
-    say(f"{len(edited.images)} pictures -> {target}{nearness}", as_json=as_json)
+    say(f"{counted(len(edited.images), 'picture')} -> {target}{nearness}", as_json=as_json)
 
 
 def _list_attributes(generator: "Generator", as_json: bool) -> None:
-    from ganforge.applications.edit import attributes
+    from ganforge.applications.edit import USABLE, attribute_names
 
-    names = list(attributes(generator))
+    names = attribute_names(generator)
     if as_json:
-        print_json({"attributes": names})
-    say(", ".join(names), as_json=as_json)
+        print_json({"attributes": list(names)})
+    for name, meaning in names.items():
+        say(f"{name}=-{USABLE}..{USABLE}  {meaning}", as_json=as_json)
 
 
 def _search(
@@ -136,10 +137,15 @@ def _search(
 def _refuse_conflicts(
     given: Mapping[str, object], picture: Path | None, mask: Path | None, toward: str | None, attribute: str | None
 ) -> None:
-    if len([value for value in given.values() if value is not None]) != 1:
-        raise UserError("give one of --picture FILE, --strokes FILE and --mix FILE FILE")
+    starts = [flag for flag, value in given.items() if value is not None]
     changes = {"--mask": mask, "--toward": toward, "--attribute": attribute}
     wanted = [flag for flag, value in changes.items() if value is not None]
+    if wanted and not starts:
+        raise UserError(f"{' and '.join(wanted)}: needs --picture FILE, the picture to change")
+    if len(starts) != 1:
+        raise UserError(
+            "give one of --picture FILE, --strokes FILE and --mix FILE FILE; '--attribute' alone lists attributes"
+        )
     if wanted and (picture is None or len(wanted) > 1):
         raise UserError(f"{' and '.join(wanted)}: give one of them, with --picture FILE")
 

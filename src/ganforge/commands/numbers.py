@@ -32,3 +32,8 @@ def whole(least: int = -LARGEST, most: int = LARGEST) -> Check:
         return value
 
     return check
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 picture", "2 pictures"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

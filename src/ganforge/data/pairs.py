@@ -159,7 +159,9 @@ class Masking(PairRule):
 
     def condition_of(self, images: Tensor) -> Tensor:
         """Refuse: pictures with holes need masks."""
-        raise UserError("a recipe that completes pictures needs --mask FILE: white where pixels are missing")
+        raise UserError(
+            "a recipe that completes pictures needs --mask FILE: white, or transparent, where pixels are missing"
+        )
 
     def consistency(self) -> Consistency:
         """Known pixels are kept exactly."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganforge.data.images import Splits
 from ganforge.data.normalize_arrays import RawSplits
+from ganforge.data.parts import count_of
 from ganforge.data.reading_rules import PARTS, USUAL, ReadingRules
 from ganforge.errors import UserError
 from ganforge.randomness import random_generator
@@ -125,8 +126,11 @@ def split_dataset(
     count, has_test = len(parts.train), parts.test is not None
     needed = 2 + (parts.validation is None) + (not has_test)
     if count < needed:
+        kind = parts.train.parts
         raise UserError(
-            f"{parts.train.name}: {count} images are too few for train, validation and test; give {needed} or more"
+            f"{parts.train.name}: {count_of(count, kind)} {'is' if count == 1 else 'are'} too few for train, "
+            f"validation and test; give {count_of(needed, kind)} or more"
+            + (", of 11 frames or more unless pairs.given is set lower" if kind and kind.kind == "clip" else "")
         )
     if published or parts.shuffled or rules.version == 1:
         split = _split_in_order(parts)

@@ -225,7 +225,7 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     """
     train = splits.train
     if recipe.pairs:
-        check_parts(train.name, train.parts, recipe.pairs.parts)
+        check_parts(train.name, train.parts, recipe.pairs.parts, train.shape[0])
         recipe.pairs.shapes(train.shape)
     elif train.shape[0] not in (1, 3) and not isinstance(train.kind, Signals):
         raise UserError(
@@ -255,5 +255,11 @@ def check_recipe_fits_data(recipe: Recipe, splits: Splits) -> None:
     if recipe.batch_size > len(train):
         raise UserError(
             f"batch_size = {recipe.batch_size} is more than the {len(train)} training images of {train.name}; "
-            f"--set batch_size={max(2, len(train) // 2)}"
+            f"--set batch_size={smaller_batch(recipe, len(train))}"
         )
+
+
+def smaller_batch(recipe: Recipe, count: int) -> int:
+    """Return a batch size for ``count`` training images: half of them, or a bit less so that the draws divide it."""
+    draws = recipe.pairs.draws if recipe.pairs else 1
+    return max(2, draws, count // 2 // draws * draws)

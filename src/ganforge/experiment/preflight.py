@@ -14,11 +14,13 @@ import ganforge
 from ganforge.data.images import Splits
 from ganforge.data.kinds import Signals
 from ganforge.data.load import load as load_data
+from ganforge.data.parts import count_of
 from ganforge.data.reading_rules import ReadingRules
+from ganforge.data.sources.expected_parts import check_source
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_before_work
 from ganforge.errors import UserError
-from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
+from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data, smaller_batch
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run, run_training, unfinished
@@ -26,7 +28,7 @@ from ganforge.experiment.trainer import save_state
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
-from ganforge.files import write_atomically
+from ganforge.files import user_path, write_atomically
 from ganforge.recipes.reading import load_recipe, parse, parse_toml
 from ganforge.recipes.recipe import (
     DEFAULT_FOR_FEW,
@@ -160,11 +162,14 @@ def prepare(options: TrainOptions) -> TrainingPlan:
             f"--evaluate-every {options.evaluate_every}: {recipe.name} also trains on the validation images; "
             "--set data.images=train leaves them out"
         )
+    _check_source(options.data, recipe)
     splits = load(options.data, recipe.data.images, options.rules, watcher)
-    warn_of(options.data, splits, watcher)
     if isinstance(options.recipe, str) and options.recipe == "default":
-        recipe = _default_recipe(splits, changes, watcher)
+        recipe = _for_few(_default_recipe(splits, changes, watcher), splits, watcher)
+    elif recipe.pairs and not any(change.partition("=")[0].strip() == "batch_size" for change in changes):
+        recipe = _for_few(recipe, splits, watcher)
     check_recipe_fits_data(recipe, splits)
+    warn_of(options.data, splits, watcher)
     if options.evaluate_every is not None:
         judge_for_validation(splits)
     recipe = _resolve_precision(recipe.with_run(device=device), splits, watcher)
@@ -196,12 +201,24 @@ def _default_recipe(splits: Splits, changes: Sequence[str], watcher: ProgressLis
     else:
         name, reason = DEFAULT_FOR_FEW, f"the images have no labels, or a single class, and there are only {count}"
     watcher.say(f"recipe: {name}, because {reason}; 'ganforge recipes' lists others")
-    recipe = load_recipe(name, changes)
-    if recipe.batch_size > count:
-        size = max(2, count // 2)
-        watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are only {count} training images")
-        recipe = recipe.model_copy(update={"batch_size": size})
-    return recipe
+    return load_recipe(name, changes)
+
+
+def _for_few(recipe: Recipe, splits: Splits, watcher: ProgressListener) -> Recipe:
+    """Return the recipe with smaller batches if the training images do not fill one; own pairs and clips are few."""
+    count = len(splits.train)
+    if recipe.batch_size <= count:
+        return recipe
+    size = smaller_batch(recipe, count)
+    few = count_of(count, splits.train.parts).replace(" ", " training ")
+    watcher.say(f"batches of {size} instead of {recipe.batch_size}: there are only {few}")
+    return recipe.model_copy(update={"batch_size": size})
+
+
+def _check_source(data: Any, recipe: Recipe) -> None:
+    """Refuse a folder without the pairs or clips that the recipe learns from."""
+    if recipe.pairs and recipe.pairs.parts and isinstance(data, str | Path) and data not in ("auto", *ENTRIES):
+        check_source(user_path(data), recipe.pairs.parts.kind)
 
 
 def _resolve_precision(recipe: Recipe, splits: Splits, watcher: ProgressListener) -> Recipe:

@@ -46,7 +46,7 @@ def test_own_pairs_are_read_by_name_and_trained(tmp_path):
     ("break_it", "message"),
     [
         (lambda folder: (folder / "input" / "p3.png").unlink(), r"target/p3.png has no partner of that name \(1 of 30"),
-        (lambda folder: picture(folder / "input" / "p3.png", (5, 4)), "p3 is 4×5 in input/ and 8×8 in target/"),
+        (lambda folder: picture(folder / "input" / "p3.png", (5, 4)), r"p3\.png is 4×5 in input/ and 8×8 in target/"),
         (lambda folder: picture(folder / "target" / "p3.png", (16, 16)), "targets of several sizes"),
         (lambda folder: picture(folder / "input" / "p3.bmp", (4, 4)), "p3.(bmp|png) and p3.(bmp|png) have one name"),
         (lambda folder: (folder / "target" / "p3.png").write_text("x"), "target/p3.png: is no readable picture"),
@@ -137,3 +137,37 @@ def test_frames_of_other_sizes_are_refused(tmp_path):
     gif(tmp_path / "clips" / "b.gif", side=9)
     with pytest.raises(UserError, match="its frames are 9×9"):
         load(str(tmp_path / "clips"))
+
+
+def test_few_pairs_or_clips_are_trained_in_smaller_batches(tmp_path):
+    changes = [change for change in SMALL if not change.startswith("batch_size")]
+    pairs(tmp_path / "own", count=9)
+    for k in range(9):
+        gif(tmp_path / "clips" / f"c{k}.gif", frames=5, shift=k)
+    for recipe, data, extra in (("own-pairs", "own", []), ("next-frame", "clips", ["pairs.given=3"])):
+        ganforge.train(recipe, data=tmp_path / data, steps=1, out=tmp_path / recipe, changes=[*changes, *extra])
+        assert (
+            "batch_size = 2\n" in (tmp_path / recipe / "recipe.toml").read_text()
+        )  # 7 for training, half of them, in twos
+    with pytest.raises(UserError, match="batch_size = 8 is more than the 7"):
+        ganforge.train("own-pairs", data=tmp_path / "own", changes=[*changes, "batch_size=8"])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "message"),
+    [
+        ("own-pairs", "one", "one: has no target/; give a folder with input/ and target/"),
+        ("own-pairs", "digits", "holds single pictures, and this recipe takes pairs"),
+        ("next-frame", "one/input", "input: p.png is no animation; give a folder of animations"),
+        (
+            "next-frame",
+            "walk.gif",
+            "walk: 1 clip is too few for train, validation and test; give 4 clips or more, of 11",
+        ),
+    ],
+)
+def test_missing_pairs_and_clips_are_named(tmp_path, recipe, data, message):
+    picture(tmp_path / "one" / "input" / "p.png", (8, 8))
+    gif(tmp_path / "walk.gif")
+    with pytest.raises(UserError, match=message):
+        ganforge.train(recipe, data=data if data == "digits" else tmp_path / data, steps=1)

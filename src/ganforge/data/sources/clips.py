@@ -16,6 +16,7 @@ from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits, is_grey
 from ganforge.data.parts import Parts
 from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.single_array import DAMAGE
 from ganforge.data.sources.single_picture import read_picture
 from ganforge.errors import UserError
 
@@ -25,11 +26,11 @@ ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 def holds_clips(path: Path) -> bool:
     """Whether a path holds clips: an animation, a folder of animations alone, or an .npz of five-dimensional arrays."""
     if path.is_file():
-        return _is_animation(path) or bool(_arrays_of_clips(path))
+        return is_animation(path) or bool(_arrays_of_clips(path))
     if not path.is_dir():
         return False
     entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-    return bool(entries) and all(entry.is_file() and _is_animation(entry) for entry in entries)
+    return bool(entries) and all(entry.is_file() and is_animation(entry) for entry in entries)
 
 
 def read_clips(path: Path) -> RawSplits:
@@ -91,7 +92,8 @@ def _frames_of(path: Path) -> NDArray[np.uint8]:
         raise UserError(f"{path}: is no readable animation ({error}); give a GIF or WebP") from None
 
 
-def _is_animation(path: Path) -> bool:
+def is_animation(path: Path) -> bool:
+    """Whether a file is an animation of two frames or more."""
     if path.suffix.lower() not in ANIMATIONS:
         return False
     try:
@@ -110,7 +112,7 @@ def _arrays_of_clips(path: Path) -> Sequence[Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return [array for name in arrays.files if (array := arrays[name]).ndim == 5 and array.dtype == np.uint8]
-    except (OSError, ValueError, EOFError):
+    except DAMAGE:
         return []
 
 

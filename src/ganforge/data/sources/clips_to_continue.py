@@ -11,6 +11,7 @@ from torch import Tensor
 from ganforge.data.class_names import in_order
 from ganforge.data.sources.clips import holds_clips, read_clip
 from ganforge.data.sources.readers import is_picture
+from ganforge.data.sources.single_array import read_single_array
 from ganforge.errors import UserError
 from ganforge.files import user_path
 
@@ -37,8 +38,8 @@ def read_moving(source: Any) -> NamedClips:
     path = user_path(source)
     if not path.exists():
         raise UserError(f"{path}: there is no such file; give an animation, a folder of frames or an .npz of clips")
-    if path.suffix == ".npz":
-        return _numbered(_only_array(path), str(path))
+    if path.suffix.lower() in (".npz", ".npy") and path.is_file():
+        return _numbered(read_single_array(path, "clips"), str(path))
     if path.is_dir() and holds_clips(path):
         files = [path / name for name in in_order(f.name for f in path.iterdir() if f.is_file() and is_picture(f))]
         return NamedClips(_joined(files), [file.stem for file in files], str(path))
@@ -55,17 +56,6 @@ def _joined(files: Sequence[Path]) -> Tensor:
             raise UserError(f"{file}: its frames are {sizes[0]}, and those of {files[0].name} {sizes[1]}")
     shortest, channels = min(map(len, clips)), max(clip.shape[1] for clip in clips)
     return torch.stack([clip[-shortest:].expand(-1, channels, -1, -1) for clip in clips])
-
-
-def _only_array(path: Path) -> Any:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            name = "clips" if "clips" in arrays.files else arrays.files[0] if len(arrays.files) == 1 else None
-            if name is None:
-                raise UserError(f"{path}: has the arrays {', '.join(arrays.files) or 'none'}; call the clips 'clips'")
-            return arrays[name]
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from None
 
 
 def _numbered(values: Any, where: str) -> NamedClips:

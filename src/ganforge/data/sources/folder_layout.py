@@ -65,7 +65,7 @@ class Branch:
     @property
     def pictures(self) -> dict[str, File]:
         """The files that may be pictures, judged by name."""
-        return {name: file for name, file in self.files.items() if _may_be_picture(name)}
+        return {name: file for name, file in self.files.items() if may_be_picture(name)}
 
     @property
     def loose_pictures(self) -> list[str]:
@@ -91,7 +91,8 @@ class Branch:
         )
 
 
-def _may_be_picture(name: str) -> bool:
+def may_be_picture(name: str) -> bool:
+    """Whether a file counts as a picture by its name: every file that has no ending of another kind."""
     last = PurePosixPath(name)
     return last.suffix.lower() not in OTHER_FILES and last.name.lower() not in ("readme", "license")
 

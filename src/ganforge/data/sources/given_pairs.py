@@ -41,7 +41,7 @@ def read_given_pairs(path: Path) -> RawSplits:
     names = in_order(targets)
     if not names:
         raise UserError(f"{path}: {INPUT}/ and {TARGET}/ hold no picture; give pairs of pictures with equal names")
-    pairs = [_pair(path, name, read_picture(inputs[name]), read_picture(targets[name])) for name in names]
+    pairs = [_pair(path, inputs[name].name, read_picture(inputs[name]), read_picture(targets[name])) for name in names]
     channels = [max(pair[part].shape[1] for pair in pairs) for part in (0, 1)]
     sizes = {tuple(pair[0].shape[2:]) for pair in pairs}
     if len(sizes) > 1:

@@ -1,10 +1,11 @@
 """Pictures that a trained model is applied to: few, of any size, each under its own name.
 
-Data sets for training have 8 to 64 pixels a side; what is enlarged may be smaller.
+Data sets for training have 8 to 64 pixels a side, in a shuffled order; pictures that are enlarged may be smaller, and
+results keep the order of the files.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,13 @@ from torch import Tensor
 from ganforge.data.class_names import in_order
 from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import ReadingRules
-from ganforge.data.sources.single_picture import is_picture_file, picture_files, read_picture
+from ganforge.data.sources.archives import open_archive
+from ganforge.data.sources.decode_image import Unreadable
+from ganforge.data.sources.folder_layout import holds_pictures, may_be_picture
+from ganforge.data.sources.picture_containers import Folder
+from ganforge.data.sources.readers import parquet_pictures
+from ganforge.data.sources.single_array import read_single_array
+from ganforge.data.sources.single_picture import decode_picture, is_picture_file, picture_files, read_picture
 from ganforge.errors import UserError
 from ganforge.files import user_path
 
@@ -28,10 +35,10 @@ class NamedPictures(NamedTuple):
 
 
 def read_pictures(source: Any) -> NamedPictures:
-    """Read a picture file, a folder of pictures of one size, an .npz file, an array, or any other data set.
+    """Read a picture file, a folder, zip or tar of pictures of one size, an .npz file, an array, or any other data set.
 
-    Arrays are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W]; of an .npz file the array ``images`` counts, or the only
-    one.
+    Pictures are in the natural order of their names (9 before 10), whether in a folder or in an archive. Arrays are
+    uint8 [N, H, W], [N, H, W, C] or [N, C, H, W]; of an .npz file the array ``images`` counts, or the only one.
 
     Raises:
         UserError: there is no picture, one cannot be read, or sizes differ.
@@ -41,12 +48,27 @@ def read_pictures(source: Any) -> NamedPictures:
     path = user_path(source)
     if is_picture_file(path):
         return NamedPictures(read_picture(path), (path.stem,), str(path))
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file; give a picture, a folder or zip of pictures, or an .npz")
     if path.is_dir() and (files := picture_files(path)):
-        files = [path / name for name in in_order(file.name for file in files)]
-        return NamedPictures(_joined(files), [file.stem for file in files], str(path))
-    if path.suffix == ".npz" and path.is_file():
-        return _numbered(as_pictures(_only_array(path), str(path)), str(path))
+        return _joined([(file.name, read_picture(file)) for file in files], path)
+    if path.suffix.lower() in (".npz", ".npy") and path.is_file():
+        return _numbered(as_pictures(read_single_array(path, "images"), str(path)), str(path))
+    if holds_pictures(path) and not parquet_pictures(path) and (packed := _packed(path)):
+        return _joined(packed, path)
     return _numbered(load_whole(path, ReadingRules.chosen())[0].images, str(path))
+
+
+def _packed(path: Path) -> list[tuple[str, Tensor]]:
+    """Return the pictures of an archive, or of the folders in a folder, with the names of their files."""
+    container = Folder(path) if path.is_dir() else open_archive(path)
+    try:
+        files = [file for file in container.files() if may_be_picture(file.name)]
+        return [(file.name, decode_picture(container.read(file), f"{path}: {file.name}")) for file in files]
+    except Unreadable as reason:
+        raise UserError(f"{path}: is damaged ({reason}); get it again") from None
+    finally:
+        container.close()
 
 
 def as_pictures(values: Any, where: str) -> Tensor:
@@ -67,29 +89,30 @@ def as_pictures(values: Any, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _joined(files: Sequence[Path]) -> Tensor:
-    pictures = [read_picture(file) for file in files]
-    for file, picture in zip(files, pictures, strict=True):
-        if picture.shape[2:] != pictures[0].shape[2:]:
-            sizes = ["×".join(map(str, reversed(one.shape[2:]))) for one in (picture, pictures[0])]
-            raise UserError(
-                f"{file}: is {sizes[0]} pixels, and {files[0].name} is {sizes[1]}; give pictures of one size"
-            )
-    channels = max(picture.shape[1] for picture in pictures)
-    return torch.cat([picture.expand(-1, channels, -1, -1) for picture in pictures])
+def _joined(pictures: Sequence[tuple[str, Tensor]], where: Path) -> NamedPictures:
+    """Return pictures, each with the name of its file, in natural order of the names and with equal channels."""
+    by_name = dict(pictures)
+    names = in_order(by_name)
+    images = [by_name[name] for name in names]
+    for name, image in zip(names, images, strict=True):
+        if image.shape[2:] != images[0].shape[2:]:
+            sizes = ["×".join(map(str, reversed(one.shape[2:]))) for one in (image, images[0])]
+            raise UserError(f"{where}: {name} is {sizes[0]} pixels, and {names[0]} is {sizes[1]}; give one size")
+    channels = max(image.shape[1] for image in images)
+    joined = torch.cat([image.expand(-1, channels, -1, -1) for image in images])
+    return NamedPictures(joined, _result_names(names), str(where))
 
 
-def _only_array(path: Path) -> Any:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            name = "images" if "images" in arrays.files else arrays.files[0] if len(arrays.files) == 1 else None
-            if name is None:
-                raise UserError(
-                    f"{path}: has the arrays {', '.join(arrays.files) or 'none'}; call the pictures 'images'"
-                )
-            return arrays[name]
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from None
+def _result_names(files: Sequence[str]) -> list[str]:
+    """Return a name without ending for each file, with "-" between folders; the ending stays where names would repeat.
+
+    A single top folder, as archives have it, is left out.
+    """
+    paths = [PurePosixPath(file) for file in files]
+    if all(len(path.parts) > 1 for path in paths) and len({path.parts[0] for path in paths}) == 1:
+        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
+    names = ["-".join(path.with_suffix("").parts) for path in paths]
+    return names if len(set(names)) == len(names) else ["-".join(path.parts) for path in paths]
 
 
 def _numbered(images: Tensor, where: str) -> NamedPictures:

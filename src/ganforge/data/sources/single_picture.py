@@ -18,13 +18,21 @@ def read_picture(path: Path, *, grey: bool = False) -> Tensor:
     Raises:
         UserError: the file does not exist, is no readable picture, or is an animation.
     """
-    content = _content(path)
+    return decode_picture(_content(path), str(path), grey=grey)
+
+
+def decode_picture(content: bytes, where: str, *, grey: bool = False) -> Tensor:
+    """Decode the content of a picture file as `read_picture` does; ``where`` names the file in messages.
+
+    Raises:
+        UserError: the content is no readable picture, or an animation.
+    """
     try:
-        frames, pixels = frame_count(content, path.name), decode(content, path.name, grey=grey)
+        frames, pixels = frame_count(content, where), decode(content, where, grey=grey)
     except Unreadable as reason:
-        raise UserError(f"{path}: is no readable picture ({reason}); give a PNG, JPEG or GIF, for example") from None
+        raise UserError(f"{where}: is no readable picture ({reason}); give a PNG, JPEG or GIF, for example") from None
     if frames > 1:
-        raise UserError(f"{path}: is an animation of {frames} frames; save the frame that you mean as a picture")
+        raise UserError(f"{where}: is an animation of {frames} frames; save the frame that you mean as a picture")
     return torch.from_numpy(pixels[:1].copy() if is_grey(pixels[None]) else pixels)[None]
 
 
