@@ -120,4 +120,4 @@ def test_the_evaluator_uses_the_reals_that_are_reconstructed():
         FeatureExtractor(extractor=lambda x: x.float().flatten(1)), splits, "test", 100, say=lambda text: None
     )
     assert torch.equal(evaluator.reals.images, bench.random_subset(splits.test, 100, "reals").images)
-    assert torch.equal(evaluator._others.images, bench.other_reals(splits.train, 100).images)
+    assert torch.equal(evaluator.others.images, bench.other_reals(splits.train, 100).images)

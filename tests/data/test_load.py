@@ -174,7 +174,7 @@ def test_splits_are_a_fixed_partition_and_all_adds_validation(count):
 
 
 def test_too_few_images_to_split_are_refused():
-    assert "give 4 or more" in refusal(load, numbered(3))
+    assert "give 4 images or more" in refusal(load, numbered(3))
 
 
 def test_a_set_with_its_own_test_part_keeps_it(tmp_path):

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from ganforge.errors import UserError
 from ganforge.networks.blocks import Init, Layers, NormalInit, activation
 from ganforge.networks.conditioning import ClassEmbedding, ConcatClass, GeneratorLabel
 from ganforge.networks.cpu_conv import Convolution, TransposedConvolution
@@ -64,7 +65,16 @@ class DcganGeneratorSettings(DcganSettings, ReferenceSettings):
 
 
 def halvings(height: int, width: int) -> int:
-    """Return the number of halvings down to the smallest feature maps: at least one, with no side below 2."""
+    """Return the number of halvings down to the smallest feature maps: at least one, with no side below 2.
+
+    Raises:
+        UserError: a side of one pixel, as signals have: less than the 4×4 kernels see.
+    """
+    if min(height, width) < 2:
+        raise UserError(
+            f"data of {width}×{height}: the 4×4 kernels of dcgan networks need 2 pixels a side or more; "
+            "for signals train forge-signal"
+        )
     count = math.ceil(math.log2(max(height, width) / SMALLEST_PLANE))
     return max(1, min(count, int(math.log2(min(height, width))) - 1))
 

@@ -139,7 +139,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
         (PARTS | {"extra/a.png": png()}, "extra/a.png lies outside"),
         (below("train", CLASSES) | {"test/notes.txt": b""}, "no picture in test"),
         (PARTS | {"test/bird/notes.txt": b""}, "bird holds no picture"),
-        ({"a.png": png(), "b.png": png(1), "c.png": png(2)}, "give 4 or more"),
+        ({"a.png": png(), "b.png": png(1), "c.png": png(2)}, "give 4 images or more"),
     ],
 )
 def test_wrong_layouts_are_refused(tmp_path, write, files, word):
