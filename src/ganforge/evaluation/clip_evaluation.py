@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from ganforge.data.images import ImageSet
 from ganforge.data.pairs import NextFrame
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_continuations
 from ganforge.evaluation.clips import clip_metrics, clips_told_apart, metrics_of_clips, split_clips
-from ganforge.evaluation.metric_table import METRICS, SPLITS, MetricValue
+from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
+from ganforge.evaluation.translation import mean_and_interval
 from ganforge.generation.generator import Generator
 from ganforge.generation.roll_out import continue_clips
-from ganforge.metrics.intervals import Interval, interval_of_splits
 from ganforge.metrics.thresholds import FEWEST_TO_EVALUATE
 
 MOST_CLIPS = 1000
@@ -59,7 +57,7 @@ def evaluate_clips(
     say(f"continuing {count:,} clips of {rule.given} frames by {horizon} ...")
     results = continue_clips(generator, pair.given, horizon, seed=seed)[0]
     values = clip_metrics(pair.future, results)
-    intervals = {name: _interval(each) for name, each in metrics_of_clips(pair.future, results).items()}
+    intervals = {name: mean_and_interval(each)[1] for name, each in metrics_of_clips(pair.future, results).items()}
     if slow:
         say("training classifiers that tell continued clips from real ones ...")
         values["told_apart"] = clips_told_apart(pair.future, results)
@@ -79,10 +77,3 @@ def evaluate_clips(
         for name, of in simple.items()
     )
     return Evaluation(what, protocol, metrics, (), generator.note.get("step"), generator.note.get("seed"), notes)
-
-
-def _interval(values: np.ndarray) -> Interval | None:
-    """Return the 95 % interval of the mean of a metric of each clip, from ten parts of the clips."""
-    if len(values) < 2 * SPLITS:
-        return None
-    return interval_of_splits(float(values.mean()), [float(part.mean()) for part in np.array_split(values, SPLITS)])

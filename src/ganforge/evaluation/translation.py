@@ -104,10 +104,12 @@ def translation_metrics(
     """
     pair = evaluation_pairs(rule, images)
     first = draws[0]
-    metrics: Estimates = {"psnr": _decibels(pair.target, first), "ssim": _mean(ssim(pair.target, first))}
+    metrics: Estimates = {"psnr": _decibels(pair.target, first), "ssim": mean_and_interval(ssim(pair.target, first))}
     if rule.consistency() is not None:
         again = rule.pairs(first, PAIR_SEED, torch.arange(len(first))).condition
-        metrics["input_error"] = _mean((again.float() - pair.condition.float()).abs().mean((1, 2, 3)).double().numpy())
+        metrics["input_error"] = mean_and_interval(
+            (again.float() - pair.condition.float()).abs().mean((1, 2, 3)).double().numpy()
+        )
     if first.shape[1] == 3:
         metrics["colourfulness"] = colourfulness(first) / colourfulness(pair.target), None
     if len(draws) > 1:
@@ -127,10 +129,10 @@ def _metrics_of_draws(target: Tensor, draws: Tensor) -> Estimates:
     nearest = np.max([_psnr(target, draw) for draw in draws], 0)
     difference = (draws[0].float() - draws[1].float()).abs().mean((1, 2, 3)) / 255
     return {
-        "psnr_of_best": _mean(nearest),
+        "psnr_of_best": mean_and_interval(nearest),
         "psnr_of_mean": _decibels(target, mean_of_draws(draws)),
         "averaging_gain": (averaging_gain(target, draws), None),
-        "draws_differ": _mean(difference.double().numpy()),
+        "draws_differ": mean_and_interval(difference.double().numpy()),
     }
 
 
@@ -140,15 +142,15 @@ def mean_of_draws(draws: Tensor) -> Tensor:
 
 
 def _decibels(target: Tensor, pictures: Tensor) -> tuple[float, Interval | None]:
-    return _mean(_psnr(target, pictures))
+    return mean_and_interval(_psnr(target, pictures))
 
 
 def _psnr(target: Tensor, pictures: Tensor) -> NDArray[np.float64]:
     return psnr(target, pictures).clip(max=HIGHEST_PSNR)
 
 
-def _mean(values: NDArray[np.float64]) -> tuple[float, Interval | None]:
-    """Return the mean of a metric of each picture, with its interval."""
+def mean_and_interval(values: NDArray[np.float64]) -> tuple[float, Interval | None]:
+    """Return the mean of a metric that each picture or clip has, with its 95 % interval from ten parts."""
     mean = float(values.mean())
     if len(values) < 2 * SPLITS:
         return mean, None
