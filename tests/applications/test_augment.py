@@ -13,7 +13,7 @@ from ganforge.applications.augment import Option, Trained, augment
 from ganforge.applications.augment_parts import divide
 from ganforge.applications.augment_report import BOTH, FIXMATCH, GUESSES, MOVES, NOTHING
 from ganforge.applications.augment_sets import DrawnSets
-from ganforge.applications.learner import load_function, load_learner, predict
+from ganforge.applications.learner import load_learner, predict
 from ganforge.applications.own_learners import FixMatch, SmallLearner
 from ganforge.data.images import Splits, scale
 from ganforge.data.moves import MOVES as CHANGES
@@ -94,14 +94,14 @@ def test_a_users_learner_is_found_in_the_working_folder_and_its_errors_take_one_
             predict(load_learner(f"mine29:{name}")(bars.images, bars.labels, steps=1, seed=0), bars.images, 4)
     (tmp_path / "broken29.py").write_text("1 +")
     for text, words in (
-        ("mine29", "write module:function"),
-        ("mine29:", "write module:function"),
-        ("mine29:absent", "has no function absent"),
-        ("broken29:learn", "cannot be imported: SyntaxError"),
-        ("no.such.module:learn", "cannot be imported: ModuleNotFoundError"),
+        ("mine29", "give module:function"),
+        ("mine29:", "give module:function"),
+        ("mine29:absent", "has no absent"),
+        ("broken29:learn", "cannot import broken29"),
+        ("no.such.module:learn", "cannot import no.such.module"),
     ):
         with pytest.raises(UserError, match=words):
-            load_function(text, "--learner")
+            load_learner(text)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,6 @@ labels int64 [N], both tensors; ``start`` is a classifier to go on from. A class
 [N, C, H, W] in 0..1 and returns logits or probabilities [N, K], or class indices [N], as a tensor or an array.
 """
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -17,6 +14,7 @@ from torch import Tensor, nn
 
 from ganforge.data.images import scale
 from ganforge.errors import UserError, one_line
+from ganforge.evaluation.user_classifier import user_object
 
 BLOCK = 500
 """Images in one call of a classifier."""
@@ -49,7 +47,7 @@ def load_learner(text: str) -> Learner:
         UserError: the text has another form, the module cannot be imported, or it has no such function. Errors of the
             learner itself when it is called.
     """
-    function = load_function(text, "--learner")
+    function = user_object(text, "module:function, such as mine:learn for learn of mine.py")
 
     def learn(
         images: Tensor, labels: Tensor, /, *, steps: int, seed: int, start: Classifier | None = None
@@ -65,26 +63,6 @@ def load_learner(text: str) -> Learner:
         return classify
 
     return learn
-
-
-def load_function(text: str, flag: str) -> Callable[..., Any]:
-    """Return the callable that ``module:function`` names.
-
-    Raises:
-        UserError: the text has another form, the module cannot be imported, or it has no such callable.
-    """
-    module_name, _, name = text.partition(":")
-    if not module_name or not name:
-        raise UserError(f"{flag} {text}: write module:function, such as mine:learn for learn of mine.py")
-    if os.getcwd() not in sys.path:  # a console script does not look in the working folder
-        sys.path.insert(0, os.getcwd())
-    try:
-        function = getattr(importlib.import_module(module_name), name, None)
-    except Exception as error:  # the user's own code may raise anything
-        raise UserError(f"{flag} {text}: {module_name} cannot be imported: {one_line(_named(error))}") from error
-    if not callable(function):
-        raise UserError(f"{flag} {text}: {module_name} has no function {name}")
-    return function  # type: ignore[no-any-return]  # checked above
 
 
 def check_learner(learner: Learner, images: Tensor, labels: Tensor, classes: int) -> None:

@@ -111,15 +111,19 @@ def of_callable(name: str, function: Any, pixel_range: str = "0..1") -> UserClas
     return UserClassifier(name, lambda images: function(scale(images, pixel_range)), function, pixel_range)
 
 
-def user_object(text: str) -> Any:
+def user_object(text: str, forms: str = "module:callable, FILE.onnx or http://127.0.0.1:PORT/PATH") -> Any:
     """Return the callable of the user's own code that ``module:name`` names; modules of this folder are found.
+
+    Args:
+        text: as the user wrote it.
+        forms: what may be given, for the message where the text has another form.
 
     Raises:
         UserError: there is no such module or name, it cannot be imported, or it is no callable object.
     """
     module_name, separator, attribute = text.partition(":")
     if not separator or not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
-        raise UserError(f"{text}: give module:callable, FILE.onnx or http://127.0.0.1:PORT/PATH")
+        raise UserError(f"{text}: give {forms}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
