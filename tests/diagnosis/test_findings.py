@@ -1,7 +1,7 @@
 import pytest
 
 from ganforge.diagnosis import findings
-from ganforge.diagnosis.findings import Finding
+from ganforge.diagnosis.finding import Finding
 from ganforge.experiment.verdict import Verdict
 from ganforge.metrics.measurement import Measurement
 

@@ -8,7 +8,8 @@ import pytest
 
 import ganforge
 from conftest import small_images
-from ganforge.diagnosis.findings import Finding, find
+from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.findings import find
 from ganforge.errors import UserError
 from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.compare import compare, comparison_rows

@@ -1,10 +1,10 @@
 """Findings: a run's measurement and log explained in words, for a user's first GAN."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from ganforge.diagnosis.finding import Finding
 from ganforge.metrics.measurement import Measurement, Noun
 from ganforge.metrics.thresholds import (
     CLASSES_HEALTHY,
@@ -30,23 +30,6 @@ LOWER_RATES = (
     "--set generator_lr=...)"
 )
 LOWER_RATE = "lower the learning rate: a fifth of what it is (--set generator_lr=...)"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One diagnosis of a run.
-
-    Attributes:
-        name: fixed identifier for programs.
-        severity: 2 failed, 1 impaired, 0 healthy.
-        text: the problem and its evidence.
-        remedy: what to try.
-    """
-
-    name: str
-    severity: int
-    text: str
-    remedy: str = ""
 
 
 Check = Callable[[Measurement, Sequence[Mapping[str, Any]]], Finding | None]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganforge.data.images import Splits
-from ganforge.diagnosis.findings import Finding, find, plural
+from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.findings import find, plural
 from ganforge.errors import UserError
 from ganforge.evaluation.evaluator import Evaluator, generate_images
 from ganforge.evaluation.features import FeatureExtractor
