@@ -125,7 +125,7 @@ def resume(
         folder.create()  # a copy of a run may lack its sample folder
         if state.step:
             watcher.say(f"resuming at step {state.step}")
-        for file in (folder.log, folder.metrics):
+        for file in (folder.log, folder.signals, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
         return run_training(experiment, state, end, seconds, watcher)

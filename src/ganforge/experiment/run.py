@@ -9,6 +9,7 @@ from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook, save_run
 from ganforge.experiment.length import StopCondition
+from ganforge.experiment.signals_hook import SignalsHook, examine_at_end
 from ganforge.experiment.trainer import CheckpointHook, Stopwatch, Trainer, load_state, stop_at
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
@@ -56,7 +57,8 @@ def run_training(
     checkpoints = CheckpointHook(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
-    hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
+    signals = SignalsHook(experiment, seconds)
+    hooks: list[loop.Hook] = [LogHook(experiment, seconds), signals, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
@@ -74,6 +76,7 @@ def run_training(
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
+            examine_at_end(experiment, state, seconds())
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")

@@ -65,6 +65,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.toml"
         self.run = self.path / "run.json"
         self.log = self.path / "log.jsonl"
+        self.signals = self.path / "signals.jsonl"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples"
         self.evolution = self.path / "evolution.webp"
@@ -112,7 +113,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path} holds weights ({trained[0].name}) but no run.json; restore it, or choose another --out"
             )
-        for file in (self.log, self.metrics, *self.samples.glob("evolution-*.png")):
+        for file in (self.log, self.signals, self.metrics, *self.samples.glob("evolution-*.png")):
             file.unlink(missing_ok=True)
 
     def read_run(self) -> dict[str, Any]:
