@@ -63,7 +63,7 @@ def run_training(
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
         hooks.insert(-1, validation)
-    folder.update_run(**unfinished("running", length, seconds_before))
+    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
         stop = stop_at(length, stopped)
         try:
@@ -95,6 +95,12 @@ def run_training(
         watcher.say(curve_message)
     give_back_freed_memory()
     return judge_run_and_finish(experiment, state, seconds(), watcher)
+
+
+def _training_set(experiment: Experiment) -> dict[str, Any]:
+    """Return what a diagnosis needs to know of the training images, for ``run.json``."""
+    train = experiment.splits.train
+    return {"n": len(train), "shape": list(train.shape), "class_names": list(train.class_names)}
 
 
 def complete_run(folder: RunFolder) -> Run:

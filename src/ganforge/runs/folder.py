@@ -32,6 +32,16 @@ class DataOrigin(BaseModel):
     colour: bool = False
 
 
+class TrainingSet(BaseModel):
+    """What a diagnosis needs to know of the training images."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    n: Count
+    shape: Annotated[list[int], Field(min_length=3, max_length=3)]
+    class_names: list[str]
+
+
 class RunFile(BaseModel):
     """The content of ``run.json``: the first five entries are written at creation, the others during training.
 
@@ -44,6 +54,7 @@ class RunFile(BaseModel):
     seed: int
     data: DataOrigin
     fingerprint: str
+    training_set: TrainingSet | None = None
     steps_per_epoch: Annotated[int, Field(ge=1)]
     status: str = "running"
     step: Count = 0
