@@ -81,7 +81,9 @@ class Reals:
     pixels: Tensor
 
 
-def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
+def look_at_pictures(
+    reader: Reader, reals: Reals, pictures: Tensor, labels: Tensor | None = None, *, from_pictures: bool = False
+) -> dict[str, Any]:
     """Return the fields of `ganforge.diagnosis.case.Signals` that follow from pictures.
 
     Args:
@@ -89,6 +91,8 @@ def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Ten
         reals: the real images.
         pictures: fakes, uint8 [N, C, H, W].
         labels: the class asked for in each; None without.
+        from_pictures: whether the fakes were made from held-out pictures: they then resemble held-out pictures, and the
+            test of copying does not apply.
     """
     fake = reader.look(pictures, labels)
     # equal numbers of fakes, of training images and, where there are so many, of held-out ones
@@ -109,7 +113,7 @@ def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Ten
         "repetition": twin_share(real.features, fakes.features),
         "repetition_on_real": _on_equal_numbers(twin_share, real, others, FEWEST_FOR_RECALL),
         "effective_rank": _relative_rank(real.features, fakes.features),
-        **_copying_fields(reals, fake),
+        **({} if from_pictures else _copying_fields(reals, fake)),
         **_level_fields("", pictures),
         **_level_fields("real_", real_pixels),
     }

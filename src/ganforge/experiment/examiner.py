@@ -25,6 +25,8 @@ SMALL_SET = 1000
 """Training sets up to this size are examined whole, because a generator may have learned them by heart."""
 DRAWS = 3
 """Results for each condition of an image-to-image generator, whose differences show the use of the noise."""
+CONDITIONS = 64
+"""Conditions for which several results are drawn."""
 LOGITS = 256
 """Images of each kind that the discriminator is shown."""
 
@@ -61,7 +63,10 @@ class Examiner:
             generator: draws the pictures; unless given, the state's generator with the batch statistics of training.
         """
         pictures, labels = self._draw(state, n, generator)
-        fields = look_at_pictures(self.reader, self.reals, pictures, labels)
+        from_pictures = self._experiment.recipe.pairs is not None
+        fields = look_at_pictures(self.reader, self.reals, pictures, labels, from_pictures=from_pictures)
+        if from_pictures:
+            fields["draws_spread"] = self._draws_spread(state, n, generator)
         if self._last_pictures is not None and len(self._last_pictures) == len(pictures):
             fields["change"] = self._change(self._last_pictures, pictures)
         self._last_pictures = pictures
@@ -122,6 +127,15 @@ class Examiner:
             labels = torch.arange(n) % len(experiment.splits.train.class_names)
             condition = labels.to(latent.device)
         return self._pictures(state, latent, condition, generator), labels
+
+    def _draws_spread(self, state: State, n: int, generator: Generator | None) -> float | None:
+        """Return the variance of several results for one condition over that of real pictures."""
+        condition = self._scaled(self._held_out_pairs.condition[: min(n, CONDITIONS)])
+        draws = self._experiment.draws()
+        latents = [draws.latent(len(condition), "examination", draw) for draw in range(DRAWS)]
+        results = torch.stack([self._pictures(state, latent, condition, generator) for latent in latents]).float()
+        real = float(self.reals.pixels.flatten(1).float().var(0).sum())
+        return float(results.var(0).flatten(1).sum(1).mean()) / real if real else None
 
     def _pictures(self, state: State, latent: Tensor, condition: Tensor | None, generator: Generator | None) -> Tensor:
         if generator is not None:

@@ -24,7 +24,7 @@ MOST_PICTURES = 2000
 SHARE = 0.025
 """Largest share of the time of training that examinations may cost, beyond `GRACE`."""
 GRACE = 0.3
-"""Seconds that the first examinations of a run may cost, whatever the time of training so far."""
+"""Processor seconds that the first examinations of a run may cost, whatever the time of training so far."""
 
 OnSignals = Callable[[Signals], None]
 
@@ -32,8 +32,9 @@ OnSignals = Callable[[Signals], None]
 class SignalsHook:
     """Examines the state at geometric marks; a mark whose examination would cost too much is skipped.
 
-    The cost is estimated by the examination before. The preparation of real images is not in it. The marks depend on
-    the step alone, the skipped ones on the machine: no weight depends on an examination.
+    The cost is that of the examination before, and both costs and training are counted in processor seconds of this
+    thread, so that other processes do not matter. The preparation of real images is left out of both. The marks depend
+    on the step alone, the skipped ones on the machine; no weight depends on an examination.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class SignalsHook:
     ) -> None:
         self._experiment, self._seconds, self._on_signals = experiment, seconds, on_signals
         self._examiner = Examiner(experiment)
-        self._cost = self._spent = 0.0
+        self._began, self._cost, self._spent = time.thread_time(), 0.0, 0.0
         self._weights_before: tuple[int, dict[str, list[Tensor]]] = (-1, {})
 
     def __call__(self, state: State, stats: Stats) -> None:
@@ -53,17 +54,20 @@ class SignalsHook:
             self._weights_before = (state.step, weights_of(state))
 
     def _affordable(self) -> bool:
-        return self._spent + self._cost <= SHARE * self._seconds() + GRACE
+        trained = time.thread_time() - self._began - self._spent
+        return self._spent + self._cost <= SHARE * trained + GRACE
 
     def _examine(self, state: State) -> None:
-        self._examiner.prepare()
         _wait_for(self._experiment.device)
-        started = time.perf_counter()
+        before_preparation = time.thread_time()
+        self._examiner.prepare()
+        started = time.thread_time()
+        self._began += started - before_preparation
         step, weights = self._weights_before
         before = weights if step == state.step - 1 else {}
         signals = self._examiner.examine(state, PICTURES, seconds=self._seconds(), weights_before=before)
         append_signals(self._experiment.folder, signals)
-        self._cost = time.perf_counter() - started
+        self._cost = time.thread_time() - started
         self._spent += self._cost
         self._on_signals(signals)
 
