@@ -9,6 +9,7 @@ from torch import Tensor
 from ganforge.data.batches import Batch
 from ganforge.data.images import ImageSet, scale, unscale
 from ganforge.data.pairs import Pair
+from ganforge.data.pseudo_labels import with_labels_of_nearest
 from ganforge.diagnosis.case import Signals
 from ganforge.evaluation.evaluator import random_subset
 from ganforge.evaluation.examination import JudgeReader, Reader, Reals, look_at_pictures
@@ -155,13 +156,11 @@ class Examiner:
     def _logit_fields(self, state: State) -> dict[str, Any]:
         """Return what the discriminator thinks of training images, held-out images and fakes, equally many of each."""
         experiment, recipe = self._experiment, self._experiment.recipe
-        if recipe.data.clusters:  # held-out images have no clusters, which the discriminator needs as conditions
-            return {}
         packing = state.discriminator.packing
         count = min(LOGITS, len(self._train_sample), len(self._held_out_sample)) // packing * packing
         if count < max(2, packing):
             return {}
-        train, held_out = (self._batch(images, count) for images in (self._train_sample, self._held_out_sample))
+        train, held_out = (self._batch(images, count) for images in self._shown)
         with torch.no_grad():
             latent, condition = experiment.draws().latent(count, "examination"), held_out.condition
             if recipe.conditional and not recipe.pairs:
@@ -172,13 +171,22 @@ class Examiner:
             fake = Batch(torch.cat(blocks), condition)
         return logit_fields(state, recipe, experiment.draws(), train, held_out, fake)
 
+    @cached_property
+    def _shown(self) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images with the classes or clusters that condition the networks."""
+        if not self._experiment.recipe.data.clusters:
+            return self._train_sample, self._held_out_sample
+        clustered = self._experiment.training_images
+        train = random_subset(clustered, len(self._train_sample), "examined")
+        return train, with_labels_of_nearest(self._held_out_sample, clustered)
+
     def _batch(self, images: ImageSet, count: int) -> Batch:
         """Return the first ``count`` real images as the discriminator gets them."""
         recipe, device = self._experiment.recipe, self._experiment.device
         chosen = images.select(slice(0, count))
         if recipe.pairs:
             return Batch(*(self._scaled(part) for part in evaluation_pairs(recipe.pairs, chosen)))
-        return Batch(self._scaled(chosen.images), chosen.labels.to(device) if recipe.conditional else None)
+        return Batch(self._scaled(chosen.images), chosen.labels.to(device) if recipe.uses_classes else None)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         recipe = self._experiment.recipe
