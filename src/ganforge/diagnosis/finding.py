@@ -69,6 +69,12 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     reconsider: str = ""
 
+    @property
+    def line(self) -> str:
+        """The finding in one line: what it is, its name, the text, and what to try."""
+        kind = "warning" if self.severity else "note"
+        return f"{kind}: {self.name}: {self.text}" + (f". Try: {self.remedy}" if self.remedy else "")
+
 
 NAMES: dict[str, str] = {
     "mode-collapse": "all pictures, or all pictures of each class asked for, are alike",
@@ -94,6 +100,7 @@ NAMES: dict[str, str] = {
     "data-range": "the pictures use a small part of the pixel levels",
     "data-polarity": "some pictures are light on dark, others dark on light",
     "data-duplicates": "many training pictures are equal, or test pictures are among them",
+    "recipe": "a setting of the recipe lies outside everything that is known to work",
     "data-classes": "classes are empty, tiny or of very different sizes",
     "learning": "not yet healthy, and nothing worse was found",
     "never-drew": "an autoencoder that was never trained to draw from noise",
