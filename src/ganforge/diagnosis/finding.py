@@ -103,11 +103,3 @@ NAMES: dict[str, str] = {
     "healthy": "every class is there, varied and near to real",
 }
 """The names of all findings, and what each means. The names are a contract."""
-
-OLD_NAMES = {
-    "not-started": ("undertrained", 2),
-    "not-yet-readable": ("undertrained", 1),
-    "few-handwritings": ("class-collapse", 1),
-    "label-half-followed": ("label-ignored", 1),
-}
-"""Names in files of earlier versions: the name of this version, and its severity."""
