@@ -14,12 +14,15 @@ class Evidence:
         name: the figure in words: "spread within a digit, of the real one".
         value: what was measured.
         low, high: its healthy range; None where the range is open.
+        signal: the field of `Signals`, or of a line of the log, whose course over the steps is this figure's; a report
+            draws it. Empty where there is no such course.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    signal: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,3 @@ NAMES: dict[str, str] = {
     "healthy": "every class is there, varied and near to real",
 }
 """The names of all findings, and what each means. The names are a contract."""
-
-OLD_NAMES = {
-    "not-started": ("undertrained", 2),
-    "not-yet-readable": ("undertrained", 1),
-    "few-handwritings": ("class-collapse", 1),
-    "label-half-followed": ("label-ignored", 1),
-}
-"""Names in files of earlier versions: the name of this version, and its severity."""

@@ -170,7 +170,7 @@ def _finished_run(
     folder = experiment.folder
     if judge and not (folder.read_run().get("judged") and kept_verdict(folder)):
         judged = judge_run_and_finish(experiment, state, seconds, watcher)
-        if judged.verdict:
+        if judged.verdict and judged.verdict.measured:
             return judged
     place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
     raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")

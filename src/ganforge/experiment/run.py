@@ -26,7 +26,7 @@ from ganforge.worker_pool import stop_signals
 class Run:
     """A trained run: its folder, its last step and its verdict.
 
-    A run can be given wherever a path to its folder can. ``verdict`` is None if no judge fits the data.
+    A run can be given wherever a path to its folder can. ``verdict`` is None if nothing measured the pictures.
     """
 
     folder: Path
@@ -129,7 +129,8 @@ def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, w
         raise Interrupted(
             f"training is complete and saved, without a verdict; 'ganforge resume {folder.path}' adds it"
         ) from None
-    folder.update_run(judged=verdict is not None, no_judge=verdict is None)
+    judged = verdict is not None and verdict.measured is not None
+    folder.update_run(judged=judged, no_judge=not judged)
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, round(seconds, 1), verdict)
 
 
