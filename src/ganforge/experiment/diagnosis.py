@@ -7,8 +7,8 @@ from typing import Any
 
 from ganforge.diagnosis.case import Facts
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.lines import lines_of
 from ganforge.diagnosis.remedies import prescribe
-from ganforge.diagnosis.words import lines_of
 from ganforge.errors import UserError
 from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.verdict import kept_verdict
