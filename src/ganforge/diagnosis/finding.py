@@ -35,6 +35,8 @@ class Remedy:
         cured, tried: how many runs of the corpus of patients this remedy cured, of those on which it was tried; 0 of 0
             where it was not measured.
         anew: whether it needs a training from the first step, because the illness is in the weights.
+        name: a fixed identifier, under which cure rates are counted: "lower-rates".
+        recipe: the built-in recipe that takes the place of the run's, before the changes; empty: the run's own.
     """
 
     text: str
@@ -42,6 +44,8 @@ class Remedy:
     cured: int = 0
     tried: int = 0
     anew: bool = False
+    name: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)

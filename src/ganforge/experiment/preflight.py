@@ -101,6 +101,15 @@ class TrainingPlan:
         with folder.locked():
             self._write(experiment, state, threads)
 
+    def write_checkpoint(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write a run that begins with ``state``, at any step, which `resume` then trains with ``threads`` threads.
+
+        ``note`` are further entries of ``run.json``.
+        """
+        experiment.folder.create()
+        with experiment.folder.locked():
+            self._write(experiment, state, threads, **note)
+
     def is_complete(self, folder: RunFolder) -> bool:
         """Whether the folder holds a complete and judged run of this plan; False for an empty folder.
 
@@ -131,8 +140,8 @@ class TrainingPlan:
         folder.create()
         return experiment, state
 
-    def _write(self, experiment: Experiment, state: State, threads: int) -> None:
-        """Write the files that make a folder a run."""
+    def _write(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write the files that make a folder a run; ``note`` are further entries of ``run.json``."""
         folder = experiment.folder
         _refuse_used(folder, self.recipe)
         folder.clear()
@@ -150,6 +159,7 @@ class TrainingPlan:
             before=[asdict(finding) for finding in self.before],
             versions=versions(),
             threads=threads,
+            **note,
             **unfinished("interrupted", self.end),
         )
 
