@@ -14,12 +14,15 @@ class Evidence:
         name: the figure in words: "spread within a digit, of the real one".
         value: what was measured.
         low, high: its healthy range; None where the range is open.
+        signal: the field of `Signals`, or of a line of the log, whose course over the steps is this figure's; a report
+            draws it. Empty where there is no such course.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    signal: str = ""
 
 
 @dataclass(frozen=True)
