@@ -90,7 +90,7 @@ SICK = {
     ],
     "plateau": [examined(frechet=lambda step: 10.0)],
     "rough": [judged(frechet_distance=9.0)],
-    "noise-ignored": [examined(draws_spread=0.001), examined(code_use=0.0)],
+    "noise-ignored": [examined(draws_spread=0.001)],
     "posterior-collapse": [judged(SILENT, total_spread=0.001, within_class_spread=None)],
     "few-data": [examined(facts=before("few-data"), nearer_to_training=0.9, copying_p=1e-9)],
     "data-range": [judged(facts=before("data-range"))],

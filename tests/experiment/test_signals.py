@@ -35,10 +35,9 @@ def after_steps(experiment, steps=3):
     return state
 
 
-def test_examinations_are_three_for_each_doubling():
+def test_examinations_are_two_then_three_for_each_doubling():
     steps = [step for step in range(1, 1025) if is_examination(step)]
-    assert steps[:8] == [16, 21, 26, 32, 41, 51, 64, 81]
-    assert len(steps) == 19
+    assert steps == [16, 23, 32, 46, 64, 91, 128, 182, 256, 323, 407, 512, 646, 813, 1024]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +48,7 @@ def test_examinations_are_three_for_each_doubling():
         ("forge-1-unconditional", (*CONVOLUTIONS, "data.clusters=3")),
         ("enlarge-4x", (*CONVOLUTIONS[0:1], *CONVOLUTIONS[2:], "pairs.factor=4")),
         ("vae", SMALL[:2]),
+        ("infogan", ("batch_size=8", "latent.normal=6", "generator.filters=8", "discriminator.filters=8")),
         ("dcgan", (*CONVOLUTIONS, "game.packing=2")),
     ],
 )
@@ -62,7 +62,7 @@ def test_an_examination_changes_nothing(bars_file, recipe, changes):
     assert all(p.grad is None or not p.grad.isnan().any() for p in state.generator.parameters)
     assert signals.step == 3 and signals.spread is not None and signals.weight_norm
     assert (signals.logit_held_out is None) == ("discriminator" not in state.others)
-    assert (signals.draws_spread is None) == (recipe != "enlarge-4x")
+    assert (signals.draws_spread is None) == (recipe not in ("enlarge-4x", "infogan"))
     assert (signals.copying_p is None) == (recipe == "enlarge-4x")
     assert (signals.label_agreement is None) == (recipe != "cgan")
 
@@ -92,11 +92,11 @@ def test_a_run_keeps_its_examinations_and_a_case_is_read_from_its_folder(bars_fi
     monkeypatch.setattr("ganforge.experiment.signals_hook.GRACE", 60)
     ganforge.train("cgan", data=bars_file, out="run", steps=35, changes=["batch_size=8"])
     folder = RunFolder("run")
-    assert [signals.step for signals in read_signals(folder)] == [16, 21, 26, 32, 35]
+    assert [signals.step for signals in read_signals(folder)] == [16, 23, 32, 35]
     assert all(0 < signals.update_to_weight["generator"] < 1 for signals in read_signals(folder)[:-1])
     ganforge.resume("run", steps=50)
     case = case_of(folder)
-    assert [signals.step for signals in case.signals] == [16, 21, 26, 32, 35, 41, 50]
+    assert [signals.step for signals in case.signals] == [16, 23, 32, 35, 46, 50]
     assert case.facts.n_train == 160 and case.facts.shape == (1, 8, 8) and case.facts.class_names == tuple("0123")
     assert case.facts.status == "finished" and case.log[-1]["step"] == 50 and case.measured is None
     last = case.signals[-1]

@@ -45,8 +45,8 @@ class Signals:
             training images would attract so many more fakes than held-out images if nothing was copied.
         change: root mean square change of the pictures of the fixed latents since the examination before, relative to
             the root mean square distance of two reals.
-        draws_spread: image-to-image: variance of the pixels of several draws for one condition, mean over conditions,
-            over the variance of real pictures.
+        draws_spread: image-to-image, or with codes: variance of the pixels of several draws for one condition, or for
+            the same codes, mean over conditions, over the variance of real pictures.
         low, high: 1st and 99th percentile of the pixels of the fakes, in levels 0..255.
         real_low, real_high: the same of the reals.
         logit_train, logit_held_out, logit_fake: mean logit of D on training images, on held-out images, on fakes.

@@ -73,8 +73,7 @@ def noise_ignored(case: Case) -> Finding | None:
     """A generator driven by a picture or by codes draws the same for one condition, whatever the noise."""
     if not case.signals:
         return None
-    latest = case.signals[-1]
-    share = latest.draws_spread if latest.draws_spread is not None else latest.code_use
+    share = case.signals[-1].draws_spread
     if share is None or share >= EQUAL_DRAWS:
         return None
     return Finding(

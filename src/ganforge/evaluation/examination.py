@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.evaluation.class_metrics import agreement, class_agreement, none_if_nan, shares_of
 from ganforge.evaluation.features import Features
 from ganforge.evaluation.small_reader import Source
-from ganforge.judge.judge import Judge
+from ganforge.judge.judge import Judge, Predictions
 from ganforge.metrics.copying_test import copying_test
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.memorisation import twin_share
@@ -43,6 +44,10 @@ class Reader(Protocol):
         """Return the features of uint8 images [N, C, H, W]; ``labels`` are indices of ``class_names``."""
         ...
 
+    def look_at_set(self, images: ImageSet) -> Features:
+        """Return the features of real images, with their labels if all have one and classes are read."""
+        ...
+
 
 @dataclass(frozen=True)
 class JudgeReader:
@@ -59,7 +64,13 @@ class JudgeReader:
 
     def look(self, images: Tensor, labels: Tensor | None = None) -> Features:
         """Return the features of uint8 images [N, C, H, W]; a class that the data do not have is read as none, -1."""
-        seen = self.judge.look(images)
+        return self._features(self.judge.look(images), labels)
+
+    def look_at_set(self, images: ImageSet) -> Features:
+        """Return the features of real images, with their labels; the judge keeps them in memory for the next call."""
+        return self._features(self.judge.look_at_set(images), images.labels if images.labelled else None)
+
+    def _features(self, seen: Predictions, labels: Tensor | None) -> Features:
         classes = torch.tensor(
             [self.class_names.index(name) if name in self.class_names else -1 for name in self.judge.class_names]
         )[seen.classes]

@@ -13,7 +13,6 @@ from ganforge.data.pseudo_labels import with_labels_of_nearest
 from ganforge.diagnosis.case import Signals
 from ganforge.evaluation.evaluator import random_subset
 from ganforge.evaluation.examination import JudgeReader, Reader, Reals, look_at_pictures
-from ganforge.evaluation.features import Features
 from ganforge.evaluation.small_reader import small_reader
 from ganforge.evaluation.translation import evaluation_pairs
 from ganforge.experiment.experiment import Experiment
@@ -25,10 +24,11 @@ from ganforge.training.state import DTYPES, State
 SMALL_SET = 1000
 """Training sets up to this size are examined whole, because a generator may have learned them by heart."""
 DRAWS = 3
-"""Results for each condition of an image-to-image generator, whose differences show the use of the noise."""
+"""Results for each condition of an image-to-image generator, or for the same codes: their differences show whether the
+noise is used."""
 CONDITIONS = 64
-"""Conditions for which several results are drawn."""
-LOGITS = 256
+"""Conditions, or codes, for which several results are drawn."""
+LOGITS = 128
 """Images of each kind that the discriminator is shown."""
 
 
@@ -66,10 +66,10 @@ class Examiner:
         pictures, labels = self._draw(state, n, generator)
         from_pictures = self._experiment.recipe.pairs is not None
         fields = look_at_pictures(self.reader, self.reals, pictures, labels, from_pictures=from_pictures)
-        if from_pictures:
-            fields["draws_spread"] = self._draws_spread(state, n, generator)
-        if self._last_pictures is not None and len(self._last_pictures) == len(pictures):
-            fields["change"] = self._change(self._last_pictures, pictures)
+        fields["draws_spread"] = self._draws_spread(state, n, generator)
+        if self._last_pictures is not None:
+            count = min(len(self._last_pictures), len(pictures))
+            fields["change"] = self._change(self._last_pictures[:count], pictures[:count])
         self._last_pictures = pictures
         fields |= weight_fields(state, weights_before or {})
         if "discriminator" in state.others:
@@ -84,10 +84,10 @@ class Examiner:
     @cached_property
     def reader(self) -> Reader:
         """The judge that fits the training images, else a small reader."""
-        train = self._targets(self._experiment.splits.train)
-        judge = None if self._experiment.recipe.pairs else judge_by_training_images(self._experiment.splits)
+        train = self._train_sample
+        judge = None if self._experiment.recipe.pairs else judge_by_training_images(self._experiment.splits, train)
         if judge is None:
-            return small_reader(train)
+            return small_reader(self._targets(self._experiment.splits.train))
         return JudgeReader(judge, train.class_names if train.labelled else judge.class_names)
 
     @cached_property
@@ -95,10 +95,7 @@ class Examiner:
         """Features of training and of held-out images."""
         train = self._targets(self._train_sample)
         held_out = self._targets(self._held_out_sample)
-        return Reals(self._look(train), self._look(held_out), train.images)
-
-    def _look(self, images: ImageSet) -> Features:
-        return self.reader.look(images.images, images.labels if images.labelled and self.reader.class_names else None)
+        return Reals(self.reader.look_at_set(train), self.reader.look_at_set(held_out), train.images)
 
     @cached_property
     def _train_sample(self) -> ImageSet:
@@ -130,10 +127,19 @@ class Examiner:
         return self._pictures(state, latent, condition, generator), labels
 
     def _draws_spread(self, state: State, n: int, generator: Generator | None) -> float | None:
-        """Return the variance of several results for one condition over that of real pictures."""
-        condition = self._scaled(self._held_out_pairs.condition[: min(n, CONDITIONS)])
-        draws = self._experiment.draws()
-        latents = [draws.latent(len(condition), "examination", draw) for draw in range(DRAWS)]
+        """Return the variance of several results for one condition, or for the same codes, over that of real pictures.
+
+        None in a run whose generator gets noise alone, or noise with a label.
+        """
+        draws, codes, condition = self._experiment.draws(), self._experiment.recipe.codes.width, None
+        if not (codes or self._experiment.recipe.pairs):
+            return None
+        if self._experiment.recipe.pairs:
+            condition = self._scaled(self._held_out_pairs.condition[: min(n, CONDITIONS)])
+        count = CONDITIONS if condition is None else len(condition)
+        latents = [draws.latent(count, "examination", draw) for draw in range(DRAWS)]
+        for latent in latents[1:]:
+            latent[:, latent.shape[1] - codes :] = latents[0][:, latent.shape[1] - codes :]
         results = torch.stack([self._pictures(state, latent, condition, generator) for latent in latents]).float()
         real = float(self.reals.pixels.flatten(1).float().var(0).sum())
         return float(results.var(0).flatten(1).sum(1).mean()) / real if real else None

@@ -77,7 +77,8 @@ def run_training(
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
-            examine_at_end(experiment, state, seconds())
+            if not stopped.is_set():  # who stops a run does not want to wait
+                examine_at_end(experiment, state, seconds())
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")

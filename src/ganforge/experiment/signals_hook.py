@@ -1,8 +1,10 @@
 """The file of signals: examinations during a training, few enough to cost little of its time."""
 
 import dataclasses
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,14 +19,15 @@ from ganforge.training.log_schedule import is_examination
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
-PICTURES = 256
-"""Pictures of an examination during a training."""
+PICTURES, EARLY_PICTURES, EARLY = 256, 128, 256
+"""Pictures of an examination during a training, and fewer of them up to step ``EARLY``, when all are still alike."""
 MOST_PICTURES = 2000
 """Pictures, and real images, of the examination at a run's end."""
-SHARE = 0.025
+SHARE = 1 / 60
 """Largest share of the time of training that examinations may cost, beyond `GRACE`."""
-GRACE = 0.3
-"""Processor seconds that the first examinations of a run may cost, whatever the time of training so far."""
+GRACE = 0.8
+"""Processor seconds that the first examinations of a run may cost, whatever the time of training so far: with `SHARE`,
+3 % of a minute."""
 
 OnSignals = Callable[[Signals], None]
 
@@ -65,11 +68,12 @@ class SignalsHook:
         self._began += started - before_preparation
         step, weights = self._weights_before
         before = weights if step == state.step - 1 else {}
-        signals = self._examiner.examine(state, PICTURES, seconds=self._seconds(), weights_before=before)
+        n = EARLY_PICTURES if state.step <= EARLY else PICTURES
+        signals = self._examiner.examine(state, n, seconds=self._seconds(), weights_before=before)
         append_signals(self._experiment.folder, signals)
+        self._on_signals(signals)
         self._cost = time.thread_time() - started
         self._spent += self._cost
-        self._on_signals(signals)
 
 
 def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Signals:
@@ -87,13 +91,20 @@ def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Sign
 
 
 def append_signals(folder: RunFolder, signals: Signals) -> None:
-    """Append a line to ``signals.jsonl``; fields without a value are left out.
+    """Append a line to ``signals.jsonl``; fields without a value, and values that are not finite, are left out.
 
     Raises:
         RunFailed: the line could not be written.
     """
-    fields = {name: value for name, value in dataclasses.asdict(signals).items() if value not in (None, ())}
-    append_line(folder.signals, fields)
+    fields = {name: _finite(value) for name, value in dataclasses.asdict(signals).items()}
+    append_line(folder.signals, {name: value for name, value in fields.items() if value not in (None, ())})
+
+
+def _finite(value: Any) -> Any:
+    """Return a field of signals, or None for a number that is not finite; in a mapping such entries are left out."""
+    if isinstance(value, Mapping):
+        return {name: number for name, number in value.items() if math.isfinite(number)}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_signals(folder: RunFolder) -> list[Signals]:
