@@ -278,14 +278,14 @@ ILLNESSES = (
     Illness(
         "rates-x30",
         "unstable",
-        RUNAWAY,
+        (*RUNAWAY, "recipe"),
         Setting("vanilla", 1000, _rates(6e-3, 6e-3)),
         Setting("vanilla", 1000, _rates(2e-3, 2e-3)),
     ),
     Illness(
         "momentum",
         "unstable",
-        RUNAWAY,
+        (*RUNAWAY, "recipe"),
         Setting("dcgan", 500, (*SMALL_DCGAN, "adam.beta1=0.9", "adam.beta2=0.999", *_rates(2e-2, 2e-2))),
         Setting("dcgan", 500, (*SMALL_DCGAN, "adam.beta1=0.9", "adam.beta2=0.999", *_rates(4e-3, 4e-3))),
         held_out=True,
@@ -299,7 +299,7 @@ ILLNESSES = (
     Illness(
         "divergence",
         "diverged",
-        ("unstable",),
+        ("unstable", "recipe"),
         Setting("wgan-gp", 400, (*SMALL_DCGAN, "penalties={}", "game.discriminator_steps=1", *_rates(10, 10))),
     ),
     Illness(
