@@ -19,8 +19,8 @@ from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.api import resume
 from ganforge.experiment.evaluate import read_group
-from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.run import complete_run
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.generation.generator import load_generator
 from ganforge.metrics.intervals import Interval

@@ -24,12 +24,13 @@ from ganforge.experiment.experiment import Experiment, ProgressListener, check_r
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run, run_training, unfinished
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.trainer import save_state
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
 from ganforge.files import user_path, write_atomically
-from ganforge.recipes.reading import load_recipe, parse, parse_toml
+from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import (
     DEFAULT_FOR_FEW,
     DEFAULT_FOR_SIGNALS,
@@ -290,18 +291,3 @@ def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
 def _refuse_another_recipe(folder: RunFolder, recipe: Recipe) -> None:
     if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-
-
-def saved_recipe(folder: RunFolder) -> Recipe:
-    """Return the recipe of a run.
-
-    Raises:
-        UserError: the recipe file is missing or damaged.
-    """
-    try:
-        values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
-    except (OSError, ValueError, UserError):
-        raise UserError(
-            f"{folder.recipe} is missing or damaged; restore it, or train again into another folder"
-        ) from None
-    return parse(values, str(folder.recipe))
