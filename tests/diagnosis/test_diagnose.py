@@ -17,8 +17,9 @@ from diagnosis_cases import (
 )
 from ganforge.diagnosis import diagnose as module
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.diagnose import AT_THE_END, CHECKS, EXPLAINS, FOLLOWS, diagnose, until
+from ganforge.diagnosis.diagnose import AT_THE_END, CHECKS, EXPLAINS, FOLLOWS, diagnose
 from ganforge.diagnosis.finding import NAMES, Finding
+from ganforge.diagnosis.moments import current, moments, until
 from ganforge.experiment.verdict import Verdict
 
 FAR = {"frechet_distance": 5.0}
@@ -190,9 +191,16 @@ def test_a_run_that_still_trains_is_not_called_healthy_or_too_short():
 
 def test_until_shows_the_run_as_it_was():
     case = judged(signals=examinations())
-    early = until(case, 3)
+    early = until(case, 600)
     assert (early.signals[-1].step, early.log[-1]["step"], early.measured) == (600, 600, None)
     assert early.facts.status == "running"
+
+
+def test_an_examination_long_ago_says_nothing_on_the_present():
+    case = Case(facts=FACTS, log=log(), signals=examinations(last=100))
+    assert moments(until(case, 100)) == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    assert current(until(case, 100)).step == 100
+    assert current(case) is None and names(case) == ["learning"]
 
 
 def test_logs_of_older_runs_need_neither_signals_nor_logits():

@@ -1,8 +1,9 @@
 """Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import epochs, figures, log_mean, recent, without_adversary
+from ganforge.diagnosis.figures import figures, log_mean, recent, without_adversary
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
 
 

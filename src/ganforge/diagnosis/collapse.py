@@ -1,9 +1,10 @@
 """Collapse: all pictures are alike, or all of each class, or all of some classes; or noise has no effect."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.discriminator import has_won
-from ganforge.diagnosis.figures import ClassFigures, Figures, epochs, figures
+from ganforge.diagnosis.discriminator import lost_for_long
+from ganforge.diagnosis.figures import ClassFigures, Figures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import current, epochs
 from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN
 from ganforge.diagnosis.words import listed, longer, plural, slower
 from ganforge.metrics.thresholds import (
@@ -11,7 +12,6 @@ from ganforge.metrics.thresholds import (
     COLLAPSED,
     FEW_HANDWRITINGS,
     LABEL_IGNORED,
-    LOST,
     NARROW,
     PRESENT,
     YOUNG,
@@ -71,9 +71,9 @@ def class_collapse(case: Case) -> Finding | None:
 
 def noise_ignored(case: Case) -> Finding | None:
     """A generator driven by a picture or by codes draws the same for one condition, whatever the noise."""
-    if not case.signals:
+    latest = current(case)
+    if latest is None:
         return None
-    latest = case.signals[-1]
     share = latest.draws_spread if latest.draws_spread is not None else latest.code_use
     if share is None or share >= EQUAL_DRAWS:
         return None
@@ -106,9 +106,9 @@ def slow_start(case: Case) -> bool:
     now = figures(case)
     if not case.log and not case.signals:
         return False
-    if epochs(case) >= YOUNG or (has_won(case) and epochs(case) >= LOST):
+    if epochs(case) >= YOUNG or lost_for_long(case):
         return False
-    if max((signals.spread for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
+    if max((signals.spread or 0.0 for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
 

@@ -7,7 +7,8 @@ from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.figures import figures, log_mean, recent
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.memory import copies
-from ganforge.diagnosis.thresholds import APART, FAR, KNOWN_BY_HEART, RECALL_LOST, TOGETHER
+from ganforge.diagnosis.moments import current, last_step, until
+from ganforge.diagnosis.thresholds import APART, FAR, FIRST_STEPS, KNOWN_BY_HEART, RECALL_LOST, TOGETHER
 from ganforge.metrics.thresholds import NEAR, WON_FAKE, WON_LOSS, WON_REAL
 
 
@@ -50,6 +51,13 @@ def has_won(case: Case) -> bool:
     return apart is not None and apart >= APART and 0 <= log_mean("discriminator_loss", lines) < WON_LOSS
 
 
+def lost_for_long(case: Case) -> bool:
+    """Whether the discriminator has won at this step, and had at half of it: the first steps of a training decide
+    nothing."""
+    step = last_step(case)
+    return step >= FIRST_STEPS and has_won(case) and has_won(until(case, step // 2))
+
+
 def separation(case: Case) -> float | None:
     """Distance between the mean logits of reals and fakes, in standard deviations within each (d').
 
@@ -83,7 +91,8 @@ def discriminator_weak(case: Case) -> Finding | None:
 
 def discriminator_overfits(case: Case) -> Finding | None:
     """The discriminator rates held-out images like fakes, while copying rises or recall falls."""
-    place = _held_out_place(case.signals[-1]) if case.signals else None
+    now = current(case)
+    place = _held_out_place(now) if now else None
     if place is None or place < KNOWN_BY_HEART:
         return None
     if copies(case):

@@ -1,8 +1,9 @@
 """Labels: the pictures do not show the class asked for, or the labels of the training images are wrong."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import epochs, figures
+from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import current, epochs
 from ganforge.diagnosis.thresholds import CHANCE
 from ganforge.diagnosis.words import longer
 from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED, YOUNG
@@ -56,7 +57,7 @@ def label_noise(case: Case) -> Finding | None:
 
 def labels_meaningless(case: Case) -> bool:
     """Whether labels predict pictures no better than by chance, in the eyes of a reader trained on them."""
-    now = figures(case)
-    if now.judged or not case.signals or case.signals[-1].agreement_on_real is None or len(now.classes) < 2:
+    now, latest = figures(case), current(case)
+    if now.judged or latest is None or latest.agreement_on_real is None or len(now.classes) < 2:
         return False
     return now.accuracy < CHANCE / len(now.classes)

@@ -3,6 +3,13 @@
 A threshold without a run behind it says so: it is a definition, or an order of magnitude.
 """
 
+# Moments
+
+STALE = 1.5
+"""Growth of the step since an examination from which it says nothing on the present; two of its geometric marks."""
+FIRST_STEPS = 100
+"""Steps before which nothing is decided: players and averages have hardly moved from their initial weights."""
+
 # Collapse and variety
 
 MOST_CLASSES = 0.9

@@ -6,6 +6,7 @@ from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike
 from ganforge.diagnosis.figures import ClassFigures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import current
 from ganforge.diagnosis.thresholds import FEWEST_EXPECTED, MOST_CLASSES, REPEATED
 from ganforge.diagnosis.words import listed, longer
 from ganforge.metrics.thresholds import NARROW, PRESENT
@@ -64,9 +65,10 @@ def _rare(row: ClassFigures, n: int) -> bool:
 
 def repetition(case: Case) -> Finding | None:
     """Many pictures have a twin among the others."""
-    if not case.signals or case.signals[-1].repetition is None:
+    now = current(case)
+    if now is None or now.repetition is None:
         return None
-    share, real = case.signals[-1].repetition, case.signals[-1].repetition_on_real or 0.0
+    share, real = now.repetition, now.repetition_on_real or 0.0
     if share < real + REPEATED or alike(figures(case)):
         return None
     return Finding(
