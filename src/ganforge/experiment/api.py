@@ -114,10 +114,10 @@ def resume(
     folder.read_run()  # only a run is locked
     with folder.locked():
         saved = folder.read_run()
-        experiment = _saved_experiment(folder, saved, data, watcher)
+        experiment = saved_experiment(folder, saved, data, watcher)
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
-        _load_newest(experiment, state, watcher)
+        load_newest(experiment, state, watcher)
         seconds = float(saved.get("seconds", 0.0))
         end = length.end(experiment.recipe, len(experiment.splits.train)) if length.is_given else _saved_end(saved)
         if end.is_reached(state.step):
@@ -131,7 +131,7 @@ def resume(
         return run_training(experiment, state, end, seconds, watcher)
 
 
-def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watcher: ProgressListener) -> Experiment:
+def saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watcher: ProgressListener) -> Experiment:
     """Return the experiment of a run, with ``data`` in place of their saved source unless that is None.
 
     Raises:
@@ -189,7 +189,7 @@ def steps_left(plan: TrainingPlan, folder: RunFolder) -> int | None:
     return plan.end.step if folder.read_run().get("step", 0) != plan.end.step else None
 
 
-def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
+def load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
     """Load the newest undamaged checkpoint."""
     folder = experiment.folder
     try:

@@ -85,6 +85,7 @@ class RunFolder:
         self.encoder = self.path / "encoder.safetensors"
         self.best = self.path / "best.safetensors"
         self.quality = self.path / "quality.png"
+        self.report = self.path / "report.html"
 
     @property
     def exists(self) -> bool:

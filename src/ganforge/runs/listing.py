@@ -73,10 +73,11 @@ class ListedRun:
 
 def list_runs(root: Path) -> list[ListedRun]:
     """Return every run in ``root``, including those in folders of several seeds, newest first."""
-    return [_listed(folder) for folder in find_runs(root)]
+    return [list_run(folder) for folder in find_runs(root)]
 
 
-def _listed(folder: RunFolder) -> ListedRun:
+def list_run(folder: RunFolder) -> ListedRun:
+    """Return one run as a list shows it; a run without trainer that claims to be running was interrupted."""
     try:
         saved = folder.read_run()
         status = saved.get("status", "running")  # no status: killed before its first step
