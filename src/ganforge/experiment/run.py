@@ -58,6 +58,7 @@ def run_training(
     checkpoints = CheckpointHook(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
+    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
     measuring: list[loop.Hook] = [
         LogHook(experiment, seconds),
         SignalsHook(experiment, seconds),
@@ -68,7 +69,6 @@ def run_training(
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
         hooks.insert(-1, validation)
-    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
         stop = stop_at(length, stopped)
         try:
