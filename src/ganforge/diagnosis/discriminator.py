@@ -13,9 +13,13 @@ from ganforge.metrics.thresholds import NEAR, WON_FAKE, WON_LOSS, WON_REAL
 
 
 def discriminator_won(case: Case) -> Finding | None:
-    """The discriminator tells every fake, and the pictures are not yet near to real ones."""
-    distance = figures(case).distance
-    if not has_won(case) or (distance is not None and distance <= NEAR):
+    """The discriminator tells every fake, and the pictures are not yet near to real ones.
+
+    While the run trains it must have won for half of the steps so far: a generator may still catch up.
+    """
+    distance, running = figures(case).distance, case.facts.status == "running"
+    won = lost_for_long(case) if running else has_won(case)
+    if not won or (distance is not None and distance <= NEAR):
         return None
     lines = recent(case.log)
     loss, fake = log_mean("discriminator_loss", lines), log_mean("d_fake", lines)
@@ -132,11 +136,14 @@ def recall_falls(case: Case) -> bool:
 def _rating_evidence(case: Case) -> tuple[Evidence, ...]:
     lines, rows = recent(case.log), []
     if "d_fake" in lines[-1]:
-        rows.append(Evidence("probability of being real that D gives to fakes", log_mean("d_fake", lines), WON_FAKE))
-        rows.append(Evidence("probability of being real that D gives to real pictures", log_mean("d_real", lines)))
+        name = "probability of being real that D gives to"
+        rows.append(Evidence(f"{name} fakes", log_mean("d_fake", lines), WON_FAKE, signal="d_fake"))
+        rows.append(Evidence(f"{name} real pictures", log_mean("d_real", lines), signal="d_real"))
     if (apart := separation(case)) is not None:
         name = "distance of D's ratings of reals and fakes, in standard deviations"
         rows.append(Evidence(name, apart, TOGETHER, APART))
     if (distance := figures(case).distance) is not None:
-        rows.append(Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR))
+        rows.append(
+            Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR, signal="frechet")
+        )
     return tuple(rows)

@@ -30,7 +30,12 @@ def label_ignored(case: Case) -> Finding | None:
         text,
         remedy,
         evidence=(
-            Evidence(f"share of pictures that show the {now.noun} asked for", agreement, LABEL_FOLLOWED * now.accuracy),
+            Evidence(
+                f"share of pictures that show the {now.noun} asked for",
+                agreement,
+                LABEL_FOLLOWED * now.accuracy,
+                signal="label_agreement",
+            ),
         ),
         cause="the discriminator does not compare the picture with its label, so that the generator need not, either",
         reconsider="pictures of each label that a person reads as that label",
@@ -49,7 +54,11 @@ def label_noise(case: Case) -> Finding | None:
         f"the labels say nothing about their pictures: a reader that learned them reads {now.accuracy:.0%} of other "
         f"real pictures as their label (chance: {1 / len(now.classes):.0%})",
         "correct the labels, or train without them (an unconditional recipe)",
-        evidence=(Evidence("share of held-out real pictures read as their label", now.accuracy, limit),),
+        evidence=(
+            Evidence(
+                "share of held-out real pictures read as their label", now.accuracy, limit, signal="agreement_on_real"
+            ),
+        ),
         cause="the labels were shuffled, or belong to other pictures",
         reconsider="classes that only a large network can tell apart",
     )

@@ -19,8 +19,8 @@ def memorising(case: Case) -> Finding | None:
         f"to any of as many held-out ones (without copying: 50%; {_chance(p)})",
         "train on more pictures, or stop earlier; small shifts of the pictures also help",
         evidence=(
-            Evidence("share of pictures nearer to training pictures", share, None, COPIED),
-            Evidence("probability of such a share without copying", p, COPYING_P),
+            Evidence("share of pictures nearer to training pictures", share, None, COPIED, signal="nearer_to_training"),
+            Evidence("probability of such a share without copying", p, COPYING_P, signal="copying_p"),
         ),
         cause="there are few training pictures, and many passes over each",
         reconsider="held-out pictures of another kind than the training pictures",

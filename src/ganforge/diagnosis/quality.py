@@ -72,4 +72,4 @@ def _below_share(row: ClassFigures) -> bool:
 
 
 def _distance(distance: float) -> Evidence:
-    return Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR)
+    return Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR, signal="frechet")
