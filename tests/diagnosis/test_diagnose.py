@@ -80,7 +80,7 @@ SICK = {
     ],
     "unstable": [
         judged(total_spread=4.0),
-        examined(weight_norm=lambda step: {"generator": step / 10.0}),
+        examined(weight_norm=lambda step: {"generator": step**2 / 1000.0}),
         judged(log(last=1800) + log({**EVEN_LINE, "generator_gradient": 600.0})[-5:], **FAR),
     ],
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],

@@ -116,7 +116,7 @@ def slow_start(case: Case) -> bool:
 def spread_evidence(now: Figures) -> tuple[Evidence, ...]:
     """Return the spread of the pictures, and the spread within a class."""
     rows = [("spread of the pictures, of the real one", now.spread, "spread")]
-    rows.append((f"spread within a {now.noun}, of the real one", now.within_class, "class_spread"))
+    rows.append((f"spread within a {now.noun}, of the real one", now.within_class, "within_class"))
     return tuple(Evidence(name, value, NARROW, signal=signal) for name, value, signal in rows if value is not None)
 
 
@@ -146,14 +146,8 @@ def _few_ways(now: Figures, row: ClassFigures) -> str:
 def _class_evidence(now: Figures, row: ClassFigures) -> tuple[Evidence, ...]:
     rows = []
     if row.spread is not None:
-        rows.append(
-            Evidence(f"spread within {now.noun} {row.name}, of the real one", row.spread, NARROW, signal="class_spread")
-        )
+        rows.append(Evidence(f"spread within {now.noun} {row.name}, of the real one", row.spread, NARROW))
     if row.recall is not None and row.recall_real_reference:
         healthy = FEW_HANDWRITINGS * row.recall_real_reference
-        rows.append(
-            Evidence(
-                f"share of the real ones of {now.noun} {row.name} near to a fake", row.recall, healthy, signal="recall"
-            )
-        )
+        rows.append(Evidence(f"share of the real ones of {now.noun} {row.name} near to a fake", row.recall, healthy))
     return tuple(rows)

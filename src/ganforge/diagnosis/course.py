@@ -86,7 +86,7 @@ def _gradients_run_away(case: Case) -> list[Evidence]:
         early = [line[key] for line in first if key in line]
         if early and median(early) > 0 and log_mean(key, last) >= EXPLODED_GRADIENT * median(early):
             growth = log_mean(key, last) / median(early)
-            rows.append(Evidence(f"the growth of the {player}'s gradient", growth, None, EXPLODED_GRADIENT, signal=key))
+            rows.append(Evidence(f"the growth of the {player}'s gradient", growth, None, EXPLODED_GRADIENT))
     return rows
 
 
@@ -207,6 +207,4 @@ def _no_gain(trend: Trend | None) -> bool:
 
 
 def _gain(trend: Trend) -> Evidence:
-    return Evidence(
-        "part of the distance that as many steps again would remove", trend.gain, None, STILL_GAINS, signal="frechet"
-    )
+    return Evidence("part of the distance that as many steps again would remove", trend.gain, None, STILL_GAINS)

@@ -4,7 +4,7 @@ import math
 from statistics import mean
 
 from ganforge.diagnosis.case import Case, Signals
-from ganforge.diagnosis.figures import figures, log_mean, recent
+from ganforge.diagnosis.figures import distance_evidence, figures, log_mean, recent
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.memory import copies
 from ganforge.diagnosis.moments import current, last_step, until
@@ -142,8 +142,4 @@ def _rating_evidence(case: Case) -> tuple[Evidence, ...]:
     if (apart := separation(case)) is not None:
         name = "distance of D's ratings of reals and fakes, in standard deviations"
         rows.append(Evidence(name, apart, TOGETHER, APART))
-    if (distance := figures(case).distance) is not None:
-        rows.append(
-            Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR, signal="frechet")
-        )
-    return tuple(rows)
+    return (*rows, *distance_evidence(figures(case)))

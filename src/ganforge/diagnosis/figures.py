@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from statistics import mean
 
 from ganforge.diagnosis.case import Case, Signals
+from ganforge.diagnosis.finding import Evidence
 from ganforge.diagnosis.moments import current
 from ganforge.metrics.measurement import Measurement, Noun
-from ganforge.metrics.thresholds import READABLE_SHARE
+from ganforge.metrics.thresholds import NEAR, READABLE_SHARE
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ def figures(case: Case) -> Figures:
     if now := current(case):
         return _examined(now, case)
     return Figures(noun=case.facts.noun, spread=_logged_spread(case))
+
+
+def distance_evidence(now: Figures) -> tuple[Evidence, ...]:
+    """Return the Fréchet distance with its healthy range; nothing where it was not measured."""
+    if now.distance is None:
+        return ()
+    name = "Fréchet distance, in multiples of real against real"
+    return (Evidence(name, now.distance, None, NEAR, signal="distance"),)
 
 
 def _measured(m: Measurement) -> Figures:

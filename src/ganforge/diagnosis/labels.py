@@ -34,7 +34,7 @@ def label_ignored(case: Case) -> Finding | None:
                 f"share of pictures that show the {now.noun} asked for",
                 agreement,
                 LABEL_FOLLOWED * now.accuracy,
-                signal="label_agreement",
+                signal="agreement",
             ),
         ),
         cause="the discriminator does not compare the picture with its label, so that the generator need not, either",

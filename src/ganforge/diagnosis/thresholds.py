@@ -59,7 +59,7 @@ EXPLODED_SPREAD = 3.0
 """Spread of the pictures, relative to real ones, above which they run away."""
 EXPLODED_GRADIENT = 100.0
 """Growth of a gradient's norm, from the median of the first half of the log to that of its last fifth."""
-EXPLODED_WEIGHTS = 5.0
+EXPLODED_WEIGHTS = 30.0
 """Growth of the norm of a player's weights since the first examination."""
 FEWEST_FOR_TREND = 4
 """Number of examinations, in the second half of a run, from which a trend is fitted."""

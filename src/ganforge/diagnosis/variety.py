@@ -32,7 +32,7 @@ def narrow(case: Case) -> Finding | None:
                 f"spread{f' within a {now.noun}' if known else ''}, of the real one",
                 within,
                 NARROW,
-                signal="class_spread" if known else "spread",
+                signal="within_class" if known else "spread",
             ),
         ),
         cause="the generator keeps to the commonest pictures, which deceive the discriminator most surely",
@@ -57,7 +57,6 @@ def missing_classes(case: Case) -> Finding | None:
                 f"share of {now.noun} {row.name} among the pictures",
                 row.share,
                 PRESENT * row.real_share,
-                signal="class_shares",
             )
             for row in rare
         ),
