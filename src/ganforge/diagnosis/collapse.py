@@ -1,11 +1,11 @@
 """Collapse: all pictures are alike, or all of each class, or all of some classes; or noise has no effect."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.discriminator import lost_for_long
 from ganforge.diagnosis.figures import ClassFigures, Figures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current, epochs
-from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN
+from ganforge.diagnosis.ratings import for_long, has_won
+from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN, FIRST_STEPS
 from ganforge.diagnosis.words import listed, longer, plural, slower
 from ganforge.metrics.thresholds import (
     CLASSES_HEALTHY,
@@ -99,18 +99,28 @@ def alike(now: Figures) -> bool:
 
 
 def slow_start(case: Case) -> bool:
-    """Whether pictures that are alike may still begin to differ: the run is young, and they never differed more.
+    """Whether pictures that are alike may still begin to differ.
 
-    One readable picture for each class is a collapse at any age.
+    The run is young, its pictures never differed more than now, and the discriminator did not win half of the run. One
+    readable picture for each class is a collapse at any age.
     """
     now = figures(case)
     if not case.log and not case.signals:
         return False
-    if epochs(case) >= YOUNG or lost_for_long(case):
-        return False
-    if max((signals.spread or 0.0 for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
+    if epochs(case) >= YOUNG or for_long(has_won, case) or _fell(case):
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
+
+
+def _fell(case: Case) -> bool:
+    """Whether the pictures of a batch, or of an examination, once differed more, after the first steps."""
+    logged = [
+        line["fake_spread"] / line["real_spread"]
+        for line in case.log
+        if line.get("step", 0) >= FIRST_STEPS and line.get("real_spread") and "fake_spread" in line
+    ]
+    examined = [signals.pixel_spread or 0.0 for signals in case.signals if signals.step >= FIRST_STEPS]
+    return max([*logged, *examined], default=0.0) >= FALLEN
 
 
 def spread_evidence(now: Figures) -> tuple[Evidence, ...]:

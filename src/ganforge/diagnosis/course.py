@@ -5,10 +5,10 @@ from statistics import mean, median
 
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
-from ganforge.diagnosis.discriminator import has_won
 from ganforge.diagnosis.figures import Figures, figures, log_mean, recent
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
+from ganforge.diagnosis.ratings import has_won
 from ganforge.diagnosis.thresholds import (
     EXPLODED_GRADIENT,
     EXPLODED_SPREAD,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, median
 
 from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.finding import Evidence
@@ -167,6 +167,12 @@ def log_mean(key: str, log: Sequence[Mapping[str, float]]) -> float:
     """Return the mean of a statistic over the lines that have it; 0 where none has."""
     values = [line[key] for line in log if key in line]
     return float(mean(values)) if values else 0.0
+
+
+def log_median(key: str, log: Sequence[Mapping[str, float]]) -> float:
+    """Return the median of a statistic over the lines that have it; 0 where none has."""
+    values = [line[key] for line in log if key in line]
+    return float(median(values)) if values else 0.0
 
 
 def without_adversary(log: Sequence[Mapping[str, float]]) -> bool:
