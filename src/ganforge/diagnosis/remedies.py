@@ -86,7 +86,9 @@ def _is_accepted(recipe: Recipe, remedy: Remedy) -> bool:
         return False
 
 
-LONGER = to.advice("train longer: 'ganforge resume' goes on")
+LONGER = "longer"
+"""The name of the remedy that needs no change: to train on."""
+TRAIN_ON = to.advice("train longer: 'ganforge resume' goes on", LONGER)
 MORE_IMAGES = to.advice("more training images: a network learns a few hundred by heart, whatever the recipe")
 
 REMEDIES: dict[str, tuple[to.Make, ...]] = {
@@ -109,7 +111,7 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
         *(to.as_published, to.faster_discriminator, to.larger_discriminator, to.equal_rates, to.known_recipe),
     ),
     "discriminator-overfits": (to.as_published, to.gradient_penalty, to.slower_discriminator, MORE_IMAGES),
-    "label-ignored": (to.as_published, to.weighted_label, to.seen_label, to.known_recipe, LONGER),
+    "label-ignored": (to.as_published, to.weighted_label, to.seen_label, to.known_recipe, TRAIN_ON),
     "label-noise": (to.advice("correct the labels"), to.recipe_without_labels),
     "memorising": (MORE_IMAGES, to.gradient_penalty),
     "oscillating": (
@@ -125,9 +127,9 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
         to.known_recipe,
     ),
     "diverged": (to.as_published, to.gradient_penalty, to.lower_rates, to.much_lower_rates, to.known_recipe),
-    "undertrained": (LONGER, to.higher_rates),
+    "undertrained": (TRAIN_ON, to.higher_rates),
     "plateau": (to.larger_generator, to.average_weights, to.lower_rates, to.known_recipe),
-    "rough": (to.as_published, to.larger_generator, to.known_recipe, to.gradient_penalty, LONGER),
+    "rough": (to.as_published, to.larger_generator, to.known_recipe, to.gradient_penalty, TRAIN_ON),
     "noise-ignored": (to.as_published, to.energy_score, to.usual_noise),
     "posterior-collapse": (to.as_published, to.usual_kl),
     "few-data": (MORE_IMAGES,),
@@ -136,7 +138,7 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
     "data-duplicates": (to.advice("each picture once, and no test picture among those for training"),),
     "data-classes": (to.advice("more pictures of the small classes, or training without these classes"),),
     "recipe": (to.as_published, to.lower_rates, to.known_recipe),
-    "learning": (LONGER,),
+    "learning": (TRAIN_ON,),
     "never-drew": (to.vae, to.advice("see its reconstructions: 'ganforge sample RUN --reconstruct'")),
 }
 """The remedies of each finding, in the order in which they are tried where no cure rate was measured."""

@@ -29,6 +29,8 @@ class Diagnosis:
         epoch: the same in epochs.
         status: status of the run: "finished", "running", "interrupted" or "diverged".
         findings: most serious first, causes before consequences, each with its remedies.
+        followed: share of pictures that show the class asked for, relative to real ones read as their label; None
+            without labels.
     """
 
     run: Path
@@ -38,6 +40,7 @@ class Diagnosis:
     epoch: float
     status: str
     findings: tuple[Finding, ...]
+    followed: float | None = None
 
     @property
     def words(self) -> str:
@@ -65,11 +68,21 @@ def diagnose(run: str | os.PathLike[str]) -> Diagnosis:
     verdict = kept_verdict(folder)
     if verdict is None:
         raise UserError(f"{folder.path} has no verdict yet: 'ganforge resume {folder.path}' ends the run and judges it")
-    findings = prescribe(verdict.findings, facts_of(folder))
     step = int(saved.get("step", 0))
-    epoch = step / saved["steps_per_epoch"]
-    status = str(saved.get("status", "running"))
-    return Diagnosis(folder.path, saved["recipe"], saved["data"]["name"], step, epoch, status, tuple(findings))
+    measured = verdict.measured
+    followed = None
+    if measured.label_agreement is not None and not measured.from_pictures:
+        followed = measured.label_agreement / (measured.agreement_on_real or 1.0)
+    return Diagnosis(
+        run=folder.path,
+        recipe=saved["recipe"],
+        data=saved["data"]["name"],
+        step=step,
+        epoch=step / saved["steps_per_epoch"],
+        status=str(saved.get("status", "running")),
+        findings=tuple(prescribe(verdict.findings, facts_of(folder), step)),
+        followed=followed,
+    )
 
 
 def run_folder(path: Path) -> RunFolder:
