@@ -49,6 +49,7 @@ FLAGS = {
     "data show": {"--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"},
     "data fetch": {"--json"},
     "runs": {"--json"},
+    "report": {"--out", "--json"},
     "evaluate": {
         "--data",
         "--judge",

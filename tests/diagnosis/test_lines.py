@@ -9,7 +9,11 @@ def test_a_finding_says_all_that_is_known():
         "narrow",
         1,
         "the pictures are too much alike",
-        evidence=(Evidence("spread", 0.3, 0.6), Evidence("loss", 0.01, high=2.0), Evidence("steps", 9.0)),
+        evidence=(
+            Evidence("spread", 0.3, 0.6),
+            Evidence("share of fakes,", 0.00413, 0.02, 0.9),
+            Evidence("steps", 9.0),
+        ),
         since=1200,
         confidence=0.97,
         cause="the batch is small",
@@ -17,13 +21,17 @@ def test_a_finding_says_all_that_is_known():
             Remedy("a wider generator", ("generator.hidden=[128]",), cured=9, tried=10, anew=True),
             Remedy("begin anew with the recipe vae", recipe="vae", anew=True),
             Remedy("more images"),
+            Remedy("a fourth"),
         ),
         reconsider="a sheet of different pictures",
     )
     assert lines_of(finding) == [
         "narrow (impaired) · since step 1,200 · confidence 97%",
         "  the pictures are too much alike",
-        "  figures: spread 0.3 (healthy: from 0.6); loss 0.01 (healthy: up to 2); steps 9",
+        "  figures:",
+        "    spread: 0.3 (healthy: from 0.6)",
+        "    share of fakes: 0.413% (healthy: 2% to 90%)",
+        "    steps: 9",
         "  likely cause: the batch is small",
         "  remedies:",
         "    1. a wider generator, in a training from the first step: --set 'generator.hidden=[128]' "

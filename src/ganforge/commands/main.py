@@ -17,6 +17,7 @@ from ganforge.commands import (
     judge,
     probe,
     recipes,
+    report,
     runs,
     sample,
     strengthen,
@@ -86,6 +87,7 @@ app.add_typer(recipes.recipes_app, name="recipes")
 app.add_typer(data.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")
 app.command()(runs.runs)
+app.command()(report.report)
 
 # typer uses its own copy of click or an installed one; this finds the class in both cases.
 ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")

@@ -18,11 +18,11 @@ from ganforge.experiment.preflight import (
     choose_device,
     load,
     prepare,
-    saved_recipe,
     source_of,
     versions,
 )
 from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.trainer import load_state
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.process_state import plain_state
@@ -125,7 +125,7 @@ def resume(
         folder.create()  # a copy of a run may lack its sample folder
         if state.step:
             watcher.say(f"resuming at step {state.step}")
-        for file in (folder.log, folder.metrics):
+        for file in (folder.log, folder.signals, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
         return run_training(experiment, state, end, seconds, watcher)
@@ -170,7 +170,7 @@ def _finished_run(
     folder = experiment.folder
     if judge and not (folder.read_run().get("judged") and kept_verdict(folder)):
         judged = judge_run_and_finish(experiment, state, seconds, watcher)
-        if judged.verdict:
+        if judged.verdict and judged.verdict.measured:
             return judged
     place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
     raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")

@@ -22,17 +22,17 @@ from ganforge.data.reading_rules import ReadingRules
 from ganforge.diagnosis.finding import Finding, Remedy
 from ganforge.diagnosis.remedies import LONGER, changed_recipe
 from ganforge.errors import Interrupted, RunFailed, UserError
-from ganforge.evaluation.features import FeatureExtractor
 from ganforge.experiment.api import resume, saved_experiment
 from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
+from ganforge.experiment.examiner import Examiner
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
 from ganforge.experiment.length import Length
 from ganforge.experiment.options import TrainOptions
-from ganforge.experiment.preflight import TrainingPlan, saved_recipe
-from ganforge.experiment.treatment_figures import Reader, compare_runs
+from ganforge.experiment.preflight import TrainingPlan
+from ganforge.experiment.saved_recipe import saved_recipe
+from ganforge.experiment.treatment_figures import compare_runs
 from ganforge.experiment.treatment_outcome import Arm, Treatment, judge_treatment
 from ganforge.experiment.warm_start import continue_state
-from ganforge.judge.choice import choose_judge
 from ganforge.process_state import plain_state
 from ganforge.python_arguments import as_path
 from ganforge.recipes.recipe import Recipe
@@ -114,7 +114,7 @@ def treat(
     plan = _plan(original, diagnosis, treated, length, watcher)
     arms = [_train_arm(plan, number, watcher) for number in range(len(plan.recipes))]
     folders = [folder, *(arm.folder for arm in arms)]
-    comparison = compare_runs(original, _reader(original), folders, treated.name, watcher)
+    comparison = compare_runs(original, Examiner(original).reader, folders, treated.name, watcher)
     return judge_treatment(arms, treated.name, plan.steps, comparison)
 
 
@@ -249,14 +249,6 @@ def _relatives(folder: RunFolder) -> list[RunFolder]:
     path = _named(folder)
     runs = [RunFolder(file.parent) for file in sorted(path.parent.glob("*/run.json"))]
     return [run for run in runs if run.path.name.startswith((f"{path.name}-treated-", f"{path.name}-control"))]
-
-
-def _reader(original: Experiment) -> Reader:
-    """Return the reader of a run's pictures."""
-    judge, reason = choose_judge(original.splits)
-    if judge is None:
-        raise UserError(reason)
-    return FeatureExtractor(judge)
 
 
 def _note_of(folder: RunFolder) -> dict[str, Any]:

@@ -7,7 +7,6 @@ the real pictures of a part have in common cancels. The interval covers the choi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from ganforge.data.images import ImageSet, Splits
 from ganforge.evaluation.class_metrics import agreement
 from ganforge.evaluation.evaluator import generate_images, random_subset
+from ganforge.evaluation.examination import Reader
 from ganforge.evaluation.features import Features
 from ganforge.evaluation.translation import evaluation_pairs
 from ganforge.experiment.experiment import Experiment, ProgressListener, count_work
@@ -31,14 +31,6 @@ FEWEST_IN_A_PART = 32
 """Smallest part of few real pictures; with fewer than two such parts there is no comparison."""
 TRAINING_IMAGES = 5_000
 """Training images among which copies are searched."""
-
-
-class Reader(Protocol):
-    """A source of features: a judge, or a small network."""
-
-    def look(self, images: Tensor, labels: Tensor | None = None) -> Features:
-        """Return the features of uint8 images [N, C, H, W]."""
-        ...
 
 
 Figure = Callable[[Features, Features, Features], float | None]
