@@ -14,12 +14,15 @@ class Evidence:
         name: the figure in words: "spread within a digit, of the real one".
         value: what was measured.
         low, high: its healthy range; None where the range is open.
+        signal: the field of `Signals`, or of a line of the log, whose course over the steps is this figure's; a report
+            draws it. Empty where there is no such course.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    signal: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Remedy:
         cured, tried: how many runs of the corpus of patients this remedy cured, of those on which it was tried; 0 of 0
             where it was not measured.
         anew: whether it needs a training from the first step, because the illness is in the weights.
+        name: a fixed identifier, under which cure rates are counted: "lower-rates".
+        recipe: the built-in recipe that takes the place of the run's, before the changes; empty: the run's own.
     """
 
     text: str
@@ -39,6 +44,8 @@ class Remedy:
     cured: int = 0
     tried: int = 0
     anew: bool = False
+    name: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,3 @@ NAMES: dict[str, str] = {
     "healthy": "every class is there, varied and near to real",
 }
 """The names of all findings, and what each means. The names are a contract."""
-
-OLD_NAMES = {
-    "not-started": ("undertrained", 2),
-    "not-yet-readable": ("undertrained", 1),
-    "few-handwritings": ("class-collapse", 1),
-    "label-half-followed": ("label-ignored", 1),
-}
-"""Names in files of earlier versions: the name of this version, and its severity."""

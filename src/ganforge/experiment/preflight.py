@@ -26,12 +26,13 @@ from ganforge.experiment.experiment import Experiment, ProgressListener, check_r
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run, run_training, unfinished
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.trainer import save_state
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
 from ganforge.files import user_path, write_atomically
-from ganforge.recipes.reading import load_recipe, parse, parse_toml
+from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import (
     DEFAULT_FOR_FEW,
     DEFAULT_FOR_SIGNALS,
@@ -100,6 +101,15 @@ class TrainingPlan:
         with folder.locked():
             self._write(experiment, state, threads)
 
+    def write_checkpoint(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write a run that begins with ``state``, at any step, which `resume` then trains with ``threads`` threads.
+
+        ``note`` are further entries of ``run.json``.
+        """
+        experiment.folder.create()
+        with experiment.folder.locked():
+            self._write(experiment, state, threads, **note)
+
     def is_complete(self, folder: RunFolder) -> bool:
         """Whether the folder holds a complete and judged run of this plan; False for an empty folder.
 
@@ -130,8 +140,8 @@ class TrainingPlan:
         folder.create()
         return experiment, state
 
-    def _write(self, experiment: Experiment, state: State, threads: int) -> None:
-        """Write the files that make a folder a run."""
+    def _write(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write the files that make a folder a run; ``note`` are further entries of ``run.json``."""
         folder = experiment.folder
         _refuse_used(folder, self.recipe)
         folder.clear()
@@ -149,6 +159,7 @@ class TrainingPlan:
             before=[asdict(finding) for finding in self.before],
             versions=versions(),
             threads=threads,
+            **note,
             **unfinished("interrupted", self.end),
         )
 
@@ -295,18 +306,3 @@ def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
 def _refuse_another_recipe(folder: RunFolder, recipe: Recipe) -> None:
     if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-
-
-def saved_recipe(folder: RunFolder) -> Recipe:
-    """Return the recipe of a run.
-
-    Raises:
-        UserError: the recipe file is missing or damaged.
-    """
-    try:
-        values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
-    except (OSError, ValueError, UserError):
-        raise UserError(
-            f"{folder.recipe} is missing or damaged; restore it, or train again into another folder"
-        ) from None
-    return parse(values, str(folder.recipe))

@@ -1,0 +1,145 @@
+"""Several runs side by side: figures in one table, and in words what is more than noise."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from ganforge.applications.report.courses import distance_chart
+from ganforge.applications.report.figures import evaluation_of, verdict_as_evaluation
+from ganforge.applications.report.losses import curve_of, objective_of
+from ganforge.applications.report.record import RunRecord
+from ganforge.errors import UserError
+from ganforge.evaluation.compare import Group, compare, comparison_rows, summary_rows
+from ganforge.evaluation.metric_table import METRICS
+from ganforge.evaluation.result import Evaluation, shown
+from ganforge.json_text import to_json
+from ganforge.reports.blocks import Block, Charts, Table, Words
+from ganforge.reports.charts import Chart
+
+STATISTICS = (
+    ("discriminator_loss", "Discriminator's loss"),
+    ("generator_loss", "Generator's loss"),
+    ("d_real", "D(x): probability that the discriminator gives real pictures"),
+    ("d_fake", "D(G(z)): probability that the discriminator gives fakes"),
+)
+
+
+def overview(records: Sequence[RunRecord]) -> Table:
+    """Return a table of the runs: recipe, data, seed, length and verdict."""
+    rows = [
+        (
+            record.name,
+            str(record.saved["recipe"]),
+            str(record.saved["data"]["name"]),
+            str(record.saved["seed"]),
+            f"{record.step:,}",
+            f"{record.saved.get('seconds', 0.0):,.0f}",
+            "; ".join(finding.name for finding in record.findings) or record.status,
+        )
+        for record in records
+    ]
+    return Table("The runs", ("run", "recipe", "data", "seed", "steps", "seconds", "findings"), rows)
+
+
+def curve_blocks(records: Sequence[RunRecord]) -> list[Block]:
+    """Return the curves of all runs: the Fréchet distance over steps and seconds, and the losses."""
+    distances = [chart for by_seconds in (False, True) if (chart := distance_chart(records, by_seconds))]
+    charts = [Chart(title, [curve_of(record, name, record.name) for record in records]) for name, title in STATISTICS]
+    charts = [chart for chart in charts if len(chart.drawn) > 1]
+    blocks: list[Block] = [Charts([*distances, *charts])] if distances or charts else []
+    if len({objective_of(record) for record in records}) > 1:
+        text = "These runs have different objectives, so the heights of their losses do not compare."
+        blocks.insert(0, Words(text, "note"))
+    return blocks or [Words("The runs have no log, so there are no curves.", "missing")]
+
+
+def figure_blocks(records: Sequence[RunRecord]) -> list[Block]:
+    """Return the figures of all runs in one table, and in words what is more than noise."""
+    evaluations = _evaluations(records)
+    if len(evaluations) < 2:
+        return [
+            Words("Fewer than two of these runs have been measured, so their figures cannot be compared.", "missing")
+        ]
+    names = [
+        name for name in METRICS if all(any(m.name == name for m in evaluation.metrics) for evaluation in evaluations)
+    ]
+    rows = [(METRICS[name].title, *(_cell(evaluation, name) for evaluation in evaluations)) for name in names]
+    table = Table("Figures with their 95 % intervals", ("figure", *(e.what for e in evaluations)), rows)
+    return [table, *_differences(records, evaluations)]
+
+
+def _evaluations(records: Sequence[RunRecord]) -> list[Evaluation]:
+    """Return the evaluation of each measured run: of `evaluate` if all have one, else the figures of the verdict."""
+    source = evaluation_of if all(record.evaluation for record in records) else verdict_as_evaluation
+    return [replace(evaluation, what=record.name) for record in records if (evaluation := source(record))]
+
+
+def _cell(evaluation: Evaluation, name: str) -> str:
+    metric = evaluation[name]
+    interval = " to ".join(shown(end, name) for end in metric.interval or ())
+    return f"{shown(metric.value, name)}{f' ({interval})' if interval else ''}"
+
+
+def _differences(records: Sequence[RunRecord], evaluations: Sequence[Evaluation]) -> list[Block]:
+    """Return what differs by more than the noise between seeds; runs of equal method are its seeds."""
+    groups = _groups(records, evaluations)
+    header = ("figure", *(f"{group.name} ({len(group.evaluations)})" for group in groups))
+    if len(groups) == 1:
+        words = (
+            "These runs are seeds of one method: mean ± standard deviation over the seeds (worst seed). What differs "
+            "between them is the noise; another method is better only if its difference is larger."
+        )
+        return [Words(words), Table("Over the seeds", header, summary_rows(groups[0]))]
+    try:
+        rows = comparison_rows(compare(groups))
+    except UserError as error:
+        return [Words(f"The methods cannot be compared: {error}.", "note")]
+    words = (
+        "Runs of the same recipe and data count as seeds of one method: mean ± standard deviation (worst seed), in "
+        "parentheses the number of seeds. The interval of one run covers other pictures of that run, not other seeds; "
+        "so one run of each shows what happened, and three or more seeds of each tell which method is better."
+    )
+    return [Words(words), Table("More than noise?", (*header, "result"), rows)]
+
+
+def _groups(records: Sequence[RunRecord], evaluations: Sequence[Evaluation]) -> list[Group]:
+    """Return the evaluations by method: equal recipe and equal data; a method is named after its first run."""
+    methods = {record.name: _method(record) for record in records}
+    ordered = sorted(evaluations, key=lambda evaluation: methods[evaluation.what])
+    groups = [list(group) for _, group in groupby(ordered, key=lambda evaluation: methods[evaluation.what])]
+    return [Group(_group_name(records, group), tuple(group)) for group in groups]
+
+
+def _method(record: RunRecord) -> str:
+    values: Any = record.recipe.training_values() if record.recipe else record.name
+    return to_json([str(record.saved["recipe"]), values, record.saved["fingerprint"]], sort_keys=True)
+
+
+def _group_name(records: Sequence[RunRecord], group: Sequence[Evaluation]) -> str:
+    """Return the name of a method: of its run, or of the recipe where it has several runs."""
+    first = next(record for record in records if record.name == group[0].what)
+    return first.name if len(group) == 1 else f"{first.saved['recipe']} (from {first.name})"
+
+
+def recipe_differences(records: Sequence[RunRecord]) -> list[Block]:
+    """Return the fields in which the recipes of the runs differ."""
+    flat = [_flat(record.recipe.training_values()) if record.recipe else {} for record in records]
+    names = sorted({name for values in flat for name in values})
+    differing = [name for name in names if len({to_json(values.get(name)) for values in flat}) > 1]
+    if not differing:
+        return [Words("All runs have the same recipe.")]
+    rows = [(name, *(_value(values, name) for values in flat)) for name in differing]
+    return [Table("Fields in which the recipes differ", ("field", *(record.name for record in records)), rows)]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested tables by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _value(values: dict[str, Any], name: str) -> str:
+    return to_json(values[name]).strip('"') if name in values else "–"

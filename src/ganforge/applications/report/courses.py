@@ -1,0 +1,147 @@
+"""Figures over the steps of a run: from its examinations, its log and its measurements on validation images."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from ganforge.applications.report.losses import points_of
+from ganforge.applications.report.record import METRIC, RunRecord
+from ganforge.diagnosis.case import Signals
+from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.metrics.thresholds import NEAR
+from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
+from ganforge.reports.charts import Chart, Curve, Point, number
+
+MOST_CLASSES = 26
+"""Classes whose share over time is drawn, as many as a sample sheet has rows."""
+WITHOUT_SIGNALS = (
+    "This run has no examinations (signals.jsonl): it was trained by an earlier version, or too briefly for one."
+)
+COURSES = (
+    ("spread", "Spread of the pictures, of the real one", 1.0),
+    ("recall", "Recall: share of real pictures that are near to a fake", None),
+    ("label_agreement", "Share of pictures read as the class asked for", None),
+    ("nearer_to_training", "Fakes nearer to training than to held-out pictures", 0.5),
+)
+"""Signals of a healthy run that are worth a look: field, title, and the value of perfect pictures where it is fixed."""
+REFERENCES = {"recall": "recall_real_reference", "label_agreement": "agreement_on_real"}
+"""The signal that holds the value of other real pictures."""
+SIGNAL_NAMES = {field.name for field in fields(Signals)}
+
+
+def signal_points(record: RunRecord, name: str) -> list[Point]:
+    """Return a signal by step, where it is a single number."""
+    values = [(float(signals.step), getattr(signals, name)) for signals in record.signals]
+    return [(step, float(value)) for step, value in values if isinstance(value, int | float)]
+
+
+def course(record: RunRecord, name: str) -> list[Point]:
+    """Return a figure by step: a field of the examinations, else a statistic of the log; empty if neither has it."""
+    return signal_points(record, name) if name in SIGNAL_NAMES else points_of(record, name)
+
+
+def finding_blocks(record: RunRecord, findings: Sequence[Finding]) -> list[Block]:
+    """Return a card for each finding, with the course of each of its figures that has one."""
+    return [FindingCard(finding, _charts(record, finding)) for finding in findings]
+
+
+def _charts(record: RunRecord, finding: Finding) -> list[Chart]:
+    drawn = [(evidence, course(record, evidence.signal)) for evidence in finding.evidence if evidence.signal]
+    mark = (float(finding.since), "first seen") if finding.since is not None else None
+    return [_chart(evidence, points, mark) for evidence, points in drawn if len(points) > 1]
+
+
+def _chart(evidence: Evidence, points: Sequence[Point], mark: tuple[float, str] | None) -> Chart:
+    return Chart(evidence.name, [Curve("this run", points)], healthy=(evidence.low, evidence.high), mark=mark)
+
+
+def class_blocks(record: RunRecord) -> list[Block]:
+    """Return the share of each class over time, beside its share among real pictures."""
+    examined = [signals for signals in record.signals if signals.class_shares]
+    if not record.signals:
+        return [Words(WITHOUT_SIGNALS, "missing")]
+    if not examined:
+        return [Words("The data have no labels, or no network reads them, so no class can be counted.", "missing")]
+    last = examined[-1]
+    names = _class_names(record, len(last.class_shares))
+    rows = []
+    for number_of_class in range(min(MOST_CLASSES, len(names))):
+        points = [(float(s.step), s.class_shares[number_of_class]) for s in examined]
+        real = last.real_class_shares[number_of_class] if last.real_class_shares else None
+        levels = [] if real is None else [("among real pictures", real)]
+        chart = Chart(f"share of class {names[number_of_class]}", [Curve("share", points)], levels=levels)
+        lowest, step = min((share, step) for step, share in points)
+        cells = (f"{points[-1][1]:.1%}", "" if real is None else f"{real:.1%}", f"{lowest:.1%} at step {step:,.0f}")
+        rows.append((names[number_of_class], chart, *cells))
+    title = "Share of each class among the pictures of one fixed noise; dashed: among real pictures"
+    blocks: list[Block] = [Table(title, ("class", "over time", "at the end", "of real", "lowest"), rows)]
+    if len(names) > MOST_CLASSES:
+        blocks.append(Words(f"The first {MOST_CLASSES} of {len(names)} classes are shown.", "note"))
+    return blocks
+
+
+def _class_names(record: RunRecord, count: int) -> list[str]:
+    """Return the names of the classes by the verdict's judge, else their numbers."""
+    known = record.verdict.measured.class_names if record.verdict else []
+    return known if len(known) == count else [str(k) for k in range(count)]
+
+
+def course_charts(record: RunRecord) -> list[Chart]:
+    """Return the courses of the figures that every run has, as far as this one has them."""
+    charts = [chart] if (chart := distance_chart([record])) else []
+    for name, title, ideal in COURSES:
+        points = signal_points(record, name)
+        if len(points) < 2:
+            continue
+        reference = signal_points(record, REFERENCES[name])[-1:] if name in REFERENCES else []
+        levels = [("perfect", ideal)] if ideal is not None else [("real pictures", y) for _, y in reference]
+        charts.append(Chart(title, [Curve("this run", points)], levels=levels))
+    return charts
+
+
+def distance_chart(records: Sequence[RunRecord], by_seconds: bool = False) -> Chart | None:
+    """Return the Fréchet distance of runs over steps or seconds, with that of real pictures; None without any."""
+    curves = [Curve(record.name, points) for record in records if len(points := _distances(record, by_seconds)) > 1]
+    if not curves:
+        return None
+    reference = next((value for record in records if (value := _reference(record))), None)
+    levels = [] if reference is None else [("real against real", reference)]
+    healthy = (None, None) if reference is None else (None, NEAR * reference)
+    across = "seconds of training" if by_seconds else "step"
+    return Chart("Fréchet distance: lower is better", curves, across, healthy, levels, log_x=True, log_y=True)
+
+
+def _distances(record: RunRecord, by_seconds: bool) -> list[Point]:
+    """Return the distances on validation images (``--evaluate-every``), else those of the examinations."""
+    if record.quality:
+        key = "seconds" if by_seconds else "step"
+        return [(float(line[key]), float(line["quality"][METRIC])) for line in record.quality]
+    points = signal_points(record, "frechet")
+    return [(record.seconds_at(int(step)) or 0.0, value) for step, value in points] if by_seconds else points
+
+
+def _reference(record: RunRecord) -> float | None:
+    if record.quality:
+        value = record.quality[-1].get("real_reference", {}).get(METRIC)
+        return float(value) if value else None
+    points = signal_points(record, "frechet_real_reference")
+    return points[-1][1] if points else None
+
+
+def course_blocks(record: RunRecord) -> list[Block]:
+    """Return the courses of the figures that every run has, or why there are none."""
+    charts = course_charts(record)
+    if not charts:
+        return [Words(WITHOUT_SIGNALS, "missing")]
+    if not record.signals:
+        return [Charts(charts)]
+    last = record.signals[-1]
+    about = {
+        "judge": "the judge's features",
+        "labels": "features of a small network trained on the labels",
+        "random": "features of a random network",
+    }
+    words = (
+        f"Each point is an examination of {number(last.n)} pictures from one fixed noise, by "
+        f"{about.get(last.features, last.features)}; few pictures, so distances are larger than in the table above."
+    )
+    return [Words(words, "note"), Charts(charts)]
