@@ -55,8 +55,7 @@ def check_data(splits: Splits, summary: Summary | None = None) -> list[Finding]:
     summary = summary or summarise(splits)
     sample = _sample(splits.train)
     found = [
-        *_range(summary, sample),
-        *_colours(splits.train),
+        *(list(_range(summary, sample)) or _colours(splits.train)),
         *_polarity(sample),
         *_duplicates(summary),
         *_classes(summary),
@@ -162,7 +161,8 @@ def _duplicates(summary: Summary) -> Iterator[Finding]:
 
 def _classes(summary: Summary) -> Iterator[Finding]:
     """Find classes that are empty, or far below their fair share (`SCARCE_CLASS`), of a set with labels."""
-    lines = class_warnings(summary)
+    present = [entry for entry in summary.classes if entry.count]
+    lines = class_warnings(summary) if len(present) > 1 else []  # a single class is no fault of a set
     if not lines:
         return
     smallest = min(entry.share for entry in summary.classes) * len(summary.classes)

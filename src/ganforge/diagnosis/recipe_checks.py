@@ -5,7 +5,8 @@ outside may still work.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -20,7 +21,7 @@ from ganforge.training.tuning.machine_memory import least_memory
 RATES = {
     "mlp": (2e-4, 3e-3),
     "dcgan": (1e-4, 2e-4),
-    "strided": (1e-4, 2e-4),
+    "strided": (2e-4, 2e-4),
     "subpixel": (1e-3, 2e-3),
     "unet": (1e-3, 1e-3),
     "signal": (1e-3, 1e-3),
@@ -61,16 +62,18 @@ def check_recipe(recipe: Recipe, splits: Splits, memory: int | None = None) -> l
         networks = build_networks(recipe, train.shape, len(train.class_names))
     weights = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
     values = math.prod(train.shape)
-    found = [
+    settings = [
         *_rates(recipe),
         *_betas(recipe),
         *_latent(recipe),
-        *_small_discriminator(weights, values),
         *_hidden_border(recipe, splits),
-        *_few_data(recipe, len(train), classes),
         *_memory(least_memory(recipe, sum(weights.values()), values), memory),
     ]
-    return sorted(found, key=lambda finding: -finding.severity)
+    return [
+        *_joined(settings),
+        *_small_discriminator(weights, values),
+        *_few_data(recipe, len(train), classes),
+    ]
 
 
 def _rates(recipe: Recipe) -> Iterator[Finding]:
@@ -207,6 +210,19 @@ def _memory(needed: int, memory: int | None) -> Iterator[Finding]:
         Evidence("memory needed, GiB", needed / 2**30, None, memory / 2**30),
         Remedy("smaller networks or smaller batches"),
         "if the first steps run, the memory is enough",
+    )
+
+
+def _joined(settings: Sequence[Finding]) -> Iterator[Finding]:
+    """Join the findings on single settings into one: a run has each finding once."""
+    if not settings:
+        return
+    yield replace(
+        settings[0],
+        text="; ".join(finding.text for finding in settings),
+        remedy=" ".join(finding.remedy for finding in settings),
+        evidence=tuple(evidence for finding in settings for evidence in finding.evidence),
+        remedies=tuple(remedy for finding in settings for remedy in finding.remedies),
     )
 
 
