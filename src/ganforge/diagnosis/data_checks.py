@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.summary import (
-    MANY_COPIES,
     NARROW_RANGE,
     SCARCE_CLASS,
     Summary,
@@ -25,6 +24,8 @@ from ganforge.diagnosis.finding import Evidence, Finding, Remedy
 from ganforge.diagnosis.label_check import check_labels
 from ganforge.randomness import random_generator
 
+MANY = 0.05
+"""Share of copies that impairs a training or a measurement; fewer are remarked: pictures drawn by code may meet."""
 SAMPLE = 3_000
 """Largest number of training images whose pixels are looked at, drawn with a fixed seed."""
 OUTLIERS = 0.01
@@ -143,15 +144,17 @@ def _duplicates(summary: Summary) -> Iterator[Finding]:
     lines = copy_warnings(summary)
     if not lines:
         return
-    count, test = summary.counts["train"], summary.counts["test"]
+    copies = summary.duplicates / summary.counts["train"]
+    known = summary.test_in_train / summary.counts["test"]
+    all_equal = summary.duplicates == summary.counts["train"] - 1
     yield Finding(
         "data-duplicates",
-        2 if summary.duplicates == count - 1 else 1,
+        2 if all_equal else 1 if max(copies, known) >= MANY else 0,
         "; ".join(lines),
         "",
         (
-            Evidence("share of training images that repeat an earlier one", summary.duplicates / count, 0, MANY_COPIES),
-            Evidence("share of test images among the training images", summary.test_in_train / test, 0, MANY_COPIES),
+            Evidence("share of training images that repeat an earlier one", copies, 0, MANY),
+            Evidence("share of test images among the training images", known, 0, MANY),
         ),
         cause="the same files were collected twice, or copied to make the set larger",
         remedies=(Remedy("remove the copies, and test images from the training images"),),

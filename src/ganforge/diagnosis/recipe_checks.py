@@ -13,22 +13,24 @@ import torch
 from ganforge.data.images import Splits
 from ganforge.data.summary import FEW_IMAGES, few_warnings
 from ganforge.diagnosis.finding import Evidence, Finding, Remedy
+from ganforge.networks.registry import DiscriminatorSettings, GeneratorSettings
 from ganforge.networks.strided import StridedDiscriminatorSettings
 from ganforge.recipes.recipe import Recipe
 from ganforge.training.state import build_networks
 from ganforge.training.tuning.machine_memory import least_memory
 
 RATES = {
-    "mlp": (2e-4, 3e-3),
+    "mlp": (2e-4, 2e-3),
+    "mlp with normalisation": (2e-4, 3e-3),
     "dcgan": (1e-4, 2e-4),
     "strided": (2e-4, 2e-4),
     "subpixel": (1e-3, 2e-3),
     "unet": (1e-3, 1e-3),
     "signal": (1e-3, 1e-3),
 }
-"""Smallest and largest learning rate of the built-in recipes, by family of the network."""
-TOO_HIGH, TOO_LOW = 3, 10
-"""Factors beyond these rates: three times too high breaks a game, ten times too low only slows it down."""
+"""Smallest and largest learning rate of the built-in recipes, by kind of the network (`kind_of_network`)."""
+TOO_HIGH, TOO_LOW = 2.5, 10
+"""Factors beyond these rates: a rate that is too high breaks a game, one that is too low slows it down."""
 MEMORIES = {"beta1": (1, 10), "beta2": (10, 1000)}
 """Updates that Adam's averages remember in the built-in recipes, 1 / (1 − β)."""
 MEMORY_FACTOR = 3
@@ -77,11 +79,11 @@ def check_recipe(recipe: Recipe, splits: Splits, memory: int | None = None) -> l
 
 
 def _rates(recipe: Recipe) -> Iterator[Finding]:
-    families = {"generator_lr": recipe.generator.family}
+    kinds = {"generator_lr": kind_of_network(recipe.generator)}
     if recipe.discriminator:
-        families["discriminator_lr"] = recipe.discriminator.family
-    for field, family in families.items():
-        rate, (low, high) = getattr(recipe, field), RATES[family]
+        kinds["discriminator_lr"] = kind_of_network(recipe.discriminator)
+    for field, kind in kinds.items():
+        rate, (low, high) = getattr(recipe, field), RATES[kind]
         if low / TOO_LOW <= rate <= high * TOO_HIGH:
             continue
         too_high = rate > high
@@ -89,12 +91,17 @@ def _rates(recipe: Recipe) -> Iterator[Finding]:
         usual = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         nearest = high if too_high else low
         yield _setting(
-            f"{field} = {rate:g} is far too {'high' if too_high else 'low'} for a network of family {family}: "
+            f"{field} = {rate:g} is far too {'high' if too_high else 'low'} for networks of the kind {kind}: "
             f"recipes that work have {usual}; {consequence}",
             Evidence(field, rate, low / TOO_LOW, high * TOO_HIGH),
             Remedy(f"{field} {nearest:g}", (f"{field}={nearest:g}",), anew=True),
             "if the losses stay level and the samples improve, the rate suits this network",
         )
+
+
+def kind_of_network(settings: GeneratorSettings | DiscriminatorSettings) -> str:
+    """Return the family of a network; an MLP with batch norm or weight norm bears higher rates, and is its own kind."""
+    return f"{settings.family} with normalisation" if getattr(settings, "normed", False) else settings.family
 
 
 def _betas(recipe: Recipe) -> Iterator[Finding]:
