@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.summary import (
+    GREY,
     NARROW_RANGE,
     SCARCE_CLASS,
     Summary,
     class_warnings,
     copy_warnings,
-    grey_warnings,
     level_warnings,
     summarise,
 )
@@ -56,7 +56,7 @@ def check_data(splits: Splits, summary: Summary | None = None) -> list[Finding]:
     summary = summary or summarise(splits)
     sample = _sample(splits.train)
     found = [
-        *(list(_range(summary, sample)) or _colours(splits.train)),
+        *(list(_range(summary, sample)) or _colours(summary)),
         *_polarity(sample),
         *_duplicates(summary),
         *_classes(summary),
@@ -94,12 +94,12 @@ def _range(summary: Summary, sample: ImageSet) -> Iterator[Finding]:
     )
 
 
-def _colours(images: ImageSet) -> Iterator[Finding]:
-    if lines := grey_warnings(images):
+def _colours(summary: Summary) -> Iterator[Finding]:
+    if GREY in summary.warnings:
         yield Finding(
             "data-range",
             0,
-            lines[0],
+            GREY,
             cause="grey pictures were saved with three channels, and read with --colour or as an array",
             remedies=(Remedy("read the pictures without --colour, or store one channel"),),
             reconsider="if further pictures of this set have colours, keep three channels",

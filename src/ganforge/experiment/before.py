@@ -1,5 +1,6 @@
 """The findings before the first step of a training: checked, said, and returned for ``run.json``."""
 
+from functools import partial
 from typing import Any
 
 from ganforge.data.images import Splits
@@ -20,7 +21,10 @@ def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: Pro
     """
     findings = check_recipe(recipe, splits, machine_memory(recipe.run.device))
     if not is_named(data):
-        summary = summarise(splits)
+        try:
+            summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
+        finally:
+            watcher.end()
         findings = check_data(splits, summary) + findings
         for line in notes_and_warnings(splits, summary, [finding.text for finding in findings]):
             watcher.say(line)
