@@ -108,7 +108,7 @@ def slow_start(case: Case) -> bool:
         return False
     if epochs(case) >= YOUNG or (has_won(case) and epochs(case) >= LOST):
         return False
-    if max((signals.spread for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
+    if max((signals.spread or 0.0 for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
 

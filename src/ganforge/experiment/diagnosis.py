@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganforge.diagnosis.case import Facts
+from ganforge.diagnosis import diagnose as checks
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.lines import lines_of
 from ganforge.diagnosis.remedies import prescribe
 from ganforge.errors import UserError
-from ganforge.experiment.preflight import saved_recipe
-from ganforge.experiment.verdict import kept_verdict
-from ganforge.generation.generator import load_generator
+from ganforge.experiment.case import case_of
 from ganforge.process_state import plain_state
 from ganforge.python_arguments import as_path
 from ganforge.runs.folder import RunFolder
@@ -62,11 +60,11 @@ def diagnose(run: str | os.PathLike[str]) -> Diagnosis:
     """
     folder = run_folder(as_path("diagnose", run))
     saved = folder.read_run()
-    verdict = kept_verdict(folder)
-    if verdict is None:
-        raise UserError(f"{folder.path} has no verdict yet: 'ganforge resume {folder.path}' ends the run and judges it")
-    findings = prescribe(verdict.findings, facts_of(folder))
-    step = int(saved.get("step", 0))
+    case = case_of(folder)
+    if not case.log and not case.signals and case.measured is None:
+        raise UserError(f"{folder.path}: nothing was measured yet; 'ganforge resume {folder.path}' trains the run")
+    findings = prescribe(checks.diagnose(case), case.facts)
+    step = max(int(saved.get("step", 0)), int(case.log[-1]["step"]) if case.log else 0)
     epoch = step / saved["steps_per_epoch"]
     status = str(saved.get("status", "running"))
     return Diagnosis(folder.path, saved["recipe"], saved["data"]["name"], step, epoch, status, tuple(findings))
@@ -84,18 +82,3 @@ def run_folder(path: Path) -> RunFolder:
     if not folder.exists and (seeds := sorted(path.glob("*/run.json"))):
         raise UserError(f"{path} holds {len(seeds)} runs: name one of them, such as {seeds[0].parent}")
     return folder
-
-
-def facts_of(folder: RunFolder) -> Facts:
-    """Return what is known of a run without its training."""
-    recipe, saved = saved_recipe(folder), folder.read_run()
-    note = load_generator(folder.path).note
-    steps = int(saved["steps_per_epoch"])
-    return Facts(
-        recipe=recipe.to_dict(),
-        class_names=tuple(note["class_names"]),
-        n_train=steps * recipe.batch_size * recipe.game.discriminator_steps,
-        shape=tuple(note["shape"]),
-        steps_per_epoch=steps,
-        status=str(saved.get("status", "running")),
-    )

@@ -9,6 +9,7 @@ from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook, save_run
 from ganforge.experiment.length import StopCondition
+from ganforge.experiment.live_findings import LiveFindings
 from ganforge.experiment.signals_hook import SignalsHook, examine_at_end
 from ganforge.experiment.trainer import CheckpointHook, Stopwatch, Trainer, load_state, stop_at
 from ganforge.experiment.validation_hook import ValidationHook
@@ -57,13 +58,13 @@ def run_training(
     checkpoints = CheckpointHook(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
-    signals = SignalsHook(experiment, seconds)
+    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
+    signals = SignalsHook(experiment, seconds, LiveFindings(experiment, watcher))
     hooks: list[loop.Hook] = [LogHook(experiment, seconds), signals, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
         hooks.insert(-1, validation)
-    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
         stop = stop_at(length, stopped)
         try:

@@ -27,7 +27,8 @@ from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
 from ganforge.experiment.length import Length
 from ganforge.experiment.options import TrainOptions
-from ganforge.experiment.preflight import TrainingPlan, saved_recipe
+from ganforge.experiment.preflight import TrainingPlan
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.treatment_outcome import Arm, Treatment, judge_treatment
 from ganforge.experiment.warm_start import continue_state
 from ganforge.process_state import plain_state

@@ -137,7 +137,7 @@ def _features(
     watcher.say(f"comparing {number:,} pictures of each run ...")
     extractor, reals = FeatureExtractor(judge), random_subset(original.splits.test, number, "reals")
     on_progress = count_work(watcher, len(folders), "comparing the runs", "runs")
-    fakes = []
+    fakes: list[Features | None] = []
     for folder in folders:
         pictures = generate_images(load_generator(folder.path), reals, number, seed=0)
         fakes.append(extractor.look(pictures.images, extractor.numbered(pictures) if pictures.labelled else None))

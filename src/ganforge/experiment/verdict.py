@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganforge.data.images import Splits
-from ganforge.diagnosis.case import Case, Facts, Signals
+from ganforge.diagnosis.case import Signals
 from ganforge.diagnosis.diagnose import diagnose
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.words import plural
 from ganforge.errors import UserError
 from ganforge.evaluation.evaluator import Evaluator, generate_images
 from ganforge.evaluation.features import FeatureExtractor
+from ganforge.experiment.case import case_of
 from ganforge.experiment.experiment import ProgressListener, count_images
 from ganforge.generation.generator import Generator
 from ganforge.judge.choice import choose_judge
@@ -22,7 +23,7 @@ from ganforge.metrics.measurement import Measurement, with_current_names
 from ganforge.metrics.thresholds import GOOD_ACCURACY
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.former_findings import with_current_name
-from ganforge.runs.log import append_line, fitting, read_lines, read_log
+from ganforge.runs.log import append_line, fitting, read_lines
 from ganforge.training.tuning.thread_spinning import considerate_spinning
 
 FAKES = 10_000
@@ -120,7 +121,7 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
     are none of these either, and reports the reason to the watcher.
     """
     measured, reason = _measure(generator, splits, folder, watcher)
-    case = _case(generator, splits, folder, measured)
+    case = case_of(folder, measured)
     if measured is None and not case.signals:
         watcher.say(f"no verdict: {reason}")
         return None
@@ -149,19 +150,6 @@ def _measure(
         return dataclasses.replace(measured, from_pictures=generator.recipe.pairs is not None), ""
     finally:
         watcher.end()
-
-
-def _case(generator: Generator, splits: Splits, folder: RunFolder, measured: Measurement | None) -> Case:
-    facts = Facts(
-        recipe=generator.recipe.to_dict(),
-        class_names=splits.train.class_names,
-        n_train=len(splits.train),
-        shape=splits.train.shape,
-        steps_per_epoch=folder.read_run()["steps_per_epoch"],
-        noun=measured.noun if measured else "class",
-        status="finished",
-    )
-    return Case(facts=facts, log=read_log(folder.log), measured=measured)
 
 
 def _how_to_get_a_judge(splits: Splits, folder: RunFolder) -> str:

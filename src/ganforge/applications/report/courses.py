@@ -81,7 +81,8 @@ def class_blocks(record: RunRecord) -> list[Block]:
 
 def _class_names(record: RunRecord, count: int) -> list[str]:
     """Return the names of the classes by the verdict's judge, else their numbers."""
-    known = record.verdict.measured.class_names if record.verdict else []
+    measured = record.verdict.measured if record.verdict else None
+    known = measured.class_names if measured else []
     return known if len(known) == count else [str(k) for k in range(count)]
 
 

@@ -55,7 +55,7 @@ def evaluation_of(record: RunRecord) -> Evaluation | None:
 
 def verdict_as_evaluation(record: RunRecord) -> Evaluation | None:
     """Return the figures of a run's verdict as an evaluation; None without a verdict."""
-    if record.verdict is None:
+    if record.verdict is None or record.verdict.measured is None:
         return None
     measured = record.verdict.measured
     protocol = Protocol(

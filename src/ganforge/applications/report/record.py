@@ -10,7 +10,7 @@ from ganforge.diagnosis.case import Signals
 from ganforge.diagnosis.finding import Finding
 from ganforge.errors import UserError
 from ganforge.evaluation.result import Evaluation, parse_evaluation
-from ganforge.experiment.preflight import saved_recipe
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
