@@ -6,7 +6,7 @@ from dataclasses import fields
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
-from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.finding import Finding
 from ganforge.metrics.thresholds import NEAR
 from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
 from ganforge.reports.charts import Chart, Curve, Point, number
@@ -39,19 +39,24 @@ def course(record: RunRecord, name: str) -> list[Point]:
     return signal_points(record, name) if name in SIGNAL_NAMES else points_of(record, name)
 
 
-def finding_blocks(record: RunRecord, findings: Sequence[Finding]) -> list[Block]:
-    """Return a card for each finding, with the course of each of its figures that has one."""
-    return [FindingCard(finding, _charts(record, finding)) for finding in findings]
+def finding_blocks(record: RunRecord, run: str = "") -> list[Block]:
+    """Return a card for each finding, with the course of each of its figures that has one.
+
+    Args:
+        record: the run.
+        run: its name on the cards, on a page of several runs.
+    """
+    return [FindingCard(finding, _charts(record, finding), run) for finding in (*record.findings, *record.before)]
 
 
 def _charts(record: RunRecord, finding: Finding) -> list[Chart]:
     drawn = [(evidence, course(record, evidence.signal)) for evidence in finding.evidence if evidence.signal]
     mark = (float(finding.since), "first seen") if finding.since is not None else None
-    return [_chart(evidence, points, mark) for evidence, points in drawn if len(points) > 1]
-
-
-def _chart(evidence: Evidence, points: Sequence[Point], mark: tuple[float, str] | None) -> Chart:
-    return Chart(evidence.name, [Curve("this run", points)], healthy=(evidence.low, evidence.high), mark=mark)
+    return [
+        Chart(evidence.name, [Curve(record.name, points)], healthy=(evidence.low, evidence.high), mark=mark)
+        for evidence, points in drawn
+        if len(points) > 1
+    ]
 
 
 def class_blocks(record: RunRecord) -> list[Block]:
@@ -94,7 +99,7 @@ def course_charts(record: RunRecord) -> list[Chart]:
             continue
         reference = signal_points(record, REFERENCES[name])[-1:] if name in REFERENCES else []
         levels = [("perfect", ideal)] if ideal is not None else [("real pictures", y) for _, y in reference]
-        charts.append(Chart(title, [Curve("this run", points)], levels=levels))
+        charts.append(Chart(title, [Curve(record.name, points)], levels=levels))
     return charts
 
 

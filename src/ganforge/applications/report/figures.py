@@ -31,7 +31,7 @@ def figure_blocks(record: RunRecord) -> list[Block]:
         "perfect generator would reach."
     )
     header = ("figure", "value", "95 % interval", "other real", "meaning")
-    blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows)]
+    blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows, "prose")]
     if evaluation.classes:
         blocks.append(Table("The same by class", CLASS_HEADER, evaluation.class_rows()))
     if record.evaluation is None:

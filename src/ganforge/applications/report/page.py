@@ -1,7 +1,7 @@
 """The task of ``ganforge report``: read one run or several, gather the sections, write one file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ganforge.runs.folder import RunFolder
 
 MOST_RUNS = 12
 """Runs on one page; curves of more cannot be told apart."""
+NO_FINDINGS = "Nothing was found: a run is examined at its end, where a judge fits its data."
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _several(records: Sequence[RunRecord], watcher: ProgressListener) -> list[Se
     shelf = DataShelf(watcher)
     copies = [block for record in records for block in copying_blocks(record, shelf.splits(record), watcher)]
     return [
-        Section("verdict", "Verdicts", [comparison.overview(records)]),
+        Section("verdict", "Verdicts", _verdicts(records)),
         Section("findings", "Findings", _findings_of_each(records)),
         Section("samples", "Samples side by side", _samples_of_each(records)),
         Section("figures", "Figures side by side", comparison.figure_blocks(records)),
@@ -173,8 +174,7 @@ def _no_verdict(record: RunRecord) -> Verdict:
 
 
 def _findings(record: RunRecord) -> list[Block]:
-    blocks = finding_blocks(record, [*record.findings, *record.before])
-    return blocks or [Words("Nothing was found: a run is examined at its end, where a judge fits its data.", "missing")]
+    return finding_blocks(record) or [Words(NO_FINDINGS, "missing")]
 
 
 def _samples(record: RunRecord) -> list[Block]:
@@ -188,11 +188,15 @@ def _samples(record: RunRecord) -> list[Block]:
 
 
 def _findings_of_each(records: Sequence[RunRecord]) -> list[Block]:
-    blocks: list[Block] = []
-    for record in records:
-        verdict = verdict_of(record)
-        blocks.append(Verdict(verdict.severity, f"{record.name}: {verdict.title}", verdict.text, verdict.figures))
-    return blocks
+    return [block for record in records for block in finding_blocks(record, record.name)] or [
+        Words(NO_FINDINGS, "missing")
+    ]
+
+
+def _verdicts(records: Sequence[RunRecord]) -> list[Block]:
+    verdicts = [(record.name, verdict_of(record)) for record in records]
+    named = [replace(verdict, title=f"{name}: {verdict.title}") for name, verdict in verdicts]
+    return [comparison.overview(records), *named]
 
 
 def _samples_of_each(records: Sequence[RunRecord]) -> list[Block]:
