@@ -11,6 +11,7 @@ from ganforge.commands import (
     augment,
     benchmark,
     data,
+    diagnose,
     edit,
     evaluate,
     judge,
@@ -70,6 +71,7 @@ app.command()(strengthen.strengthen)
 app.command()(augment.augment)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
+app.command()(diagnose.diagnose)
 app.command()(benchmark.benchmark)
 app.command("play-seed", hidden=True)(benchmark.train_seed)
 

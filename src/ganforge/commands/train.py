@@ -155,7 +155,7 @@ def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -
 
 def _next_command(run: "Run") -> str:
     """Return what the trained generator is for: pictures from noise, or from pictures."""
-    from ganforge.experiment.preflight import saved_recipe
+    from ganforge.experiment.saved_recipe import saved_recipe
     from ganforge.runs.folder import RunFolder
 
     if saved_recipe(RunFolder(run.folder)).pairs:

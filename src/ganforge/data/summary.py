@@ -99,21 +99,26 @@ def summarise(splits: Splits) -> Summary:
         constant=constant,
         warnings=[],
     )
-    summary.warnings.extend(_image_warnings(summary) + _grey_warnings(train) + _label_warnings(summary))
+    summary.warnings.extend(_image_warnings(summary) + grey_warnings(train) + _label_warnings(summary))
     return summary
 
 
 def lines_before_work(splits: Splits) -> list[str]:
     """Return notes on how the data was read and warnings about it, for display before training or evaluation."""
-    warnings = summarise(splits).warnings
-    return [*map(_note, splits.notes), *(f"warning: {line}" for line in warnings if line != NO_LABELS)]
+    return notes_and_warnings(splits, summarise(splits))
+
+
+def notes_and_warnings(splits: Splits, summary: Summary, said: Sequence[str] = ()) -> list[str]:
+    """Return the lines of `lines_before_work` from a summary, without the warnings that ``said`` sentences contain."""
+    lines = [line for line in summary.warnings if line != NO_LABELS and not any(line in other for other in said)]
+    return [*map(_note, splits.notes), *(f"warning: {line}" for line in lines)]
 
 
 def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
     """Return notes on how images for evaluation were read and warnings about them."""
     present = np.flatnonzero(_histogram(images))
     constant = sum(_count_constant(chunk) for chunk in images.chunks())
-    warnings = _level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
+    warnings = level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
     return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
 
 
@@ -144,11 +149,25 @@ def _hashes(images: ImageSet) -> list[bytes]:
 
 def _image_warnings(summary: Summary) -> list[str]:
     count = summary.counts["train"]
+    return (
+        few_warnings(count)
+        + copy_warnings(summary)
+        + _constant_warnings(summary.constant, count)
+        + level_warnings(summary.pixel_min, summary.pixel_max)
+    )
+
+
+def few_warnings(count: int) -> list[str]:
+    """Return a warning of few training images, or none."""
+    if count >= FEW_IMAGES:
+        return []
+    return [f"only {count:,} training images: the discriminator may memorise them; collect {FEW_IMAGES:,} or more"]
+
+
+def copy_warnings(summary: Summary) -> list[str]:
+    """Return warnings of training images that are equal, and of test images among them."""
+    count = summary.counts["train"]
     warnings = []
-    if count < FEW_IMAGES:
-        warnings.append(
-            f"only {count:,} training images: the discriminator may memorise them; collect {FEW_IMAGES:,} or more"
-        )
     if summary.duplicates == count - 1:
         warnings.append("all training images are identical: a GAN can only repeat this image; give varied images")
     elif summary.duplicates > MANY_COPIES * count:
@@ -161,9 +180,7 @@ def _image_warnings(summary: Summary) -> list[str]:
             f"{summary.test_in_train:,} of {summary.counts['test']:,} test images are also training images: "
             "metrics on them will look better than they are; remove them from one part"
         )
-    return (
-        warnings + _constant_warnings(summary.constant, count) + _level_warnings(summary.pixel_min, summary.pixel_max)
-    )
+    return warnings
 
 
 def _constant_warnings(constant: int, count: int) -> list[str]:
@@ -172,7 +189,8 @@ def _constant_warnings(constant: int, count: int) -> list[str]:
     return [f"{constant:,} of {count:,} images have a single level throughout: remove them"]
 
 
-def _level_warnings(low: int, high: int) -> list[str]:
+def level_warnings(low: int, high: int) -> list[str]:
+    """Return a warning of pixels that use a small part of 0..255, or none."""
     if high - low >= NARROW_RANGE:
         return []
     if high <= 1:
@@ -185,7 +203,8 @@ def _level_warnings(low: int, high: int) -> list[str]:
     ]
 
 
-def _grey_warnings(images: ImageSet) -> list[str]:
+def grey_warnings(images: ImageSet) -> list[str]:
+    """Return a warning of colour images without a colour, or none."""
     if images.shape[0] == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in images.chunks()):
         return ["all training images are grey in three equal channels: networks and judges for grey images do not fit"]
     return []
@@ -201,6 +220,12 @@ def _label_warnings(summary: Summary) -> list[str]:
             f"{summary.unlabelled:,} of {count:,} images have no label: recipes that need a label for every image "
             "cannot be used"
         )
+    return warnings + class_warnings(summary)
+
+
+def class_warnings(summary: Summary) -> list[str]:
+    """Return warnings of classes without images, or with few, of a set with labels."""
+    warnings = []
     present = [entry for entry in summary.classes if entry.count]
     missing = [entry.name for entry in summary.classes if not entry.count]
     if len(present) == 1:

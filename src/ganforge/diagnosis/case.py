@@ -26,7 +26,8 @@ class Signals:
         n: number of generated pictures, and of real ones.
         features: where the features come from: "judge", "labels" (a small classifier of the training images) or
             "random".
-        spread: variance of the features of the fakes over that of the reals; 0 if all are equal.
+        spread: variance of the features of the fakes over that of the reals; 0 if all are equal. None where all reals
+            are equal.
         pixel_spread: the same on pixels.
         class_spread: spread within each class, of that requested label (without labels, of that predicted class),
             relative to the reals of the class.
@@ -34,6 +35,7 @@ class Signals:
             labels.
         label_agreement, agreement_on_real: share read as the class asked for; of reals, as their label.
         class_agreement: the same by class.
+        confident, confident_on_real: share of fakes, and of reals, that the reader classifies with confidence >= .8.
         recall, recall_real_reference: share of reals that are near to a fake; the same by other reals.
         frechet, frechet_real_reference: Fréchet distance of the features, and of other reals.
         repetition, repetition_on_real: share of pictures with a twin: another picture nearer than 1 of 100 reals has.
@@ -60,14 +62,16 @@ class Signals:
     seconds: float
     n: int
     features: str
-    spread: float
-    pixel_spread: float
+    spread: float | None = None
+    pixel_spread: float | None = None
     class_spread: tuple[float | None, ...] = ()
     class_shares: tuple[float, ...] = ()
     real_class_shares: tuple[float, ...] = ()
     label_agreement: float | None = None
     agreement_on_real: float | None = None
     class_agreement: tuple[float | None, ...] = ()
+    confident: float | None = None
+    confident_on_real: float | None = None
     recall: float | None = None
     recall_real_reference: float | None = None
     frechet: float | None = None

@@ -35,6 +35,8 @@ class Remedy:
         cured, tried: how many runs of the corpus of patients this remedy cured, of those on which it was tried; 0 of 0
             where it was not measured.
         anew: whether it needs a training from the first step, because the illness is in the weights.
+        name: a fixed identifier, under which cure rates are counted: "lower-rates".
+        recipe: the built-in recipe that takes the place of the run's, before the changes; empty: the run's own.
     """
 
     text: str
@@ -42,6 +44,8 @@ class Remedy:
     cured: int = 0
     tried: int = 0
     anew: bool = False
+    name: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     reconsider: str = ""
 
+    @property
+    def line(self) -> str:
+        """The finding in one line: what it is, its name, the text, and what to try."""
+        kind = "warning" if self.severity else "note"
+        return f"{kind}: {self.name}: {self.text}" + (f". Try: {self.remedy}" if self.remedy else "")
+
 
 NAMES: dict[str, str] = {
     "mode-collapse": "all pictures, or all pictures of each class asked for, are alike",
@@ -97,17 +107,10 @@ NAMES: dict[str, str] = {
     "data-range": "the pictures use a small part of the pixel levels",
     "data-polarity": "some pictures are light on dark, others dark on light",
     "data-duplicates": "many training pictures are equal, or test pictures are among them",
+    "recipe": "a setting of the recipe lies outside everything that is known to work",
     "data-classes": "classes are empty, tiny or of very different sizes",
     "learning": "not yet healthy, and nothing worse was found",
     "never-drew": "an autoencoder that was never trained to draw from noise",
     "healthy": "every class is there, varied and near to real",
 }
 """The names of all findings, and what each means. The names are a contract."""
-
-OLD_NAMES = {
-    "not-started": ("undertrained", 2),
-    "not-yet-readable": ("undertrained", 1),
-    "few-handwritings": ("class-collapse", 1),
-    "label-half-followed": ("label-ignored", 1),
-}
-"""Names in files of earlier versions: the name of this version, and its severity."""

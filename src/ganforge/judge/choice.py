@@ -1,5 +1,7 @@
 """The choice of the judge: which one fits these real images, and why another does not."""
 
+import torch
+
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
 from ganforge.judge.digit_check import digit_domain
@@ -8,6 +10,7 @@ from ganforge.judge.network import IMAGE_SHAPE
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.user_judges import kept_judge
 from ganforge.metrics.modes import confident_share, label_agreement
+from ganforge.randomness import random_generator
 
 READABLE = 0.8
 """Lowest accuracy on labelled real images at which the judge of digits is used."""
@@ -88,3 +91,19 @@ def _share_read(judge: Judge, images: ImageSet, on_progress: OnProgress | None) 
     if images.labelled:
         return label_agreement(predictions.classes, judge.numbered(images.labels, images.class_names))
     return confident_share(predictions.confidence)
+
+
+def judge_by_training_images(splits: Splits) -> Judge | None:
+    """Return the judge that fits a sample of the training images, or None; test images stay unseen.
+
+    The choice is that of `choose_judge`, on other evidence.
+    """
+    order = torch.randperm(len(splits.train), generator=random_generator("judge", "evidence"))[:ENOUGH]
+    sample = splits.train.select(order)
+    if sample.shape == IMAGE_SHAPE and not why_no_digits(Splits(sample, sample, sample)):
+        return load_judge()
+    try:
+        judge = kept_judge(splits)
+    except UserError:
+        return None
+    return judge if judge and _share_read(judge, sample, None) >= USABLE else None

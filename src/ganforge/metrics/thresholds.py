@@ -26,8 +26,8 @@ MOST_FOR_RECALL = 5000
 
 COLLAPSED = 0.05
 """Relative spread within a class below which all images of the class count as one image."""
-NARROW = 0.4
-"""Relative spread within a class below which its images are too much alike."""
+NARROW = 0.6
+"""Relative spread within a class below which its images are too much alike; real images of equal number have 1."""
 READABLE_SHARE = 0.5
 """Confident share of fakes, relative to reals, below which the images are not readable yet."""
 LABEL_FOLLOWED = 0.9

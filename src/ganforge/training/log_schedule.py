@@ -13,6 +13,11 @@ def is_mark(step: int) -> bool:
     return int(6 * _log2(step)) != int(6 * _log2(step - 1)) if step > 10 else True
 
 
+def is_examination(step: int) -> bool:
+    """Return whether ``step`` is on a geometric scale with three marks per doubling: 16, 21, 26, 32, 41, 51, 64 ..."""
+    return step == 16 or (step > 16 and int(3 * _log2(step)) != int(3 * _log2(step - 1)))
+
+
 def _log2(x: int) -> float:
     # The offset keeps powers of two on the same side of a mark on every machine.
     return math.log2(x) + 1e-9

@@ -1,0 +1,169 @@
+"""The figures of a case in one shape, from the judge's measurement, from signals, or from the log alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from ganforge.diagnosis.case import Case, Signals
+from ganforge.metrics.measurement import Measurement, Noun
+from ganforge.metrics.thresholds import READABLE_SHARE
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """The figures of one class; None where a figure was not measured.
+
+    Attributes:
+        name: of the class.
+        share, real_share: share of the class among the fakes, and among the reals.
+        spread: of the class's fakes, over that of its reals.
+        agreement: share of the fakes asked to be of this class that are read as it.
+        recall: share of the class's reals that are near to one of its fakes.
+        recall_real_reference: the same by other reals.
+    """
+
+    name: str
+    share: float
+    real_share: float
+    spread: float | None = None
+    agreement: float | None = None
+    recall: float | None = None
+    recall_real_reference: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What is known of the pictures at the latest examination; None where a figure was not measured.
+
+    Attributes:
+        noun: word for a class.
+        judged: whether a judge measured them, after the training.
+        n: number of pictures.
+        spread: variance of the fakes over that of the reals.
+        within_class: mean spread within a class.
+        classes: a row for each class that the reals have; empty without labels.
+        agreement, accuracy: share of fakes read as the class asked for, and of reals read as their label.
+        recall, recall_real_reference: share of reals near to a fake, and near to another real.
+        frechet, frechet_real_reference: Fréchet distance of the fakes, and of other reals.
+        confident, confident_on_real: share of pictures of which the judge is sure.
+    """
+
+    noun: Noun = "class"
+    judged: bool = False
+    n: int = 0
+    spread: float | None = None
+    within_class: float | None = None
+    classes: tuple[ClassFigures, ...] = ()
+    agreement: float | None = None
+    accuracy: float = 1.0
+    recall: float | None = None
+    recall_real_reference: float | None = None
+    frechet: float | None = None
+    frechet_real_reference: float | None = None
+    confident: float | None = None
+    confident_on_real: float = 1.0
+
+    @property
+    def distance(self) -> float | None:
+        """Fréchet distance in multiples of that of other reals: 1 for a perfect generator."""
+        if self.frechet is None or not self.frechet_real_reference:
+            return None
+        return self.frechet / self.frechet_real_reference
+
+    @property
+    def followed(self) -> float | None:
+        """Share of pictures that follow their label, relative to the reader's accuracy on reals."""
+        return None if self.agreement is None else self.agreement / (self.accuracy or 1.0)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the judge is sure of most pictures, compared with real ones; True without a judge."""
+        return self.confident is None or self.confident >= READABLE_SHARE * self.confident_on_real
+
+
+def figures(case: Case) -> Figures:
+    """Return the figures of a case: the judge's, else those of the latest signals, else those of the log."""
+    if case.measured:
+        return _measured(case.measured)
+    if case.signals:
+        return _examined(case.signals[-1], case)
+    return Figures(noun=case.facts.noun, spread=_logged_spread(case))
+
+
+def _measured(m: Measurement) -> Figures:
+    agreements = m.class_agreement or [None] * len(m.class_names)
+    columns = (m.class_names, m.class_shares, m.real_class_shares, m.class_spread, agreements)
+    rows = zip(*columns, m.class_recall, m.class_recall_real_reference, strict=False)
+    return Figures(
+        noun=m.noun,
+        judged=True,
+        n=m.n_fake,
+        spread=m.total_spread,
+        within_class=m.within_class_spread,
+        classes=tuple(ClassFigures(*row) for row in rows),
+        agreement=None if m.from_pictures else m.label_agreement,  # the class of a true picture was not asked for
+        accuracy=m.agreement_on_real or 1.0,
+        recall=m.recall,
+        recall_real_reference=m.recall_real_reference,
+        frechet=m.frechet_distance,
+        frechet_real_reference=m.frechet_real_reference,
+        confident=m.confident,
+        confident_on_real=m.confident_on_real,
+    )
+
+
+def _examined(signals: Signals, case: Case) -> Figures:
+    rows = tuple(row for row in _rows(signals, case.facts.class_names) if row.real_share)
+    spreads = [row.spread for row in rows if row.spread is not None]
+    return Figures(
+        noun=case.facts.noun,
+        n=signals.n,
+        spread=signals.spread,
+        within_class=mean(spreads) if spreads else None,
+        classes=rows,
+        agreement=None if "pairs" in case.facts.recipe else signals.label_agreement,
+        accuracy=signals.agreement_on_real or 1.0,
+        recall=signals.recall,
+        recall_real_reference=signals.recall_real_reference,
+        frechet=signals.frechet,
+        frechet_real_reference=signals.frechet_real_reference,
+    )
+
+
+def _rows(signals: Signals, names: Sequence[str]) -> list[ClassFigures]:
+    count = len(signals.class_shares)
+    names = names if len(names) == count else [str(k) for k in range(count)]
+    spreads = signals.class_spread or (None,) * count
+    agreements = signals.class_agreement or (None,) * count
+    columns = (names, signals.class_shares, signals.real_class_shares, spreads, agreements)
+    return [ClassFigures(*row) for row in zip(*columns, strict=False)]
+
+
+def _logged_spread(case: Case) -> float | None:
+    lines = recent(case.log)
+    if without_adversary(case.log) or not lines or not lines[-1].get("real_spread"):
+        return None
+    return log_mean("fake_spread", lines) / (log_mean("real_spread", lines) or 1.0)
+
+
+def recent(log: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
+    """Return the last fifth of a log; at least a line, if there is one."""
+    return log[-max(1, len(log) // 5) :]
+
+
+def log_mean(key: str, log: Sequence[Mapping[str, float]]) -> float:
+    """Return the mean of a statistic over the lines that have it; 0 where none has."""
+    values = [line[key] for line in log if key in line]
+    return float(mean(values)) if values else 0.0
+
+
+def without_adversary(log: Sequence[Mapping[str, float]]) -> bool:
+    """Whether the log is that of an autoencoder."""
+    return bool(log) and "encoder_loss" in log[-1]
+
+
+def epochs(case: Case) -> float:
+    """Epochs of the training so far; 0 without a log and without signals."""
+    if case.log and "epoch" in case.log[-1]:
+        return float(case.log[-1]["epoch"])
+    return case.signals[-1].step / case.facts.steps_per_epoch if case.signals else 0.0

@@ -1,0 +1,27 @@
+"""Findings during a training: each is said once, when it is first seen."""
+
+from ganforge.diagnosis.case import Case
+from ganforge.diagnosis.diagnose import seen, until
+from ganforge.diagnosis.finding import Finding
+
+
+class Watch:
+    """Sees every examination of a training, and says a finding when two in a row show it.
+
+    One examination may be noise, the first one above all. A finding made before step 1 has been said already.
+    """
+
+    def __init__(self, case: Case) -> None:
+        """Take note of what was seen in the examinations of earlier sessions of the run."""
+        self._said: set[str] = {finding.name for finding in case.facts.before}
+        self._just_seen: set[str] = set()
+        for k in range(1, len(case.signals) + 1):
+            self.look(until(case, k))
+
+    def look(self, case: Case) -> list[Finding]:
+        """Return the findings of severity 1 or 2 that are first seen now, at the latest examination of the case."""
+        serious = [finding for finding in seen(case) if finding.severity > 0]
+        new = [one for one in serious if one.name in self._just_seen and one.name not in self._said]
+        self._just_seen = {finding.name for finding in serious}
+        self._said |= {finding.name for finding in new}
+        return new

@@ -1,0 +1,61 @@
+"""Thresholds of the findings on signals and logs; those of measured pictures are in `ganforge.metrics.thresholds`.
+
+A threshold without a run behind it says so: it is a definition, or an order of magnitude.
+"""
+
+# Collapse and variety
+
+MOST_CLASSES = 0.9
+"""Share of the classes that "everywhere" means: one class of ten may differ."""
+FALLEN = 0.2
+"""Spread that a generator once reached, so that a spread below `COLLAPSED` is a collapse and no slow start."""
+FEWEST_EXPECTED = 20
+"""Number of pictures of a class, expected among the fakes, from which its absence is no chance."""
+REPEATED = 0.2
+"""Share of pictures with a twin, beyond that of real ones, from which pictures repeat."""
+EQUAL_DRAWS = 0.05
+"""Spread of the draws for one condition, relative to reals, below which noise has no effect."""
+
+# Discriminator
+
+APART = 6.0
+"""Distance between the mean logits of reals and fakes, in standard deviations within each, that no logit crosses."""
+TOGETHER = 0.3
+"""The same distance below which a discriminator only guesses: it is right in 56 % of the cases."""
+FAR = 20.0
+"""Fréchet distance, in multiples of that of other reals, of pictures that a discriminator should tell with ease."""
+KNOWN_BY_HEART = 0.5
+"""Place of the held-out images' mean logit on the way from training images (0) to fakes (1): above, they count as
+fakes."""
+RECALL_LOST = 0.75
+"""Recall relative to its best so far, below which recall falls."""
+
+# Labels
+
+CHANCE = 2.0
+"""Accuracy on held-out real images, in multiples of chance, below which labels say nothing about their pictures."""
+
+# Memory
+
+COPIED = 0.6
+"""Share of fakes nearer to a training image than to any held-out one; .5 without copying."""
+COPYING_P = 1e-4
+"""p-value of the nearest-neighbour test below which copying is no chance, in any of a hundred runs."""
+
+# Course
+
+WANDERING = 0.25
+"""Mean total variation between the class shares of successive examinations, over the last half of a run."""
+TURNED_OVER = 0.8
+"""Mean change of the pictures of fixed latents between examinations, relative to the distance of two reals."""
+EXPLODED_SPREAD = 3.0
+"""Spread of the pictures, relative to real ones, above which they run away."""
+EXPLODED_GRADIENT = 100.0
+"""Growth of a gradient's norm, from the median of the first half of the log to that of its last fifth."""
+EXPLODED_WEIGHTS = 5.0
+"""Growth of the norm of a player's weights since the first examination."""
+FEWEST_FOR_TREND = 4
+"""Number of examinations, in the second half of a run, from which a trend is fitted."""
+STILL_GAINS, NO_GAIN = 0.2, 0.05
+"""Gain in Fréchet distance by training as long again: above the first the run is too short, below the second it has
+reached a plateau."""

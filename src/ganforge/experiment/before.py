@@ -1,0 +1,32 @@
+"""The findings before the first step of a training: checked, said, and returned for ``run.json``."""
+
+from typing import Any
+
+from ganforge.data.images import Splits
+from ganforge.data.sources.registry import ENTRIES
+from ganforge.data.summary import notes_and_warnings, summarise
+from ganforge.diagnosis.data_checks import check_data
+from ganforge.diagnosis.finding import Finding
+from ganforge.experiment.experiment import ProgressListener
+from ganforge.recipes.recipe import Recipe
+
+
+def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: ProgressListener) -> tuple[Finding, ...]:
+    """Check recipe and data, say one line for each finding, and return the findings, most serious first.
+
+    Data known by name are not checked: checksums say that they are the published ones.
+    """
+    findings: list[Finding] = []
+    if not is_named(data):
+        summary = summarise(splits)
+        findings += check_data(splits, summary)
+        for line in notes_and_warnings(splits, summary, [finding.text for finding in findings]):
+            watcher.say(line)
+    for finding in findings:
+        watcher.say(finding.line)
+    return tuple(findings)
+
+
+def is_named(data: Any) -> bool:
+    """Whether data are those of a name that ganforge knows."""
+    return isinstance(data, str) and data in ("auto", *ENTRIES)

@@ -1,0 +1,104 @@
+"""The file of signals: examinations during a training, few enough to cost little of its time."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganforge.diagnosis.case import Signals
+from ganforge.experiment.examiner import Examiner
+from ganforge.experiment.experiment import Experiment
+from ganforge.experiment.network_signals import weights_of
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import append_line, cut_back, fitting, read_lines
+from ganforge.training.log_schedule import is_examination
+from ganforge.training.state import State
+from ganforge.training.stats import Stats
+
+PICTURES = 256
+"""Pictures of an examination during a training."""
+MOST_PICTURES = 2000
+"""Pictures, and real images, of the examination at a run's end."""
+SHARE = 0.025
+"""Largest share of the time of training that examinations may cost, beyond `GRACE`."""
+GRACE = 0.3
+"""Seconds that the first examinations of a run may cost, whatever the time of training so far."""
+
+OnSignals = Callable[[Signals], None]
+
+
+class SignalsHook:
+    """Examines the state at geometric marks; a mark whose examination would cost too much is skipped.
+
+    The cost is estimated by the examination before. The preparation of real images is not in it. The marks depend on
+    the step alone, the skipped ones on the machine: no weight depends on an examination.
+    """
+
+    def __init__(
+        self, experiment: Experiment, seconds: Callable[[], float], on_signals: OnSignals = lambda signals: None
+    ) -> None:
+        self._experiment, self._seconds, self._on_signals = experiment, seconds, on_signals
+        self._examiner = Examiner(experiment)
+        self._cost = self._spent = 0.0
+        self._weights_before: tuple[int, dict[str, list[Tensor]]] = (-1, {})
+
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Examine, if this step is a mark; remember the weights, if the next step is one."""
+        if is_examination(state.step) and self._affordable():
+            self._examine(state)
+        self._weights_before = (-1, {})
+        if is_examination(state.step + 1) and self._affordable():
+            self._weights_before = (state.step, weights_of(state))
+
+    def _affordable(self) -> bool:
+        return self._spent + self._cost <= SHARE * self._seconds() + GRACE
+
+    def _examine(self, state: State) -> None:
+        self._examiner.prepare()
+        _wait_for(self._experiment.device)
+        started = time.perf_counter()
+        step, weights = self._weights_before
+        before = weights if step == state.step - 1 else {}
+        signals = self._examiner.examine(state, PICTURES, seconds=self._seconds(), weights_before=before)
+        append_signals(self._experiment.folder, signals)
+        self._cost = time.perf_counter() - started
+        self._spent += self._cost
+        self._on_signals(signals)
+
+
+def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Signals:
+    """Examine a run at its end with more pictures, and replace its line of this step, if there is one."""
+    examiner = Examiner(experiment, reals=MOST_PICTURES)
+    generator = experiment.freeze_for_sampling(state)
+    signals = examiner.examine(state, MOST_PICTURES, seconds=seconds, generator=generator)
+    earlier = [kept for kept in read_signals(experiment.folder) if kept.step == state.step]
+    if earlier:  # these have seen an examination before, and the step itself
+        kept = earlier[-1]
+        signals = dataclasses.replace(signals, change=kept.change, update_to_weight=kept.update_to_weight)
+        cut_back(experiment.folder.signals, state.step - 1)
+    append_signals(experiment.folder, signals)
+    return signals
+
+
+def append_signals(folder: RunFolder, signals: Signals) -> None:
+    """Append a line to ``signals.jsonl``; fields without a value are left out.
+
+    Raises:
+        RunFailed: the line could not be written.
+    """
+    fields = {name: value for name, value in dataclasses.asdict(signals).items() if value not in (None, ())}
+    append_line(folder.signals, fields)
+
+
+def read_signals(folder: RunFolder) -> list[Signals]:
+    """Return the examinations of a run in the order of their steps; damaged lines are left out."""
+    lines = [signals for line in read_lines(folder.signals) if (signals := fitting(Signals, line))]
+    return sorted(lines, key=lambda signals: signals.step)
+
+
+def _wait_for(device: torch.device) -> None:
+    """Let the device finish the steps before, so that their time does not count as that of an examination."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
