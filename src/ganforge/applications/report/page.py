@@ -15,6 +15,7 @@ from ganforge.applications.report.films import BUDGET, evolution_files, film, sh
 from ganforge.applications.report.losses import loss_blocks
 from ganforge.applications.report.record import RunRecord, read_record
 from ganforge.applications.report.reproduce import recipe_blocks, reproduce_blocks
+from ganforge.diagnosis.finding import Finding
 from ganforge.errors import UserError
 from ganforge.experiment.evaluate import runs_in
 from ganforge.experiment.experiment import ProgressListener
@@ -26,7 +27,7 @@ from ganforge.runs.folder import RunFolder
 
 MOST_RUNS = 12
 """Runs on one page; curves of more cannot be told apart."""
-NO_FINDINGS = "Nothing was found: a run is examined at its end, where a judge fits its data."
+NO_FINDINGS = "This run has neither a log nor examinations, so nothing can be said about it."
 
 
 @dataclass(frozen=True)
@@ -155,22 +156,22 @@ def _several(records: Sequence[RunRecord], watcher: ProgressListener) -> list[Se
 
 
 def verdict_of(record: RunRecord) -> Verdict:
-    """Return a run's verdict, or why it has none."""
-    if record.verdict is None:
-        return _no_verdict(record)
+    """Return a run's verdict in large: its gravest finding, or its status before the end."""
+    if record.status == "diverged":
+        return Verdict(2, "Diverged", "a number was no longer finite, and the training stopped")
+    if not record.findings:
+        return Verdict(None, "Not judged", "this run has no verdict; the samples are the evidence")
+    words = "; ".join(finding.text for finding in record.findings if finding.severity == record.findings[0].severity)
+    if record.status != "finished":
+        text = f"so far: {words}. 'ganforge resume {record.folder.path}' continues this run"
+        return Verdict(None, f"Not finished: {record.status}", text)
     worst = max(record.findings, key=lambda finding: finding.severity)
     title = worst.name.replace("-", " ").capitalize()
-    return Verdict(worst.severity, title, record.verdict.words, record.verdict.figures)
+    return Verdict(worst.severity, title, _with_remedy(words, worst), record.verdict.figures if record.verdict else "")
 
 
-def _no_verdict(record: RunRecord) -> Verdict:
-    if record.status == "diverged":
-        return Verdict(2, "Diverged", "A number was no longer finite, and the training stopped.")
-    if record.status != "finished":
-        text = f"'ganforge resume {record.folder.path}' continues this run; its verdict follows at the end."
-        return Verdict(None, f"Not finished: {record.status}", text)
-    reason = "no judge fits these data" if record.saved.get("no_judge") else "it has not been measured"
-    return Verdict(None, "Not judged", f"This run has no verdict: {reason}. The samples are the evidence.")
+def _with_remedy(words: str, worst: Finding) -> str:
+    return f"{words}. Try: {worst.remedy}" if worst.remedy else f"{words}."
 
 
 def _findings(record: RunRecord) -> list[Block]:
