@@ -12,6 +12,7 @@ from ganforge.applications.apply import apply
 from ganforge.data.images import scale
 from ganforge.data.sources.pictures_to_apply import as_pictures, read_pictures
 from ganforge.errors import UserError
+from ganforge.generation.grids import image_grid
 
 SMALL = [
     *("batch_size=8", "latent.dim=6", "generator.filters=8", "discriminator.filters=4"),
@@ -47,6 +48,7 @@ def colour(tmp_path_factory):
 
 
 def picture(path, array):
+    path.parent.mkdir(exist_ok=True)
     Image.fromarray(np.asarray(array, np.uint8)).save(path)
     return path
 
@@ -101,6 +103,18 @@ def test_the_command_writes_folder_sheet_and_arrays(enlarge, tmp_path, run_comma
     assert run_command("apply", enlarge, tmp_path / "small" / "p1.png", "--out", "x.png")[0] == 0
 
 
+def test_a_sheet_names_the_file_of_each_row(enlarge, tmp_path, run_command, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("ganforge.applications.apply.image_grid", lambda *_, **names: drawn.append(names) or grid(*_))
+    grid = image_grid
+    for name in ("p1", "p10", "a very long name of a picture", "p2"):
+        picture(tmp_path / "small" / f"{name}.png", np.zeros((2, 2)))
+    code, _, err = run_command("apply", enlarge, "small", "--draws", 2, "--out", "x.png")
+    assert code == 0, err
+    assert drawn[0]["row_names"] == ["a very long …f a picture", "p1", "p2", "p10"]
+    assert drawn[0]["column_names"] == ["given", "result 1", "result 2", "bicubic"]
+
+
 def test_an_archive_has_the_order_and_the_names_of_its_folder(enlarge, tmp_path, run_command):
     for folder, numbers in (("flat", (1, 2, 10)), ("nested/a", (1, 2)), ("nested/b", (1, 10))):
         (tmp_path / folder).mkdir(parents=True)
@@ -136,7 +150,7 @@ def test_a_single_npy_file_is_read_at_any_size(tmp_path):
         (("small.png", "--draws", 0), "--draws 0: must be 1 or more"),
         (("small.png", "--mask", "small.png"), "belongs to models that complete pictures"),
         (("small.png", "--out", "x.jpg"), "--out x.jpg: write .png"),
-        (("mixed",), "mixed: b.png is 9×7 pixels, and a.png is 2×2"),
+        (("mixed",), "mixed: b.png is 9×7 pixels, and a.png is 2×2; give 2×2, which enlarge-4x takes"),
         (("text.npz",), "text.npz: is damaged or not an .npz"),
         (("result.png", "--out", "new"), "already has the size of results, 8×8; give one of 2×2"),
         (("coloured.png", "--out", "new"), "pictures in colour, and those that enlarge-4x learned are grey"),

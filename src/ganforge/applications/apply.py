@@ -18,13 +18,13 @@ from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import Generator
-from ganforge.generation.grids import image_grid, png
+from ganforge.generation.grids import image_grid, png, short_name
 from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
-ON_SHEET, CELL = 16, 112
-"""Pictures on the sheet at most, and the width of one in pixels at most."""
+ON_SHEET, DRAWS_ON_SHEET, CELL = 16, 8, 144
+"""Pictures and results of each on the sheet at most, and the width of one in pixels at most."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,20 @@ class Results:
     caption: str
 
     def sheet(self) -> Image.Image:
-        """Return a sheet: given, our results, and what a user would get without them, a column for each picture."""
+        """Return a sheet, a row for each picture: given, our results, and what a user would get without them."""
         count = min(ON_SHEET, self.draws.shape[1])
-        rows = {"given": _seen(self.given, self.draws.shape[2])}
-        rows |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:8])}
+        columns = {"given": _seen(self.given, self.draws.shape[2])}
+        columns |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:DRAWS_ON_SHEET])}
         if self.simple:
-            rows[self.simple[0]] = self.simple[1]
-        images = torch.cat([row[:count] for row in rows.values()])
-        width = min(640, CELL * count)  # a single picture would fill the whole width, row by row
-        return image_grid(images, count, caption=self.caption, width=width, row_names=list(rows))
+            columns[self.simple[0]] = self.simple[1]
+        return image_grid(
+            torch.stack([column[:count] for column in columns.values()], 1).flatten(0, 1),
+            len(columns),
+            caption=self.caption,
+            width=CELL * len(columns),
+            row_names=[short_name(name) for name in self.names[:count]],
+            column_names=list(columns),
+        )
 
     def arrays(self) -> bytes:
         """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
@@ -118,7 +123,8 @@ def apply(
         )
     if draws < 1:
         raise UserError(f"--draws {draws}: must be 1 or more")
-    given = read_pictures(pictures)
+    height, width = _side_lengths(rule, generator)
+    given = read_pictures(pictures, wanted=f"{width}×{height}, which {generator.recipe.name} takes")
     _refuse_other_sizes(rule, given, generator)
     _refuse_other_colours(rule, given, generator)
     images = given.images
@@ -172,19 +178,25 @@ def _masks(mask: Any) -> Tensor:
     return read_pictures(mask).images[:, :1]
 
 
-def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
+def _side_lengths(rule: PairRule, generator: Generator) -> tuple[int, int]:
+    """Return height and width of the pictures that the generator takes."""
     height, width = generator.note["shape"][1:]
-    if isinstance(rule, Downsampling):
-        if tuple(given.images.shape[2:]) == (height, width):
-            raise UserError(
-                f"{given.where}: the picture already has the size of results, {width}×{height}; give one of "
-                f"{width // rule.factor}×{height // rule.factor}, which {generator.recipe.name} enlarges"
-            )
-        height, width = height // rule.factor, width // rule.factor
-    smaller = isinstance(rule, GivenPairs) and height * given.images.shape[3] == width * given.images.shape[2]
-    if tuple(given.images.shape[2:]) != (height, width) and not (smaller and height % given.images.shape[2] == 0):
+    factor = rule.factor if isinstance(rule, Downsampling) else 1
+    return height // factor, width // factor
+
+
+def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
+    height, width = _side_lengths(rule, generator)
+    across, down = given.images.shape[3], given.images.shape[2]
+    if isinstance(rule, Downsampling) and (down, across) == tuple(generator.note["shape"][1:]):
         raise UserError(
-            f"{given.where}: pictures of {_size(given.images)} pixels, and {generator.recipe.name} takes "
+            f"{given.where}: the picture already has the size of results, {across}×{down}; give one of "
+            f"{width}×{height}, which {generator.recipe.name} enlarges"
+        )
+    smaller = isinstance(rule, GivenPairs) and height * across == width * down and height % down == 0
+    if (down, across) != (height, width) and not smaller:
+        raise UserError(
+            f"{given.where}: pictures of {across}×{down} pixels, and {generator.recipe.name} takes "
             f"{width}×{height}; scale or cut them to that size first"
         )
 

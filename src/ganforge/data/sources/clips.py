@@ -59,8 +59,12 @@ def read_clips(path: Path) -> RawSplits:
     return RawSplits(_as_set(joined, path, first.shape[1]), notes=(note,))
 
 
-def read_clip(path: Path) -> Tensor:
+def read_clip(path: Path, *, wanted: str = "one size") -> Tensor:
     """Read one animation, or a folder of frames, as uint8 [frames, C, H, W]; grey frames have one channel.
+
+    Args:
+        path: the animation or the folder.
+        wanted: the size to give, in words, for the refusal of frames of several sizes.
 
     Raises:
         UserError: there are fewer than two frames, their sizes differ, or the animation is damaged.
@@ -70,7 +74,7 @@ def read_clip(path: Path) -> Tensor:
             read_picture(path / name) for name in in_order(file.name for file in path.iterdir() if is_picture(file))
         ]
         if len({frame.shape[2:] for frame in frames}) > 1:
-            raise UserError(f"{path}: its frames have several sizes; give frames of one size")
+            raise UserError(f"{path}: its frames have several sizes; give frames of {wanted}")
         channels = max((frame.shape[1] for frame in frames), default=1)
         clip = torch.cat([frame.expand(-1, channels, -1, -1) for frame in frames]) if frames else torch.empty(0)
     else:

@@ -24,11 +24,15 @@ class NamedClips(NamedTuple):
     where: str
 
 
-def read_moving(source: Any) -> NamedClips:
+def read_moving(source: Any, *, wanted: str = "one size") -> NamedClips:
     """Read an animation, a folder of frames, a folder of animations of one size, an .npz file or an array.
 
     Arrays are uint8 [clips, frames, C, H, W], or one clip [frames, C, H, W] or [frames, H, W]; of an .npz file the
     array ``clips`` counts, or the only one. Of several animations the last frames count, as many as the shortest has.
+
+    Args:
+        source: the clips.
+        wanted: the size to give, in words, for the refusal of frames of several sizes.
 
     Raises:
         UserError: there is no clip, one has fewer than two frames or cannot be read, or sizes differ.
@@ -42,18 +46,20 @@ def read_moving(source: Any) -> NamedClips:
         return _numbered(read_single_array(path, "clips"), str(path))
     if path.is_dir() and holds_clips(path):
         files = [path / name for name in in_order(f.name for f in path.iterdir() if f.is_file() and is_picture(f))]
-        return NamedClips(_joined(files), [file.stem for file in files], str(path))
+        return NamedClips(_joined(files, wanted), [file.stem for file in files], str(path))
     if path.is_dir() or is_picture(path):
-        return NamedClips(read_clip(path)[None], (path.stem,), str(path))
+        return NamedClips(read_clip(path, wanted=wanted)[None], (path.stem,), str(path))
     raise UserError(f"{path}: is no clip; give an animation (GIF, WebP), a folder of frames or an .npz of clips")
 
 
-def _joined(files: Sequence[Path]) -> Tensor:
+def _joined(files: Sequence[Path], wanted: str) -> Tensor:
     clips = [read_clip(file) for file in files]
     for file, clip in zip(files, clips, strict=True):
         if clip.shape[2:] != clips[0].shape[2:]:
             sizes = ["×".join(map(str, reversed(one.shape[2:]))) for one in (clip, clips[0])]
-            raise UserError(f"{file}: its frames are {sizes[0]}, and those of {files[0].name} {sizes[1]}")
+            raise UserError(
+                f"{file}: its frames are {sizes[0]}, and those of {files[0].name} {sizes[1]}; give {wanted}"
+            )
     shortest, channels = min(map(len, clips)), max(clip.shape[1] for clip in clips)
     return torch.stack([clip[-shortest:].expand(-1, channels, -1, -1) for clip in clips])
 

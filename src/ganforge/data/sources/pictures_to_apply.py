@@ -34,11 +34,15 @@ class NamedPictures(NamedTuple):
     where: str
 
 
-def read_pictures(source: Any) -> NamedPictures:
+def read_pictures(source: Any, *, wanted: str = "one size") -> NamedPictures:
     """Read a picture file, a folder, zip or tar of pictures of one size, an .npz file, an array, or any other data set.
 
     Pictures are in the natural order of their names (9 before 10), whether in a folder or in an archive. Arrays are
     uint8 [N, H, W], [N, H, W, C] or [N, C, H, W]; of an .npz file the array ``images`` counts, or the only one.
+
+    Args:
+        source: the pictures.
+        wanted: the size to give, in words, for the refusal of pictures of several sizes.
 
     Raises:
         UserError: there is no picture, one cannot be read, or sizes differ.
@@ -51,11 +55,11 @@ def read_pictures(source: Any) -> NamedPictures:
     if not path.exists():
         raise UserError(f"{path}: there is no such file; give a picture, a folder or zip of pictures, or an .npz")
     if path.is_dir() and (files := picture_files(path)):
-        return _joined([(file.name, read_picture(file)) for file in files], path)
+        return _joined([(file.name, read_picture(file)) for file in files], path, wanted)
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():
         return _numbered(as_pictures(read_single_array(path, "images"), str(path)), str(path))
     if holds_pictures(path) and not parquet_pictures(path) and (packed := _packed(path)):
-        return _joined(packed, path)
+        return _joined(packed, path, wanted)
     return _numbered(load_whole(path, ReadingRules.chosen())[0].images, str(path))
 
 
@@ -89,7 +93,7 @@ def as_pictures(values: Any, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _joined(pictures: Sequence[tuple[str, Tensor]], where: Path) -> NamedPictures:
+def _joined(pictures: Sequence[tuple[str, Tensor]], where: Path, wanted: str) -> NamedPictures:
     """Return pictures, each with the name of its file, in natural order of the names and with equal channels."""
     by_name = dict(pictures)
     names = in_order(by_name)
@@ -97,7 +101,7 @@ def _joined(pictures: Sequence[tuple[str, Tensor]], where: Path) -> NamedPicture
     for name, image in zip(names, images, strict=True):
         if image.shape[2:] != images[0].shape[2:]:
             sizes = ["×".join(map(str, reversed(one.shape[2:]))) for one in (image, images[0])]
-            raise UserError(f"{where}: {name} is {sizes[0]} pixels, and {names[0]} is {sizes[1]}; give one size")
+            raise UserError(f"{where}: {name} is {sizes[0]} pixels, and {names[0]} is {sizes[1]}; give {wanted}")
     channels = max(image.shape[1] for image in images)
     joined = torch.cat([image.expand(-1, channels, -1, -1) for image in images])
     return NamedPictures(joined, _result_names(names), str(where))
