@@ -12,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.data.pairs import Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule, enlarged, luma, masked
-from ganforge.data.sources.pictures_to_apply import NamedPictures, read_pictures
-from ganforge.data.sources.single_picture import is_picture_file, read_mask
+from ganforge.data.sources.pictures_to_apply import SHEET, NamedPictures, read_masks, read_pictures
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
 from ganforge.files import ensure_writable, user_path, write_atomically
@@ -86,8 +85,9 @@ class Results:
                 suffix = f"-{k + 1}" if len(self.draws) > 1 else ""
                 files.append(target / f"{name}{suffix}.png")
                 write_atomically(files[-1], png(single_picture(picture)))
-        write_atomically(target / "sheet.png", png(self.sheet()))
-        return [*files, target / "sheet.png"]
+        files.append(target / f"{SHEET}.png")
+        write_atomically(files[-1], png(self.sheet()))
+        return files
 
 
 def apply(
@@ -150,7 +150,7 @@ def check_target(target: Path) -> None:
     ending = target.suffix.lower()
     if ending not in ("", ".png", ".npz"):
         raise UserError(f"--out {target}: write .png (a sheet), .npz (arrays), or a folder (every picture and a sheet)")
-    ensure_writable(target if ending else target / "sheet.png")
+    ensure_writable(target if ending else target / f"{SHEET}.png")
 
 
 def _completion(images: Tensor, mask: Any) -> Tensor:
@@ -168,14 +168,10 @@ def _completion(images: Tensor, mask: Any) -> Tensor:
 
 
 def _masks(mask: Any) -> Tensor:
-    """Return masks uint8 [N, 1, H, W], above 127 where pixels are missing."""
-    if isinstance(mask, str | Path):
-        path = user_path(mask)
-        if not path.exists():
-            raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
-        if is_picture_file(path):
-            return read_mask(path).to(torch.uint8) * 255
-    return read_pictures(mask).images[:, :1]
+    """Return masks uint8 [N, 1, H, W], 255 where pixels are missing."""
+    if isinstance(mask, str | Path) and not user_path(mask).exists():
+        raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
+    return read_masks(mask).to(torch.uint8) * 255
 
 
 def _side_lengths(rule: PairRule, generator: Generator) -> tuple[int, int]:
@@ -214,10 +210,18 @@ def _refuse_other_colours(rule: PairRule, given: NamedPictures, generator: Gener
         kinds = {1: "grey", 3: "in colour"}
         other = "convert them to grey" if channels == 1 else "give pictures in colour"
         raise UserError(
-            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and those that {generator.recipe.name} learned "
-            f"are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
-            "pictures"
+            f"{given.where}: pictures {kinds[given.images.shape[1]]}{_example_in_colour(given)}, and those that "
+            f"{generator.recipe.name} learned are {kinds.get(channels, f'of {channels} channels')}; {other}, or train "
+            "the recipe on such pictures"
         )
+
+
+def _example_in_colour(given: NamedPictures) -> str:
+    """Name the first picture in colour among several."""
+    coloured = (given.images != given.images[:, :1]).flatten(1).any(1)
+    if len(coloured) == 1 or not coloured.any():
+        return ""
+    return f", as {given.names[int(coloured.int().argmax())]}"
 
 
 def _seen(images: Tensor, channels: int) -> Tensor:
