@@ -86,9 +86,9 @@ def test_a_users_learner_is_found_in_the_working_folder_and_its_errors_take_one_
     classifier = load_learner("mine29:learn")(bars.images, bars.labels, steps=1, seed=0)
     assert (predict(classifier, bars.images, 4) == 0).all()
     for name, words in (
-        ("raises", "mine29:raises failed: ValueError: no good"),
+        ("raises", "mine29:raises failed on 200 pictures: ValueError: no good"),
         ("nothing", "returned NoneType, which is no classifier"),
-        ("failing", "the classifier of --learner mine29:failing failed: ZeroDivisionError"),
+        ("failing", "the learner's classifier: failed on 200 pictures: ZeroDivisionError"),
     ):
         with pytest.raises(UserError, match=words):
             predict(load_learner(f"mine29:{name}")(bars.images, bars.labels, steps=1, seed=0), bars.images, 4)
@@ -104,26 +104,11 @@ def test_a_users_learner_is_found_in_the_working_folder_and_its_errors_take_one_
             load_learner(text)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (torch.zeros(200, 3), r"shape \[200, 3\]"),
-        (torch.zeros(7), r"shape \[7\]"),
-        (np.full((200, 4), np.nan), "not finite"),
-        (np.full(200, 4), "no class indices"),
-        (np.full(200, 0.5), "no class indices"),
-        (["a"] * 200, "no array of numbers"),
-        (None, "no array of numbers"),
-    ],
-)
-def test_answers_that_are_no_classes_are_refused(bars, answer, words):
-    with pytest.raises(UserError, match=words):
-        predict(lambda pixels: answer, bars.images, 4)
-
-
-def test_indices_and_probabilities_are_both_read(bars):
-    assert (predict(lambda pixels: np.full(len(pixels), 3), bars.images, 4) == 3).all()
-    assert (predict(lambda pixels: torch.eye(4)[[2] * len(pixels)], bars.images, 4) == 2).all()
+def test_a_users_module_is_evaluated_and_its_answers_are_checked(bars):
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(64, 4))
+    assert torch.equal(predict(module.train(), bars.images, 4), predict(module, bars.images, 4))
+    with pytest.raises(UserError, match="the learner's classifier: returned shape"):
+        predict(lambda pixels: pixels, bars.images, 4)
 
 
 # Sets and their provenance
