@@ -135,6 +135,10 @@ class Drawn(NamedTuple):
         """Which pictures all filters keep, bool [N]."""
         return torch.stack([*self.kept.values()]).all(0)
 
+    def has_all_classes(self, classes: int) -> bool:
+        """Whether all filters together leave a picture of every class."""
+        return len(self.pictures.labels[self.kept_by_all].unique()) == classes
+
     def some(self, kept: Tensor, count: int) -> MadeSet:
         """Return at most ``count`` of the kept pictures, the same number of each class as far as there are so many."""
         rows = torch.nonzero(kept).flatten()
