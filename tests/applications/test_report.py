@@ -53,7 +53,14 @@ def test_a_page_has_every_section_and_escapes_hostile_names(run):
     assert "&lt;script&gt;alert(1)&lt;" in html and "a &amp; b" in html
     assert len(page.all("img")) > 10 and not list(run.glob(".*.writing"))
     assert ("pictures &lt;i&gt;" in html and "no sign of copying" in html) or "nearer than chance" in html
-    for words in ("What would change this", "1.386", "You may not conclude", "--steps 30", "SHA-256", "training pictures repeat"):
+    for words in (
+        "What would change this",
+        "1.386",
+        "You may not conclude",
+        "--steps 30",
+        "SHA-256",
+        "training pictures repeat",
+    ):
         assert words in html, words
 
 
@@ -86,7 +93,8 @@ def test_damaged_pictures_are_left_out(run):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("running", "Not finished: interrupted"), ("diverged", "Diverged"), ("finished", "What would change this")]
+    ("status", "words"),
+    [("running", "Not finished: interrupted"), ("diverged", "Diverged"), ("finished", "What would change this")],
 )
 def test_the_verdict_follows_the_status(run, status, words):
     RunFolder(run).update_run(status=status)
