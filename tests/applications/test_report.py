@@ -10,6 +10,8 @@ from PIL import Image
 
 import ganforge
 from conftest import small_images
+from ganforge.applications.report.class_tables import class_table
+from ganforge.applications.report.films import thinned
 from ganforge.applications.report.page import report
 from ganforge.applications.report.record import read_record
 from ganforge.applications.report.reproduce import command
@@ -156,6 +158,35 @@ def test_seeds_of_one_method_and_two_methods_are_told_apart(tmp_path, bars_file,
     assert "objective.name" in html and "different objectives" in html
     assert "All runs have the same recipe" in page_of(tmp_path / "seeds")[1]
     assert (tmp_path / "seeds" / "report.html").exists()
+
+
+def pixels(images):
+    return images.flatten(1).float()
+
+
+def test_evaluated_runs_are_compared_in_one_table_and_in_words(tmp_path):
+    data = small_images(1500)
+    np.savez(tmp_path / "many.npz", images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    for name in ("vanilla", "lsgan"):
+        run = ganforge.train(name, data=tmp_path / "many.npz", steps=4, out=tmp_path / name, changes=TINY)
+        ganforge.evaluate(run, extractor=pixels)
+    html = page_of(tmp_path / "vanilla", tmp_path / "lsgan", out=tmp_path / "both.html")[1]
+    for words in ("Figures with their 95 % intervals", "More than noise?", "cannot tell with 1 seed", "copying"):
+        assert words in html, words
+    html = page_of(tmp_path / "vanilla")[1]
+    assert "how far another seed would differ" in html and "features of pixels" in html
+
+
+def test_many_frames_of_many_runs_are_thinned_to_equal_steps():
+    files = [(step, Path(f"{step}.png")) for step in range(100)]
+    assert [step for step, _ in thinned(files, 10)] == [*range(0, 100, 10), 99]
+    assert thinned(files, 100) == files and thinned([], 5) == [] and thinned(files[:1], 5) == files[:1]
+
+
+def test_a_table_of_many_classes_is_cut():
+    table, note = class_table("t", ("class",), [(str(k),) for k in range(100)])
+    assert len(table.rows) == 26 and "26 of 100" in note.text
+    assert len(class_table("t", ("class",), [("a",)])) == 1
 
 
 def test_the_command_that_reproduces_a_run_does(run, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
+from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
@@ -11,11 +12,9 @@ from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.moments import until
 from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.thresholds import NEAR
-from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
+from ganforge.reports.blocks import Block, Charts, FindingCard, Words
 from ganforge.reports.charts import Chart, Curve, Point, number
 
-MOST_CLASSES = 26
-"""Classes whose share over time is drawn, as many as a sample sheet has rows."""
 WITHOUT_SIGNALS = (
     "This run has no examinations (signals.jsonl): it was trained by an earlier version, or too briefly for one."
 )
@@ -80,7 +79,7 @@ def class_blocks(record: RunRecord) -> list[Block]:
     last = examined[-1]
     names = _class_names(record, len(last.class_shares))
     rows = []
-    for number_of_class in range(min(MOST_CLASSES, len(names))):
+    for number_of_class in range(len(names)):
         points = [(float(s.step), s.class_shares[number_of_class]) for s in examined]
         real = last.real_class_shares[number_of_class] if last.real_class_shares else None
         levels = [] if real is None else [("among real pictures", real)]
@@ -89,10 +88,7 @@ def class_blocks(record: RunRecord) -> list[Block]:
         cells = (f"{points[-1][1]:.1%}", "" if real is None else f"{real:.1%}", f"{lowest:.1%} at step {step:,.0f}")
         rows.append((names[number_of_class], chart, *cells))
     title = "Share of each class among the pictures of one fixed noise; dashed: among real pictures"
-    blocks: list[Block] = [Table(title, ("class", "over time", "at the end", "of real", "lowest"), rows)]
-    if len(names) > MOST_CLASSES:
-        blocks.append(Words(f"The first {MOST_CLASSES} of {len(names)} classes are shown.", "note"))
-    return blocks
+    return class_table(title, ("class", "over time", "at the end", "of real", "lowest"), rows)
 
 
 def _class_names(record: RunRecord, count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.record import RunRecord
 from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.metric_table import METRICS, MetricValue
@@ -27,15 +28,15 @@ def figure_blocks(record: RunRecord) -> list[Block]:
     ]
     protocol = evaluation.protocol
     words = (
-        f"{protocol.n:,} generated pictures against real {protocol.split} pictures of {protocol.data}, read by the "
-        f"judge {protocol.judge}. The 95 % interval says how far a figure could differ with other pictures of this "
-        "same run; how far another seed would differ, only further seeds tell. Other real pictures show what a "
+        f"{protocol.n:,} generated pictures against real {protocol.split} pictures of {protocol.data}, compared by the "
+        f"features of {protocol.judge}. The 95 % interval says how far a figure could differ with other pictures of "
+        "this same run; how far another seed would differ, only further seeds tell. Other real pictures show what a "
         "perfect generator would reach."
     )
     header = ("figure", "value", "95 % interval", "other real", "meaning")
     blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows, "prose")]
     if evaluation.classes:
-        blocks.append(Table("The same by class", CLASS_HEADER, evaluation.class_rows()))
+        blocks += class_table("The same by class", CLASS_HEADER, evaluation.class_rows())
     if record.evaluation is None:
         hint = f"'ganforge evaluate {record.folder.path}' adds intervals and further figures to this table."
         blocks.append(Words(hint, "note"))

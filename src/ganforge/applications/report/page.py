@@ -11,7 +11,7 @@ from ganforge.applications.report.copying import copying_blocks
 from ganforge.applications.report.courses import class_blocks, course_blocks, finding_blocks
 from ganforge.applications.report.data_card import DataShelf, data_blocks
 from ganforge.applications.report.figures import figure_blocks
-from ganforge.applications.report.films import BUDGET, evolution_files, film, sheet_files
+from ganforge.applications.report.films import BUDGET, evolution_files, film, sheet_files, thinned
 from ganforge.applications.report.losses import loss_blocks
 from ganforge.applications.report.record import RunRecord, read_record
 from ganforge.applications.report.reproduce import recipe_blocks, reproduce_blocks
@@ -27,6 +27,8 @@ from ganforge.runs.folder import RunFolder
 
 MOST_RUNS = 12
 """Runs on one page; curves of more cannot be told apart."""
+MOST_FRAMES = 240
+"""Frames from fixed noise of all runs together, on a page of several."""
 NO_FINDINGS = "This run has neither a log nor examinations, so nothing can be said about it."
 
 
@@ -204,7 +206,7 @@ def _samples_of_each(records: Sequence[RunRecord]) -> list[Block]:
     same = film(
         "The same noise vectors in each run, at equal steps or equal seconds",
         "fixed",
-        [(record, evolution_files(record)) for record in records],
+        [(record, thinned(evolution_files(record), MOST_FRAMES // len(records))) for record in records],
     )
     last = film("The last sheet of each run", "sheet", [(record, sheet_files(record)[-1:]) for record in records])
     blocks: list[Block] = [found for found in (same, last) if found]
