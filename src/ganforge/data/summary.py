@@ -241,6 +241,8 @@ def _label_warnings(summary: Summary) -> list[str]:
 
 def class_warnings(summary: Summary) -> list[str]:
     """Return warnings of classes without images, or with few, of a set with labels."""
+    if not summary.classes:
+        return []
     warnings = []
     present = [entry for entry in summary.classes if entry.count]
     missing = [entry.name for entry in summary.classes if not entry.count]
