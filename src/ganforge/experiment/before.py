@@ -1,5 +1,6 @@
 """The findings before the first step of a training: checked, said, and returned for ``run.json``."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,12 +26,20 @@ def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: Pro
             summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
         finally:
             watcher.end()
-        findings = check_data(splits, summary) + findings
+        findings = [_for_recipe(finding, recipe) for finding in check_data(splits, summary)] + findings
         for line in notes_and_warnings(splits, summary, [finding.text for finding in findings]):
             watcher.say(line)
     for finding in findings:
         watcher.say(finding.line)
     return tuple(findings)
+
+
+def _for_recipe(finding: Finding, recipe: Recipe) -> Finding:
+    """Return wrong labels as a mere remark where the recipe learns from no label."""
+    classifies = recipe.discriminator and recipe.discriminator.classifier != "none" and not recipe.data.clusters
+    if finding.name != "label-noise" or recipe.conditional or classifies:
+        return finding
+    return replace(finding, severity=0, text=f"{finding.text}; {recipe.name} learns from no label")
 
 
 def is_named(data: Any) -> bool:
