@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import ganforge
-from ganforge.data.load import load
+from ganforge.data.load import NOT_AS_PUBLISHED, load
 from ganforge.experiment.before import look_before_training
 from ganforge.experiment.case import case_of
 from ganforge.experiment.experiment import ProgressListener
@@ -61,6 +61,9 @@ def test_a_set_known_by_name_says_nothing():
     listener = Listener()
     assert look_before_training("digits", load_recipe("forge-2"), DIGITS, listener) == ()
     assert not listener.lines and not listener.passes
+    other = dataclasses.replace(half_inverted(), origin=f"found somewhere, {NOT_AS_PUBLISHED}")
+    found = look_before_training("digits", load_recipe("forge-2"), other, listener)
+    assert [finding.name for finding in found] == ["data-polarity"], "files of the same name"
 
 
 def test_a_run_keeps_what_was_found_before_it(tmp_path):

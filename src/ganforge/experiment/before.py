@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from ganforge.data.images import Splits
+from ganforge.data.load import NOT_AS_PUBLISHED
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import notes_and_warnings, summarise
 from ganforge.diagnosis.data_checks import check_data
@@ -18,10 +19,10 @@ from ganforge.training.tuning.machine_memory import machine_memory
 def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: ProgressListener) -> tuple[Finding, ...]:
     """Check recipe and data, say one line for each finding, and return the findings, most serious first.
 
-    Data known by name are not checked: checksums say that they are the published ones.
+    Data known by name are not checked where checksums say that they are the published ones.
     """
     findings = check_recipe(recipe, splits, machine_memory(recipe.run.device))
-    if not is_named(data):
+    if not is_named(data) or NOT_AS_PUBLISHED in splits.origin:
         try:
             summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
         finally:
