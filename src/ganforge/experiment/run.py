@@ -59,8 +59,12 @@ def run_training(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
     folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
-    signals = SignalsHook(experiment, seconds, LiveFindings(experiment, watcher))
-    hooks: list[loop.Hook] = [LogHook(experiment, seconds), signals, sheets, evolution, checkpoints, watcher.look]
+    measuring: list[loop.Hook] = [
+        LogHook(experiment, seconds),
+        SignalsHook(experiment, seconds),
+        LiveFindings(folder, watcher),
+    ]
+    hooks: list[loop.Hook] = [*measuring, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
