@@ -59,11 +59,8 @@ def run_training(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
     folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
-    measuring: list[loop.Hook] = [
-        LogHook(experiment, seconds),
-        SignalsHook(experiment, seconds),
-        LiveFindings(folder, watcher),
-    ]
+    signals = SignalsHook(experiment, seconds)
+    measuring: list[loop.Hook] = [LogHook(experiment, seconds), signals, LiveFindings(folder, watcher)]
     hooks: list[loop.Hook] = [*measuring, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
