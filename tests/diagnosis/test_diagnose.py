@@ -94,7 +94,6 @@ SICK = {
     "noise-ignored": [examined(draws_spread=0.001)],
     "posterior-collapse": [judged(SILENT, total_spread=0.001, within_class_spread=None)],
     "few-data": [examined(facts=before("few-data"), nearer_to_training=0.9, copying_p=1e-9)],
-    "recipe": [judged(facts=before("recipe"), confident=0.1)],
     "data-range": [judged(facts=before("data-range"))],
     "data-polarity": [judged(facts=before("data-polarity"))],
     "data-duplicates": [judged(facts=before("data-duplicates"))],
