@@ -24,6 +24,8 @@ from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
 CARD, RUN = "patient.json", "run"
+HALVES = ("tuning", "held-out")
+"""Folders of the patients: thresholds are tuned on the first alone."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class _Steps(ProgressListener):
 
 def folder_of(root: Path, patient: Patient) -> Path:
     """Return the folder of a patient: those held out from tuning lie apart."""
-    return root / ("held-out" if patient.held_out else "tuning") / patient.name
+    return root / HALVES[patient.held_out] / patient.name
 
 
 def make_patient(root: Path, patient: Patient, on_share: Callable[[float], None], watcher: ProgressListener) -> Card:
@@ -116,7 +118,7 @@ def _train(root: Path, patient: Patient, on_share: Callable[[float], None]) -> b
                 out=run.path,
                 steps=setting.steps,
                 seed=patient.seed,
-                changes=(*setting.changes, "run.precision=fp32"),  # the same on every machine
+                changes=setting.changes,
                 device="cpu",
                 watcher=watcher,
             )
