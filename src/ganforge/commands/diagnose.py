@@ -35,7 +35,9 @@ def diagnose(
     watcher = TerminalWatcher(as_json=as_json)
     diagnosis = examine(run)
     say(diagnosis.words, as_json=as_json)
-    treatment = try_remedies(run, minutes=minutes, steps=steps, watcher=watcher) if treat else None
+    treatment = None
+    if treat:
+        treatment = try_remedies(run, minutes=minutes, steps=steps, diagnosis=diagnosis, watcher=watcher)
     if treatment:
         say(treatment.words, as_json=as_json)
     if as_json:

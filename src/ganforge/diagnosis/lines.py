@@ -5,6 +5,10 @@ import shlex
 from ganforge.diagnosis.finding import Evidence, Finding, Remedy
 
 SEVERITIES = ("fine", "impaired", "failed")
+SHARES = ("share", "probability")
+"""First words of figures that are said in percent."""
+SHOWN = 3
+"""Remedies that are said, as many as a treatment tries; programs get all."""
 
 
 def lines_of(finding: Finding) -> list[str]:
@@ -14,12 +18,13 @@ def lines_of(finding: Finding) -> list[str]:
     """
     lines = [_title(finding), f"  {finding.text}"]
     if finding.evidence:
-        lines.append(f"  figures: {'; '.join(figure_words(evidence) for evidence in finding.evidence)}")
+        lines.append("  figures:")
+        lines += [f"    {figure_words(evidence)}" for evidence in finding.evidence]
     if finding.cause:
         lines.append(f"  likely cause: {finding.cause}")
     if finding.remedies:
         lines.append("  remedies:")
-        lines += [f"    {number}. {remedy_words(remedy)}" for number, remedy in enumerate(finding.remedies, 1)]
+        lines += [f"    {number}. {remedy_words(remedy)}" for number, remedy in enumerate(finding.remedies[:SHOWN], 1)]
     elif finding.remedy:
         lines.append(f"  remedy: {finding.remedy}")
     if finding.reconsider:
@@ -28,8 +33,8 @@ def lines_of(finding: Finding) -> list[str]:
 
 
 def figure_words(evidence: Evidence) -> str:
-    """Return a figure beside its healthy range: "spread 0.02 (healthy: from 0.6 to 1.4)"."""
-    return f"{evidence.name} {evidence.value:.3g}{_range_words(evidence)}"
+    """Return a figure beside its healthy range: "spread 0.02 (healthy: from 0.6 to 1.4)"; shares in percent."""
+    return f"{evidence.name.rstrip(',')}: {_number(evidence, evidence.value)}{_range_words(evidence)}"
 
 
 def remedy_words(remedy: Remedy) -> str:
@@ -60,9 +65,13 @@ def _title(finding: Finding) -> str:
 
 
 def _range_words(evidence: Evidence) -> str:
-    low, high = evidence.low, evidence.high
+    low, high = (None if end is None else _number(evidence, end) for end in (evidence.low, evidence.high))
     if low is None and high is None:
         return ""
     if high is None:
-        return f" (healthy: from {low:.3g})"
-    return f" (healthy: up to {high:.3g})" if low is None else f" (healthy: from {low:.3g} to {high:.3g})"
+        return f" (healthy: from {low})"
+    return f" (healthy: up to {high})" if low is None else f" (healthy: {low} to {high})"
+
+
+def _number(evidence: Evidence, value: float) -> str:
+    return f"{value * 100:.3g}%" if evidence.name.startswith(SHARES) else f"{value:.3g}"

@@ -34,11 +34,11 @@ def change(name: str, text: str, values: Mapping[str, Any], *, anew: bool = Fals
     return Remedy(text, changes, anew=anew, name=name, recipe=recipe)
 
 
-def advice(text: str) -> Make:
-    """Return a remedy in words, which no training can try: the user must act."""
+def advice(text: str, name: str = "") -> Make:
+    """Return a remedy in words, without a change of the recipe."""
 
     def make(recipe: Recipe, facts: Facts) -> Remedy:
-        return Remedy(text)
+        return Remedy(text, name=name)
 
     return make
 

@@ -34,7 +34,7 @@ def prescribe(findings: Sequence[Finding], facts: Facts, step: int = 0) -> list[
     """
     recipe = parse(dict(facts.recipe), "the run's recipe")
     ill = any(_is_in_the_weights(finding, step) for finding in findings)
-    return [replace(finding, remedies=_remedies(finding.name, recipe, facts, ill)) for finding in findings]
+    return [replace(finding, remedies=_prescribed(finding, recipe, facts, ill)) for finding in findings]
 
 
 def changed_recipe(recipe: Recipe, remedy: Remedy) -> Recipe:
@@ -56,6 +56,14 @@ def _is_in_the_weights(finding: Finding, step: int) -> bool:
     if finding.name in IN_THE_WEIGHTS_FROM_EARLY:
         return finding.since is None or finding.since <= step / 2
     return finding.name in IN_THE_WEIGHTS and finding.severity == 2
+
+
+def _prescribed(finding: Finding, recipe: Recipe, facts: Facts, ill: bool) -> tuple[Remedy, ...]:
+    """Return the remedies that change the recipe, and the words that the finding itself has."""
+    changes = _remedies(finding.name, recipe, facts, ill)
+    known = {remedy.text for remedy in changes}
+    words = [remedy for remedy in finding.remedies if not remedy.name and remedy.text not in known]
+    return (*words, *changes)
 
 
 def _remedies(name: str, recipe: Recipe, facts: Facts, ill: bool) -> tuple[Remedy, ...]:
@@ -86,13 +94,15 @@ def _is_accepted(recipe: Recipe, remedy: Remedy) -> bool:
         return False
 
 
-LONGER = to.advice("train longer: 'ganforge resume' goes on")
+LONGER = "longer"
+"""The name of the remedy that needs no change: to train on."""
+TRAIN_ON = to.advice("train longer: 'ganforge resume' goes on", LONGER)
 MORE_IMAGES = to.advice("more training images: a network learns a few hundred by heart, whatever the recipe")
 
 REMEDIES: dict[str, tuple[to.Make, ...]] = {
     "mode-collapse": (
-        *(to.as_published, to.usual_noise, to.equal_rates, to.known_recipe, to.seen_label, to.steady_start),
-        *(to.lower_rates, to.more_latent),
+        *(to.as_published, to.equal_rates, to.known_recipe, to.steady_start, to.usual_noise, to.more_latent),
+        to.lower_rates,
     ),
     "class-collapse": (to.as_published, to.usual_noise, to.known_recipe, to.larger_batch, to.gradient_penalty),
     "missing-classes": (to.as_published, to.recipe_with_labels, to.known_recipe, to.gradient_penalty, to.larger_batch),
@@ -102,15 +112,15 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
     ),
     "repetition": (to.as_published, to.more_latent, to.usual_noise, to.larger_batch, to.known_recipe),
     "discriminator-won": (
-        *(to.as_published, to.equal_rates, to.slower_discriminator, to.non_saturating, to.gradient_penalty),
-        *(to.larger_generator, to.lower_rates, to.known_recipe),
+        *(to.as_published, to.equal_rates, to.slower_discriminator, to.known_recipe, to.gradient_penalty),
+        *(to.non_saturating, to.larger_generator, to.lower_rates),
     ),
     "discriminator-weak": (
         *(to.as_published, to.faster_discriminator, to.larger_discriminator, to.equal_rates, to.known_recipe),
     ),
     "discriminator-overfits": (to.as_published, to.gradient_penalty, to.slower_discriminator, MORE_IMAGES),
-    "label-ignored": (to.as_published, to.weighted_label, to.seen_label, to.known_recipe, LONGER),
-    "label-noise": (to.advice("correct the labels"), to.recipe_without_labels),
+    "label-ignored": (to.as_published, to.weighted_label, to.seen_label, to.known_recipe, TRAIN_ON),
+    "label-noise": (to.recipe_without_labels,),
     "memorising": (MORE_IMAGES, to.gradient_penalty),
     "oscillating": (
         to.as_published,
@@ -125,18 +135,17 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
         to.known_recipe,
     ),
     "diverged": (to.as_published, to.gradient_penalty, to.lower_rates, to.much_lower_rates, to.known_recipe),
-    "undertrained": (LONGER, to.higher_rates),
+    "undertrained": (TRAIN_ON, to.higher_rates),
     "plateau": (to.larger_generator, to.average_weights, to.lower_rates, to.known_recipe),
-    "rough": (to.as_published, to.larger_generator, to.known_recipe, to.gradient_penalty, LONGER),
+    "rough": (to.as_published, to.larger_generator, to.known_recipe, to.gradient_penalty, TRAIN_ON),
     "noise-ignored": (to.as_published, to.energy_score, to.usual_noise),
     "posterior-collapse": (to.as_published, to.usual_kl),
     "few-data": (MORE_IMAGES,),
-    "data-range": (to.advice("pixels of the whole range: --levels LOW,HIGH names those of black and white"),),
-    "data-polarity": (to.advice("pictures of one kind: invert those that are dark on light"),),
-    "data-duplicates": (to.advice("each picture once, and no test picture among those for training"),),
-    "data-classes": (to.advice("more pictures of the small classes, or training without these classes"),),
     "recipe": (to.as_published, to.lower_rates, to.known_recipe),
-    "learning": (LONGER,),
+    "learning": (TRAIN_ON,),
     "never-drew": (to.vae, to.advice("see its reconstructions: 'ganforge sample RUN --reconstruct'")),
 }
-"""The remedies of each finding, in the order in which they are tried where no cure rate was measured."""
+"""The remedies of each finding, in the order in which they are tried where no cure rate was measured.
+
+Findings on the data bring their own words, which `prescribe` keeps.
+"""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.diagnosis import diagnose as checks
+from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.lines import lines_of
 from ganforge.diagnosis.remedies import prescribe
@@ -27,6 +28,8 @@ class Diagnosis:
         epoch: the same in epochs.
         status: status of the run: "finished", "running", "interrupted" or "diverged".
         findings: most serious first, causes before consequences, each with its remedies.
+        followed: share of pictures that show the class asked for, relative to real ones read as their label; None
+            without labels.
     """
 
     run: Path
@@ -36,6 +39,7 @@ class Diagnosis:
     epoch: float
     status: str
     findings: tuple[Finding, ...]
+    followed: float | None = None
 
     @property
     def words(self) -> str:
@@ -63,11 +67,17 @@ def diagnose(run: str | os.PathLike[str]) -> Diagnosis:
     case = case_of(folder)
     if not case.log and not case.signals and case.measured is None:
         raise UserError(f"{folder.path}: nothing was measured yet; 'ganforge resume {folder.path}' trains the run")
-    findings = prescribe(checks.diagnose(case), case.facts)
     step = max(int(saved.get("step", 0)), int(case.log[-1]["step"]) if case.log else 0)
-    epoch = step / saved["steps_per_epoch"]
-    status = str(saved.get("status", "running"))
-    return Diagnosis(folder.path, saved["recipe"], saved["data"]["name"], step, epoch, status, tuple(findings))
+    return Diagnosis(
+        run=folder.path,
+        recipe=saved["recipe"],
+        data=saved["data"]["name"],
+        step=step,
+        epoch=step / saved["steps_per_epoch"],
+        status=str(saved.get("status", "running")),
+        findings=tuple(prescribe(checks.diagnose(case), case.facts, step)),
+        followed=figures(case).followed,
+    )
 
 
 def run_folder(path: Path) -> RunFolder:

@@ -20,15 +20,17 @@ import torch
 from ganforge.data.images import Splits
 from ganforge.data.reading_rules import ReadingRules
 from ganforge.diagnosis.finding import Finding, Remedy
-from ganforge.diagnosis.remedies import changed_recipe
+from ganforge.diagnosis.remedies import LONGER, changed_recipe
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.api import resume, saved_experiment
 from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
+from ganforge.experiment.examiner import Examiner
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
 from ganforge.experiment.length import Length
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.preflight import TrainingPlan
 from ganforge.experiment.saved_recipe import saved_recipe
+from ganforge.experiment.treatment_figures import compare_runs
 from ganforge.experiment.treatment_outcome import Arm, Treatment, judge_treatment
 from ganforge.experiment.warm_start import continue_state
 from ganforge.process_state import plain_state
@@ -50,7 +52,7 @@ class Plan:
     Attributes:
         original: the experiment of the run.
         step: the step that the run has reached.
-        treated: the findings that shall be gone.
+        treated: name of the finding that shall be gone.
         recipes: a recipe for each remedy, and that of the run for the control, which has no remedy.
         steps: further steps of each.
         minutes: the time that the user gave, from which the steps follow; None: the user gave the steps.
@@ -58,7 +60,7 @@ class Plan:
 
     original: Experiment
     step: int
-    treated: tuple[Finding, ...]
+    treated: str
     recipes: tuple[tuple[Remedy | None, Recipe], ...]
     steps: int
     minutes: float | None
@@ -82,6 +84,7 @@ def treat(
     minutes: float | None = None,
     steps: int | None = None,
     data: Any = None,
+    diagnosis: Diagnosis | None = None,
     watcher: ProgressListener | None = None,
 ) -> Treatment | None:
     """Try the best three remedies of a run beside an untreated control; None if there is nothing to try.
@@ -91,6 +94,7 @@ def treat(
         minutes: training time of all trials together, from which their steps follow by a measurement of their speed.
         steps: the same number of steps for each trial, in place of ``minutes``.
         data: the same data again if they came from Python.
+        diagnosis: of the run, where it is known already.
         watcher: receives progress and messages.
 
     Raises:
@@ -100,24 +104,35 @@ def treat(
     watcher = watcher or ProgressListener()
     length = Length.chosen(steps=steps, minutes=minutes)
     folder = run_folder(as_path("treat", run))
-    diagnosis = diagnose(folder.path)
+    diagnosis = diagnosis or diagnose(folder.path)
     if folder.has_trainer():
         raise UserError(f"{folder.path} is being trained: wait for it, or stop it first")
     original = saved_experiment(folder, folder.read_run(), data, watcher)
-    remedies = _best(diagnosis, original)
-    if not remedies:
+    if (treated := _treated(diagnosis)) is None:
         watcher.say("no treatment: no remedy of these findings is a change of the recipe that a training could try")
         return None
-    plan = _plan(original, diagnosis, remedies, length, watcher)
+    plan = _plan(original, diagnosis, treated, length, watcher)
     arms = [_train_arm(plan, number, watcher) for number in range(len(plan.recipes))]
-    return judge_treatment(original, plan.treated, arms, plan.steps, watcher)
+    folders = [folder, *(arm.folder for arm in arms)]
+    comparison = compare_runs(original, Examiner(original).reader, folders, treated.name, watcher)
+    return judge_treatment(arms, treated.name, plan.steps, comparison)
 
 
-def _best(diagnosis: Diagnosis, original: Experiment) -> list[tuple[Remedy, Recipe]]:
-    """Return the best remedies that a training can try, those of the most serious finding first, with their recipes."""
+def _treated(diagnosis: Diagnosis) -> Finding | None:
+    """Return the first finding with a remedy that a training can try."""
+    return next((f for f in diagnosis.findings if f.severity and any(map(_can_try, f.remedies))), None)
+
+
+def _can_try(remedy: Remedy) -> bool:
+    """Whether a training can try a remedy: a change of the recipe, or training on, which the control does."""
+    return bool(remedy.changes or remedy.recipe or remedy.name == LONGER)
+
+
+def _best(diagnosis: Diagnosis, treated: Finding, original: Experiment) -> list[tuple[Remedy, Recipe]]:
+    """Return the best remedies of the treated finding, then of the others, with the recipes that they lead to."""
     chosen: list[tuple[Remedy, Recipe]] = []
-    remedies = [remedy for finding in diagnosis.findings if finding.severity for remedy in finding.remedies]
-    for remedy in remedies:
+    others = [finding for finding in diagnosis.findings if finding.severity and finding is not treated]
+    for remedy in (remedy for finding in (treated, *others) for remedy in finding.remedies):
         if not (remedy.changes or remedy.recipe) or len(chosen) == MOST_REMEDIES:
             continue
         recipe = changed_recipe(original.recipe, remedy)
@@ -131,20 +146,20 @@ def _best(diagnosis: Diagnosis, original: Experiment) -> list[tuple[Remedy, Reci
 def _plan(
     original: Experiment,
     diagnosis: Diagnosis,
-    remedies: Sequence[tuple[Remedy, Recipe]],
+    treated: Finding,
     length: Length,
     watcher: ProgressListener,
 ) -> Plan:
     """Return the plan of a treatment: an interrupted one of the same run and time keeps its number of steps."""
+    remedies = _best(diagnosis, treated, original)
     recipes = (*remedies, (None, original.recipe))
-    treated = tuple(finding for finding in diagnosis.findings if finding.severity)
     minutes = None if length.steps else length.minutes or USUAL_MINUTES
     steps = length.steps or _steps_begun(original.folder, diagnosis.step, minutes)
     if not steps:
         watcher.say("measuring the speed of the trials ...")
         steps = _steps_in(minutes or USUAL_MINUTES, [recipe for _, recipe in recipes], original.splits)
     watcher.say(f"treatment: {len(remedies)} remedies and an untreated control, {steps:,} steps each")
-    return Plan(original, diagnosis.step, treated, recipes, steps, minutes)
+    return Plan(original, diagnosis.step, treated.name, recipes, steps, minutes)
 
 
 def _steps_in(minutes: float, recipes: Sequence[Recipe], splits: Splits) -> int:
@@ -168,7 +183,7 @@ def _train_arm(plan: Plan, number: int, watcher: ProgressListener) -> Arm:
         Interrupted: the trial is saved.
     """
     remedy, recipe = plan.recipes[number]
-    folder = _begun(plan, remedy, recipe) or _begin(plan, remedy, recipe)
+    folder = _begun(plan, remedy, recipe) or _begin(plan, remedy, recipe, watcher)
     saved = folder.read_run()
     what = remedy.text if remedy else "untreated control"
     watcher.say(f"trial {number + 1} of {len(plan.recipes)}: {what} -> {folder.path}")
@@ -176,6 +191,8 @@ def _train_arm(plan: Plan, number: int, watcher: ProgressListener) -> Arm:
         try:
             resume(folder.path, data=plan.original.splits, watcher=watcher)
         except RunFailed as failure:
+            if folder.read_run()["status"] != "diverged":  # the disk is full
+                raise
             watcher.say(str(failure))
         except Interrupted as stop:
             raise Interrupted(f"{stop}; the same command goes on with the treatment") from None
@@ -194,11 +211,11 @@ def _begun(plan: Plan, remedy: Remedy | None, recipe: Recipe) -> RunFolder | Non
     return None
 
 
-def _begin(plan: Plan, remedy: Remedy | None, recipe: Recipe) -> RunFolder:
+def _begin(plan: Plan, remedy: Remedy | None, recipe: Recipe, watcher: ProgressListener) -> RunFolder:
     """Write a trial at its first step, into the next free folder."""
     original = plan.original
     experiment = Experiment(recipe, original.splits, _free_folder(original.folder, bool(remedy)), original.seed)
-    state = experiment.new_state()
+    state = experiment.new_state(watcher)
     if not (remedy and remedy.anew):
         continue_state(state, original.folder)
     saved = original.folder.read_run()
