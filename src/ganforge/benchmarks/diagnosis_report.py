@@ -2,15 +2,16 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ganforge.benchmarks.common import BenchmarkReport, read_kept
 from ganforge.benchmarks.patient_runs import CARD, HALVES, RUN, Card
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.diagnose import diagnose, until
+from ganforge.diagnosis.diagnose import diagnose
 from ganforge.diagnosis.live import Watch
+from ganforge.diagnosis.moments import moments, until
 from ganforge.experiment.case import case_of
 from ganforge.metrics.intervals import proportion_interval
 from ganforge.runs.folder import RunFolder
@@ -71,12 +72,11 @@ def outcome_of(folder: Path) -> Outcome:
 
 def said_while_training(case: Case) -> dict[str, int]:
     """Return the findings of severity 1 or 2 that a user reads while a run trains, each with its first step."""
-    running = replace(case, facts=replace(case.facts, status="running"))
-    watch = Watch(until(running, 0))
+    watch = Watch(until(case, 0))
     said = {finding.name: 0 for finding in case.facts.before if finding.severity}
-    for k, signals in enumerate(case.signals, 1):
-        for finding in watch.look(until(case, k)):
-            said.setdefault(finding.name, signals.step)
+    for step in moments(case):
+        for finding in watch.look(until(case, step)):
+            said.setdefault(finding.name, step)
     return said
 
 

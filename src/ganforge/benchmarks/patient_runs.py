@@ -122,13 +122,19 @@ def _train(root: Path, patient: Patient, on_share: Callable[[float], None]) -> b
                 device="cpu",
                 watcher=watcher,
             )
-        elif run.read_run()["status"] != "finished":
-            resume(run.path, steps=setting.steps, watcher=watcher)
+        elif not _is_complete(run):
+            resume(run.path, watcher=watcher)
     except RunFailed:
         if run.exists and run.read_run()["status"] == "diverged":
             return True
         raise
     return False
+
+
+def _is_complete(run: RunFolder) -> bool:
+    """Whether a run has reached its end, and a verdict where one is possible."""
+    saved = run.read_run()
+    return saved["status"] == "finished" and bool(saved.get("judged") or saved.get("no_judge"))
 
 
 def _health(root: Path, patient: Patient, watcher: ProgressListener) -> Health:
