@@ -76,12 +76,13 @@ SICK = {
     "memorising": [examined(nearer_to_training=0.9, copying_p=1e-9)],
     "oscillating": [
         examined(change=1.2),
+        judged([{**line, "fake_spread": 5.0 + 30.0 * (k % 2)} for k, line in enumerate(log())]),
         examined(class_shares=lambda step: (0.8, 0.2) if step % 400 else (0.2, 0.8), real_class_shares=(0.5, 0.5)),
     ],
     "unstable": [
         judged(total_spread=4.0),
         examined(weight_norm=lambda step: {"generator": step**2 / 1000.0}),
-        judged(log(last=1800) + log({**EVEN_LINE, "generator_gradient": 600.0})[-5:], **FAR),
+        judged(log({**EVEN_LINE, "real_logit": 90.0, "fake_logit": -60.0}), **FAR),
     ],
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],
     "undertrained": [

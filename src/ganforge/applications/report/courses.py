@@ -6,9 +6,9 @@ from dataclasses import fields
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
-from ganforge.diagnosis.diagnose import until
 from ganforge.diagnosis.figures import Figures, figures
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.moments import until
 from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.thresholds import NEAR
 from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
@@ -41,7 +41,7 @@ def signal_points(record: RunRecord, name: str) -> list[Point]:
 def course(record: RunRecord, name: str) -> list[Point]:
     """Return a figure by step: of the pictures (`Figures`), of the examinations, or of the log; empty if unknown."""
     if name in FIGURE_NAMES and record.case:
-        cases = [until(record.case, k) for k in range(1, len(record.case.signals) + 1)]
+        cases = [until(record.case, signals.step) for signals in record.case.signals]
         return _numbers((case.signals[-1].step, getattr(figures(case), name)) for case in cases)
     return signal_points(record, name) if name in SIGNAL_NAMES else points_of(record, name)
 
