@@ -56,6 +56,16 @@ def user_path(given: str | Path, variable: str = "") -> Path:
     return path
 
 
+def refuse_pipe(path: Path) -> None:
+    """Refuse what is neither a file nor a folder: a pipe that nobody fills would be waited for.
+
+    Raises:
+        UserError: the path is a pipe or a device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path}: is a pipe or a device; save its content as a file, and give that")
+
+
 def cache_folder() -> Path:
     """Return the cache folder: $GANFORGE_CACHE, or ``ganforge`` in the user's cache folder.
 

@@ -17,8 +17,9 @@ from diagnosis_cases import (
 )
 from ganforge.diagnosis import diagnose as module
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.diagnose import AT_THE_END, CHECKS, EXPLAINS, FOLLOWS, diagnose, until
+from ganforge.diagnosis.diagnose import AT_THE_END, CHECKS, EXPLAINS, FOLLOWS, diagnose
 from ganforge.diagnosis.finding import NAMES, Finding
+from ganforge.diagnosis.moments import current, moments, until
 from ganforge.experiment.verdict import Verdict
 
 FAR = {"frechet_distance": 5.0}
@@ -79,7 +80,7 @@ SICK = {
     ],
     "unstable": [
         judged(total_spread=4.0),
-        examined(weight_norm=lambda step: {"generator": step / 10.0}),
+        examined(weight_norm=lambda step: {"generator": step**2 / 1000.0}),
         judged(log(last=1800) + log({**EVEN_LINE, "generator_gradient": 600.0})[-5:], **FAR),
     ],
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],
@@ -90,13 +91,14 @@ SICK = {
     ],
     "plateau": [examined(frechet=lambda step: 10.0)],
     "rough": [judged(frechet_distance=9.0)],
-    "noise-ignored": [examined(draws_spread=0.001), examined(code_use=0.0)],
+    "noise-ignored": [examined(draws_spread=0.001)],
     "posterior-collapse": [judged(SILENT, total_spread=0.001, within_class_spread=None)],
     "few-data": [examined(facts=before("few-data"), nearer_to_training=0.9, copying_p=1e-9)],
     "data-range": [judged(facts=before("data-range"))],
     "data-polarity": [judged(facts=before("data-polarity"))],
     "data-duplicates": [judged(facts=before("data-duplicates"))],
     "data-classes": [judged(facts=before("data-classes"))],
+    "recipe": [judged(within_class_spread=0.01, facts=before("recipe"))],
     "learning": [judged(frechet_distance=0.6), examined(frechet=8.0, frechet_real_reference=1.0, count=3)],
     "never-drew": [judged(COPIED, confident=0.1, classes_present=0, total_spread=0.01)],
     "healthy": [judged(), judged([]), judged(COPIED), judged(DRAWN), examined(), judged(label_agreement=0.97)],
@@ -190,9 +192,16 @@ def test_a_run_that_still_trains_is_not_called_healthy_or_too_short():
 
 def test_until_shows_the_run_as_it_was():
     case = judged(signals=examinations())
-    early = until(case, 3)
+    early = until(case, 600)
     assert (early.signals[-1].step, early.log[-1]["step"], early.measured) == (600, 600, None)
     assert early.facts.status == "running"
+
+
+def test_an_examination_long_ago_says_nothing_on_the_present():
+    case = Case(facts=FACTS, log=log(), signals=examinations(last=100))
+    assert moments(until(case, 100)) == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    assert current(until(case, 100)).step == 100
+    assert current(case) is None and names(case) == ["learning"]
 
 
 def test_logs_of_older_runs_need_neither_signals_nor_logits():

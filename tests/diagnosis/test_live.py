@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from diagnosis_cases import FACTS, examined
-from ganforge.diagnosis.diagnose import until
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.live import Watch
+from ganforge.diagnosis.moments import until
 
 RUNNING = replace(FACTS, status="running")
 NOTHING = examined(facts=RUNNING, count=0)
@@ -13,8 +13,7 @@ NOTHING = examined(facts=RUNNING, count=0)
 
 def said(case, watch=None):
     watch = watch or Watch(NOTHING)
-    steps = range(1, len(case.signals) + 1)
-    return [(until(case, k).signals[-1].step, finding.name) for k in steps for finding in watch.look(until(case, k))]
+    return [(s.step, finding.name) for s in case.signals for finding in watch.look(until(case, s.step))]
 
 
 def test_a_finding_is_said_once_at_the_second_examination_that_shows_it():
@@ -34,8 +33,8 @@ def test_a_healthy_run_is_not_disturbed_nor_told_that_it_is_too_short():
 
 def test_a_resumed_run_says_nothing_twice():
     case = examined(facts=RUNNING, repetition=0.5)
-    assert Watch(until(case, 5)).look(until(case, 6)) == []
-    assert [finding.name for finding in Watch(until(case, 1)).look(until(case, 2))] == ["repetition"]
+    assert Watch(until(case, 1000)).look(until(case, 1200)) == []
+    assert [finding.name for finding in Watch(until(case, 200)).look(until(case, 400))] == ["repetition"]
 
 
 def test_a_finding_made_before_step_1_is_not_said_again():

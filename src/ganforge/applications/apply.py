@@ -12,19 +12,18 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.data.pairs import Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule, enlarged, luma, masked
-from ganforge.data.sources.pictures_to_apply import NamedPictures, read_pictures
-from ganforge.data.sources.single_picture import is_picture_file, read_mask
+from ganforge.data.sources.pictures_to_apply import SHEET, NamedPictures, read_masks, read_pictures
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
 from ganforge.files import ensure_writable, user_path, write_atomically
 from ganforge.generation.generator import Generator
-from ganforge.generation.grids import image_grid, png
+from ganforge.generation.grids import image_grid, png, short_name
 from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
-ON_SHEET, CELL = 16, 112
-"""Pictures on the sheet at most, and the width of one in pixels at most."""
+ON_SHEET, DRAWS_ON_SHEET, CELL = 16, 8, 144
+"""Pictures and results of each on the sheet at most, and the width of one in pixels at most."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,20 @@ class Results:
     caption: str
 
     def sheet(self) -> Image.Image:
-        """Return a sheet: given, our results, and what a user would get without them, a column for each picture."""
+        """Return a sheet, a row for each picture: given, our results, and what a user would get without them."""
         count = min(ON_SHEET, self.draws.shape[1])
-        rows = {"given": _seen(self.given, self.draws.shape[2])}
-        rows |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:8])}
+        columns = {"given": _seen(self.given, self.draws.shape[2])}
+        columns |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:DRAWS_ON_SHEET])}
         if self.simple:
-            rows[self.simple[0]] = self.simple[1]
-        images = torch.cat([row[:count] for row in rows.values()])
-        width = min(640, CELL * count)  # a single picture would fill the whole width, row by row
-        return image_grid(images, count, caption=self.caption, width=width, row_names=list(rows))
+            columns[self.simple[0]] = self.simple[1]
+        return image_grid(
+            torch.stack([column[:count] for column in columns.values()], 1).flatten(0, 1),
+            len(columns),
+            caption=self.caption,
+            width=CELL * len(columns),
+            row_names=[short_name(name) for name in self.names[:count]],
+            column_names=list(columns),
+        )
 
     def arrays(self) -> bytes:
         """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
@@ -81,8 +85,9 @@ class Results:
                 suffix = f"-{k + 1}" if len(self.draws) > 1 else ""
                 files.append(target / f"{name}{suffix}.png")
                 write_atomically(files[-1], png(single_picture(picture)))
-        write_atomically(target / "sheet.png", png(self.sheet()))
-        return [*files, target / "sheet.png"]
+        files.append(target / f"{SHEET}.png")
+        write_atomically(files[-1], png(self.sheet()))
+        return files
 
 
 def apply(
@@ -118,7 +123,8 @@ def apply(
         )
     if draws < 1:
         raise UserError(f"--draws {draws}: must be 1 or more")
-    given = read_pictures(pictures)
+    height, width = _side_lengths(rule, generator)
+    given = read_pictures(pictures, wanted=f"{width}×{height}, which {generator.recipe.name} takes")
     _refuse_other_sizes(rule, given, generator)
     _refuse_other_colours(rule, given, generator)
     images = given.images
@@ -144,7 +150,7 @@ def check_target(target: Path) -> None:
     ending = target.suffix.lower()
     if ending not in ("", ".png", ".npz"):
         raise UserError(f"--out {target}: write .png (a sheet), .npz (arrays), or a folder (every picture and a sheet)")
-    ensure_writable(target if ending else target / "sheet.png")
+    ensure_writable(target if ending else target / f"{SHEET}.png")
 
 
 def _completion(images: Tensor, mask: Any) -> Tensor:
@@ -162,29 +168,31 @@ def _completion(images: Tensor, mask: Any) -> Tensor:
 
 
 def _masks(mask: Any) -> Tensor:
-    """Return masks uint8 [N, 1, H, W], above 127 where pixels are missing."""
-    if isinstance(mask, str | Path):
-        path = user_path(mask)
-        if not path.exists():
-            raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
-        if is_picture_file(path):
-            return read_mask(path).to(torch.uint8) * 255
-    return read_pictures(mask).images[:, :1]
+    """Return masks uint8 [N, 1, H, W], 255 where pixels are missing."""
+    if isinstance(mask, str | Path) and not user_path(mask).exists():
+        raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
+    return read_masks(mask).to(torch.uint8) * 255
+
+
+def _side_lengths(rule: PairRule, generator: Generator) -> tuple[int, int]:
+    """Return height and width of the pictures that the generator takes."""
+    height, width = generator.note["shape"][1:]
+    factor = rule.factor if isinstance(rule, Downsampling) else 1
+    return height // factor, width // factor
 
 
 def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
-    height, width = generator.note["shape"][1:]
-    if isinstance(rule, Downsampling):
-        if tuple(given.images.shape[2:]) == (height, width):
-            raise UserError(
-                f"{given.where}: the picture already has the size of results, {width}×{height}; give one of "
-                f"{width // rule.factor}×{height // rule.factor}, which {generator.recipe.name} enlarges"
-            )
-        height, width = height // rule.factor, width // rule.factor
-    smaller = isinstance(rule, GivenPairs) and height * given.images.shape[3] == width * given.images.shape[2]
-    if tuple(given.images.shape[2:]) != (height, width) and not (smaller and height % given.images.shape[2] == 0):
+    height, width = _side_lengths(rule, generator)
+    across, down = given.images.shape[3], given.images.shape[2]
+    if isinstance(rule, Downsampling) and (down, across) == tuple(generator.note["shape"][1:]):
         raise UserError(
-            f"{given.where}: pictures of {_size(given.images)} pixels, and {generator.recipe.name} takes "
+            f"{given.where}: the picture already has the size of results, {across}×{down}; give one of "
+            f"{width}×{height}, which {generator.recipe.name} enlarges"
+        )
+    smaller = isinstance(rule, GivenPairs) and height * across == width * down and height % down == 0
+    if (down, across) != (height, width) and not smaller:
+        raise UserError(
+            f"{given.where}: pictures of {across}×{down} pixels, and {generator.recipe.name} takes "
             f"{width}×{height}; scale or cut them to that size first"
         )
 
@@ -202,10 +210,18 @@ def _refuse_other_colours(rule: PairRule, given: NamedPictures, generator: Gener
         kinds = {1: "grey", 3: "in colour"}
         other = "convert them to grey" if channels == 1 else "give pictures in colour"
         raise UserError(
-            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and those that {generator.recipe.name} learned "
-            f"are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
-            "pictures"
+            f"{given.where}: pictures {kinds[given.images.shape[1]]}{_example_in_colour(given)}, and those that "
+            f"{generator.recipe.name} learned are {kinds.get(channels, f'of {channels} channels')}; {other}, or train "
+            "the recipe on such pictures"
         )
+
+
+def _example_in_colour(given: NamedPictures) -> str:
+    """Name the first picture in colour among several."""
+    coloured = (given.images != given.images[:, :1]).flatten(1).any(1)
+    if len(coloured) == 1 or not coloured.any():
+        return ""
+    return f", as {given.names[int(coloured.int().argmax())]}"
 
 
 def _seen(images: Tensor, channels: int) -> Tensor:

@@ -17,7 +17,7 @@ from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_continuations
 from ganforge.files import ensure_writable, write_atomically
 from ganforge.generation.generator import Generator
-from ganforge.generation.grids import GUTTER, animation, image_grid, png
+from ganforge.generation.grids import GUTTER, animation, image_grid, png, short_name
 from ganforge.generation.output import FRAME_WIDTH, single_picture
 from ganforge.generation.roll_out import continue_clips
 
@@ -50,14 +50,19 @@ class Continuations:
         return torch.cat([self.given.expand(len(self.draws), -1, -1, -1, -1, -1), self.draws], 2)
 
     def sheet(self) -> Image.Image:
-        """Return a sheet, a column for each frame: the last given frames, our draws, and the simple methods."""
+        """Return a sheet, a column for each frame: the last given frames, our draws, and the simple methods.
+
+        The row of the given frames has the name of the clip.
+        """
         shown = {"given": self.given[:, -COLUMNS:]}
         shown |= {f"result {k + 1}": draw[:, :COLUMNS] for k, draw in enumerate(self.draws[:DRAWS_ON_SHEET])}
         shown |= {name: frames[:, :COLUMNS] for name, frames in self.simple.items()}
         clips = range(min(CLIPS_ON_SHEET, len(self.given)))
         columns = max(frames.shape[1] for frames in shown.values())
         rows = [_of_length(frames[clip], columns) for clip in clips for frames in shown.values()]
-        return image_grid(torch.cat(rows), columns, caption=self.caption, width=1280, row_names=[*shown] * len(clips))
+        _, *methods = shown
+        names = [name for clip in clips for name in (f"given: {short_name(self.names[clip])}", *methods)]
+        return image_grid(torch.cat(rows), columns, caption=self.caption, width=1280, row_names=names)
 
     def animation(self) -> bytes:
         """Return a GIF to look at: a column for each clip, a row for each draw."""
@@ -124,7 +129,8 @@ def continue_source(
         raise UserError(
             f"--frames {frames}: {generator.recipe.name} does not continue clips; train next-frame for that"
         )
-    clips = read_moving(source)
+    height, width = generator.note["shape"][1:]
+    clips = read_moving(source, wanted=f"{width}×{height}, which {generator.recipe.name} takes")
     given = _fitting(clips, rule, generator)
     if target is not None:
         check_target(target)

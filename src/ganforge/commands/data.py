@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,8 @@ def data_show(
     ensure_writable(out or _sheet_path(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
-    summary = summarise(splits)
+    summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
+    watcher.end()
     findings = check_data(splits, summary)
     target = out or _sheet_path(source, splits.train.name)
     write_atomically(target, png(contact_sheet(splits.train)))

@@ -64,6 +64,7 @@ def edit(
     Example: ganforge edit mnist --picture seven.png --toward 9
     """
     from ganforge.generation.generator import load_generator
+    from ganforge.generation.grids import short_name
     from ganforge.generation.output import Drawing, check_target
 
     generator = load_generator(run)
@@ -79,7 +80,8 @@ def edit(
     check_target(target)
     edited, psnr = search()
     caption = f"{generator.recipe.name} · seed {seed}"
-    Drawing(edited.images, len(edited.images), caption, row_names=[edited.name]).write(target)
+    files = ", ".join(short_name(file.stem) for file in (picture, strokes, *(mix or ())) if file)
+    Drawing(edited.images, len(edited.images), caption, row_names=[f"{files}: {edited.name}"]).write(target)
     if as_json:
         print_json({"file": str(target), "n": len(edited.images), "psnr": psnr, "seed": seed})
     nearness = "" if psnr is None else f" (nearest picture of the generator: PSNR {psnr:.1f} dB)"

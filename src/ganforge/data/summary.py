@@ -1,7 +1,7 @@
 """A summary of a data set: counts, classes, copies, and warnings about problems for training."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ SCARCE_CLASS = 1 / 5
 
 MANY_COPIES = 0.01
 NO_LABELS = "no labels: conditional recipes cannot be used; use an unconditional recipe"
+GREY = "all training images are grey in three equal channels: networks and judges for grey images do not fit"
 NARROW_RANGE = 64
 DARK = 16
 """Highest level of data stored as small counts, such as 0..16."""
@@ -65,17 +66,23 @@ class Summary:
     warnings: list[str]
 
 
-def summarise(splits: Splits) -> Summary:
-    """Summarise a data set and warn about problems for training."""
+def summarise(splits: Splits, on_progress: Callable[[int, int], None] | None = None) -> Summary:
+    """Summarise a data set and warn about problems for training.
+
+    Args:
+        splits: the data.
+        on_progress: receives the images read so far, and all that are read; an image is read several times.
+    """
     train, test = splits.train, splits.test
     channels, height, width = train.shape
-    levels = _histogram(train)
+    passes = _Passes((3 + (channels == 3)) * len(train) + len(test), on_progress)
+    levels = _histogram(passes.over(train))
     present = np.flatnonzero(levels)
     mean = float(levels @ np.arange(256) / levels.sum())
     std = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
-    hashes = _hashes(train)
+    hashes = _hashes(passes.over(train))
     distinct = set(hashes)
-    constant = sum(_count_constant(chunk) for chunk in train.chunks())
+    constant = sum(_count_constant(chunk) for chunk in passes.over(train))
     counts = torch.bincount(train.labels[train.labels >= 0], minlength=len(train.class_names)).tolist()
     labelled = sum(counts)
     classes = [
@@ -95,11 +102,12 @@ def summarise(splits: Splits) -> Summary:
         classes=classes,
         unlabelled=len(train) - labelled,
         duplicates=len(hashes) - len(distinct),
-        test_in_train=sum(digest in distinct for digest in _hashes(test)),
+        test_in_train=sum(digest in distinct for digest in _hashes(passes.over(test))),
         constant=constant,
         warnings=[],
     )
-    summary.warnings.extend(_image_warnings(summary) + grey_warnings(train) + _label_warnings(summary))
+    grey = channels == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in passes.over(train))
+    summary.warnings.extend(_image_warnings(summary) + [GREY] * grey + _label_warnings(summary))
     return summary
 
 
@@ -116,7 +124,7 @@ def notes_and_warnings(splits: Splits, summary: Summary, said: Sequence[str] = (
 
 def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
     """Return notes on how images for evaluation were read and warnings about them."""
-    present = np.flatnonzero(_histogram(images))
+    present = np.flatnonzero(_histogram(images.chunks()))
     constant = sum(_count_constant(chunk) for chunk in images.chunks())
     warnings = level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
     return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
@@ -126,10 +134,25 @@ def _note(line: str) -> str:
     return f"note: {line}"
 
 
-def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
+class _Passes:
+    """Passes over images in chunks, which report how many of ``total`` images were read in all passes so far."""
+
+    def __init__(self, total: int, on_progress: Callable[[int, int], None] | None) -> None:
+        self._done, self._total, self._on_progress = 0, total, on_progress
+
+    def over(self, images: ImageSet) -> Iterator[Tensor]:
+        """Yield the images of a set a chunk at a time."""
+        for chunk in images.chunks():
+            yield chunk
+            self._done += len(chunk)
+            if self._on_progress:
+                self._on_progress(self._done, self._total)
+
+
+def _histogram(chunks: Iterable[Tensor]) -> npt.NDArray[np.int64]:
     """Count each of the 256 levels; in chunks, because ``bincount`` converts every pixel to 8 bytes."""
     levels = np.zeros(256, np.int64)
-    for chunk in images.chunks():
+    for chunk in chunks:
         levels += np.bincount(chunk.flatten().cpu().numpy(), minlength=256)
     return levels
 
@@ -139,10 +162,10 @@ def _count_constant(images: Tensor) -> int:
     return int((flat.amin(2) == flat.amax(2)).all(1).sum())
 
 
-def _hashes(images: ImageSet) -> list[bytes]:
+def _hashes(chunks: Iterable[Tensor]) -> list[bytes]:
     return [
         hashlib.blake2b(image.data, digest_size=16).digest()
-        for chunk in images.chunks()
+        for chunk in chunks
         for image in chunk.cpu().contiguous().numpy()
     ]
 
@@ -203,13 +226,6 @@ def level_warnings(low: int, high: int) -> list[str]:
     ]
 
 
-def grey_warnings(images: ImageSet) -> list[str]:
-    """Return a warning of colour images without a colour, or none."""
-    if images.shape[0] == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in images.chunks()):
-        return ["all training images are grey in three equal channels: networks and judges for grey images do not fit"]
-    return []
-
-
 def _label_warnings(summary: Summary) -> list[str]:
     count = summary.counts["train"]
     if summary.unlabelled == count:
@@ -225,6 +241,8 @@ def _label_warnings(summary: Summary) -> list[str]:
 
 def class_warnings(summary: Summary) -> list[str]:
     """Return warnings of classes without images, or with few, of a set with labels."""
+    if not summary.classes:
+        return []
     warnings = []
     present = [entry for entry in summary.classes if entry.count]
     missing = [entry.name for entry in summary.classes if not entry.count]

@@ -1,8 +1,9 @@
 """Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import epochs, figures, log_mean, recent, without_adversary
+from ganforge.diagnosis.figures import figures, log_mean, recent, without_adversary
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
 
 
@@ -19,7 +20,7 @@ def posterior_collapse(case: Case) -> Finding | None:
         2,
         f"posterior collapse: the codes carry {kl:.2f} nats per image, so all images look the same",
         "lower the weight of the KL term (--set reconstruction.kl_weight=...)",
-        evidence=(Evidence("information of a code on its picture, in nats", kl, SILENT),),
+        evidence=(Evidence("information of a code on its picture, in nats", kl, SILENT, signal="kl"),),
         cause="the KL term rewards codes that say nothing more than it costs to reconstruct without them",
         reconsider="reconstructions that differ from each other ('ganforge sample RUN --reconstruct')",
     )
@@ -41,6 +42,7 @@ def never_drew(case: Case) -> Finding | None:
                 "share of the pictures of which the judge is sure",
                 now.confident or 0.0,
                 READABLE_SHARE * now.confident_on_real,
+                signal="confident",
             ),
         ),
         cause="nothing in the training makes noise look like the codes of real images",

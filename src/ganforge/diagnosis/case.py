@@ -40,12 +40,13 @@ class Signals:
         frechet, frechet_real_reference: Fréchet distance of the features, and of other reals.
         repetition, repetition_on_real: share of pictures with a twin: another picture nearer than 1 of 100 reals has.
         nearer_to_training: share of fakes whose nearest training image is nearer than their nearest held-out image,
-            of equal numbers of both; about .5 without copying.
-        copying_p: p-value of the nearest-neighbour test: probability of such a share without copying.
+            of equal numbers of both; about .5 without copying, but any value for pictures that are all alike.
+        copying_p: p-value of the nearest-neighbour test (`ganforge.metrics.copying_test`), one-sided: probability that
+            training images would attract so many more fakes than held-out images if nothing was copied.
         change: root mean square change of the pictures of the fixed latents since the examination before, relative to
             the root mean square distance of two reals.
-        draws_spread: image-to-image: mean spread of several draws for one condition, relative to the spread of reals.
-        code_use: share of the variance of pictures that noise (not label or condition) accounts for.
+        draws_spread: image-to-image, or with codes: variance of the pixels of several draws for one condition, or for
+            the same codes, mean over conditions, over the variance of real pictures.
         low, high: 1st and 99th percentile of the pixels of the fakes, in levels 0..255.
         real_low, real_high: the same of the reals.
         logit_train, logit_held_out, logit_fake: mean logit of D on training images, on held-out images, on fakes.
@@ -82,7 +83,6 @@ class Signals:
     copying_p: float | None = None
     change: float | None = None
     draws_spread: float | None = None
-    code_use: float | None = None
     low: float | None = None
     high: float | None = None
     real_low: float | None = None

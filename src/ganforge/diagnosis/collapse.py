@@ -1,17 +1,17 @@
 """Collapse: all pictures are alike, or all of each class, or all of some classes; or noise has no effect."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.discriminator import has_won
-from ganforge.diagnosis.figures import ClassFigures, Figures, epochs, figures
+from ganforge.diagnosis.figures import ClassFigures, Figures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN
+from ganforge.diagnosis.moments import current, epochs
+from ganforge.diagnosis.ratings import for_long, has_won
+from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN, FIRST_STEPS
 from ganforge.diagnosis.words import listed, longer, plural, slower
 from ganforge.metrics.thresholds import (
     CLASSES_HEALTHY,
     COLLAPSED,
     FEW_HANDWRITINGS,
     LABEL_IGNORED,
-    LOST,
     NARROW,
     PRESENT,
     YOUNG,
@@ -71,10 +71,10 @@ def class_collapse(case: Case) -> Finding | None:
 
 def noise_ignored(case: Case) -> Finding | None:
     """A generator driven by a picture or by codes draws the same for one condition, whatever the noise."""
-    if not case.signals:
+    latest = current(case)
+    if latest is None:
         return None
-    latest = case.signals[-1]
-    share = latest.draws_spread if latest.draws_spread is not None else latest.code_use
+    share = latest.draws_spread
     if share is None or share >= EQUAL_DRAWS:
         return None
     return Finding(
@@ -99,25 +99,35 @@ def alike(now: Figures) -> bool:
 
 
 def slow_start(case: Case) -> bool:
-    """Whether pictures that are alike may still begin to differ: the run is young, and they never differed more.
+    """Whether pictures that are alike may still begin to differ.
 
-    One readable picture for each class is a collapse at any age.
+    The run is young, its pictures never differed more than now, and the discriminator did not win half of the run. One
+    readable picture for each class is a collapse at any age.
     """
     now = figures(case)
     if not case.log and not case.signals:
         return False
-    if epochs(case) >= YOUNG or (has_won(case) and epochs(case) >= LOST):
-        return False
-    if max((signals.spread or 0.0 for signals in case.signals), default=0.0) >= FALLEN and all_alike(now):
+    if epochs(case) >= YOUNG or for_long(has_won, case) or _fell(case):
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
 
 
+def _fell(case: Case) -> bool:
+    """Whether the pictures of a batch, or of an examination, once differed more, after the first steps."""
+    logged = [
+        line["fake_spread"] / line["real_spread"]
+        for line in case.log
+        if line.get("step", 0) >= FIRST_STEPS and line.get("real_spread") and "fake_spread" in line
+    ]
+    examined = [signals.pixel_spread or 0.0 for signals in case.signals if signals.step >= FIRST_STEPS]
+    return max([*logged, *examined], default=0.0) >= FALLEN
+
+
 def spread_evidence(now: Figures) -> tuple[Evidence, ...]:
     """Return the spread of the pictures, and the spread within a class."""
-    rows = [("spread of the pictures, of the real one", now.spread)]
-    rows.append((f"spread within a {now.noun}, of the real one", now.within_class))
-    return tuple(Evidence(name, value, NARROW) for name, value in rows if value is not None)
+    rows = [("spread of the pictures, of the real one", now.spread, "spread")]
+    rows.append((f"spread within a {now.noun}, of the real one", now.within_class, "within_class"))
+    return tuple(Evidence(name, value, NARROW, signal=signal) for name, value, signal in rows if value is not None)
 
 
 def _many_classes(now: Figures) -> bool:

@@ -5,9 +5,10 @@ from statistics import mean, median
 
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
-from ganforge.diagnosis.discriminator import has_won
-from ganforge.diagnosis.figures import Figures, epochs, figures, log_mean, recent
+from ganforge.diagnosis.figures import Figures, figures, log_mean, recent
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import epochs
+from ganforge.diagnosis.ratings import has_won
 from ganforge.diagnosis.thresholds import (
     EXPLODED_GRADIENT,
     EXPLODED_SPREAD,
@@ -58,7 +59,7 @@ def _spread_runs_away(case: Case) -> Evidence | None:
     spread = figures(case).spread
     if spread is None or spread < EXPLODED_SPREAD:
         return None
-    return Evidence("spread of the pictures, of the real one,", spread, None, EXPLODED_SPREAD)
+    return Evidence("spread of the pictures, of the real one,", spread, None, EXPLODED_SPREAD, signal="spread")
 
 
 def _weights_run_away(case: Case) -> Evidence | None:
@@ -68,7 +69,13 @@ def _weights_run_away(case: Case) -> Evidence | None:
     growth = max((norms[-1][player] / norms[0][player] for player in norms[0] if norms[0][player]), default=0.0)
     if growth < EXPLODED_WEIGHTS:
         return None
-    return Evidence("the growth of a player's weights since the first examination", growth, None, EXPLODED_WEIGHTS)
+    return Evidence(
+        "the growth of a player's weights since the first examination",
+        growth,
+        None,
+        EXPLODED_WEIGHTS,
+        signal="weight_norm",
+    )
 
 
 def _gradients_run_away(case: Case) -> list[Evidence]:
@@ -92,11 +99,17 @@ def oscillating(case: Case) -> Finding | None:
     if late[-1].class_shares:
         moved = mean(_variation(a.class_shares, b.class_shares) for a, b in pairwise(late))
         evidence.append(
-            Evidence("share of pictures that change their class between examinations", moved, None, WANDERING)
+            Evidence(
+                "share of pictures that change their class between examinations",
+                moved,
+                None,
+                WANDERING,
+                signal="class_shares",
+            )
         )
     if changes := [signals.change for signals in late if signals.change is not None]:
         name = "change of a picture between examinations, of the distance of two real ones"
-        evidence.append(Evidence(name, median(changes), None, TURNED_OVER))
+        evidence.append(Evidence(name, median(changes), None, TURNED_OVER, signal="change"))
     wandering = [row for row in evidence if row.high is not None and row.value > row.high]
     if not wandering:
         return None
@@ -136,7 +149,9 @@ def undertrained(case: Case) -> Finding | None:
             f"and of {now.confident_on_real:.0%} of real ones"
         )
         healthy = READABLE_SHARE * now.confident_on_real
-        sure = Evidence("share of the pictures of which the judge is sure", now.confident or 0.0, healthy)
+        sure = Evidence(
+            "share of the pictures of which the judge is sure", now.confident or 0.0, healthy, signal="confident"
+        )
         return _too_short(case, text, sure)
     return None
 

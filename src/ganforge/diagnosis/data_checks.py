@@ -11,13 +11,12 @@ from torch import Tensor
 
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.summary import (
-    MANY_COPIES,
+    GREY,
     NARROW_RANGE,
     SCARCE_CLASS,
     Summary,
     class_warnings,
     copy_warnings,
-    grey_warnings,
     level_warnings,
     summarise,
 )
@@ -25,6 +24,8 @@ from ganforge.diagnosis.finding import Evidence, Finding, Remedy
 from ganforge.diagnosis.label_check import check_labels
 from ganforge.randomness import random_generator
 
+MANY = 0.05
+"""Share of copies that impairs a training or a measurement; fewer are remarked: pictures drawn by code may meet."""
 SAMPLE = 3_000
 """Largest number of training images whose pixels are looked at, drawn with a fixed seed."""
 OUTLIERS = 0.01
@@ -55,8 +56,7 @@ def check_data(splits: Splits, summary: Summary | None = None) -> list[Finding]:
     summary = summary or summarise(splits)
     sample = _sample(splits.train)
     found = [
-        *_range(summary, sample),
-        *_colours(splits.train),
+        *(list(_range(summary, sample)) or _colours(summary)),
         *_polarity(sample),
         *_duplicates(summary),
         *_classes(summary),
@@ -94,12 +94,12 @@ def _range(summary: Summary, sample: ImageSet) -> Iterator[Finding]:
     )
 
 
-def _colours(images: ImageSet) -> Iterator[Finding]:
-    if lines := grey_warnings(images):
+def _colours(summary: Summary) -> Iterator[Finding]:
+    if GREY in summary.warnings:
         yield Finding(
             "data-range",
             0,
-            lines[0],
+            GREY,
             cause="grey pictures were saved with three channels, and read with --colour or as an array",
             remedies=(Remedy("read the pictures without --colour, or store one channel"),),
             reconsider="if further pictures of this set have colours, keep three channels",
@@ -144,15 +144,17 @@ def _duplicates(summary: Summary) -> Iterator[Finding]:
     lines = copy_warnings(summary)
     if not lines:
         return
-    count, test = summary.counts["train"], summary.counts["test"]
+    copies = summary.duplicates / summary.counts["train"]
+    known = summary.test_in_train / summary.counts["test"]
+    all_equal = summary.duplicates == summary.counts["train"] - 1
     yield Finding(
         "data-duplicates",
-        2 if summary.duplicates == count - 1 else 1,
+        2 if all_equal else 1 if max(copies, known) >= MANY else 0,
         "; ".join(lines),
         "",
         (
-            Evidence("share of training images that repeat an earlier one", summary.duplicates / count, 0, MANY_COPIES),
-            Evidence("share of test images among the training images", summary.test_in_train / test, 0, MANY_COPIES),
+            Evidence("share of training images that repeat an earlier one", copies, 0, MANY),
+            Evidence("share of test images among the training images", known, 0, MANY),
         ),
         cause="the same files were collected twice, or copied to make the set larger",
         remedies=(Remedy("remove the copies, and test images from the training images"),),
@@ -162,7 +164,8 @@ def _duplicates(summary: Summary) -> Iterator[Finding]:
 
 def _classes(summary: Summary) -> Iterator[Finding]:
     """Find classes that are empty, or far below their fair share (`SCARCE_CLASS`), of a set with labels."""
-    lines = class_warnings(summary)
+    present = [entry for entry in summary.classes if entry.count]
+    lines = class_warnings(summary) if len(present) > 1 else []  # a single class is no fault of a set
     if not lines:
         return
     smallest = min(entry.share for entry in summary.classes) * len(summary.classes)

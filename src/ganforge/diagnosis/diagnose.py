@@ -1,6 +1,5 @@
 """All findings of a case, causes before their consequences."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from ganforge.diagnosis.discriminator import discriminator_overfits, discriminat
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.labels import label_ignored, label_noise
 from ganforge.diagnosis.memory import memorising
+from ganforge.diagnosis.moments import moments, until
 from ganforge.diagnosis.quality import rough, well
 from ganforge.diagnosis.variety import missing_classes, narrow, repetition
 
@@ -142,17 +142,8 @@ def _with_since(finding: Finding, case: Case) -> Finding:
     check, since = CHECKS.get(finding.name), None
     if check is None:
         return finding
-    for k in range(len(case.signals), 0, -1):
-        if not check(until(case, k)):
+    for step in reversed(moments(case)):
+        if not check(until(case, step)):
             break
-        since = case.signals[k - 1].step
+        since = step
     return replace(finding, since=since)
-
-
-def until(case: Case, examinations: int) -> Case:
-    """Return the case as it was after its first ``examinations`` examinations, during the training."""
-    signals = case.signals[:examinations]
-    lines = bisect_right(case.log, signals[-1].step, key=lambda line: line["step"]) if signals else 0
-    return replace(
-        case, signals=signals, log=case.log[:lines], measured=None, facts=replace(case.facts, status="running")
-    )

@@ -1,29 +1,29 @@
 """The discriminator: it won, it is too weak to teach, or it knows its training pictures by heart."""
 
-import math
-from statistics import mean
-
 from ganforge.diagnosis.case import Case, Signals
-from ganforge.diagnosis.figures import figures, log_mean, recent
+from ganforge.diagnosis.figures import distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.memory import copies
+from ganforge.diagnosis.moments import current
+from ganforge.diagnosis.ratings import for_long, has_won, is_silent, ratings
 from ganforge.diagnosis.thresholds import APART, FAR, KNOWN_BY_HEART, RECALL_LOST, TOGETHER
-from ganforge.metrics.thresholds import NEAR, WON_FAKE, WON_LOSS, WON_REAL
+from ganforge.metrics.thresholds import NARROW, NEAR, WON_FAKE, WON_LOSS, WON_REAL
 
 
 def discriminator_won(case: Case) -> Finding | None:
-    """The discriminator tells every fake, and the pictures are not yet near to real ones."""
-    distance = figures(case).distance
-    if not has_won(case) or (distance is not None and distance <= NEAR):
+    """The discriminator tells every fake, and the pictures are not yet near to real ones.
+
+    While the run trains it must have won for half of the steps so far: a generator may still catch up.
+    """
+    distance, running = figures(case).distance, case.facts.status == "running"
+    won = for_long(has_won, case) if running else has_won(case)
+    now = ratings(case)
+    if now is None or not won or (distance is not None and distance <= NEAR):
         return None
-    lines = recent(case.log)
-    loss, fake = log_mean("discriminator_loss", lines), log_mean("d_fake", lines)
-    if loss < WON_LOSS:
-        told = f"its loss is {loss:.3f}"
-    elif "d_fake" in lines[-1]:
-        told = f"it accepts real pictures and rates fakes {fake:.1%} real"
+    if now.loss < WON_LOSS:
+        told = f"its loss is {now.loss:.3f}"
     else:
-        told = "no fake comes near the real pictures in its rating"
+        told = f"it accepts real pictures and rates fakes {now.fake or 0:.1%} real"
     return Finding(
         "discriminator-won",
         2,
@@ -35,44 +35,21 @@ def discriminator_won(case: Case) -> Finding | None:
     )
 
 
-def has_won(case: Case) -> bool:
-    """Whether no fake deceives the discriminator, over the last fifth of the log.
-
-    By its probabilities, where its logits are some. Not by the loss alone: with smoothed labels the loss stays above 0
-    for any discriminator.
-    """
-    lines = recent(case.log)
-    if not lines or "discriminator_loss" not in lines[-1]:
-        return False
-    if {"d_real", "d_fake"} <= lines[-1].keys():
-        return log_mean("d_fake", lines) <= WON_FAKE and log_mean("d_real", lines) >= WON_REAL
-    apart = separation(case)
-    return apart is not None and apart >= APART and 0 <= log_mean("discriminator_loss", lines) < WON_LOSS
-
-
-def separation(case: Case) -> float | None:
-    """Distance between the mean logits of reals and fakes, in standard deviations within each (d').
-
-    d' = (mean of reals − mean of fakes) / √((s_real² + s_fake²) / 2), over the last fifth of the log.
-    """
-    lines = [line for line in recent(case.log) if "fake_logit_std" in line]
-    if not lines:
-        return None
-    gap = log_mean("real_logit", lines) - log_mean("fake_logit", lines)
-    variance = mean((line["real_logit_std"] ** 2 + line["fake_logit_std"] ** 2) / 2 for line in lines)
-    return gap / math.sqrt(variance) if variance else None
-
-
 def discriminator_weak(case: Case) -> Finding | None:
-    """The discriminator cannot tell fakes that are far from real."""
-    apart, distance = separation(case), figures(case).distance
-    if apart is None or abs(apart) >= TOGETHER or distance is None or distance < FAR:
+    """The discriminator cannot tell fakes that are far from real: it rates all alike, or reals and fakes the same."""
+    now, pictures = ratings(case), figures(case)
+    if now is None or now.gap is None or now.apart is None:
+        return None
+    far = pictures.distance is not None and pictures.distance >= FAR
+    varied = pictures.spread is None or pictures.spread >= NARROW
+    silent, guesses = for_long(is_silent, case) and (far or not varied), far and abs(now.apart) < TOGETHER
+    if not silent and not guesses:
         return None
     return Finding(
         "discriminator-weak",
         2,
-        f"the discriminator is too weak to teach: real pictures and fakes get nearly the same rating ({apart:.2f} "
-        f"standard deviations apart; healthy: {TOGETHER} or more), though the fakes are far from real",
+        "the discriminator is too weak to teach: real pictures and fakes get nearly the same rating (its logits differ "
+        f"by {now.gap:.2g}, {now.apart:.1f} standard deviations), though the fakes are far from real",
         "strengthen the discriminator: a rate as high as the generator's (--set discriminator_lr=...), more filters "
         "or layers, or two updates for each of the generator (--set game.discriminator_steps=2)",
         evidence=_rating_evidence(case),
@@ -83,7 +60,8 @@ def discriminator_weak(case: Case) -> Finding | None:
 
 def discriminator_overfits(case: Case) -> Finding | None:
     """The discriminator rates held-out images like fakes, while copying rises or recall falls."""
-    place = _held_out_place(case.signals[-1]) if case.signals else None
+    now = current(case)
+    place = _held_out_place(now) if now else None
     if place is None or place < KNOWN_BY_HEART:
         return None
     if copies(case):
@@ -121,13 +99,12 @@ def recall_falls(case: Case) -> bool:
 
 
 def _rating_evidence(case: Case) -> tuple[Evidence, ...]:
-    lines, rows = recent(case.log), []
-    if "d_fake" in lines[-1]:
-        rows.append(Evidence("probability of being real that D gives to fakes", log_mean("d_fake", lines), WON_FAKE))
-        rows.append(Evidence("probability of being real that D gives to real pictures", log_mean("d_real", lines)))
-    if (apart := separation(case)) is not None:
+    now, rows = ratings(case), []
+    if now and now.real is not None and now.fake is not None:
+        name = "probability of being real that D gives to"
+        rows.append(Evidence(f"{name} fakes", now.fake, WON_FAKE, signal="d_fake"))
+        rows.append(Evidence(f"{name} real pictures", now.real, None, WON_REAL, signal="d_real"))
+    if now and now.apart is not None:
         name = "distance of D's ratings of reals and fakes, in standard deviations"
-        rows.append(Evidence(name, apart, TOGETHER, APART))
-    if (distance := figures(case).distance) is not None:
-        rows.append(Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR))
-    return tuple(rows)
+        rows.append(Evidence(name, now.apart, TOGETHER, APART))
+    return (*rows, *distance_evidence(figures(case)))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, median
 
 from ganforge.diagnosis.case import Case, Signals
+from ganforge.diagnosis.finding import Evidence
+from ganforge.diagnosis.moments import current
 from ganforge.metrics.measurement import Measurement, Noun
-from ganforge.metrics.thresholds import READABLE_SHARE
+from ganforge.metrics.thresholds import NEAR, READABLE_SHARE
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Figures:
         agreement, accuracy: share of fakes read as the class asked for, and of reals read as their label.
         recall, recall_real_reference: share of reals near to a fake, and near to another real.
         frechet, frechet_real_reference: Fréchet distance of the fakes, and of other reals.
-        confident, confident_on_real: share of pictures of which the judge is sure.
+        confident, confident_on_real: share of pictures of which the judge, or the reader of the examination, is sure.
     """
 
     noun: Noun = "class"
@@ -77,7 +79,7 @@ class Figures:
 
     @property
     def readable(self) -> bool:
-        """Whether the judge is sure of most pictures, compared with real ones; True without a judge."""
+        """Whether the reader is sure of most pictures, compared with real ones; True where there is no reader."""
         return self.confident is None or self.confident >= READABLE_SHARE * self.confident_on_real
 
 
@@ -85,9 +87,17 @@ def figures(case: Case) -> Figures:
     """Return the figures of a case: the judge's, else those of the latest signals, else those of the log."""
     if case.measured:
         return _measured(case.measured)
-    if case.signals:
-        return _examined(case.signals[-1], case)
+    if now := current(case):
+        return _examined(now, case)
     return Figures(noun=case.facts.noun, spread=_logged_spread(case))
+
+
+def distance_evidence(now: Figures) -> tuple[Evidence, ...]:
+    """Return the Fréchet distance with its healthy range; nothing where it was not measured."""
+    if now.distance is None:
+        return ()
+    name = "Fréchet distance, in multiples of real against real"
+    return (Evidence(name, now.distance, None, NEAR, signal="distance"),)
 
 
 def _measured(m: Measurement) -> Figures:
@@ -127,6 +137,8 @@ def _examined(signals: Signals, case: Case) -> Figures:
         recall_real_reference=signals.recall_real_reference,
         frechet=signals.frechet,
         frechet_real_reference=signals.frechet_real_reference,
+        confident=signals.confident,
+        confident_on_real=signals.confident_on_real or 1.0,
     )
 
 
@@ -157,13 +169,12 @@ def log_mean(key: str, log: Sequence[Mapping[str, float]]) -> float:
     return float(mean(values)) if values else 0.0
 
 
+def log_median(key: str, log: Sequence[Mapping[str, float]]) -> float:
+    """Return the median of a statistic over the lines that have it; 0 where none has."""
+    values = [line[key] for line in log if key in line]
+    return float(median(values)) if values else 0.0
+
+
 def without_adversary(log: Sequence[Mapping[str, float]]) -> bool:
     """Whether the log is that of an autoencoder."""
     return bool(log) and "encoder_loss" in log[-1]
-
-
-def epochs(case: Case) -> float:
-    """Epochs of the training so far; 0 without a log and without signals."""
-    if case.log and "epoch" in case.log[-1]:
-        return float(case.log[-1]["epoch"])
-    return case.signals[-1].step / case.facts.steps_per_epoch if case.signals else 0.0

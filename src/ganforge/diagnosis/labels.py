@@ -1,8 +1,9 @@
 """Labels: the pictures do not show the class asked for, or the labels of the training images are wrong."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import epochs, figures
+from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import current, epochs
 from ganforge.diagnosis.thresholds import CHANCE
 from ganforge.diagnosis.words import longer
 from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED, YOUNG
@@ -29,7 +30,12 @@ def label_ignored(case: Case) -> Finding | None:
         text,
         remedy,
         evidence=(
-            Evidence(f"share of pictures that show the {now.noun} asked for", agreement, LABEL_FOLLOWED * now.accuracy),
+            Evidence(
+                f"share of pictures that show the {now.noun} asked for",
+                agreement,
+                LABEL_FOLLOWED * now.accuracy,
+                signal="agreement",
+            ),
         ),
         cause="the discriminator does not compare the picture with its label, so that the generator need not, either",
         reconsider="pictures of each label that a person reads as that label",
@@ -48,7 +54,11 @@ def label_noise(case: Case) -> Finding | None:
         f"the labels say nothing about their pictures: a reader that learned them reads {now.accuracy:.0%} of other "
         f"real pictures as their label (chance: {1 / len(now.classes):.0%})",
         "correct the labels, or train without them (an unconditional recipe)",
-        evidence=(Evidence("share of held-out real pictures read as their label", now.accuracy, limit),),
+        evidence=(
+            Evidence(
+                "share of held-out real pictures read as their label", now.accuracy, limit, signal="agreement_on_real"
+            ),
+        ),
         cause="the labels were shuffled, or belong to other pictures",
         reconsider="classes that only a large network can tell apart",
     )
@@ -56,7 +66,7 @@ def label_noise(case: Case) -> Finding | None:
 
 def labels_meaningless(case: Case) -> bool:
     """Whether labels predict pictures no better than by chance, in the eyes of a reader trained on them."""
-    now = figures(case)
-    if now.judged or not case.signals or case.signals[-1].agreement_on_real is None or len(now.classes) < 2:
+    now, latest = figures(case), current(case)
+    if now.judged or latest is None or latest.agreement_on_real is None or len(now.classes) < 2:
         return False
     return now.accuracy < CHANCE / len(now.classes)

@@ -1,8 +1,9 @@
 """Findings during a training: each is said once, when it is first seen."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.diagnose import seen, until
+from ganforge.diagnosis.diagnose import seen
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.moments import moments, until
 
 
 class Watch:
@@ -15,8 +16,8 @@ class Watch:
         """Take note of what was seen in the examinations of earlier sessions of the run."""
         self._said: set[str] = {finding.name for finding in case.facts.before}
         self._just_seen: set[str] = set()
-        for k in range(1, len(case.signals) + 1):
-            self.look(until(case, k))
+        for step in moments(case):
+            self.look(until(case, step))
 
     def look(self, case: Case) -> list[Finding]:
         """Return the findings of severity 1 or 2 that are first seen now, at the latest examination of the case."""

@@ -2,16 +2,16 @@
 
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import current
 from ganforge.diagnosis.thresholds import COPIED, COPYING_P
 
 
 def memorising(case: Case) -> Finding | None:
     """The pictures are nearer to training images than to held-out images of equal number, beyond chance."""
-    if not copies(case):
+    now = current(case)
+    if now is None or now.nearer_to_training is None or now.copying_p is None or not copies(case):
         return None
-    share, p = case.signals[-1].nearer_to_training, case.signals[-1].copying_p
-    assert share is not None
-    assert p is not None
+    share, p = now.nearer_to_training, now.copying_p
     return Finding(
         "memorising",
         2 if share >= (1 + COPIED) / 2 else 1,
@@ -19,8 +19,8 @@ def memorising(case: Case) -> Finding | None:
         f"to any of as many held-out ones (without copying: 50%; {_chance(p)})",
         "train on more pictures, or stop earlier; small shifts of the pictures also help",
         evidence=(
-            Evidence("share of pictures nearer to training pictures", share, None, COPIED),
-            Evidence("probability of such a share without copying", p, COPYING_P),
+            Evidence("share of pictures nearer to training pictures", share, None, COPIED, signal="nearer_to_training"),
+            Evidence("probability of such a share without copying", p, COPYING_P, signal="copying_p"),
         ),
         cause="there are few training pictures, and many passes over each",
         reconsider="held-out pictures of another kind than the training pictures",
@@ -28,11 +28,11 @@ def memorising(case: Case) -> Finding | None:
 
 
 def copies(case: Case) -> bool:
-    """Whether the nearest-neighbour test of the latest signals finds copies."""
-    if not case.signals:
+    """Whether the nearest-neighbour test of the latest examination finds copies."""
+    now = current(case)
+    if now is None or now.nearer_to_training is None or now.copying_p is None:
         return False
-    share, p = case.signals[-1].nearer_to_training, case.signals[-1].copying_p
-    return share is not None and p is not None and share >= COPIED and p < COPYING_P
+    return now.nearer_to_training >= COPIED and now.copying_p < COPYING_P
 
 
 def _chance(p: float) -> str:

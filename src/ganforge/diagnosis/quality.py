@@ -1,8 +1,8 @@
 """The quality of the pictures: far from real though varied, still learning, or healthy."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import ClassFigures, Figures, figures
-from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.figures import ClassFigures, Figures, distance_evidence, figures
+from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.thresholds import FAR
 from ganforge.diagnosis.trend import settled
 from ganforge.diagnosis.words import longer, these
@@ -21,7 +21,7 @@ def rough(case: Case) -> Finding | None:
         f"the pictures vary, and are far from real ones: their Fréchet distance is {now.distance:.1f} times real "
         f"against real (healthy: up to {NEAR})",
         longer(case),
-        evidence=(_distance(now.distance),),
+        evidence=distance_evidence(now),
         cause="the pictures show noise, blots or torn lines that real ones do not have",
         reconsider="pictures that look like real ones: then the reader sees a difference that does not matter",
     )
@@ -34,7 +34,7 @@ def well(case: Case) -> Finding:
     """
     now = figures(case)
     running, missing = case.facts.status == "running", _missing(now)
-    evidence = (_distance(now.distance),) if now.distance is not None else ()
+    evidence = distance_evidence(now)
     if not missing and not running:
         return Finding(
             "healthy",
@@ -69,7 +69,3 @@ def _missing(now: Figures) -> list[str]:
 
 def _below_share(row: ClassFigures) -> bool:
     return not row.share or row.share < PRESENT * row.real_share
-
-
-def _distance(distance: float) -> Evidence:
-    return Evidence("Fréchet distance, in multiples of real against real", distance, None, NEAR)

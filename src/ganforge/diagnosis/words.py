@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import epochs, without_adversary
+from ganforge.diagnosis.figures import without_adversary
+from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.measurement import Noun
 from ganforge.metrics.thresholds import OLD
 

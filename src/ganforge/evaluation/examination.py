@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganforge.data.images import ImageSet
 from ganforge.evaluation.class_metrics import agreement, class_agreement, none_if_nan, shares_of
 from ganforge.evaluation.features import Features
 from ganforge.evaluation.small_reader import Source
-from ganforge.judge.judge import Judge
+from ganforge.judge.judge import Judge, Predictions
 from ganforge.metrics.copying_test import copying_test
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.memorisation import twin_share
@@ -43,6 +44,10 @@ class Reader(Protocol):
         """Return the features of uint8 images [N, C, H, W]; ``labels`` are indices of ``class_names``."""
         ...
 
+    def look_at_set(self, images: ImageSet) -> Features:
+        """Return the features of real images, with their labels if all have one and classes are read."""
+        ...
+
 
 @dataclass(frozen=True)
 class JudgeReader:
@@ -59,7 +64,13 @@ class JudgeReader:
 
     def look(self, images: Tensor, labels: Tensor | None = None) -> Features:
         """Return the features of uint8 images [N, C, H, W]; a class that the data do not have is read as none, -1."""
-        seen = self.judge.look(images)
+        return self._features(self.judge.look(images), labels)
+
+    def look_at_set(self, images: ImageSet) -> Features:
+        """Return the features of real images, with their labels; the judge keeps them in memory for the next call."""
+        return self._features(self.judge.look_at_set(images), images.labels if images.labelled else None)
+
+    def _features(self, seen: Predictions, labels: Tensor | None) -> Features:
         classes = torch.tensor(
             [self.class_names.index(name) if name in self.class_names else -1 for name in self.judge.class_names]
         )[seen.classes]
@@ -81,7 +92,9 @@ class Reals:
     pixels: Tensor
 
 
-def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
+def look_at_pictures(
+    reader: Reader, reals: Reals, pictures: Tensor, labels: Tensor | None = None, *, from_pictures: bool = False
+) -> dict[str, Any]:
     """Return the fields of `ganforge.diagnosis.case.Signals` that follow from pictures.
 
     Args:
@@ -89,6 +102,8 @@ def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Ten
         reals: the real images.
         pictures: fakes, uint8 [N, C, H, W].
         labels: the class asked for in each; None without.
+        from_pictures: whether the fakes were made from held-out pictures: they then resemble held-out pictures, and the
+            test of copying does not apply.
     """
     fake = reader.look(pictures, labels)
     # equal numbers of fakes, of training images and, where there are so many, of held-out ones
@@ -109,7 +124,7 @@ def look_at_pictures(reader: Reader, reals: Reals, pictures: Tensor, labels: Ten
         "repetition": twin_share(real.features, fakes.features),
         "repetition_on_real": _on_equal_numbers(twin_share, real, others, FEWEST_FOR_RECALL),
         "effective_rank": _relative_rank(real.features, fakes.features),
-        **_copying_fields(reals, fake),
+        **({} if from_pictures else _copying_fields(reals, fake)),
         **_level_fields("", pictures),
         **_level_fields("real_", real_pixels),
     }

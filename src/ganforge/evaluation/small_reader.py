@@ -71,6 +71,10 @@ class SmallReader:
         confidence, classes = logits.softmax(1).max(1)
         return Features(features, classes, confidence, early, labels)
 
+    def look_at_set(self, images: ImageSet) -> Features:
+        """Return the features of real images, with their labels if all have one and classes are read."""
+        return self.look(images.images, images.labels if images.labelled and self.class_names else None)
+
 
 @plain_state()
 def small_reader(train: ImageSet, seed: int = 0) -> SmallReader:

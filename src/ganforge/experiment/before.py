@@ -1,5 +1,6 @@
 """The findings before the first step of a training: checked, said, and returned for ``run.json``."""
 
+from functools import partial
 from typing import Any
 
 from ganforge.data.images import Splits
@@ -7,8 +8,10 @@ from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import notes_and_warnings, summarise
 from ganforge.diagnosis.data_checks import check_data
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.recipe_checks import check_recipe
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.recipes.recipe import Recipe
+from ganforge.training.tuning.machine_memory import machine_memory
 
 
 def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: ProgressListener) -> tuple[Finding, ...]:
@@ -16,10 +19,13 @@ def look_before_training(data: Any, recipe: Recipe, splits: Splits, watcher: Pro
 
     Data known by name are not checked: checksums say that they are the published ones.
     """
-    findings: list[Finding] = []
+    findings = check_recipe(recipe, splits, machine_memory(recipe.run.device))
     if not is_named(data):
-        summary = summarise(splits)
-        findings += check_data(splits, summary)
+        try:
+            summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
+        finally:
+            watcher.end()
+        findings = check_data(splits, summary) + findings
         for line in notes_and_warnings(splits, summary, [finding.text for finding in findings]):
             watcher.say(line)
     for finding in findings:

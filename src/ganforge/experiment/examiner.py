@@ -9,10 +9,10 @@ from torch import Tensor
 from ganforge.data.batches import Batch
 from ganforge.data.images import ImageSet, scale, unscale
 from ganforge.data.pairs import Pair
+from ganforge.data.pseudo_labels import with_labels_of_nearest
 from ganforge.diagnosis.case import Signals
 from ganforge.evaluation.evaluator import random_subset
 from ganforge.evaluation.examination import JudgeReader, Reader, Reals, look_at_pictures
-from ganforge.evaluation.features import Features
 from ganforge.evaluation.small_reader import small_reader
 from ganforge.evaluation.translation import evaluation_pairs
 from ganforge.experiment.experiment import Experiment
@@ -24,8 +24,11 @@ from ganforge.training.state import DTYPES, State
 SMALL_SET = 1000
 """Training sets up to this size are examined whole, because a generator may have learned them by heart."""
 DRAWS = 3
-"""Results for each condition of an image-to-image generator, whose differences show the use of the noise."""
-LOGITS = 256
+"""Results for each condition of an image-to-image generator, or for the same codes: their differences show whether the
+noise is used."""
+CONDITIONS = 64
+"""Conditions, or codes, for which several results are drawn."""
+LOGITS = 128
 """Images of each kind that the discriminator is shown."""
 
 
@@ -61,9 +64,12 @@ class Examiner:
             generator: draws the pictures; unless given, the state's generator with the batch statistics of training.
         """
         pictures, labels = self._draw(state, n, generator)
-        fields = look_at_pictures(self.reader, self.reals, pictures, labels)
-        if self._last_pictures is not None and len(self._last_pictures) == len(pictures):
-            fields["change"] = self._change(self._last_pictures, pictures)
+        from_pictures = self._experiment.recipe.pairs is not None
+        fields = look_at_pictures(self.reader, self.reals, pictures, labels, from_pictures=from_pictures)
+        fields["draws_spread"] = self._draws_spread(state, n, generator)
+        if self._last_pictures is not None:
+            count = min(len(self._last_pictures), len(pictures))
+            fields["change"] = self._change(self._last_pictures[:count], pictures[:count])
         self._last_pictures = pictures
         fields |= weight_fields(state, weights_before or {})
         if "discriminator" in state.others:
@@ -78,10 +84,10 @@ class Examiner:
     @cached_property
     def reader(self) -> Reader:
         """The judge that fits the training images, else a small reader."""
-        train = self._targets(self._experiment.splits.train)
-        judge = None if self._experiment.recipe.pairs else judge_by_training_images(self._experiment.splits)
+        train = self._train_sample
+        judge = None if self._experiment.recipe.pairs else judge_by_training_images(self._experiment.splits, train)
         if judge is None:
-            return small_reader(train)
+            return small_reader(self._targets(self._experiment.splits.train))
         return JudgeReader(judge, train.class_names if train.labelled else judge.class_names)
 
     @cached_property
@@ -89,10 +95,7 @@ class Examiner:
         """Features of training and of held-out images."""
         train = self._targets(self._train_sample)
         held_out = self._targets(self._held_out_sample)
-        return Reals(self._look(train), self._look(held_out), train.images)
-
-    def _look(self, images: ImageSet) -> Features:
-        return self.reader.look(images.images, images.labels if images.labelled and self.reader.class_names else None)
+        return Reals(self.reader.look_at_set(train), self.reader.look_at_set(held_out), train.images)
 
     @cached_property
     def _train_sample(self) -> ImageSet:
@@ -123,6 +126,24 @@ class Examiner:
             condition = labels.to(latent.device)
         return self._pictures(state, latent, condition, generator), labels
 
+    def _draws_spread(self, state: State, n: int, generator: Generator | None) -> float | None:
+        """Return the variance of several results for one condition, or for the same codes, over that of real pictures.
+
+        None in a run whose generator gets noise alone, or noise with a label.
+        """
+        draws, codes, condition = self._experiment.draws(), self._experiment.recipe.codes.width, None
+        if not (codes or self._experiment.recipe.pairs):
+            return None
+        if self._experiment.recipe.pairs:
+            condition = self._scaled(self._held_out_pairs.condition[: min(n, CONDITIONS)])
+        count = CONDITIONS if condition is None else len(condition)
+        latents = [draws.latent(count, "examination", draw) for draw in range(DRAWS)]
+        for latent in latents[1:]:
+            latent[:, latent.shape[1] - codes :] = latents[0][:, latent.shape[1] - codes :]
+        results = torch.stack([self._pictures(state, latent, condition, generator) for latent in latents]).float()
+        real = float(self.reals.pixels.flatten(1).float().var(0).sum())
+        return float(results.var(0).flatten(1).sum(1).mean()) / real if real else None
+
     def _pictures(self, state: State, latent: Tensor, condition: Tensor | None, generator: Generator | None) -> Tensor:
         if generator is not None:
             return generator.draw(latent, condition)
@@ -141,13 +162,11 @@ class Examiner:
     def _logit_fields(self, state: State) -> dict[str, Any]:
         """Return what the discriminator thinks of training images, held-out images and fakes, equally many of each."""
         experiment, recipe = self._experiment, self._experiment.recipe
-        if recipe.data.clusters:  # held-out images have no clusters, which the discriminator needs as conditions
-            return {}
         packing = state.discriminator.packing
         count = min(LOGITS, len(self._train_sample), len(self._held_out_sample)) // packing * packing
         if count < max(2, packing):
             return {}
-        train, held_out = (self._batch(images, count) for images in (self._train_sample, self._held_out_sample))
+        train, held_out = (self._batch(images, count) for images in self._shown)
         with torch.no_grad():
             latent, condition = experiment.draws().latent(count, "examination"), held_out.condition
             if recipe.conditional and not recipe.pairs:
@@ -158,13 +177,22 @@ class Examiner:
             fake = Batch(torch.cat(blocks), condition)
         return logit_fields(state, recipe, experiment.draws(), train, held_out, fake)
 
+    @cached_property
+    def _shown(self) -> tuple[ImageSet, ImageSet]:
+        """Training and held-out images with the classes or clusters that condition the networks."""
+        if not self._experiment.recipe.data.clusters:
+            return self._train_sample, self._held_out_sample
+        clustered = self._experiment.training_images
+        train = random_subset(clustered, len(self._train_sample), "examined")
+        return train, with_labels_of_nearest(self._held_out_sample, clustered)
+
     def _batch(self, images: ImageSet, count: int) -> Batch:
         """Return the first ``count`` real images as the discriminator gets them."""
         recipe, device = self._experiment.recipe, self._experiment.device
         chosen = images.select(slice(0, count))
         if recipe.pairs:
             return Batch(*(self._scaled(part) for part in evaluation_pairs(recipe.pairs, chosen)))
-        return Batch(self._scaled(chosen.images), chosen.labels.to(device) if recipe.conditional else None)
+        return Batch(self._scaled(chosen.images), chosen.labels.to(device) if recipe.uses_classes else None)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         recipe = self._experiment.recipe

@@ -1,25 +1,31 @@
-"""Findings while a run trains: each is said once, in one line, when it is first seen."""
+"""Findings during a training, said when they are first seen."""
 
-from dataclasses import replace
-
-from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.live import Watch
+from ganforge.diagnosis.moments import until
 from ganforge.experiment.case import case_of
-from ganforge.experiment.experiment import Experiment, ProgressListener
+from ganforge.experiment.experiment import ProgressListener
+from ganforge.runs.folder import RunFolder
+from ganforge.training.log_schedule import is_examination
+from ganforge.training.state import State
+from ganforge.training.stats import Stats
 
 
 class LiveFindings:
-    """Receives the examinations of a run and tells the watcher of each finding that is first seen."""
+    """Reads the log and the signals of a run at examination marks, and says each finding once, with its step.
 
-    def __init__(self, experiment: Experiment, watcher: ProgressListener) -> None:
-        self._experiment, self._watcher = experiment, watcher
-        self._watch = Watch(self._case())
+    Runs after the hooks that write them. A resumed run does not repeat what its earlier sessions said.
+    """
 
-    def __call__(self, signals: Signals) -> None:
-        """Look at the run after an examination that was just logged."""
-        for finding in self._watch.look(self._case()):
-            self._watcher.say(f"step {signals.step}: {finding.text}")
+    def __init__(self, folder: RunFolder, watcher: ProgressListener) -> None:
+        self._folder, self._watcher = folder, watcher
+        self._watch: Watch | None = None
 
-    def _case(self) -> Case:
-        """Return the case so far; a verdict of an earlier end of the run says nothing about the present one."""
-        return replace(case_of(self._experiment.folder), measured=None)
+    def __call__(self, state: State, stats: Stats) -> None:
+        """Look at the run, if this step is a mark."""
+        if not is_examination(state.step):
+            return
+        case = case_of(self._folder)
+        if self._watch is None:
+            self._watch = Watch(until(case, state.step - 1))
+        for finding in self._watch.look(until(case, state.step)):
+            self._watcher.say(f"step {state.step:,}: {finding.text}")

@@ -59,8 +59,12 @@ def run_training(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
     folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
-    signals = SignalsHook(experiment, seconds, LiveFindings(experiment, watcher))
-    hooks: list[loop.Hook] = [LogHook(experiment, seconds), signals, sheets, evolution, checkpoints, watcher.look]
+    measuring: list[loop.Hook] = [
+        LogHook(experiment, seconds),
+        SignalsHook(experiment, seconds),
+        LiveFindings(folder, watcher),
+    ]
+    hooks: list[loop.Hook] = [*measuring, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
@@ -77,7 +81,8 @@ def run_training(
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
-            examine_at_end(experiment, state, seconds())
+            if not stopped.is_set():  # who stops a run does not want to wait
+                examine_at_end(experiment, state, seconds())
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")

@@ -1,8 +1,10 @@
 """The file of signals: examinations during a training, few enough to cost little of its time."""
 
 import dataclasses
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,14 +19,15 @@ from ganforge.training.log_schedule import is_examination
 from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
-PICTURES = 256
-"""Pictures of an examination during a training."""
+PICTURES, EARLY_PICTURES, EARLY = 256, 128, 256
+"""Pictures of an examination during a training, and fewer of them up to step ``EARLY``, when all are still alike."""
 MOST_PICTURES = 2000
 """Pictures, and real images, of the examination at a run's end."""
-SHARE = 0.025
+SHARE = 1 / 60
 """Largest share of the time of training that examinations may cost, beyond `GRACE`."""
-GRACE = 0.3
-"""Seconds that the first examinations of a run may cost, whatever the time of training so far."""
+GRACE = 0.8
+"""Processor seconds that the first examinations of a run may cost, whatever the time of training so far: with `SHARE`,
+3 % of a minute."""
 
 OnSignals = Callable[[Signals], None]
 
@@ -32,8 +35,9 @@ OnSignals = Callable[[Signals], None]
 class SignalsHook:
     """Examines the state at geometric marks; a mark whose examination would cost too much is skipped.
 
-    The cost is estimated by the examination before. The preparation of real images is not in it. The marks depend on
-    the step alone, the skipped ones on the machine: no weight depends on an examination.
+    The cost is that of the examination before, and both costs and training are counted in processor seconds of this
+    thread, so that other processes do not matter. The preparation of real images is left out of both. The marks depend
+    on the step alone, the skipped ones on the machine; no weight depends on an examination.
     """
 
     def __init__(
@@ -41,7 +45,7 @@ class SignalsHook:
     ) -> None:
         self._experiment, self._seconds, self._on_signals = experiment, seconds, on_signals
         self._examiner = Examiner(experiment)
-        self._cost = self._spent = 0.0
+        self._began, self._cost, self._spent = time.thread_time(), 0.0, 0.0
         self._weights_before: tuple[int, dict[str, list[Tensor]]] = (-1, {})
 
     def __call__(self, state: State, stats: Stats) -> None:
@@ -53,19 +57,23 @@ class SignalsHook:
             self._weights_before = (state.step, weights_of(state))
 
     def _affordable(self) -> bool:
-        return self._spent + self._cost <= SHARE * self._seconds() + GRACE
+        trained = time.thread_time() - self._began - self._spent
+        return self._spent + self._cost <= SHARE * trained + GRACE
 
     def _examine(self, state: State) -> None:
-        self._examiner.prepare()
         _wait_for(self._experiment.device)
-        started = time.perf_counter()
+        before_preparation = time.thread_time()
+        self._examiner.prepare()
+        started = time.thread_time()
+        self._began += started - before_preparation
         step, weights = self._weights_before
         before = weights if step == state.step - 1 else {}
-        signals = self._examiner.examine(state, PICTURES, seconds=self._seconds(), weights_before=before)
+        n = EARLY_PICTURES if state.step <= EARLY else PICTURES
+        signals = self._examiner.examine(state, n, seconds=self._seconds(), weights_before=before)
         append_signals(self._experiment.folder, signals)
-        self._cost = time.perf_counter() - started
-        self._spent += self._cost
         self._on_signals(signals)
+        self._cost = time.thread_time() - started
+        self._spent += self._cost
 
 
 def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Signals:
@@ -83,13 +91,20 @@ def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Sign
 
 
 def append_signals(folder: RunFolder, signals: Signals) -> None:
-    """Append a line to ``signals.jsonl``; fields without a value are left out.
+    """Append a line to ``signals.jsonl``; fields without a value, and values that are not finite, are left out.
 
     Raises:
         RunFailed: the line could not be written.
     """
-    fields = {name: value for name, value in dataclasses.asdict(signals).items() if value not in (None, ())}
-    append_line(folder.signals, fields)
+    fields = {name: _finite(value) for name, value in dataclasses.asdict(signals).items()}
+    append_line(folder.signals, {name: value for name, value in fields.items() if value not in (None, ())})
+
+
+def _finite(value: Any) -> Any:
+    """Return a field of signals, or None for a number that is not finite; in a mapping such entries are left out."""
+    if isinstance(value, Mapping):
+        return {name: number for name, number in value.items() if math.isfinite(number)}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_signals(folder: RunFolder) -> list[Signals]:

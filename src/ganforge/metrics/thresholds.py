@@ -49,8 +49,6 @@ WON_LOSS = 0.02
 WON_FAKE, WON_REAL = 0.01, 0.8
 """The discriminator has won if D(G(z)) is below the first and D(x) above the second, averaged over the last fifth
 of the log."""
-LOST = 1
-"""Epochs after which a discriminator that no fake deceives has won."""
 SILENT = 0.5
 """KL divergence of the codes from N(0, 1), in nats per image, below which they carry no information."""
 YOUNG, OLD = 10, 200

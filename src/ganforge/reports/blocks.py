@@ -29,13 +29,15 @@ class Table:
 
     Attributes:
         title: what the table shows.
-        header: a title for each column.
+        header: a title for each column; empty for a table of facts, which have none.
         rows: cells of text, or charts, which become small curves.
+        kind: "numbers"; "prose", whose last column holds sentences; or "facts", a name and its value in each row.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence["str | Chart"]]
+    kind: Literal["numbers", "prose", "facts"] = "numbers"
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class FindingCard:
-    """A finding with the courses of its figures."""
+    """A finding with the courses of its figures; ``run`` names its run on a page of several."""
 
     finding: Finding
     charts: Sequence[Chart] = ()
+    run: str = ""
 
 
 Block = Words | Listing | Table | Code | Charts | Picture | Film | Verdict | FindingCard
@@ -135,7 +138,6 @@ class Section:
         id: name of the section for links and programs.
         title: the heading.
         blocks: what stands below.
-        missing: whether nothing but a reason could be shown.
     """
 
     id: str

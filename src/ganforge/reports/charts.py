@@ -87,8 +87,10 @@ def _described(curve: Curve, across: str) -> str:
 def number(value: float) -> str:
     """Return a number as people write it: three digits, thousands separated."""
     if value and (abs(value) >= 1e6 or abs(value) < 1e-3):
-        return f"{value:.2g}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        text = f"{value:.2g}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "−", 1) if value < 0 else text
 
 
 def healthy_range(low: float | None, high: float | None) -> str:

@@ -14,8 +14,12 @@ def is_mark(step: int) -> bool:
 
 
 def is_examination(step: int) -> bool:
-    """Return whether ``step`` is on a geometric scale with three marks per doubling: 16, 21, 26, 32, 41, 51, 64 ..."""
-    return step == 16 or (step > 16 and int(3 * _log2(step)) != int(3 * _log2(step - 1)))
+    """Return whether ``step`` is on a geometric scale: 16, 23, 32, 46, ... up to 256, then three marks per doubling.
+
+    The first steps are many in a short run, and show little.
+    """
+    marks = 2 if step <= 256 else 3
+    return step == 16 or (step > 16 and int(marks * _log2(step)) != int(marks * _log2(step - 1)))
 
 
 def _log2(x: int) -> float:

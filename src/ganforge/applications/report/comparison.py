@@ -20,8 +20,8 @@ from ganforge.reports.charts import Chart
 STATISTICS = (
     ("discriminator_loss", "Discriminator's loss"),
     ("generator_loss", "Generator's loss"),
-    ("d_real", "D(x): probability that the discriminator gives real pictures"),
-    ("d_fake", "D(G(z)): probability that the discriminator gives fakes"),
+    ("d_real", "D(x), on real pictures"),
+    ("d_fake", "D(G(z)), on fakes"),
 )
 
 
@@ -84,7 +84,7 @@ def _cell(evaluation: Evaluation, name: str) -> str:
 def _differences(records: Sequence[RunRecord], evaluations: Sequence[Evaluation]) -> list[Block]:
     """Return what differs by more than the noise between seeds; runs of equal method are its seeds."""
     groups = _groups(records, evaluations)
-    header = ("figure", *(f"{group.name} ({len(group.evaluations)})" for group in groups))
+    header = ("figure", *(f"{group.name}, {_seeds(len(group.evaluations))}" for group in groups))
     if len(groups) == 1:
         words = (
             "These runs are seeds of one method: mean ± standard deviation over the seeds (worst seed). What differs "
@@ -96,19 +96,24 @@ def _differences(records: Sequence[RunRecord], evaluations: Sequence[Evaluation]
     except UserError as error:
         return [Words(f"The methods cannot be compared: {error}.", "note")]
     words = (
-        "Runs of the same recipe and data count as seeds of one method: mean ± standard deviation (worst seed), in "
-        "parentheses the number of seeds. The interval of one run covers other pictures of that run, not other seeds; "
+        "Runs of the same recipe and data count as seeds of one method: mean ± standard deviation (worst "
+        "seed). The interval of one run covers other pictures of that run, not other seeds; "
         "so one run of each shows what happened, and three or more seeds of each tell which method is better."
     )
-    return [Words(words), Table("More than noise?", (*header, "result"), rows)]
+    return [Words(words), Table("More than noise?", (*header, "result"), rows, "prose")]
 
 
 def _groups(records: Sequence[RunRecord], evaluations: Sequence[Evaluation]) -> list[Group]:
-    """Return the evaluations by method: equal recipe and equal data; a method is named after its first run."""
+    """Return the evaluations by method, equal recipe and data; a method of several runs has the name of its recipe."""
     methods = {record.name: _method(record) for record in records}
     ordered = sorted(evaluations, key=lambda evaluation: methods[evaluation.what])
     groups = [list(group) for _, group in groupby(ordered, key=lambda evaluation: methods[evaluation.what])]
-    return [Group(_group_name(records, group), tuple(group)) for group in groups]
+    recipes = {record.name: str(record.saved["recipe"]) for record in records}
+    named = [recipes[group[0].what] for group in groups]
+    return [
+        Group(name if named.count(name) == 1 and len(group) > 1 else _group_name(name, group), tuple(group))
+        for name, group in zip(named, groups, strict=True)
+    ]
 
 
 def _method(record: RunRecord) -> str:
@@ -116,10 +121,13 @@ def _method(record: RunRecord) -> str:
     return to_json([str(record.saved["recipe"]), values, record.saved["fingerprint"]], sort_keys=True)
 
 
-def _group_name(records: Sequence[RunRecord], group: Sequence[Evaluation]) -> str:
-    """Return the name of a method: of its run, or of the recipe where it has several runs."""
-    first = next(record for record in records if record.name == group[0].what)
-    return first.name if len(group) == 1 else f"{first.saved['recipe']} (from {first.name})"
+def _group_name(recipe: str, group: Sequence[Evaluation]) -> str:
+    """Return the name of a run, or that of the recipe with the first of its runs, where recipes have equal names."""
+    return group[0].what if len(group) == 1 else f"{recipe} ({group[0].what}, ...)"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count > 1)}"
 
 
 def recipe_differences(records: Sequence[RunRecord]) -> list[Block]:

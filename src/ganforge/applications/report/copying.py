@@ -57,9 +57,9 @@ class Nearest:
     def words(self) -> str:
         """The result in words: what the share says, and whether it is more than chance."""
         share = (
-            f"A generated picture is nearer to its nearest training image than a held-out real picture is to its own, "
-            f"in {self.closer:.0%} of the cases (95 % interval {self.interval.low:.0%} to {self.interval.high:.0%}; "
-            f"{self.count:,} of each, by {self.features}; 50 % without copying)."
+            f"Of a generated picture and a held-out real one, the generated one is nearer to a training image in "
+            f"{self.closer:.0%} of all such pairs; without copying in 50 % (95 % interval {self.interval.low:.0%} to "
+            f"{self.interval.high:.0%}; {self.count:,} of each, by {self.features})."
         )
         if self.interval.low > 0.5:
             return (
@@ -89,7 +89,10 @@ def copying_blocks(record: RunRecord, splits: Splits | str, watcher: ProgressLis
         watcher.end()
     sheet = image_grid(torch.cat([nearest.fakes, nearest.training]), SHOWN, kind=generator.kind)
     alt = f"{SHOWN} generated pictures of {record.name}, each above its nearest training image"
-    caption = f"{record.name}. Above: the {SHOWN} generated pictures nearest to a training image. Below: that image."
+    caption = (
+        f"{record.name}. Above: the {SHOWN} generated pictures nearest to a training image. Below: that image. A copy "
+        "is equal in every detail; plain pictures resemble each other without copying."
+    )
     return [Words(nearest.words), as_picture(sheet, alt, caption)]
 
 

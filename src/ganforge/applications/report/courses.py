@@ -1,12 +1,15 @@
 """Figures over the steps of a run: from its examinations, its log and its measurements on validation images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
-from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.diagnose import until
+from ganforge.diagnosis.figures import Figures, figures
+from ganforge.diagnosis.finding import Finding
+from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.thresholds import NEAR
 from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
 from ganforge.reports.charts import Chart, Curve, Point, number
@@ -26,32 +29,45 @@ COURSES = (
 REFERENCES = {"recall": "recall_real_reference", "label_agreement": "agreement_on_real"}
 """The signal that holds the value of other real pictures."""
 SIGNAL_NAMES = {field.name for field in fields(Signals)}
+FIGURE_NAMES = {field.name for field in fields(Figures)} | {"distance", "followed"}
+"""Figures of the pictures, each with one name, whether a judge or a signal tells them."""
 
 
 def signal_points(record: RunRecord, name: str) -> list[Point]:
-    """Return a signal by step, where it is a single number."""
-    values = [(float(signals.step), getattr(signals, name)) for signals in record.signals]
-    return [(step, float(value)) for step, value in values if isinstance(value, int | float)]
+    """Return a field of the examinations by step, where it is a single number."""
+    return _numbers((signals.step, getattr(signals, name)) for signals in record.signals)
 
 
 def course(record: RunRecord, name: str) -> list[Point]:
-    """Return a figure by step: a field of the examinations, else a statistic of the log; empty if neither has it."""
+    """Return a figure by step: of the pictures (`Figures`), of the examinations, or of the log; empty if unknown."""
+    if name in FIGURE_NAMES and record.case:
+        cases = [until(record.case, k) for k in range(1, len(record.case.signals) + 1)]
+        return _numbers((case.signals[-1].step, getattr(figures(case), name)) for case in cases)
     return signal_points(record, name) if name in SIGNAL_NAMES else points_of(record, name)
 
 
-def finding_blocks(record: RunRecord, findings: Sequence[Finding]) -> list[Block]:
-    """Return a card for each finding, with the course of each of its figures that has one."""
-    return [FindingCard(finding, _charts(record, finding)) for finding in findings]
+def _numbers(values: Iterable[tuple[int, object]]) -> list[Point]:
+    return [(float(step), float(value)) for step, value in values if isinstance(value, int | float)]
+
+
+def finding_blocks(record: RunRecord, run: str = "") -> list[Block]:
+    """Return a card for each finding, with the course of each of its figures that has one.
+
+    Args:
+        record: the run.
+        run: its name on the cards, on a page of several runs.
+    """
+    return [FindingCard(finding, _charts(record, finding), run) for finding in record.findings]
 
 
 def _charts(record: RunRecord, finding: Finding) -> list[Chart]:
     drawn = [(evidence, course(record, evidence.signal)) for evidence in finding.evidence if evidence.signal]
     mark = (float(finding.since), "first seen") if finding.since is not None else None
-    return [_chart(evidence, points, mark) for evidence, points in drawn if len(points) > 1]
-
-
-def _chart(evidence: Evidence, points: Sequence[Point], mark: tuple[float, str] | None) -> Chart:
-    return Chart(evidence.name, [Curve("this run", points)], healthy=(evidence.low, evidence.high), mark=mark)
+    return [
+        Chart(evidence.name, [Curve(record.name, points)], healthy=(evidence.low, evidence.high), mark=mark)
+        for evidence, points in drawn
+        if len(points) > 1
+    ]
 
 
 def class_blocks(record: RunRecord) -> list[Block]:
@@ -80,10 +96,10 @@ def class_blocks(record: RunRecord) -> list[Block]:
 
 
 def _class_names(record: RunRecord, count: int) -> list[str]:
-    """Return the names of the classes by the verdict's judge, else their numbers."""
+    """Return the names of the classes of the training set, of the judge where that has none, else their numbers."""
     measured = record.verdict.measured if record.verdict else None
-    known = measured.class_names if measured else []
-    return known if len(known) == count else [str(k) for k in range(count)]
+    known = [record.case.facts.class_names if record.case else (), measured.class_names if measured else ()]
+    return next((list(names) for names in known if len(names) == count), [str(k) for k in range(count)])
 
 
 def course_charts(record: RunRecord) -> list[Chart]:
@@ -95,7 +111,7 @@ def course_charts(record: RunRecord) -> list[Chart]:
             continue
         reference = signal_points(record, REFERENCES[name])[-1:] if name in REFERENCES else []
         levels = [("perfect", ideal)] if ideal is not None else [("real pictures", y) for _, y in reference]
-        charts.append(Chart(title, [Curve("this run", points)], levels=levels))
+        charts.append(Chart(title, [Curve(record.name, points)], levels=levels))
     return charts
 
 
@@ -136,13 +152,8 @@ def course_blocks(record: RunRecord) -> list[Block]:
     if not record.signals:
         return [Charts(charts)]
     last = record.signals[-1]
-    about = {
-        "judge": "the judge's features",
-        "labels": "features of a small network trained on the labels",
-        "random": "features of a random network",
-    }
     words = (
         f"Each point is an examination of {number(last.n)} pictures from one fixed noise, by "
-        f"{about.get(last.features, last.features)}; few pictures, so distances are larger than in the table above."
+        f"{FEATURES.get(last.features, last.features)}; few pictures, so distances are larger than in the table above."
     )
     return [Words(words, "note"), Charts(charts)]

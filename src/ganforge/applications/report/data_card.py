@@ -57,7 +57,7 @@ def data_blocks(record: RunRecord, splits: Splits | str, say: Callable[[str], No
         return [_fingerprints(record), Words(splits, "missing")]
     say(f"describing the data {splits.train.name} ...")
     summary = summarise(splits)
-    blocks: list[Block] = [Table("The data", ("", ""), _rows(summary, record))]
+    blocks: list[Block] = [Table("The data", (), _rows(summary, record), "facts")]
     if summary.classes:
         title = "Training pictures of each class"
         rows = [(entry.name, f"{entry.count:,}", f"{entry.share:.1%}") for entry in summary.classes]
@@ -85,4 +85,4 @@ def _rows(summary: Summary, record: RunRecord) -> list[tuple[str, str]]:
 
 def _fingerprints(record: RunRecord) -> Table:
     rows = [("name", str(record.saved["data"]["name"])), ("SHA-256", str(record.saved["fingerprint"]))]
-    return Table("The data", ("", ""), rows)
+    return Table("The data", (), rows, "facts")

@@ -7,9 +7,11 @@ from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation
+from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.intervals import proportion_interval
 from ganforge.metrics.measurement import Measurement
 from ganforge.reports.blocks import Block, Table, Words
+from ganforge.reports.charts import number
 
 CLASS_HEADER = ("class", "share", "of real", "as requested", "spread", "recall", "recall by real")
 
@@ -18,7 +20,7 @@ def figure_blocks(record: RunRecord) -> list[Block]:
     """Return the table of a run's figures and that of its classes, or why there are none."""
     evaluation = evaluation_of(record)
     if evaluation is None:
-        return [Words(_why_none(record), "missing")]
+        return _examined(record) if record.signals else [Words(_why_none(record), "missing")]
     rows = [
         (title, value, interval, reference, METRICS[metric.name].about)
         for metric, (title, value, interval, reference, _) in zip(evaluation.metrics, evaluation.rows(), strict=True)
@@ -31,13 +33,34 @@ def figure_blocks(record: RunRecord) -> list[Block]:
         "perfect generator would reach."
     )
     header = ("figure", "value", "95 % interval", "other real", "meaning")
-    blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows)]
+    blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows, "prose")]
     if evaluation.classes:
         blocks.append(Table("The same by class", CLASS_HEADER, evaluation.class_rows()))
     if record.evaluation is None:
         hint = f"'ganforge evaluate {record.folder.path}' adds intervals and further figures to this table."
         blocks.append(Words(hint, "note"))
     return [*blocks, *(Words(note, "note") for note in evaluation.notes)]
+
+
+def _examined(record: RunRecord) -> list[Block]:
+    """Return the figures of the last examination, for a run that no judge has measured."""
+    last = record.signals[-1]
+    named = [
+        ("Fréchet distance", last.frechet, last.frechet_real_reference),
+        ("recall", last.recall, last.recall_real_reference),
+        ("spread", last.spread, 1.0),
+        ("label agreement", last.label_agreement, last.agreement_on_real),
+    ]
+    rows = [
+        (name, number(value), "" if reference is None else number(reference))
+        for name, value, reference in named
+        if value is not None
+    ]
+    words = (
+        f"No judge has measured this run. These are the figures of its last examination, at step {last.step:,}: "
+        f"{last.n:,} pictures, by {FEATURES.get(last.features, last.features)}."
+    )
+    return [Words(words), Table("Figures of the last examination", ("figure", "value", "other real"), rows)]
 
 
 def _why_none(record: RunRecord) -> str:
@@ -54,7 +77,7 @@ def evaluation_of(record: RunRecord) -> Evaluation | None:
 
 
 def verdict_as_evaluation(record: RunRecord) -> Evaluation | None:
-    """Return the figures of a run's verdict as an evaluation; None without a verdict."""
+    """Return the figures of a run's verdict as an evaluation; None where no judge measured it."""
     if record.verdict is None or record.verdict.measured is None:
         return None
     measured = record.verdict.measured

@@ -12,11 +12,12 @@ from PIL import Image
 from ganforge.applications.report.record import RunRecord
 from ganforge.reports.blocks import Film, Frame, Picture
 
-BUDGET = 1_400_000
+BUDGET = 1_600_000
 """Bytes of all frames of a page, before base64 adds a third."""
-SIZES = (1.0, 0.75, 0.5, 0.35)
-"""Scales that are tried, in this order, until the frames fit."""
-QUALITY = 55
+REDUCTIONS = (1, 2, 3, 4, 6)
+"""Whole factors by which frames are reduced, in this order, until they fit. Small pictures are saved enlarged by a
+whole factor, so the mean of each square of pixels gives them back as they were drawn."""
+QUALITY = 65
 EVOLUTION, SHEET = re.compile(r"evolution-(\d+)\.png"), re.compile(r"(epoch|step)-(\d+)\.png")
 SOURCES = {"fixed": "36 pictures from one fixed noise", "sheet": "a sheet of pictures from fresh noise"}
 
@@ -76,7 +77,7 @@ def film(title: str, kind: str, sources: Sequence[tuple[RunRecord, Files]], budg
 
 def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
     """Return an image as a block of a page."""
-    return Picture(_address(_encoded(image, 1.0)), alt, image.width, image.height, caption)
+    return Picture(_address(_encoded(image, 1)), alt, image.width, image.height, caption)
 
 
 def _opened(file: Path) -> Image.Image | None:
@@ -87,18 +88,17 @@ def _opened(file: Path) -> Image.Image | None:
 
 
 def _fitting(images: Sequence[Image.Image], budget: int) -> list[bytes]:
-    """Encode all images at the largest of `SIZES` at which they fit into the budget, else at the smallest."""
+    """Encode all images with the first of `REDUCTIONS` at which they fit into the budget, else with the last."""
     encoded: list[bytes] = []
-    for size in SIZES:
-        encoded = [_encoded(image, size) for image in images]
+    for factor in REDUCTIONS:
+        encoded = [_encoded(image, factor) for image in images]
         if sum(map(len, encoded)) <= budget:
             break
     return encoded
 
 
-def _encoded(image: Image.Image, size: float) -> bytes:
-    if size < 1:
-        image = image.resize((max(1, round(image.width * size)), max(1, round(image.height * size))))
+def _encoded(image: Image.Image, factor: int) -> bytes:
+    image = image.reduce(factor)
     file = io.BytesIO()
     image.save(file, "WEBP", quality=QUALITY, method=4)
     return file.getvalue()

@@ -1,7 +1,7 @@
 """The task of ``ganforge report``: read one run or several, gather the sections, write one file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ganforge.applications.report.films import BUDGET, evolution_files, film, sh
 from ganforge.applications.report.losses import loss_blocks
 from ganforge.applications.report.record import RunRecord, read_record
 from ganforge.applications.report.reproduce import recipe_blocks, reproduce_blocks
+from ganforge.diagnosis.finding import Finding
 from ganforge.errors import UserError
 from ganforge.experiment.evaluate import runs_in
 from ganforge.experiment.experiment import ProgressListener
@@ -26,6 +27,7 @@ from ganforge.runs.folder import RunFolder
 
 MOST_RUNS = 12
 """Runs on one page; curves of more cannot be told apart."""
+NO_FINDINGS = "This run has neither a log nor examinations, so nothing can be said about it."
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _several(records: Sequence[RunRecord], watcher: ProgressListener) -> list[Se
     shelf = DataShelf(watcher)
     copies = [block for record in records for block in copying_blocks(record, shelf.splits(record), watcher)]
     return [
-        Section("verdict", "Verdicts", [comparison.overview(records)]),
+        Section("verdict", "Verdicts", _verdicts(records)),
         Section("findings", "Findings", _findings_of_each(records)),
         Section("samples", "Samples side by side", _samples_of_each(records)),
         Section("figures", "Figures side by side", comparison.figure_blocks(records)),
@@ -154,27 +156,26 @@ def _several(records: Sequence[RunRecord], watcher: ProgressListener) -> list[Se
 
 
 def verdict_of(record: RunRecord) -> Verdict:
-    """Return a run's verdict, or why it has none."""
-    if record.verdict is None:
-        return _no_verdict(record)
+    """Return a run's verdict in large: its gravest finding, or its status before the end."""
+    if record.status == "diverged":
+        return Verdict(2, "Diverged", "a number was no longer finite, and the training stopped")
+    if not record.findings:
+        return Verdict(None, "Not judged", "this run has no verdict; the samples are the evidence")
+    words = "; ".join(finding.text for finding in record.findings if finding.severity == record.findings[0].severity)
+    if record.status != "finished":
+        text = f"so far: {words}. 'ganforge resume {record.folder.path}' continues this run"
+        return Verdict(None, f"Not finished: {record.status}", text)
     worst = max(record.findings, key=lambda finding: finding.severity)
     title = worst.name.replace("-", " ").capitalize()
-    return Verdict(worst.severity, title, record.verdict.words, record.verdict.figures)
+    return Verdict(worst.severity, title, _with_remedy(words, worst), record.verdict.figures if record.verdict else "")
 
 
-def _no_verdict(record: RunRecord) -> Verdict:
-    if record.status == "diverged":
-        return Verdict(2, "Diverged", "A number was no longer finite, and the training stopped.")
-    if record.status != "finished":
-        text = f"'ganforge resume {record.folder.path}' continues this run; its verdict follows at the end."
-        return Verdict(None, f"Not finished: {record.status}", text)
-    reason = "no judge fits these data" if record.saved.get("no_judge") else "it has not been measured"
-    return Verdict(None, "Not judged", f"This run has no verdict: {reason}. The samples are the evidence.")
+def _with_remedy(words: str, worst: Finding) -> str:
+    return f"{words}. Try: {worst.remedy}" if worst.remedy else f"{words}."
 
 
 def _findings(record: RunRecord) -> list[Block]:
-    blocks = finding_blocks(record, [*record.findings, *record.before])
-    return blocks or [Words("Nothing was found: a run is examined at its end, where a judge fits its data.", "missing")]
+    return finding_blocks(record) or [Words(NO_FINDINGS, "missing")]
 
 
 def _samples(record: RunRecord) -> list[Block]:
@@ -188,11 +189,15 @@ def _samples(record: RunRecord) -> list[Block]:
 
 
 def _findings_of_each(records: Sequence[RunRecord]) -> list[Block]:
-    blocks: list[Block] = []
-    for record in records:
-        verdict = verdict_of(record)
-        blocks.append(Verdict(verdict.severity, f"{record.name}: {verdict.title}", verdict.text, verdict.figures))
-    return blocks
+    return [block for record in records for block in finding_blocks(record, record.name)] or [
+        Words(NO_FINDINGS, "missing")
+    ]
+
+
+def _verdicts(records: Sequence[RunRecord]) -> list[Block]:
+    verdicts = [(record.name, verdict_of(record)) for record in records]
+    named = [replace(verdict, title=f"{name}: {verdict.title}") for name, verdict in verdicts]
+    return [comparison.overview(records), *named]
 
 
 def _samples_of_each(records: Sequence[RunRecord]) -> list[Block]:

@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from ganforge.diagnosis.case import Signals
+from ganforge.diagnosis.case import Case, Signals
+from ganforge.diagnosis.diagnose import diagnose
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.remedies import prescribe
 from ganforge.errors import UserError
 from ganforge.evaluation.result import Evaluation, parse_evaluation
+from ganforge.experiment.case import case_of
 from ganforge.experiment.saved_recipe import saved_recipe
+from ganforge.experiment.signals_hook import read_signals
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.listing import list_run
-from ganforge.runs.log import fitting, read_lines, read_log
+from ganforge.runs.log import read_lines, read_log
 
 METRIC = "frechet_distance"
 
@@ -30,9 +34,11 @@ class RunRecord:
         saved: the content of ``run.json``.
         status: "running", "interrupted", "finished" or "diverged".
         recipe: None where ``recipe.toml`` is missing or damaged.
+        case: what a diagnosis knows of the run; None where recipe or generator are missing or damaged.
         log: the statistics of its steps, in order.
         signals: the examinations during the training, in order; none in runs of earlier versions.
-        verdict: the latest on its last step; None without a judge, and before the end.
+        verdict: the latest on its last step; None before the end.
+        findings: most serious first, with their remedies: those of the verdict, or of a diagnosis of what is there.
         evaluation: the latest of `ganforge evaluate` on its last step, or None.
         quality: the lines that ``--evaluate-every`` wrote.
     """
@@ -42,9 +48,11 @@ class RunRecord:
     saved: Mapping[str, Any]
     status: str
     recipe: Recipe | None
+    case: Case | None
     log: Sequence[Mapping[str, float]]
     signals: Sequence[Signals]
     verdict: Verdict | None
+    findings: Sequence[Finding]
     evaluation: Evaluation | None
     quality: Sequence[Mapping[str, Any]]
 
@@ -52,16 +60,6 @@ class RunRecord:
     def step(self) -> int:
         """The last saved step."""
         return int(self.saved.get("step", 0))
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings of its verdict, most severe first; those before step 1 are not among them."""
-        return self.verdict.findings if self.verdict else ()
-
-    @property
-    def before(self) -> list[Finding]:
-        """The findings on data and recipe, made before step 1."""
-        return fitting(list[Finding], self.saved.get("before", [])) or []
 
     def seconds_at(self, step: int) -> float | None:
         """Return the seconds of training until a step, between two lines of the log in proportion; None without one."""
@@ -80,16 +78,19 @@ def read_record(folder: RunFolder, name: str) -> RunRecord:
     """
     saved = folder.read_run()
     lines = read_lines(folder.metrics)
+    case, verdict, step = _case(folder), kept_verdict(folder), int(saved.get("step", 0))
     return RunRecord(
         folder,
         name,
         saved,
         list_run(folder).status,
         _recipe(folder),
+        case,
         read_log(folder.log),
-        [signals for line in read_lines(folder.path / "signals.jsonl") if (signals := fitting(Signals, line))],
-        kept_verdict(folder),
-        _evaluation(folder, lines, int(saved.get("step", 0))),
+        read_signals(folder),
+        verdict,
+        _findings(verdict, case, step),
+        _evaluation(folder, lines, step),
         [line for line in lines if METRIC in line.get("quality", {})],
     )
 
@@ -99,6 +100,26 @@ def _recipe(folder: RunFolder) -> Recipe | None:
         return saved_recipe(folder)
     except UserError:
         return None
+
+
+def _case(folder: RunFolder) -> Case | None:
+    try:
+        return case_of(folder)
+    except UserError:
+        return None
+
+
+def _findings(verdict: Verdict | None, case: Case | None, step: int) -> Sequence[Finding]:
+    """Return the findings of a verdict; those of an earlier version, which lack evidence, are found again.
+
+    A run without a verdict is diagnosed by its log and its examinations.
+    """
+    kept = verdict.findings if verdict else ()
+    if case is None or any(finding.evidence for finding in kept):
+        found = kept
+    else:
+        found = tuple(diagnose(case)) if case.measured or case.signals or case.log else kept
+    return prescribe(found, case.facts, step) if case else found
 
 
 def _evaluation(folder: RunFolder, lines: Sequence[Mapping[str, Any]], step: int) -> Evaluation | None:

@@ -30,7 +30,7 @@ def reproduce_blocks(record: RunRecord) -> list[Block]:
             "and number of threads. Elsewhere the result is alike, and its last bits differ."
         ),
         Code(command(record)),
-        Table("What the last bits depend on", ("", ""), rows),
+        Table("What the last bits depend on", (), rows, "facts"),
     ]
     if record.saved["data"].get("source") is None:
         note = "The data came from Python: DATA stands for them, as ganforge.train(data=...) had them."
@@ -39,14 +39,16 @@ def reproduce_blocks(record: RunRecord) -> list[Block]:
 
 
 def command(record: RunRecord) -> str:
-    """Return the command line that trains a run again, from the recipe file in its folder."""
+    """Return the command that trains a run again, from the recipe file in its folder, a flag on each line."""
     saved, data = record.saved, record.saved["data"]
-    words = ["ganforge", "train", str(record.folder.recipe), "--data", str(data.get("source") or "DATA")]
-    words += ["--seed", str(saved["seed"]), "--steps", str(record.step)]
-    words += ["--resize", str(data["resize"])] if data.get("resize") else []
-    words += ["--levels", ",".join(f"{level:g}" for level in data["levels"])] if data.get("levels") else []
-    words += [flag for flag, name in (("--skip-bad", "skip_bad"), ("--colour", "colour")) if data.get(name)]
-    words += ["--from", str(saved["start_from"])] if saved.get("start_from") else []
-    words += ["--evaluate-every", str(saved["evaluate_every"])] if saved.get("evaluate_every") else []
-    line = shlex.join(words)
-    return f"OMP_NUM_THREADS={saved['threads']} {line}" if saved.get("threads") else line
+    flags = [("--data", data.get("source") or "DATA"), ("--seed", saved["seed"]), ("--steps", record.step)]
+    flags += [("--resize", data["resize"])] if data.get("resize") else []
+    flags += [("--levels", ",".join(f"{level:g}" for level in data["levels"]))] if data.get("levels") else []
+    flags += [("--from", saved["start_from"])] if saved.get("start_from") else []
+    flags += [("--evaluate-every", saved["evaluate_every"])] if saved.get("evaluate_every") else []
+    lines = [shlex.join(["ganforge", "train", str(record.folder.recipe)])]
+    lines += [shlex.join([flag, str(value)]) for flag, value in flags]
+    lines += [flag for flag, name in (("--skip-bad", "skip_bad"), ("--colour", "colour")) if data.get(name)]
+    if saved.get("threads"):
+        lines[0] = f"OMP_NUM_THREADS={saved['threads']} {lines[0]}"
+    return " \\\n    ".join(lines)

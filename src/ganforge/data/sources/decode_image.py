@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError, _imaging
 
 from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.sources.unsupported_formats import START, kind_of
@@ -177,6 +177,19 @@ def frame_count(content: bytes, name: str = "") -> int:
     """
     with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
         return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+
+
+def decode_frames(content: bytes, name: str = "") -> Pixels:
+    """Decode all frames of an animation, or all pages, as RGB, uint8 [frames, H, W, 3].
+
+    Raises:
+        Unreadable: as for `decode`; also if all frames together have more than `MOST_PIXELS`.
+    """
+    with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames * image.width * image.height > MOST_PIXELS:
+            raise Unreadable(f"its {frames:,} frames have more pixels together than the limit of {MOST_PIXELS:,}")
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
 
 
 def opacity(content: bytes, name: str = "") -> Pixels | None:

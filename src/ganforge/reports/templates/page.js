@@ -14,21 +14,23 @@ for (const film of document.querySelectorAll(".film")) {
   let stops = [];
   let timer = 0;
 
+  const plain = (value) => Number(value).toLocaleString("en", { maximumFractionDigits: 0 });
   const at = (image) => Number(image.dataset[by]);
   const words = (image) => {
-    const step = `step ${Number(image.dataset.step).toLocaleString("en")}`;
+    const step = `step ${plain(image.dataset.step)}`;
     const seconds = image.dataset.seconds;
-    return seconds === undefined ? step : `${step} · ${Math.round(Number(seconds)).toLocaleString("en")} s`;
+    return seconds === undefined ? step : `${step} · ${plain(seconds)} s`;
   };
   const show = () => {
     const stop = stops[slider.value];
+    let place = "";
     for (const { images, when } of panels) {
       const shown = images.filter((image) => at(image) <= stop).pop() || images[0];
       for (const image of images) image.hidden = image !== shown;
-      when.textContent = words(shown);
+      place = words(shown);
+      if (when) when.textContent = place;
     }
-    const unit = by === "step" ? "step " : "";
-    const place = `${unit}${stop.toLocaleString("en")}${by === "step" ? "" : " s"}`;
+    if (panels.length > 1) place = by === "step" ? `step ${plain(stop)}` : `${plain(stop)} s`;
     output.textContent = place;
     slider.setAttribute("aria-valuetext", place);
   };
@@ -61,5 +63,5 @@ for (const film of document.querySelectorAll(".film")) {
     radio.addEventListener("change", () => { by = radio.value; stop(); measure(); });
   }
   measure();
-  controls.hidden = stops.length < 2;
+  controls.hidden = panels.every(({ images }) => images.length < 2);
 }
