@@ -12,7 +12,7 @@ import ganforge
 from conftest import small_images
 from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.films import thinned
-from ganforge.applications.report.page import report
+from ganforge.applications.report.page import _names, report
 from ganforge.applications.report.record import read_record
 from ganforge.applications.report.reproduce import command
 from ganforge.errors import UserError
@@ -156,6 +156,8 @@ def test_seeds_of_one_method_and_two_methods_are_told_apart(tmp_path, bars_file,
     assert written.file == tmp_path / "all.html" and len(written.runs) == 3
     assert len([panel for panel in page.all("div") if panel.get("class") == "panel"]) == 6
     assert "objective.name" in html and "different objectives" in html
+    assert [record.name for record in written.runs] == ["seed-0", "seed-1", "other"]
+    assert "No judge has measured these runs" in html
     assert "All runs have the same recipe" in page_of(tmp_path / "seeds")[1]
     assert (tmp_path / "seeds" / "report.html").exists()
 
@@ -175,6 +177,14 @@ def test_evaluated_runs_are_compared_in_one_table_and_in_words(tmp_path):
         assert words in html, words
     html = page_of(tmp_path / "vanilla")[1]
     assert "how far another seed would differ" in html and "features of pixels" in html
+
+
+def test_runs_are_named_by_what_differs():
+    def named(*paths):
+        return _names([RunFolder(path) for path in paths])
+
+    assert named("a/run", "b/run") == ["a", "b"] and named("a/run") == ["run"]
+    assert named("a/seed-0", "b/seed-0", "b/seed-1") == ["a/seed-0", "b/seed-0", "b/seed-1"]
 
 
 def test_many_frames_of_many_runs_are_thinned_to_equal_steps():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.record import RunRecord
+from ganforge.diagnosis.case import Signals
 from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
@@ -46,22 +47,27 @@ def figure_blocks(record: RunRecord) -> list[Block]:
 def _examined(record: RunRecord) -> list[Block]:
     """Return the figures of the last examination, for a run that no judge has measured."""
     last = record.signals[-1]
-    named = [
-        ("Fréchet distance", last.frechet, last.frechet_real_reference),
-        ("recall", last.recall, last.recall_real_reference),
-        ("spread", last.spread, 1.0),
-        ("label agreement", last.label_agreement, last.agreement_on_real),
-    ]
-    rows = [
-        (name, number(value), "" if reference is None else number(reference))
-        for name, value, reference in named
-        if value is not None
-    ]
+    rows = [(name, number(value), reference) for name, (value, reference) in examined_figures(last).items()]
     words = (
         f"No judge has measured this run. These are the figures of its last examination, at step {last.step:,}: "
         f"{last.n:,} pictures, by {FEATURES.get(last.features, last.features)}."
     )
     return [Words(words), Table("Figures of the last examination", ("figure", "value", "other real"), rows)]
+
+
+def examined_figures(signals: Signals) -> dict[str, tuple[float, str]]:
+    """Return the figures that an examination has, by name: the value, and that of other real pictures as text."""
+    figures = {
+        "Fréchet distance": (signals.frechet, signals.frechet_real_reference),
+        "recall": (signals.recall, signals.recall_real_reference),
+        "spread": (signals.spread, 1.0),
+        "label agreement": (signals.label_agreement, signals.agreement_on_real),
+    }
+    return {
+        name: (value, "" if reference is None else number(reference))
+        for name, (value, reference) in figures.items()
+        if value is not None
+    }
 
 
 def _why_none(record: RunRecord) -> str:

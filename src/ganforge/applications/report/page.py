@@ -95,13 +95,13 @@ def _folders(paths: Sequence[Path]) -> list[RunFolder]:
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:
-    """Return the name of each folder, with the names above it as far as two would be alike."""
+    """Return a name for each folder: the last parts of its path by which it differs from the others."""
     paths = [folder.path.resolve().parts for folder in folders]
-    for depth in range(1, max(map(len, paths)) + 1):
-        names = ["/".join(parts[-depth:]) for parts in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(folder.path) for folder in folders]
+    while len(paths) > 1 and len({parts[-1] for parts in paths}) == 1:  # a/run and b/run are a and b
+        paths = [parts[:-1] for parts in paths]
+    depths = range(1, max(map(len, paths)) + 1)
+    named = (["/".join(parts[-depth:]) for parts in paths] for depth in depths)
+    return next(names for names in named if len(set(names)) == len(names))
 
 
 def _title(records: Sequence[RunRecord]) -> str:
