@@ -11,6 +11,7 @@ from PIL import Image
 import ganforge
 from conftest import small_images
 from ganforge.applications.report.class_tables import class_table
+from ganforge.applications.report.courses import distance_chart
 from ganforge.applications.report.films import thinned
 from ganforge.applications.report.page import _names, report
 from ganforge.applications.report.record import read_record
@@ -177,6 +178,20 @@ def test_evaluated_runs_are_compared_in_one_table_and_in_words(tmp_path):
         assert words in html, words
     html = page_of(tmp_path / "vanilla")[1]
     assert "how far another seed would differ" in html and "features of pixels" in html
+
+
+def test_measurements_on_validation_images_are_drawn_in_multiples_of_real(run):
+    names = ("floor", "real_reference")  # of earlier versions, and of this one
+    values = zip(names, (1, 30), (8.0, 4.0), strict=True)
+    lines = [
+        {"step": s, "seconds": s / 10, "quality": {"frechet_distance": d}, name: {"frechet_distance": 0.5}}
+        for name, s, d in values
+    ]
+    with (run / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    record = read_record(RunFolder(run), "run")
+    steps, seconds = distance_chart([record]), distance_chart([record], by_seconds=True)
+    assert steps.curves[0].points == [(1, 16), (30, 8)] and seconds.curves[0].points == [(0.1, 16), (3.0, 8)]
 
 
 def test_runs_are_named_by_what_differs():

@@ -1,7 +1,8 @@
 """Figures over the steps of a run: from its examinations, its log and its measurements on validation images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.losses import points_of
@@ -119,25 +120,26 @@ def distance_chart(records: Sequence[RunRecord], by_seconds: bool = False) -> Ch
     curves = [Curve(record.name, points) for record in records if len(points := _distances(record, by_seconds)) > 1]
     if not curves:
         return None
-    across = "seconds of training" if by_seconds else "step"
-    levels = [("real against real", 1.0)]
-    return Chart(
-        "Fréchet distance, in multiples of real against real",
-        curves,
-        across,
-        (None, NEAR),
-        levels,
-        log_x=True,
-        log_y=True,
-    )
+    across, by = ("seconds of training", " by seconds") if by_seconds else ("step", "")
+    title, levels = f"Fréchet distance{by}, in multiples of real against real", [("real against real", 1.0)]
+    return Chart(title, curves, across, (None, NEAR), levels, log_x=True, log_y=True)
 
 
 def _distances(record: RunRecord, by_seconds: bool) -> list[Point]:
     """Return the distances on validation images (``--evaluate-every``), else those of the examinations."""
-    lines = [(line, line.get("real_reference", {}).get(METRIC)) for line in record.quality]
-    points = [(float(line["step"]), line["quality"][METRIC] / reference) for line, reference in lines if reference]
-    points = points or course(record, "distance")
+    key = "seconds" if by_seconds else "step"
+    lines = [(line, _reference(line)) for line in record.quality]
+    points = [(float(line[key]), line["quality"][METRIC] / reference) for line, reference in lines if reference]
+    if points:
+        return points
+    points = course(record, "distance")
     return [(record.seconds_at(int(step)) or 0.0, value) for step, value in points] if by_seconds else points
+
+
+def _reference(line: Mapping[str, Any]) -> float:
+    """Return the distance of real images in a line of a measurement on validation images; 0 where it is missing."""
+    kept = line.get("real_reference", line.get("floor"))  # the name in earlier versions
+    return float(kept.get(METRIC) or 0.0) if isinstance(kept, dict) else 0.0
 
 
 def course_blocks(record: RunRecord) -> list[Block]:
