@@ -20,7 +20,7 @@ REDUCTIONS = (1, 2, 3, 4, 6)
 whole factor, so the mean of each square of pixels gives them back as they were drawn."""
 QUALITY = 65
 EVOLUTION, SHEET = re.compile(r"evolution-(\d+)\.png"), re.compile(r"(epoch|step)-(\d+)\.png")
-SOURCES = {"fixed": "36 pictures from one fixed noise", "sheet": "a sheet of pictures from fresh noise"}
+SOURCES = {"fixed": "pictures from one fixed noise", "sheet": "a sheet of pictures from fresh noise"}
 
 Files = list[tuple[int, Path]]
 

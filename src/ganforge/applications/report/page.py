@@ -183,7 +183,7 @@ def _findings(record: RunRecord) -> list[Block]:
 def _samples(record: RunRecord) -> list[Block]:
     evolution, sheets = evolution_files(record), sheet_files(record)
     films = [
-        film("The same 36 noise vectors over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
+        film("The same noise (and the same conditions) over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
         film("Sheets of fresh noise", "sheet", [(record, sheets)], BUDGET // 2),
     ]
     blocks: list[Block] = [found for found in films if found]
@@ -204,7 +204,7 @@ def _verdicts(records: Sequence[RunRecord]) -> list[Block]:
 
 def _samples_of_each(records: Sequence[RunRecord]) -> list[Block]:
     same = film(
-        "The same noise vectors in each run, at equal steps or equal seconds",
+        "The same noise in each run, at equal steps or equal seconds",
         "fixed",
         [(record, thinned(evolution_files(record), MOST_FRAMES // len(records))) for record in records],
     )
