@@ -183,7 +183,7 @@ def _findings(record: RunRecord) -> list[Block]:
 def _samples(record: RunRecord) -> list[Block]:
     evolution, sheets = evolution_files(record), sheet_files(record)
     films = [
-        film("The same noise (and the same conditions) over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
+        film("The same noise over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
         film("Sheets of fresh noise", "sheet", [(record, sheets)], BUDGET // 2),
     ]
     blocks: list[Block] = [found for found in films if found]
