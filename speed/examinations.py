@@ -22,9 +22,9 @@ from ganforge.runs.folder import RunFolder
 from ganforge.training import loop
 from ganforge.training.step_function import step_function
 
-ROUNDS = 3
-STEPS = {"dcgan": 300}
-USUAL_STEPS = 2000
+ROUNDS = 2
+STEPS = {"dcgan": 80}
+USUAL_STEPS = 1000
 
 
 def seconds(experiment: Experiment, steps: int, *, examined: bool) -> tuple[float, float]:
