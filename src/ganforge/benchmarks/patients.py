@@ -220,7 +220,7 @@ ILLNESSES = (
         "300-by-heart",
         "memorising",
         ("repetition", "discriminator-overfits"),
-        Setting("forge-1-unconditional", 1200, SMALL, "few", 300),
+        Setting("cgan", 5000, ("batch_size=50", "penalties={}"), "few", 300),
         data=GREY,
     ),
     Illness(
