@@ -3,7 +3,7 @@
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.figures import ClassFigures, Figures, figures, log_spreads
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.moments import current, epochs
+from ganforge.diagnosis.moments import current, young
 from ganforge.diagnosis.ratings import for_long, has_won
 from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN, FIRST_STEPS
 from ganforge.diagnosis.trend import still_rises
@@ -15,7 +15,6 @@ from ganforge.metrics.thresholds import (
     LABEL_IGNORED,
     NARROW,
     PRESENT,
-    YOUNG,
 )
 
 
@@ -113,7 +112,7 @@ def slow_start(case: Case) -> bool:
     now = figures(case)
     if not case.log and not case.signals:
         return False
-    if epochs(case) >= YOUNG or for_long(has_won, case) or _fell(case):
+    if not young(case) or for_long(has_won, case) or _fell(case):
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
 

@@ -3,11 +3,11 @@
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.moments import current, epochs
+from ganforge.diagnosis.moments import current, young
 from ganforge.diagnosis.thresholds import CHANCE
 from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import longer
-from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED, YOUNG
+from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED
 
 
 def label_ignored(case: Case) -> Finding | None:
@@ -16,7 +16,7 @@ def label_ignored(case: Case) -> Finding | None:
     followed, agreement = now.followed, now.agreement
     if followed is None or agreement is None or followed >= LABEL_FOLLOWED or labels_meaningless(case):
         return None
-    if not now.readable and 0 < epochs(case) < YOUNG:  # pictures that show no class yet follow no label
+    if not now.readable and young(case):  # pictures that show no class yet follow no label
         return None
     if still_rises(case, "agreement"):
         return None

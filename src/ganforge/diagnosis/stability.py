@@ -22,7 +22,7 @@ from ganforge.diagnosis.thresholds import (
     TURNED_OVER,
     WANDERING,
 )
-from ganforge.diagnosis.trend import second_half
+from ganforge.diagnosis.trend import late
 from ganforge.diagnosis.words import slower
 
 
@@ -114,10 +114,10 @@ def _variety_jumps(case: Case) -> Evidence | None:
 
 
 def _classes_wander(case: Case) -> Evidence | None:
-    late = second_half(case)
-    if len(late) < FEWEST_FOR_TREND or not late[-1].class_shares:
+    examined = late(case)
+    if len(examined) < FEWEST_FOR_TREND or not examined[-1].class_shares:
         return None
-    moved = mean(_variation(a.class_shares, b.class_shares) for a, b in pairwise(late))
+    moved = mean(_variation(a.class_shares, b.class_shares) for a, b in pairwise(examined))
     return Evidence("the share of pictures that change their class between examinations", moved, None, WANDERING)
 
 
@@ -127,7 +127,7 @@ def _variation(before: Sequence[float], after: Sequence[float]) -> float:
 
 
 def _pictures_wander(case: Case) -> Evidence | None:
-    changes = [signals.change for signals in second_half(case) if signals.change is not None]
+    changes = [signals.change for signals in late(case) if signals.change is not None]
     if len(changes) < FEWEST_FOR_TREND:
         return None
     name = "the change of a picture between examinations, of the distance of two real ones,"
