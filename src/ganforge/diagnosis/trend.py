@@ -24,7 +24,7 @@ class Trend:
 
 
 def late(case: Case) -> list[Signals]:
-    """Return the examinations of equal size since a third of the steps; the fuller one at the end measures otherwise."""
+    """Return the examinations of equal size since a third of the steps; the fuller one at the end is no equal."""
     if not case.signals:
         return []
     last, sizes = case.signals[-1].step, [signals.n for signals in case.signals[-3:-1]]
