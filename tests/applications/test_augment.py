@@ -11,7 +11,7 @@ from ganforge.applications import augment as task
 from ganforge.applications import augment_sets as sets
 from ganforge.applications.augment import Option, Trained, augment
 from ganforge.applications.augment_parts import divide
-from ganforge.applications.augment_report import BOTH, FIXMATCH, GUESSES, MOVES, NOTHING
+from ganforge.applications.augment_report import BOTH, FIXMATCH, GAN_ALONE, GUESSES, MOVES, NOTHING
 from ganforge.applications.augment_sets import DrawnSets
 from ganforge.applications.learner import load_learner, predict
 from ganforge.applications.own_learners import FixMatch, SmallLearner
@@ -86,9 +86,9 @@ def test_a_users_learner_is_found_in_the_working_folder_and_its_errors_take_one_
     classifier = load_learner("mine29:learn")(bars.images, bars.labels, steps=1, seed=0)
     assert (predict(classifier, bars.images, 4) == 0).all()
     for name, words in (
-        ("raises", "mine29:raises failed: ValueError: no good"),
+        ("raises", "mine29:raises failed on 200 pictures: ValueError: no good"),
         ("nothing", "returned NoneType, which is no classifier"),
-        ("failing", "the classifier of --learner mine29:failing failed: ZeroDivisionError"),
+        ("failing", "the learner's classifier: failed on 200 pictures: ZeroDivisionError"),
     ):
         with pytest.raises(UserError, match=words):
             predict(load_learner(f"mine29:{name}")(bars.images, bars.labels, steps=1, seed=0), bars.images, 4)
@@ -104,26 +104,11 @@ def test_a_users_learner_is_found_in_the_working_folder_and_its_errors_take_one_
             load_learner(text)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (torch.zeros(200, 3), r"shape \[200, 3\]"),
-        (torch.zeros(7), r"shape \[7\]"),
-        (np.full((200, 4), np.nan), "not finite"),
-        (np.full(200, 4), "no class indices"),
-        (np.full(200, 0.5), "no class indices"),
-        (["a"] * 200, "no array of numbers"),
-        (None, "no array of numbers"),
-    ],
-)
-def test_answers_that_are_no_classes_are_refused(bars, answer, words):
-    with pytest.raises(UserError, match=words):
-        predict(lambda pixels: answer, bars.images, 4)
-
-
-def test_indices_and_probabilities_are_both_read(bars):
-    assert (predict(lambda pixels: np.full(len(pixels), 3), bars.images, 4) == 3).all()
-    assert (predict(lambda pixels: torch.eye(4)[[2] * len(pixels)], bars.images, 4) == 2).all()
+def test_a_users_module_is_evaluated_and_its_answers_are_checked(bars):
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(64, 4))
+    assert torch.equal(predict(module.train(), bars.images, 4), predict(module, bars.images, 4))
+    with pytest.raises(UserError, match="the learner's classifier: returned shape"):
+        predict(lambda pixels: pixels, bars.images, 4)
 
 
 # Sets and their provenance
@@ -242,6 +227,41 @@ def test_all_options_are_measured_and_test_images_are_opened_last(parts, generat
         assert file["images"].shape == (12, 8, 8, 1) and (file["seed"] == -1).all()
     with pytest.raises(RuntimeError, match="opened already"):
         augment(parts, generator, learner=column_means, steps=1)
+
+
+class Bars:
+    """A generator that draws bars of the class that is asked for."""
+
+    class_names = ("0", "1", "2", "3")
+
+    def sample_classes(self, count, labels, *, seed):
+        fresh = small_images(8 * count, seed=100 + seed)
+        rows = [torch.nonzero(fresh.labels == number).flatten() for number in range(4)]
+        return fresh.images[torch.stack([rows[number][k] for k, number in enumerate(labels.tolist())])]
+
+
+def test_generated_pictures_alone_hold_no_original_and_the_words_say_the_cost(parts, monkeypatch):
+    many = small_images(400, seed=9)
+    reader = column_means(many.images, many.labels, steps=0, seed=0)
+    monkeypatch.setattr(
+        sets, "probabilities_of", lambda _, images: (99 * reader(scale(images, "0..1"))).softmax(1)
+    )  # a teacher after one step removes everything
+    choice, trained, _ = augment(parts, Bars(), learner=column_means, steps=1)
+    alone = next(one.option for one in trained if one.option.name == GAN_ALONE).make(0)
+    assert set(alone.source) == {"generated"} and (alone.original == -1).all()
+    assert set(alone.labels.tolist()) == {0, 1, 2, 3} and len(alone) <= 48
+    known = {picture.tobytes() for picture in parts.labelled.images.numpy()}
+    assert not known & {picture.tobytes() for picture in alone.images.numpy()}
+    assert GAN_ALONE in [row.name for row in choice.rows]
+    assert "GAN pictures alone, without an original: error 0.0%, beside 0.0% without anything" in "\n".join(
+        choice.words()
+    )
+
+
+def test_generated_pictures_alone_are_left_out_where_a_class_is_missing(parts, generator):
+    choice, _, _ = augment(parts, generator, learner=column_means, steps=1)
+    assert GAN_ALONE not in [row.name for row in choice.rows]
+    assert "not measured, the filters leave none of some class" in " ".join(choice.words())
 
 
 def test_without_a_generator_or_unlabelled_pictures_those_options_are_left_out(parts, monkeypatch):

@@ -100,3 +100,26 @@ def test_copies_are_dropped(probed):
 
 def test_large_deviations_are_named_first():
     assert describe({"slant": -1.0, "thickness": 2.0, "ink": 0.1}) == "thick (+2.0 sd), slanted left (-1.0 sd)"
+
+
+def rows_are_sevens(pixels):
+    """The judge, but it reads a picture with a bright row as a 7."""
+    bright = (pixels > 0.999).all(3).any(2).flatten()
+    return torch.where(bright, 7, readers().judge.network(pixels).argmax(1))
+
+
+def test_a_corruption_that_readers_read_and_the_classifier_does_not_is_named(tmp_path):
+    result = probe(of_callable("rows", rows_are_sevens), generator(), readers(), splits(), budget=2000, seed=3)
+    holes = [trial for trial in result.corruptions if trial.hole]
+    assert {trial.corruption for trial in holes} == {"bright row"} and all(trial.label != 7 for trial in holes)
+    assert all(trial.error > trial.usual and len(trial.misread) <= trial.wrong for trial in holes)
+    write_probe(result, tmp_path, seed=3, fingerprint="abc", caption="a test")
+    told = json.loads((tmp_path / "groups.json").read_text())["corruptions"]
+    assert len(told) == len(result.corruptions) and "misread" not in told[0] and told[0]["class"]
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_no_corruption_of_a_right_classifier_is_a_hole():
+    """A copy counts only where the readers are sure, and here the classifier is one of them."""
+    result = probe(of_callable("judge", readers().judge.network), generator(), readers(), splits(), budget=1000)
+    assert result.corruptions and not any(trial.hole or trial.wrong for trial in result.corruptions)

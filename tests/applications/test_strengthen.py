@@ -5,6 +5,7 @@ import torch
 from ganforge.applications import strength_measures
 from ganforge.applications.found_files import Found
 from ganforge.applications.latent_search import Explorer
+from ganforge.applications.learner import checked_learner
 from ganforge.applications.strength_measures import CORRUPTED, LIKE, TEST, measures_of
 from ganforge.applications.strength_verdict import best_arm, in_words, table_of
 from ganforge.applications.strengthen import (
@@ -105,9 +106,9 @@ def test_an_own_learner_gets_what_the_contract_says(found, explorer, few):
     arguments = (splits().train, found, explorer, measures, splits().train)
     strengthen(explorer.classifier, learner, "start", *arguments, steps=5, seeds=2)
     assert set(calls) == {(torch.uint8, (1, 28, 28), torch.int64, 5, seed, "start") for seed in (0, 1)}
-    for bad, why in {(lambda *_, **__: 1 / 0): "division by zero", (lambda *_, **__: 3): "returned int"}.items():
+    for bad, why in {(lambda *_, **__: 1 / 0): "mine failed", (lambda *_, **__: 3): "mine: returned int"}.items():
         with pytest.raises(UserError, match=why):
-            strengthen(explorer.classifier, bad, None, *arguments, steps=5, seeds=1)
+            strengthen(explorer.classifier, checked_learner("mine", bad), None, *arguments, steps=5, seeds=1)
 
 
 def errors(**of_arms):

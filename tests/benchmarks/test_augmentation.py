@@ -52,6 +52,16 @@ def test_a_choice_is_right_within_twice_the_standard_error():
     assert bench.AugmentReport((trial(),), bench.Path("x"), True).table()[1][4] == "-10.0 points, -20.0 to +0.0"
 
 
+def test_an_option_that_some_trials_lack_is_shown_for_the_others():
+    more = trial(
+        draw=1,
+        test={"nothing": 0.2, "small moves": 0.1, "GAN alone": 0.3},
+        beside_nothing={"nothing": (0, 0, 0), "small moves": (-0.1, -0.2, 0), "GAN alone": (0.1, 0, 0.2)},
+    )
+    rows = bench.AugmentReport((trial(), more), bench.Path("x"), False).table()
+    assert [row[2] for row in rows] == ["nothing", "small moves", "GAN alone"] and rows[2][3] == "30.00%"
+
+
 def test_three_classes_are_rare():
     splits = Splits(*(small_images(6000, classes=10, seed=seed) for seed in (1, 2, 3)))
     parts = SETTINGS["mnist-rare"].parts(splits, 0)

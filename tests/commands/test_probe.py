@@ -9,6 +9,9 @@ from ganforge.applications import strength_measures
 
 OWN = """
 import torch
+def rows_are_ones(pixels):
+    bright = (pixels > 0.999).all(3).any(2).flatten()
+    return torch.where(bright, 1, module(pixels).argmax(1))
 from weak_digits import module, slanted_fours
 linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
 def learner(images, labels, *, steps, seed, start=None):
@@ -54,6 +57,13 @@ def test_what_is_found_is_strengthened(run_command, tmp_path):
 
     code, out, err = run_command(*common, "--learner", "own_digits:learner", "--out", "l")
     assert code == 0 and "no gain beyond noise" in out, err
+
+
+def test_a_corruption_is_named_in_words(run_command):
+    code, out, err = run_command("probe", "own_digits:rows_are_ones", "--budget", 2000, "--out", "p")
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if line.startswith("corruption: bright row"))
+    assert "copies that both readers still read" in line and "1" not in line.rpartition("classes: ")[2]
 
 
 @pytest.mark.parametrize(

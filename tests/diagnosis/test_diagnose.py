@@ -99,7 +99,6 @@ SICK = {
     "data-polarity": [judged(facts=before("data-polarity"))],
     "data-duplicates": [judged(facts=before("data-duplicates"))],
     "data-classes": [judged(facts=before("data-classes"))],
-    "recipe": [judged(within_class_spread=0.01, facts=before("recipe"))],
     "learning": [judged(frechet_distance=0.6), examined(frechet=8.0, frechet_real_reference=1.0, count=3)],
     "never-drew": [judged(COPIED, confident=0.1, classes_present=0, total_spread=0.01)],
     "healthy": [judged(), judged([]), judged(COPIED), judged(DRAWN), examined(), judged(label_agreement=0.97)],

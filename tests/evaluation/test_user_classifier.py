@@ -22,6 +22,8 @@ IMAGES[1:] = 255
     [
         torch.tensor([0, 1, 1]),
         np.array([0, 1, 1]),
+        np.array([0.0, 1.0, 1.0]),
+        [0, 1, 1],
         torch.tensor([[9.0, 0], [0, 9], [0, 9]]),
         np.array([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]]),
     ],
@@ -34,15 +36,26 @@ def test_every_form_of_answer_is_read(answer):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (torch.zeros(3, 3), r"answers \[3, 3\]"),
-        (torch.tensor([0, 5, 1]), "answers class 5"),
+        (torch.zeros(3, 3), r"returned shape \[3, 3\] for 3 pictures"),
+        (torch.zeros(2), r"returned shape \[2\] for 3 pictures"),
+        (torch.tensor([0, 5, 1]), "returned 5, and the class indices are 0 to 1"),
+        (torch.tensor([0, -1, 1]), "returned -1"),
+        (np.full(3, 0.5), "returned 0.5"),
+        (np.full(3, np.nan), "returned nan"),
         (torch.full((3, 2), torch.nan), "NaN"),
-        ("words", "failed on 3 pictures"),
+        ("words", "returned str, which is no array of numbers"),
+        (["a", "b", "c"], "returned list, which is no array of numbers"),
+        (None, "returned NoneType"),
     ],
 )
 def test_another_answer_is_refused(answer, why):
     with pytest.raises(UserError, match=why):
         of_callable("x", lambda pixels: answer).probabilities(IMAGES, 2)
+
+
+def test_an_error_of_the_users_code_takes_one_line():
+    with pytest.raises(UserError, match="x: failed on 3 pictures: ValueError: no good"):
+        of_callable("x", lambda pixels: (_ for _ in ()).throw(ValueError("no \n good"))).probabilities(IMAGES, 2)
 
 
 def test_the_pixel_range_is_the_users():

@@ -18,6 +18,7 @@ from ganforge.applications.augment_report import (
     BOTH,
     FIXMATCH,
     GAN,
+    GAN_ALONE,
     GAN_UNFILTERED,
     GUESSES,
     MIXUP,
@@ -109,6 +110,9 @@ def _options_with_generated(parts: Parts, drawn: DrawnSets, plain: Learner) -> l
     def no_filter(seed: int) -> MadeSet:
         return sets.join([given, drawn[seed].some(torch.ones(len(drawn[seed].pictures), dtype=torch.bool), count)])
 
+    def alone(seed: int) -> MadeSet:
+        return drawn[seed].some(drawn[seed].kept_by_all, len(given) + count)
+
     def one_filter(name: str, seed: int) -> MadeSet:
         return sets.join([given, drawn[seed].some(drawn[seed].kept[name], count)])
 
@@ -121,6 +125,7 @@ def _options_with_generated(parts: Parts, drawn: DrawnSets, plain: Learner) -> l
         Option(GAN, all_filters, plain),
         Option(GAN_UNFILTERED, no_filter, plain),
         Option(BOTH, both, plain),
+        Option(GAN_ALONE, alone, plain),
         *(Option(f"GAN, {name}", partial(one_filter, name), plain, name) for name in sets.FILTERS),
     ]
 
@@ -166,6 +171,8 @@ def augment(
     teacher = own(made.images, made.labels, steps=steps, seed=0)
     drawn = _drawn(generator, parts, teacher)
     options = options_for(parts, drawn, teacher, learner, own)
+    if drawn and not all(drawn[seed].has_all_classes(parts.classes) for seed in range(seeds)):
+        options = [option for option in options if option.name != GAN_ALONE]
     trained = _train_all(options, parts, steps, seeds, watcher)
     chosen, rows = _choose([one for one in trained if not one.option.filter])
     test = parts.test.open()

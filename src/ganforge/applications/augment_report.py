@@ -7,7 +7,7 @@ from ganforge.applications.augment_sets import MadeSet
 from ganforge.metrics.paired import PairedDifference
 
 NOTHING, MOVES, STRONG, MIXUP = "nothing", "small moves", "strong moves", "mixup"
-GAN, GAN_UNFILTERED, BOTH = "GAN", "GAN, no filter", "small moves and GAN"
+GAN, GAN_UNFILTERED, BOTH, GAN_ALONE = "GAN", "GAN, no filter", "small moves and GAN", "GAN alone"
 GUESSES, FIXMATCH = "guessed labels", "FixMatch"
 """The names of the options."""
 
@@ -76,6 +76,7 @@ class Choice:
             lines.append(f"beyond noise worse than nothing: {', '.join(harmful)}")
         if self.gan_beside_moves:
             lines.append(f"GAN pictures beside small moves: {_verdict(self.gan_beside_moves)}")
+            lines.append(self._words_of_alone())
         before, after = self.test_errors
         learned, chose, reported = self.used
         if self.chosen != NOTHING:
@@ -87,6 +88,16 @@ class Choice:
             lines.append(f"test images, used once: {before:.2%}")
         lines.append(f"labels used: {learned:,} to learn from, {chose:,} to choose, {reported:,} to report")
         return lines
+
+    def _words_of_alone(self) -> str:
+        """Return what a classifier loses that learns from generated pictures alone, such as for privacy."""
+        by_name, what = {row.name: row for row in self.rows}, "GAN pictures alone, without an original"
+        if GAN_ALONE not in by_name:
+            return f"{what}: not measured, the filters leave none of some class"
+        alone, others = by_name[GAN_ALONE], f"{self.rows[0].error:.1%} without anything"
+        if self.chosen not in (NOTHING, GAN_ALONE):
+            others += f", {by_name[self.chosen].error:.1%} with {self.chosen}"
+        return f"{what}: error {alone.error:.1%}, beside {others}: {_verdict(alone.difference)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the pictures as plain values for JSON."""

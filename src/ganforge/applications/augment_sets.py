@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.applications.augment_parts import Parts
-from ganforge.data.images import scale, unscale
-from ganforge.data.moves import MOVES
+from ganforge.data.images import scale
+from ganforge.data.moves import MOVES, moved_pictures
 from ganforge.generation.generator import Generator
 from ganforge.randomness import random_generator
 
@@ -72,10 +72,8 @@ class MadeSet:
 
     def with_moves(self, name: str, seed: int) -> "MadeSet":
         """Return the same pictures moved; picture number i is the i-th of the moves of this seed."""
-        blocks = enumerate(self.images.split(BLOCK))
-        moved = [MOVES[name](scale(block, "0..1"), random_generator(seed, name, number)) for number, block in blocks]
         source, count = tuple(f"{source}, {name}" for source in self.source), len(self)
-        images = unscale(torch.cat(moved), "0..1")
+        images = moved_pictures(self.images, MOVES[name], seed, name)
         return MadeSet(images, self.labels, source, self.original, torch.full((count,), seed), torch.arange(count))
 
     def file(self, class_names: Sequence[str], method: str) -> bytes:
@@ -136,6 +134,10 @@ class Drawn(NamedTuple):
     def kept_by_all(self) -> Tensor:
         """Which pictures all filters keep, bool [N]."""
         return torch.stack([*self.kept.values()]).all(0)
+
+    def has_all_classes(self, classes: int) -> bool:
+        """Whether all filters together leave a picture of every class."""
+        return len(self.pictures.labels[self.kept_by_all].unique()) == classes
 
     def some(self, kept: Tensor, count: int) -> MadeSet:
         """Return at most ``count`` of the kept pictures, the same number of each class as far as there are so many."""

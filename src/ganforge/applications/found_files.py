@@ -2,7 +2,8 @@
 
 import io
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganforge.applications.corruption_trials import CorruptionTrial
 from ganforge.applications.probe import Probe
 from ganforge.errors import UserError
 from ganforge.files import ensure_writable, user_path, write_atomically
@@ -22,6 +24,7 @@ NUMBERS = ("labels", "group", "predicted")
 """Arrays of whole numbers in found.npz."""
 ON_SHEET, COLUMNS = 12, 12
 """Groups on the sheet, and pictures of each."""
+CORRUPTIONS_ON_SHEET = 6
 
 
 @dataclass(frozen=True)
@@ -72,22 +75,33 @@ def report(probe: Probe, caption: str) -> dict[str, Any]:
         "found": len(probe.found),
         "groups": groups,
         "styles": [{**asdict(style), "class": names[style.label]} for style in probe.styles.table],
+        "corruptions": [_plain(trial, names) for trial in probe.corruptions],
     }
 
 
+def _plain(trial: CorruptionTrial, names: Sequence[str]) -> dict[str, Any]:
+    """Return a trial without its pictures."""
+    values = {field.name: getattr(trial, field.name) for field in fields(trial) if field.name != "misread"}
+    return {**values, "class": names[trial.label]}
+
+
 def sheet(probe: Probe, caption: str) -> Image.Image:
-    """Return the first pictures of the most common groups, a row for each."""
+    """Return the first pictures of the most common groups and of the worst corruptions, a row for each."""
     rows, titles = [], []
     for number, group in enumerate(probe.groups[:ON_SHEET]):
-        images = probe.found.images[probe.group == number][:COLUMNS]
-        missing = images.new_full((COLUMNS - len(images), *images.shape[1:]), GUTTER)
-        rows.append(torch.cat([images, missing]))
+        rows.append(probe.found.images[probe.group == number][:COLUMNS])
         titles.append(f"{group.name} · {group.rate:.2%}")
-    return image_grid(torch.cat(rows), COLUMNS, caption=caption, row_names=titles)
+    for trial in [trial for trial in probe.corruptions if trial.hole][:CORRUPTIONS_ON_SHEET]:
+        rows.append(trial.misread[:COLUMNS])
+        titles.append(f"{trial.corruption} on {probe.class_names[trial.label]} · {trial.error:.0%} misread")
+    filled = [torch.cat([row, row.new_full((COLUMNS - len(row), *row.shape[1:]), GUTTER)]) for row in rows]
+    return image_grid(torch.cat(filled), COLUMNS, caption=caption, row_names=titles)
 
 
 def write_probe(probe: Probe, folder: Path, *, seed: int, fingerprint: str, caption: str) -> list[Path]:
-    """Write the three files and return them; without a found picture, only groups.json. `check_folder` made the folder.
+    """Write the three files and return them; a file that would hold no picture is left out.
+
+    `check_folder` made the folder.
 
     Raises:
         RunFailed: a file could not be written.
@@ -106,8 +120,10 @@ def write_probe(probe: Probe, folder: Path, *, seed: int, fingerprint: str, capt
             class_names=np.array(probe.class_names),
         )
         write_atomically(folder / FOUND, buffer.getvalue())
+        files.append(folder / FOUND)
+    if len(probe.found) or any(trial.hole for trial in probe.corruptions):
         write_atomically(folder / SHEET, png(sheet(probe, caption)))
-        files = [folder / FOUND, folder / GROUPS, folder / SHEET]
+        files.append(folder / SHEET)
     write_atomically(folder / GROUPS, to_json(report(probe, caption), indent=2).encode())
     return files
 

@@ -71,8 +71,8 @@ class Drawn:
         others = self.probabilities.scatter(1, self.labels[:, None], -1.0)
         return own - others.amax(1)
 
-    def select(self, rows: Tensor) -> "Drawn":
-        """Return some rows, by indices or bool [N]."""
+    def select(self, rows: Tensor | slice) -> "Drawn":
+        """Return some rows, by indices, bool [N] or a slice."""
         parts = (self.latent, self.labels, self.images, self.probabilities, self.sure, self.features)
         return Drawn(*(part[rows] for part in parts))
 

@@ -6,6 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.applications.corruption_trials import (
+    CorruptionTrial,
+    corrupted_copies,
+    draws_to_corrupt,
+    try_corruptions,
+)
 from ganforge.applications.latent_search import Drawn, Explorer, OnDrawn
 from ganforge.applications.weakness_groups import Group, Styles, group_found, styles_of
 from ganforge.data.images import ImageSet, Splits
@@ -35,6 +41,7 @@ class Probe:
         styles: of each class, with their error among random draws, the weakest first.
         drawn: random draws, and those of them of which both readers are sure.
         error: errors among these, and the interval.
+        corruptions: the trials of corrupted draws, the error farthest above the usual one first.
     """
 
     found: Drawn
@@ -47,6 +54,12 @@ class Probe:
     error: float
     interval: Interval
     searched: int
+    corruptions: tuple[CorruptionTrial, ...]
+
+
+def pictures_to_read(budget: int) -> int:
+    """Return how many pictures a probe reads at most: the budget, and corrupted copies of some random draws."""
+    return budget + corrupted_copies(budget)
 
 
 def fitting(generator: Generator, splits: Splits) -> None:
@@ -81,7 +94,7 @@ def probe(
     seed: int = 0,
     on_drawn: OnDrawn | None = None,
 ) -> Probe:
-    """Draw and search ``budget`` pictures, and group those that the classifier reads wrongly.
+    """Draw and search ``budget`` pictures, group those that the classifier reads wrongly, and try corruptions.
 
     Args:
         classifier: of the classes of the data.
@@ -90,7 +103,7 @@ def probe(
         splits: the data; training pictures make the styles, test pictures are compared with the groups.
         budget: number of drawn pictures; a step of gradient counts as one.
         seed: of latents and search.
-        on_drawn: receives the numbers of pictures just drawn.
+        on_drawn: receives the numbers of pictures just read, `pictures_to_read` in all at most.
 
     Raises:
         UserError: the data do not fit the generator, or the classifier fails.
@@ -103,13 +116,16 @@ def probe(
     sure = random.select(random.sure)
     if not len(sure):
         raise UserError(f"{generator.recipe.name}: the readers are sure of none of its pictures; train it for longer")
+    corruptions = try_corruptions(sure.select(slice(0, draws_to_corrupt(budget))), explorer, seed, on_drawn)
     styles = styles_of(splits.train, sure)
     group, groups = group_found(found, sure, styles, readers, classifier, splits.test)
     wrong = int(sure.wrong.sum())
     interval = proportion_interval(wrong, len(sure))
     names = generator.class_names
     return Probe(
-        found, group, groups, styles, names, len(random), len(sure), wrong / len(sure), interval, len(searched)
+        *(found, group, groups, styles, names),
+        *(len(random), len(sure), wrong / len(sure), interval, len(searched)),
+        corruptions,
     )
 
 

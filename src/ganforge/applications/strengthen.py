@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from ganforge.applications.found_files import Found
 from ganforge.applications.latent_search import Explorer
+from ganforge.applications.learner import Classifier, Learner
 from ganforge.applications.strength_measures import Measures
-from ganforge.data.augmented_batches import affine, affine_matrices
 from ganforge.data.batches import Batches
-from ganforge.data.images import ImageSet, scale, unscale
-from ganforge.errors import UserError, reason
+from ganforge.data.images import ImageSet
+from ganforge.data.moves import larger_moves, moved_pictures
 from ganforge.evaluation.user_classifier import UserClassifier, of_callable
 from ganforge.process_state import plain_state
 from ganforge.randomness import random_generator
@@ -35,9 +35,6 @@ BEFORE, SAME, FAKES, MOVED, FOUND, BOTH, REAL = (
 )
 """The arms: the classifier as it is, and six trainings of equal length."""
 ARMS = (SAME, FAKES, MOVED, FOUND, BOTH, REAL)
-
-Learner = Callable[..., Any]
-"""function(images uint8 [N, C, H, W], labels [N], *, steps, seed, start=None) -> classifier."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +88,12 @@ def strengthen(
     for seed in range(seeds):
         for arm in ARMS:
             pictures = arm_pictures(arm, base, extras, seed)
-            trained = _learned(learner, pictures, steps, seed, start)
+            trained = learner(pictures.images, pictures.labels, steps=steps, seed=seed, start=start)
             errors.setdefault(arm, []).append(measures.errors(of_callable(arm, trained, classifier.pixel_range)))
             kept.setdefault(arm, trained)
             if on_done:
                 on_done(1)
     return Strengthened(errors, kept)
-
-
-def _learned(learner: Learner, pictures: ImageSet, steps: int, seed: int, start: Any) -> Any:
-    try:
-        trained = learner(pictures.images, pictures.labels, steps=steps, seed=seed, start=start)
-    except UserError:
-        raise
-    except Exception as error:  # the user's own code may raise anything
-        raise UserError(f"--learner: failed on {len(pictures)} pictures: {reason(error)}") from error
-    if not callable(trained):
-        raise UserError(f"--learner: returned {type(trained).__name__}; return a classifier that can be called")
-    return trained
 
 
 def extra_pictures(
@@ -147,19 +132,11 @@ def arm_pictures(arm: str, base: ImageSet, extras: Mapping[str, ImageSet], seed:
 
 
 def moved_copies(images: ImageSet, count: int, seed: int) -> ImageSet:
-    """Return ``count`` random pictures, each turned, slanted, shifted and scaled at random.
-
-    Up to 15 degrees, a shear of .2, a tenth of the side, and a tenth of the size.
-    """
-    random = random_generator(seed, "strengthen moved")
+    """Return ``count`` random pictures, each with a larger move (`ganforge.data.moves.larger_moves`)."""
+    random = random_generator(seed, "strengthen chosen")
     chosen = images.select(torch.randint(len(images), (count,), generator=random))
-    blocks = []
-    for block in chosen.images.split(1000):
-        factors = torch.rand(len(block), 6, generator=random) * 2 - 1
-        angle, shear, shift, zoom = factors.split([1, 1, 2, 2], 1)
-        matrix = affine_matrices(angle[:, 0] * 0.26, shear[:, 0] * 0.2, 1 + 0.1 * zoom)
-        blocks.append(unscale(affine(scale(block, "0..1"), matrix, 0.1 * shift), "0..1"))
-    return ImageSet(torch.cat(blocks), chosen.labels, images.class_names, MOVED)
+    moved = moved_pictures(chosen.images, larger_moves, seed, "strengthen moved")
+    return ImageSet(moved, chosen.labels, images.class_names, MOVED)
 
 
 def fine_tuner(pixel_range: str) -> Learner:
@@ -169,7 +146,10 @@ def fine_tuner(pixel_range: str) -> Learner:
     """
 
     @plain_state()
-    def learn(images: Tensor, labels: Tensor, *, steps: int, seed: int, start: nn.Module) -> nn.Module:
+    def learn(
+        images: Tensor, labels: Tensor, /, *, steps: int, seed: int, start: Classifier | None = None
+    ) -> nn.Module:
+        assert isinstance(start, nn.Module)
         module = copy.deepcopy(start).train().requires_grad_()
         torch.manual_seed(seed)  # for a dropout of the module; `plain_state` restores the state
         names = tuple(map(str, range(int(labels.max()) + 1)))

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from ganforge.applications.found_files import Found
 from ganforge.applications.latent_search import Explorer
+from ganforge.applications.learner import Learner, checked_learner, load_learner
 from ganforge.applications.probe import fitting
 from ganforge.applications.strength_measures import measures_of
-from ganforge.applications.strengthen import ARMS, Learner, Strengthened, fine_tuner, strengthen
+from ganforge.applications.strengthen import ARMS, Strengthened, fine_tuner, strengthen
 from ganforge.data.class_names import one_form
 from ganforge.data.images import ImageSet, Splits
 from ganforge.data.load import load_whole
 from ganforge.data.reading_rules import USUAL
 from ganforge.errors import UserError
 from ganforge.evaluation.readers import readers_of
-from ganforge.evaluation.user_classifier import UserClassifier, user_object
+from ganforge.evaluation.user_classifier import UserClassifier
 from ganforge.experiment.experiment import ProgressListener
 from ganforge.experiment.preflight import load
 from ganforge.generation.generator import load_generator
@@ -78,7 +79,8 @@ def prepare(
     Raises:
         UserError: the probe was of other data, or the classifier has learned from test pictures.
     """
-    function = user_object(learner) if learner else fine_tuner(classifier.pixel_range)
+    built_in = checked_learner("the built-in training", fine_tuner(classifier.pixel_range))
+    function = load_learner(learner) if learner else built_in
     generator = load_generator(model)
     splits = load(data or str(generator.note["data"]), "train", USUAL, watcher)
     fitting(generator, splits)

@@ -116,8 +116,10 @@ class AugmentReport(BenchmarkReport):
         """Return a row for each option: mean test error ± standard deviation over draws, how often it was taken."""
         rows: list[tuple[str, ...]] = []
         for setting, network in dict.fromkeys((trial.setting, trial.network) for trial in self.trials):
-            trials = [trial for trial in self.trials if (trial.setting, trial.network) == (setting, network)]
-            for option in trials[0].test:
+            of_both = [trial for trial in self.trials if (trial.setting, trial.network) == (setting, network)]
+            # an option can be missing: "GAN alone" where the filters leave no picture of some class
+            for option in dict.fromkeys(option for trial in of_both for option in trial.test):
+                trials = [trial for trial in of_both if option in trial.test]
                 errors = mean_and_sd([trial.test[option] for trial in trials], "{:.2%}".format)
                 times = sum(trial.chosen == option for trial in trials)
                 beside = _points([trial.beside_nothing[option] for trial in trials])

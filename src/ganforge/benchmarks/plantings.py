@@ -1,7 +1,7 @@
 """Planted weaknesses: which training pictures are hidden from a classifier, so that its hole is known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from ganforge.data.corruptions import BRIGHT_ROW, corrupted
 from ganforge.data.images import ImageSet, scale
 from ganforge.data.traits import measured_traits
 from ganforge.randomness import random_generator
@@ -20,7 +21,7 @@ Fewer styles make larger holes: a LeNet misreads a hidden style of eight hardly 
 one of three in 11 to 16 % (docs/lab/applications.md).
 """
 EXTREME = 0.25
-"""Share of a class that is hidden because its trait is largest: about as much as one of four styles."""
+"""Share of a class that is hidden because its trait is largest, or that has a corruption: as much as one style."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,30 @@ class Planting:
     Attributes:
         train, test: bool by picture, whether a training or a test picture is of the hidden kind.
         classes: the classes with a hidden part.
-        trait: the trait whose largest values are hidden; empty for a style.
+        trait: the trait whose largest values are hidden; empty for other kinds.
+        corruption: what the hidden pictures have and the classifier sees in other classes alone; empty for other kinds.
+        corrupted: bool by training picture, those that the classifier sees with the corruption.
     """
 
     train: Tensor
     test: Tensor
     classes: tuple[int, ...]
     trait: str = ""
+    corruption: str = ""
+    corrupted: Tensor | None = None
+
+    def kept(self, train: ImageSet) -> ImageSet:
+        """Return the training pictures that the classifier learns from."""
+        if self.corrupted is None:
+            return train.select(torch.nonzero(~self.train).flatten())
+        images = train.images.clone()
+        images[self.corrupted] = corrupted(images[self.corrupted], self.corruption)
+        return replace(train, images=images)
+
+    def hidden(self, test: ImageSet) -> ImageSet:
+        """Return the test pictures of the hidden kind."""
+        own = test.select(torch.nonzero(self.test).flatten())
+        return replace(own, images=corrupted(own.images, self.corruption)) if self.corruption else own
 
 
 def plant_style(train: ImageSet, test: ImageSet, number: int) -> Planting:
@@ -64,10 +82,28 @@ def plant_trait(trait: str) -> Callable[[ImageSet, ImageSet, int], Planting]:
     return plant
 
 
+def plant_row(train: ImageSet, test: ImageSet, number: int) -> Planting:
+    """Show pictures with a bright row, as of a broken scanner, in six random classes and never in the other four.
+
+    The classifier learns that such a picture is of one of the six classes.
+    """
+    random = random_generator(number, "planting", BRIGHT_ROW)
+    classes = torch.randperm(len(train.class_names), generator=random)[:CLASSES]
+    chosen = torch.rand(len(train), generator=random) < EXTREME
+    return Planting(
+        torch.zeros(len(train), dtype=torch.bool),
+        torch.isin(test.labels, classes),
+        tuple(classes.tolist()),
+        corruption=BRIGHT_ROW,
+        corrupted=chosen & ~torch.isin(train.labels, classes),
+    )
+
+
 PLANTINGS: dict[str, Callable[[ImageSet, ImageSet, int], Planting]] = {
     "style": plant_style,
     "thickness": plant_trait("thickness"),
     "slant": plant_trait("slant"),
+    "scanner-row": plant_row,
 }
 """The kinds of plantings by name."""
 

@@ -1,7 +1,8 @@
 """``benchmark weaknesses``: planted holes of a LeNet that a probe must name and strengthening must cure.
 
 A part of four classes is hidden from the training pictures (`ganforge.benchmarks.plantings`), so the hole is known. The
-probe sees the classifier alone. Afterwards the hidden kind among the real test pictures says what each arm is worth.
+probe sees the classifier alone. Afterwards the hidden kind among the real test pictures says what each arm is worth. A
+corruption is named and not cured: the generator draws no picture that has it.
 """
 
 from dataclasses import asdict, dataclass
@@ -156,7 +157,7 @@ def run_weaknesses(options: BenchmarkOptions) -> WeaknessReport:
 def _trial(kind: str, number: int, seed: int, splits: Splits, protocol: Protocol, steps: int) -> dict[str, Any]:
     train = splits.train.select(slice(0, protocol.pictures))
     planting = PLANTINGS[kind](train, splits.test, number)
-    kept = train.select(torch.nonzero(~planting.train).flatten())
+    kept = planting.kept(train)
     network = train_classifier(kept, protocol.epochs, seed, network=LeNet, batch_size=BATCH, rate=RATE)
     classifier = of_callable("LeNet", network.requires_grad_(False))
     generator, readers = load_generator("mnist"), readers_of(splits)
@@ -165,10 +166,12 @@ def _trial(kind: str, number: int, seed: int, splits: Splits, protocol: Protocol
         *(result.found.images, result.found.labels, result.group, result.found.predicted),
         *(seed, splits.fingerprint, result.class_names),
     )
-    hidden = splits.test.select(torch.nonzero(planting.test).flatten())
-    measures = Measures({HIDDEN: (hidden,), TEST: (splits.test,), VALIDATION: (splits.validation,)})
+    measures = Measures(
+        {HIDDEN: (planting.hidden(splits.test),), TEST: (splits.test,), VALIDATION: (splits.validation,)}
+    )
     errors = {"before": measures.errors(classifier)}
-    if len(found.images):
+    # no found picture has the corruption, so there is nothing that could cure it
+    if len(found.images) and not planting.corruption:
         explorer = Explorer(generator, classifier, readers)
         arguments = (classifier, fine_tuner("0..1"), network, kept, found, explorer, measures, splits.train)
         trained = strengthen(*arguments, steps=steps, seeds=1)
@@ -179,9 +182,14 @@ def _trial(kind: str, number: int, seed: int, splits: Splits, protocol: Protocol
 
 
 def is_hole(classifier: UserClassifier, planting: Planting, test: ImageSet, label: int) -> bool:
-    """Whether the classifier misreads the hidden part of a class far more often than the rest of the class."""
-    own = test.labels == label
-    hidden, rest = (test.select(torch.nonzero(own & part).flatten()) for part in (planting.test, ~planting.test))
+    """Whether the classifier misreads the hidden part of a class far more often than the rest of the class.
+
+    Of a corruption the rest are the same pictures without it.
+    """
+    hidden = planting.hidden(test)
+    hidden = hidden.select(torch.nonzero(hidden.labels == label).flatten())
+    others = test.labels == label if planting.corruption else (test.labels == label) & ~planting.test
+    rest = test.select(torch.nonzero(others).flatten())
     if not len(hidden) or not len(rest):
         return False
     errors = Measures({HIDDEN: (hidden,), TEST: (rest,)}).errors(classifier)
@@ -191,9 +199,13 @@ def is_hole(classifier: UserClassifier, planting: Planting, test: ImageSet, labe
 def names(result: Probe, planting: Planting, splits: Splits, own: torch.Tensor, label: int) -> bool:
     """Whether the first hole of a class that the probe reports is the hidden kind.
 
-    A style is named where the probe's style and the hidden one overlap by half of either; a trait where the words of
-    the hole, or those of the most frequent group of the class, name it.
+    A corruption is named where it is the worst one of the class that the probe reports. A style is named where the
+    probe's style and the hidden one overlap by half of either; a trait where the words of the hole, or those of the
+    most frequent group of the class, name it.
     """
+    if planting.corruption:
+        worst = next((trial for trial in result.corruptions if trial.hole and trial.label == label), None)
+        return worst is not None and worst.corruption == planting.corruption
     holes = [style for style in result.styles.table if style.hole and style.label == label]
     if planting.trait:
         groups = [group.name for group in result.groups if group.label == label and group.common]

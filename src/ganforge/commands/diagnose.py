@@ -28,10 +28,12 @@ def diagnose(
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.errors import UserError
     from ganforge.experiment.diagnosis import diagnose as examine
+    from ganforge.experiment.length import Length
     from ganforge.experiment.treatment import treat as try_remedies
 
     if not treat and (minutes is not None or steps is not None):
         raise UserError(f"{'--minutes' if minutes is not None else '--steps'}: belongs to --treat; give both")
+    Length.chosen(steps=steps, minutes=minutes)  # refused before the diagnosis is printed
     watcher = TerminalWatcher(as_json=as_json)
     diagnosis = examine(run)
     say(diagnosis.words, as_json=as_json)
@@ -41,5 +43,4 @@ def diagnose(
     if treatment:
         say(treatment.words, as_json=as_json)
     if as_json:
-        values = diagnosis.to_dict()
-        print_json(values | {"treatment": treatment.to_dict()} if treatment else values)
+        print_json(diagnosis.to_dict() | {"treatment": treatment.to_dict() if treatment else None})

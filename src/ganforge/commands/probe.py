@@ -44,7 +44,7 @@ def probe(
     Example: ganforge probe my_model:classify --budget 20000
     """
     from ganforge.applications.found_files import check_folder, report, write_probe
-    from ganforge.applications.probe import fitting
+    from ganforge.applications.probe import fitting, pictures_to_read
     from ganforge.applications.probe import probe as find
     from ganforge.commands.count_progress import CountProgress
     from ganforge.commands.progress import TerminalWatcher
@@ -63,7 +63,7 @@ def probe(
     try:
         training = progress.counting("training the second reader, once", pictures_to_learn(splits.train))
         readers = readers_of(splits, training)
-        drawing = progress.counting("drawing and searching", budget)
+        drawing = progress.counting("drawing, searching and corrupting", pictures_to_read(budget))
         result = find(probed, generator, readers, splits, budget=budget, seed=seed, on_drawn=drawing)
     finally:
         progress.stop()
@@ -77,7 +77,7 @@ def probe(
 
 
 def _lines(probe: "Probe") -> list[str]:
-    """Return the result in words: the error of random draws, holes by style, the most common groups."""
+    """Return the result in words: the error of random draws, holes by style, common groups, and corruptions."""
     low, high = probe.interval
     lines = [
         f"misread: {probe.error:.2%} ({low:.2%} to {high:.2%}) of {probe.sure:,} random draws that both readers are "
@@ -98,4 +98,20 @@ def _lines(probe: "Probe") -> list[str]:
         )
     if not probe.groups:
         lines.append("nothing found: a larger --budget, or a stronger search, may find more")
+    return lines + _corruption_lines(probe)
+
+
+def _corruption_lines(probe: "Probe") -> list[str]:
+    """Return a line for each corruption that some classes do not stand, the worst first."""
+    holes = [trial for trial in probe.corruptions if trial.hole]
+    lines = []
+    for name in list(dict.fromkeys(trial.corruption for trial in holes))[:SHOWN]:
+        own = [trial for trial in holes if trial.corruption == name]
+        tested, wrong = sum(trial.tested for trial in own), sum(trial.wrong for trial in own)
+        usual = sum(trial.usual * trial.tested for trial in own) / tested
+        classes = ", ".join(probe.class_names[label] for label in sorted(trial.label for trial in own))
+        lines.append(
+            f"corruption: {name} · misread: {wrong / tested:.1%} of {tested:,} copies that both readers still read, "
+            f"{usual:.1%} without it · classes: {classes}"
+        )
     return lines

@@ -1,6 +1,7 @@
 """Random affine transforms and cutout for real images: small changes that preserve the class."""
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +11,27 @@ from ganforge.data.batches import Batch, Stream
 from ganforge.randomness import random_generator
 
 
+class Reach(NamedTuple):
+    """The largest move of an image.
+
+    Attributes:
+        degrees: largest rotation, in both directions.
+        shear: largest horizontal shear, as sideways over upward distance.
+        shift: largest translation along each axis, as a fraction of the side.
+        zoom: z; width and height are scaled independently by 1 - z to 1 + z.
+    """
+
+    degrees: float
+    shear: float
+    shift: float
+    zoom: float
+
+
 class AugmentedBatches:
     """The batches of another stream with a random transform for each image, a function of (seed, name, index).
 
-    ``degrees``: largest rotation, in both directions. ``shear``: largest horizontal shear, as sideways over upward
-    distance. ``shift``: largest translation along each axis, as a fraction of the side. ``zoom`` z: width and height
-    are scaled independently by 1 - z to 1 + z. Border pixels are repeated beyond the edge. Finally a square of side
-    ``cutout`` times the image's side is covered (`cut_out`).
+    ``degrees``, ``shear``, ``shift`` and ``zoom`` are those of `Reach`. Border pixels are repeated beyond the edge.
+    Finally a square of side ``cutout`` times the image's side is covered (`cut_out`).
     """
 
     def __init__(
@@ -32,21 +47,26 @@ class AugmentedBatches:
         cutout: float = 0.0,
     ) -> None:
         self._batches, self._seed, self._name = batches, seed, name
-        self._degrees, self._shear, self._shift, self._zoom, self._cutout = degrees, shear, shift, zoom, cutout
+        self._reach, self._cutout = Reach(degrees, shear, shift, zoom), cutout
 
     def __getitem__(self, index: int) -> Batch:
         """Return the augmented batch number ``index``."""
         images, condition = self._batches[index]
         random = random_generator(self._seed, self._name, index)
         factors = torch.rand(len(images), 6, generator=random) * 2 - 1  # in [-1, 1]
-        angle, shear, shift, scale = factors.to(images).split([1, 1, 2, 2], 1)
-        matrix = affine_matrices(
-            angle[:, 0] * math.radians(self._degrees), shear[:, 0] * self._shear, 1 + scale * self._zoom
-        )
-        augmented = affine(images, matrix, shift * self._shift)
+        augmented = moved_by(images, factors, self._reach)
         if self._cutout:
             augmented = cut_out(augmented, torch.rand(len(images), 2, generator=random), self._cutout)
         return Batch(augmented, condition)
+
+
+def moved_by(images: Tensor, factors: Tensor, reach: Reach) -> Tensor:
+    """Move images [N, C, H, W] by factors [N, 6] of the largest move: angle, shear, shift (2), scale (2)."""
+    angle, shear, shift, scale = factors.to(images).split([1, 1, 2, 2], 1)
+    matrix = affine_matrices(
+        angle[:, 0] * math.radians(reach.degrees), shear[:, 0] * reach.shear, 1 + scale * reach.zoom
+    )
+    return affine(images, matrix, shift * reach.shift)
 
 
 def affine_matrices(angle: Tensor, shear: Tensor, scale: Tensor) -> Tensor:

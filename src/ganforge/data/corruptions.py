@@ -6,6 +6,7 @@ arXiv:1906.02337, chose theirs by the same rule; these eleven are made here and 
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +88,13 @@ def _hidden(pixels: Tensor, random: torch.Generator) -> Tensor:
     return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], 0.0, pixels)
 
 
+def _row(pixels: Tensor, random: torch.Generator, *, level: float) -> Tensor:
+    """One row of the middle half has one level, as of a scanner with a broken row."""
+    height = pixels.shape[2]
+    broken = height // 4 + torch.randint(max(1, height // 2), (len(pixels), 1), generator=random)
+    return torch.where((torch.arange(height) == broken)[:, None, :, None], level, pixels)
+
+
 CORRUPTIONS: dict[str, Corruption] = {
     "noise": _noise,
     "specks": _specks,
@@ -100,10 +108,17 @@ CORRUPTIONS: dict[str, Corruption] = {
     "stripes": _stripes,
     "hidden": _hidden,
 }
-"""The corruptions by name."""
+"""The corruptions of the protocol by name."""
+BRIGHT_ROW, DARK_ROW = "bright row", "dark row"
+TRIED: dict[str, Corruption] = {
+    **CORRUPTIONS,
+    BRIGHT_ROW: partial(_row, level=1.0),
+    DARK_ROW: partial(_row, level=0.0),
+}
+"""What a probe tries: the protocol, and two faults of a scanner that are no part of its mean error."""
 
 
 def corrupted(images: Tensor, name: str, seed: int = 0) -> Tensor:
-    """Return pictures uint8 [N, C, H, W] with one of `CORRUPTIONS`; the arguments determine the result."""
-    changed = CORRUPTIONS[name](scale(images, "0..1"), random_generator(seed, PROTOCOL, name))
+    """Return pictures uint8 [N, C, H, W] with one of `TRIED`; the arguments determine the result."""
+    changed = TRIED[name](scale(images, "0..1"), random_generator(seed, PROTOCOL, name))
     return unscale(changed, "0..1")

@@ -1,25 +1,28 @@
-"""Random changes of pictures that keep the class: small moves, and strong ones as in RandAugment."""
+"""Random changes of pictures that keep the class: small and larger moves, and strong ones as in RandAugment."""
 
-import math
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.data.augmented_batches import affine, affine_matrices, cut_out
+from ganforge.data.augmented_batches import Reach, cut_out, moved_by
+from ganforge.data.images import scale, unscale
+from ganforge.randomness import random_generator
 
 Move = Callable[[Tensor, torch.Generator], Tensor]
 """Pixels float [N, C, H, W] in 0..1 and the source of the randomness -> pixels of the same shape and range."""
 
-DEGREES, SHEAR, SHIFT, ZOOM = 10.0, 0.1, 0.08, 0.1
-"""Largest small move: rotation in degrees, sideways over upward distance, and fractions of the side."""
+SMALL = Reach(degrees=10, shear=0.1, shift=0.08, zoom=0.1)
+LARGER = Reach(degrees=15, shear=0.2, shift=0.1, zoom=0.1)
 STRONGER = 3.0
 """The largest strong move of the shape is this many times the largest small one."""
 OPERATIONS, CHOSEN = 7, 2
 """Operations of a strong move, and how many each picture gets."""
 CONTRAST, BRIGHTNESS, CUTOUT = 0.6, 0.3, 0.35
 """Largest change of contrast and of brightness of a strong move; side of its covered square in parts of the side."""
+BLOCK = 500
+"""Pictures that are moved at once."""
 
 
 def small_moves(pixels: Tensor, random: torch.Generator) -> Tensor:
@@ -27,8 +30,12 @@ def small_moves(pixels: Tensor, random: torch.Generator) -> Tensor:
 
     Colour pictures are photographs, which keep their class when mirrored; grey ones are often glyphs, which do not.
     """
-    factors = torch.rand(len(pixels), 6, generator=random) * 2 - 1  # in [-1, 1]
-    return _mirrored(_moved(pixels, factors), random)
+    return _randomly_moved(pixels, SMALL, random)
+
+
+def larger_moves(pixels: Tensor, random: torch.Generator) -> Tensor:
+    """Move each picture as `small_moves` does, and farther."""
+    return _randomly_moved(pixels, LARGER, random)
 
 
 def strong_moves(pixels: Tensor, random: torch.Generator) -> Tensor:
@@ -42,7 +49,7 @@ def strong_moves(pixels: Tensor, random: torch.Generator) -> Tensor:
     strength = (torch.rand(count, OPERATIONS, generator=random) * 2 - 1) * chosen
     sideways = (torch.rand(count, 2, generator=random) * 2 - 1) * chosen[:, 2:4]
     shape = torch.stack([*strength[:, :2].T, strength[:, 2], sideways[:, 0], strength[:, 3], sideways[:, 1]], 1)
-    moved = _mirrored(_moved(pixels, STRONGER * shape), random)
+    moved = _mirrored(moved_by(pixels, STRONGER * shape, SMALL), random)
     contrast, brightness, blur = (strength[:, column, None, None, None] for column in (4, 5, 6))
     mean = moved.mean((1, 2, 3), keepdim=True)
     moved = (moved - mean) * (1 + CONTRAST * contrast) + mean + BRIGHTNESS * brightness
@@ -54,11 +61,16 @@ MOVES: dict[str, Move] = {"small moves": small_moves, "strong moves": strong_mov
 """The changes by the name that a table or a file of pictures gives them."""
 
 
-def _moved(pixels: Tensor, factors: Tensor) -> Tensor:
-    """Transform by factors [N, 6] in units of the largest small move: angle, shear, shift (2), scale (2)."""
-    angle, shear, shift, scale = factors.split([1, 1, 2, 2], 1)
-    matrix = affine_matrices(angle[:, 0] * math.radians(DEGREES), shear[:, 0] * SHEAR, 1 + scale * ZOOM)
-    return affine(pixels, matrix, shift * SHIFT)
+def moved_pictures(images: Tensor, move: Move, seed: int, name: str) -> Tensor:
+    """Return pictures uint8 [N, C, H, W] after a move; the arguments determine the result."""
+    blocks = enumerate(images.split(BLOCK))
+    moved = [move(scale(block, "0..1"), random_generator(seed, name, number)) for number, block in blocks]
+    return unscale(torch.cat(moved), "0..1")
+
+
+def _randomly_moved(pixels: Tensor, reach: Reach, random: torch.Generator) -> Tensor:
+    factors = torch.rand(len(pixels), 6, generator=random) * 2 - 1  # in [-1, 1]
+    return _mirrored(moved_by(pixels, factors, reach), random)
 
 
 def _mirrored(pixels: Tensor, random: torch.Generator) -> Tensor:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganforge.data.images import PIXEL_RANGES, scale
-from ganforge.errors import UserError, reason
+from ganforge.errors import UserError, one_line
 from ganforge.evaluation.local_server import server_at
 from ganforge.evaluation.onnx_file import open_onnx
 
@@ -61,28 +62,51 @@ class UserClassifier:
 
     def _checked(self, images: Tensor, classes: int) -> Tensor:
         try:
-            answer = torch.as_tensor(self.answer(images)).detach().cpu()
+            answer = self.answer(images)
         except UserError:
             raise
         except Exception as error:  # the user's own code may raise anything
-            raise UserError(f"{self.name}: failed on {len(images)} pictures: {reason(error)}") from error
-        if answer.ndim == 1 and len(answer) == len(images) and not answer.is_floating_point():
-            if int(answer.min()) < 0 or int(answer.max()) >= classes:
-                raise UserError(f"{self.name}: answers class {int(answer.max())}, and the data have {classes} classes")
-            return nn.functional.one_hot(answer.long(), classes).float()
-        if tuple(answer.shape) != (len(images), classes):
-            raise UserError(
-                f"{self.name}: answers {list(answer.shape)} for {len(images)} pictures; return logits or probabilities "
-                f"[{len(images)}, {classes}], or class indices [{len(images)}]"
-            )
+            raise UserError(f"{self.name}: failed on {len(images)} pictures: {error_in_words(error)}") from error
+        try:
+            return _probabilities(_as_tensor(answer), len(images), classes)
+        except UserError as error:
+            raise UserError(f"{self.name}: {error}") from error
+
+
+def _as_tensor(answer: Any) -> Tensor:
+    try:
+        # a copy, because torch warns about arrays that cannot be written
+        return answer.detach().cpu() if isinstance(answer, Tensor) else torch.from_numpy(np.array(answer))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"returned {type(answer).__name__}, which is no array of numbers") from error
+
+
+def _probabilities(answer: Tensor, count: int, classes: int) -> Tensor:
+    """Return probabilities float32 [N, K] from an answer for ``count`` pictures."""
+    if tuple(answer.shape) == (count, classes):
         answer = answer.float()
         if not bool(answer.isfinite().all()):
-            raise UserError(f"{self.name}: its answer holds NaN or infinite values")
+            raise UserError("returned NaN or infinite values")
         return answer if _are_probabilities(answer) else answer.softmax(1)
+    if tuple(answer.shape) != (count,):
+        raise UserError(
+            f"returned shape {list(answer.shape)} for {count} pictures; return logits or probabilities "
+            f"[{count}, {classes}], or class indices [{count}]"
+        )
+    indices = answer.long()
+    outside = (indices != answer) | (indices < 0) | (indices >= classes)
+    if bool(outside.any()):
+        raise UserError(f"returned {answer[outside][0]:g}, and the class indices are 0 to {classes - 1}")
+    return nn.functional.one_hot(indices, classes).float()
 
 
 def _are_probabilities(answer: Tensor) -> bool:
     return bool((answer >= 0).all()) and bool(((answer.sum(1) - 1).abs() < 1e-3).all())
+
+
+def error_in_words(error: Exception) -> str:
+    """Return the type and the message of an error of the user's own code, on one line."""
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def load_classifier(text: str, pixel_range: str = "0..1") -> UserClassifier:
@@ -129,7 +153,7 @@ def user_object(text: str, forms: str = "module:callable, FILE.onnx or http://12
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # the user's own code may raise anything
-        raise UserError(f"{text}: cannot import {module_name}: {reason(error)}") from error
+        raise UserError(f"{text}: cannot import {module_name}: {error_in_words(error)}") from error
     if not hasattr(module, attribute):
         raise UserError(f"{text}: {module_name} has no {attribute}")
     found = getattr(module, attribute)

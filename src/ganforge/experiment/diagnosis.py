@@ -74,10 +74,16 @@ def diagnose(run: str | os.PathLike[str]) -> Diagnosis:
         data=saved["data"]["name"],
         step=step,
         epoch=step / saved["steps_per_epoch"],
-        status=str(saved.get("status", "running")),
+        status=_status(folder, saved),
         findings=tuple(prescribe(checks.diagnose(case), case.facts, step)),
         followed=figures(case).followed,
     )
+
+
+def _status(folder: RunFolder, saved: dict[str, Any]) -> str:
+    """Return the status of a run: one that no process trains any more is not running."""
+    status = str(saved.get("status", "running"))
+    return "interrupted" if status == "running" and not folder.has_trainer() else status
 
 
 def run_folder(path: Path) -> RunFolder:

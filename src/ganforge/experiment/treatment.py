@@ -26,6 +26,7 @@ from ganforge.experiment.api import resume, saved_experiment
 from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
 from ganforge.experiment.examiner import Examiner
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
+from ganforge.experiment.hooks import save_run
 from ganforge.experiment.length import Length
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.preflight import TrainingPlan
@@ -230,6 +231,7 @@ def _begin(plan: Plan, remedy: Remedy | None, recipe: Recipe, watcher: ProgressL
     note = {"step": state.step, "treatment": plan.note(remedy)}
     training.write_checkpoint(experiment, state, torch.get_num_threads(), **note)
     if state.step:
+        save_run(experiment, state, 0.0)  # a trial that diverges at once has a generator, too
         for frame in original.folder.samples.glob("evolution-*.png"):
             shutil.copy2(frame, experiment.folder.samples)
     return experiment.folder

@@ -66,7 +66,9 @@ class Outcome:
     def words(self) -> str:
         """The outcome in words."""
         what = self.remedy.text if self.remedy else "untreated control"
-        return f"{self.run} · {what} · {'cured' if self.cured else '; '.join(self.faults)}"
+        left = [name for name in self.findings if name not in ("healthy", "learning")]
+        cured = f"cured, {', '.join(left)} is left" if left else "cured"
+        return f"{self.run} · {what} · {cured if self.cured else '; '.join(self.faults)}"
 
 
 @dataclass(frozen=True)
