@@ -114,7 +114,7 @@ def _found(case: Case) -> list[Finding]:
     checks = [check for name, check in CHECKS.items() if not (running and name in AT_THE_END)]
     seen = [finding for check in checks if (finding := check(case))]
     before = list(case.facts.before)
-    if not seen:
+    if not seen and well(case).name == "healthy":
         before = [replace(one, severity=0) if one.name in PREDICTIONS else one for one in before]
     return [*before, *seen]
 

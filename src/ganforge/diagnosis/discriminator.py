@@ -5,7 +5,7 @@ from ganforge.diagnosis.figures import distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current
 from ganforge.diagnosis.ratings import for_long, has_won, is_silent, ratings
-from ganforge.diagnosis.thresholds import APART, FAR, KNOWN_BY_HEART, RECALL_LOST, SEEN, SUSPECTED_COPYING_P, TOGETHER
+from ganforge.diagnosis.thresholds import APART, KNOWN_BY_HEART, RECALL_LOST, SEEN, SUSPECTED_COPYING_P, TOGETHER
 from ganforge.metrics.thresholds import NARROW, NEAR, WON_FAKE, WON_LOSS, WON_REAL
 
 
@@ -39,9 +39,11 @@ def discriminator_weak(case: Case) -> Finding | None:
     now, pictures = ratings(case), figures(case)
     if now is None or now.gap is None or now.apart is None:
         return None
-    far = pictures.distance is not None and pictures.distance >= FAR
     varied = pictures.spread is None or pictures.spread >= NARROW
-    silent, guesses = for_long(is_silent, case) and (far or not varied), far and abs(now.apart) < TOGETHER
+    silent, guesses = (
+        for_long(is_silent, case) and (pictures.far or not varied),
+        pictures.far and abs(now.apart) < TOGETHER,
+    )
     if not silent and not guesses:
         return None
     return Finding(

@@ -16,7 +16,7 @@ YOUNG_STEPS = 500
 
 MOST_CLASSES = 0.9
 """Share of the classes that "everywhere" means: one class of ten may differ."""
-FALLEN = 0.1
+FALLEN = 0.2
 """Spread of the pixels that pictures once reached, so that alike pictures are a collapse and no slow start. Four slow
 starts of `vanilla` on MNIST stayed below .07 for 1,500 steps; three generators at fifty times their rate jumped to .24
 and more."""
@@ -38,9 +38,10 @@ TOGETHER = 0.3
 SILENT_LOGITS = 0.1
 """Difference and deviation of the logits below which a discriminator says nothing: with a rate 100 times too low both
 stay below .02, and in 30 sound runs the deviation was .15 or more."""
-FAR = 20.0
-"""Fréchet distance, in multiples of that of other reals, of pictures that a discriminator should tell with ease."""
-KNOWN_BY_HEART, SEEN = 0.3, 0.3
+FAR, FAR_JUDGED = 10.0, 50.0
+"""Fréchet distance, in multiples of that of other reals, of pictures that are far from real: of an examination, whose
+256 pictures raise both, and of a judge's 10,000."""
+KNOWN_BY_HEART, SEEN = 0.3, 0.4
 """Place of the held-out images' mean logit on the way from training images (0) to fakes (1), and its distance from that
 of training images in standard deviations of all logits: above both, held-out images are no longer real to it."""
 RECALL_LOST = 0.75
@@ -48,6 +49,8 @@ RECALL_LOST = 0.75
 
 # Labels
 
+FEWEST_FOR_LABELS = 500
+"""Number of training images from which a reader of their labels, trained on them, is better than chance."""
 CHANCE = 2.0
 """Accuracy on held-out real images, in multiples of chance, below which labels say nothing about their pictures."""
 
