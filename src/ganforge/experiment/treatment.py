@@ -23,6 +23,7 @@ from ganforge.diagnosis.finding import Finding, Remedy
 from ganforge.diagnosis.remedies import LONGER, changed_recipe
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.api import resume, saved_experiment
+from ganforge.experiment.before import look_before_training
 from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
 from ganforge.experiment.examiner import Examiner
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
@@ -227,7 +228,8 @@ def _begin(plan: Plan, remedy: Remedy | None, recipe: Recipe, watcher: ProgressL
         length=Length(steps=state.step + plan.steps),
         seed=original.seed,
     )
-    training = TrainingPlan(options, recipe, original.splits)
+    before = look_before_training(options.data, recipe, original.splits, ProgressListener())
+    training = TrainingPlan(options, recipe, original.splits, before)
     note = {"step": state.step, "treatment": plan.note(remedy)}
     training.write_checkpoint(experiment, state, torch.get_num_threads(), **note)
     if state.step:
