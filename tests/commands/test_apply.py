@@ -242,6 +242,12 @@ def test_a_result_does_not_depend_on_its_neighbours(enlarge):
     assert (together - alone).abs().max() <= 1
 
 
+def test_grey_pictures_are_repaired_beside_a_simple_method(tmp_path, run_command):
+    picture(tmp_path / "grey.png", small_images(1).images[0, 0])
+    code, _, err = run_command("apply", train(tmp_path, "repair"), "grey.png", "--out", "x.png")
+    assert code == 0, err
+
+
 def test_grey_pictures_are_refused_by_a_model_of_colour(tmp_path):
     repair = ganforge.load(train(tmp_path, "repair", channels=3))
     with pytest.raises(UserError, match="pictures grey, and those that repair learned are in colour"):

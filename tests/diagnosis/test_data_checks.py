@@ -67,6 +67,7 @@ def test_a_clean_set_has_no_finding():
 
 RARE = torch.nonzero((DIGITS.train.labels != 3) | (torch.arange(COUNT) % 10 == 0)).flatten()
 WITHOUT_3 = torch.nonzero(DIGITS.train.labels != 3).flatten()
+CUT = DIGITS.train.images[:, :, 3:-3, 3:-3]
 SICK = {
     "a twelfth of the levels": (faulty(levels(0, 21)), "data-range", 2),
     "a third, raised": (faulty(levels(100, 185)), "data-range", 1),
@@ -78,6 +79,11 @@ SICK = {
     "grey in colour": (faulty(DIGITS.train.images.expand(-1, 3, -1, -1).contiguous()), "data-range", 0),
     "half inverted": (faulty(inverted(0.5)), "data-polarity", 1),
     "a fifth inverted": (faulty(inverted(0.2)), "data-polarity", 1),
+    "half inverted, and strokes that touch the border": (
+        faulty(torch.where(torch.arange(COUNT)[:, None, None, None] % 2 == 0, CUT, 255 - CUT)),
+        "data-polarity",
+        1,
+    ),
     "copies": (replace(DIGITS, train=DIGITS.train.select(torch.arange(COUNT) % 700)), "data-duplicates", 1),
     "one picture": (replace(DIGITS, train=DIGITS.train.select(torch.zeros(900).long())), "data-duplicates", 2),
     "test among training": (replace(DIGITS, test=DIGITS.train.select(slice(0, 100))), "data-duplicates", 1),

@@ -76,12 +76,13 @@ SICK = {
     "memorising": [examined(nearer_to_training=0.9, copying_p=1e-9)],
     "oscillating": [
         examined(change=1.2),
+        judged([{**line, "fake_spread": 5.0 + 30.0 * (k % 2)} for k, line in enumerate(log())]),
         examined(class_shares=lambda step: (0.8, 0.2) if step % 400 else (0.2, 0.8), real_class_shares=(0.5, 0.5)),
     ],
     "unstable": [
         judged(total_spread=4.0),
         examined(weight_norm=lambda step: {"generator": step**2 / 1000.0}),
-        judged(log(last=1800) + log({**EVEN_LINE, "generator_gradient": 600.0})[-5:], **FAR),
+        judged(log({**EVEN_LINE, "real_logit": 90.0, "fake_logit": -60.0}), **FAR),
     ],
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],
     "undertrained": [
@@ -98,7 +99,6 @@ SICK = {
     "data-polarity": [judged(facts=before("data-polarity"))],
     "data-duplicates": [judged(facts=before("data-duplicates"))],
     "data-classes": [judged(facts=before("data-classes"))],
-    "recipe": [judged(within_class_spread=0.01, facts=before("recipe"))],
     "learning": [judged(frechet_distance=0.6), examined(frechet=8.0, frechet_real_reference=1.0, count=3)],
     "never-drew": [judged(COPIED, confident=0.1, classes_present=0, total_spread=0.01)],
     "healthy": [judged(), judged([]), judged(COPIED), judged(DRAWN), examined(), judged(label_agreement=0.97)],

@@ -12,7 +12,7 @@ def test_a_small_reader_learns_the_labels_in_seconds(bars):
     seen = reader.look(others.images, others.labels)
     assert reader.source == "labels" and reader.class_names == bars.class_names
     assert (seen.classes == others.labels).float().mean() > 0.95
-    assert seen.features.shape == (200, 64) and seen.spread_features.shape == (200, 216)
+    assert seen.features.shape == (200, 64) and seen.spread_features.shape == (200, 144)
 
 
 def test_the_same_images_give_the_same_reader_and_leave_the_random_state_alone(bars):

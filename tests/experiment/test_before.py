@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import ganforge
-from ganforge.data.load import load
+from ganforge.data.load import NOT_AS_PUBLISHED, load
 from ganforge.experiment.before import look_before_training
 from ganforge.experiment.case import case_of
 from ganforge.experiment.experiment import ProgressListener
@@ -49,10 +49,21 @@ def test_a_warning_that_a_finding_holds_is_said_once():
     assert sum("only 300 training images" in line for line in listener.lines) == 1
 
 
+def test_wrong_labels_are_a_remark_where_no_label_is_learned():
+    shuffled = dataclasses.replace(DIGITS.train, labels=DIGITS.train.labels.flip(0))
+    splits = dataclasses.replace(DIGITS, train=shuffled)
+    for recipe, severity in (("cgan", 2), ("semi-supervised", 2), ("vanilla", 0), ("forge-2-unconditional", 0)):
+        found = look_before_training(splits, load_recipe(recipe), splits, Listener())
+        assert [finding.severity for finding in found if finding.name == "label-noise"] == [severity]
+
+
 def test_a_set_known_by_name_says_nothing():
     listener = Listener()
     assert look_before_training("digits", load_recipe("forge-2"), DIGITS, listener) == ()
     assert not listener.lines and not listener.passes
+    other = dataclasses.replace(half_inverted(), origin=f"found somewhere, {NOT_AS_PUBLISHED}")
+    found = look_before_training("digits", load_recipe("forge-2"), other, listener)
+    assert [finding.name for finding in found] == ["data-polarity"], "files of the same name"
 
 
 def test_a_run_keeps_what_was_found_before_it(tmp_path):

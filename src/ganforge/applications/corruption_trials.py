@@ -13,7 +13,8 @@ SHARE, MOST_DRAWS = 0.05, 1000
 """Random draws that get every corruption: as a share of the budget, and at most."""
 FAR = 0.05
 """Points by which an error must surely be above the usual one: every classifier reads corrupted pictures worse."""
-EXAMPLES = 12
+FEWEST, EXAMPLES = 3, 12
+"""Misread copies of a hole, and those that are kept for the sheet."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class CorruptionTrial:
         tested, wrong: corrupted draws of which both readers are still sure, and those that the classifier misreads.
         error, interval: their ratio.
         usual: the classifier's error on the same draws without the corruption.
-        hole: whether the lower end of the interval is more than `FAR` above the usual error.
+        hole: whether `FEWEST` or more are misread, and the lower end of the interval is more than `FAR` above the usual
+            error.
         misread: the first `EXAMPLES` misread ones, uint8 [M, C, H, W].
     """
 
@@ -78,7 +80,6 @@ def try_corruptions(
 def _trial(name: str, label: int, images: Tensor, wrong: Tensor, wrong_before: Tensor) -> CorruptionTrial:
     tested, count = len(wrong), int(wrong.sum())
     interval, usual = proportion_interval(count, tested), float(wrong_before.float().mean())
+    hole = count >= FEWEST and interval.low > usual + FAR
     misread = images[torch.nonzero(wrong).flatten()[:EXAMPLES]]
-    return CorruptionTrial(
-        name, label, tested, count, count / tested, interval, usual, interval.low > usual + FAR, misread
-    )
+    return CorruptionTrial(name, label, tested, count, count / tested, interval, usual, hole, misread)

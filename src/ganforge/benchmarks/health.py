@@ -22,7 +22,7 @@ FOLLOWED = 0.95
 """Smallest share of pictures that show the class asked for, relative to the share of real ones read as their label."""
 COPYING = 0.55
 """Largest probability that a picture is nearer to a training picture than a held-out one is: .5 without copying."""
-JUDGE_EPOCHS, JUDGE_SEED = 8, 1
+JUDGE_EPOCHS, JUDGE_SEED = 3, 1
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from ganforge.training.state import State
 from ganforge.training.stats import Stats
 
 CARD, RUN = "patient.json", "run"
+HALVES = ("tuning", "held-out")
+"""Folders of the patients: thresholds are tuned on the first alone."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class _Steps(ProgressListener):
 
 def folder_of(root: Path, patient: Patient) -> Path:
     """Return the folder of a patient: those held out from tuning lie apart."""
-    return root / ("held-out" if patient.held_out else "tuning") / patient.name
+    return root / HALVES[patient.held_out] / patient.name
 
 
 def make_patient(root: Path, patient: Patient, on_share: Callable[[float], None], watcher: ProgressListener) -> Card:
@@ -116,17 +118,23 @@ def _train(root: Path, patient: Patient, on_share: Callable[[float], None]) -> b
                 out=run.path,
                 steps=setting.steps,
                 seed=patient.seed,
-                changes=(*setting.changes, "run.precision=fp32"),  # the same on every machine
+                changes=setting.changes,
                 device="cpu",
                 watcher=watcher,
             )
-        elif run.read_run()["status"] != "finished":
-            resume(run.path, steps=setting.steps, watcher=watcher)
+        elif not _is_complete(run):
+            resume(run.path, watcher=watcher)
     except RunFailed:
         if run.exists and run.read_run()["status"] == "diverged":
             return True
         raise
     return False
+
+
+def _is_complete(run: RunFolder) -> bool:
+    """Whether a run has reached its end, and a verdict where one is possible."""
+    saved = run.read_run()
+    return saved["status"] == "finished" and bool(saved.get("judged") or saved.get("no_judge"))
 
 
 def _health(root: Path, patient: Patient, watcher: ProgressListener) -> Health:

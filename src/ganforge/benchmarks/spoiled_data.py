@@ -41,13 +41,13 @@ def clean(data: str) -> Splits:
         UserError: MNIST or CIFAR-10 is not on this machine.
     """
     if data == "glyphs":
-        drawn = {part: glyphs(count, seed) for seed, (part, count) in enumerate(MADE.items())}
-        return Splits(**drawn, origin="drawn by code").called("glyphs")
+        train, validation, test = (glyphs(count, seed) for seed, count in enumerate(MADE.values()))
+        return Splits(train, validation, test, "drawn by code").called("glyphs")
     if data == "mnist":
         return load("mnist")
     whole = _cifar10()
-    parts = {part: random_subset(getattr(whole, part), count, "patients") for part, count in MADE.items()}
-    return Splits(**parts, origin=whole.origin).called("cifar10")
+    train, validation, test = (random_subset(getattr(whole, part), n, "patients") for part, n in MADE.items())
+    return Splits(train, validation, test, whole.origin).called("cifar10")
 
 
 def _cifar10() -> Splits:
@@ -64,8 +64,10 @@ def _everywhere(change: Callable[[ImageSet, float, torch.Generator], ImageSet]) 
     """Return the spoil that changes all three parts, as a fault in a user's file does."""
 
     def spoil(splits: Splits, strength: float, random: torch.Generator) -> Splits:
-        parts = [change(part, strength, random) for part in (splits.train, splits.validation, splits.test)]
-        return Splits(*parts, origin=splits.origin)
+        train, validation, test = (
+            change(part, strength, random) for part in (splits.train, splits.validation, splits.test)
+        )
+        return Splits(train, validation, test, splits.origin)
 
     return spoil
 
@@ -108,10 +110,9 @@ def _few(images: ImageSet, count: float, random: torch.Generator) -> ImageSet:
 
 def _few_in_all(splits: Splits, count: float, random: torch.Generator) -> Splits:
     """Keep ``count`` images in all three parts together, as of a user who has no more: 80, 10 and 10 %."""
-    sizes = (0.8 * count, 0.1 * count, 0.1 * count)
-    parts = (splits.train, splits.validation, splits.test)
-    few = [_few(part, size, random) for part, size in zip(parts, sizes, strict=True)]
-    return Splits(*few, origin=splits.origin)
+    train = _few(splits.train, 0.8 * count, random)
+    validation, test = (_few(part, 0.1 * count, random) for part in (splits.validation, splits.test))
+    return Splits(train, validation, test, splits.origin)
 
 
 def _copies(images: ImageSet, share: float, random: torch.Generator) -> ImageSet:

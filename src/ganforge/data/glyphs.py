@@ -86,4 +86,5 @@ def _distances(start: Tensor, end: Tensor) -> Tensor:
     towards = pixels - start[:, :, None]
     length = along.square().sum(-1).clamp_min(1e-9)
     part = ((towards * along).sum(-1) / length).clamp_(0, 1)
-    return (towards - part[..., None] * along).norm(dim=-1).amin(1).unflatten(1, (SIDE, SIDE))
+    distance: Tensor = torch.linalg.vector_norm(towards - part[..., None] * along, dim=-1)
+    return distance.amin(1).view(-1, SIDE, SIDE)

@@ -1,7 +1,7 @@
 """Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import figures, log_mean, recent, without_adversary
+from ganforge.diagnosis.figures import figures, log_median, recent, without_adversary
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
@@ -12,7 +12,7 @@ def posterior_collapse(case: Case) -> Finding | None:
     lines = recent(case.log)
     if not without_adversary(case.log) or "kl" not in lines[-1]:
         return None
-    kl = log_mean("kl", lines)
+    kl = log_median("kl", lines)
     if kl >= SILENT or epochs(case) < 1:
         return None
     return Finding(

@@ -1,11 +1,12 @@
 """Collapse: all pictures are alike, or all of each class, or all of some classes; or noise has no effect."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import ClassFigures, Figures, figures
+from ganforge.diagnosis.figures import ClassFigures, Figures, figures, log_spreads
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current, epochs
 from ganforge.diagnosis.ratings import for_long, has_won
 from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN, FIRST_STEPS
+from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import listed, longer, plural, slower
 from ganforge.metrics.thresholds import (
     CLASSES_HEALTHY,
@@ -46,7 +47,12 @@ def class_collapse(case: Case) -> Finding | None:
     recall for that reason alone.
     """
     now = figures(case)
-    if not now.readable or alike(now) or (now.within_class is not None and now.within_class < NARROW):
+    if (
+        not now.readable
+        or alike(now)
+        or still_rises(case, "spread")
+        or (now.within_class is not None and now.within_class < NARROW)
+    ):
         return None
     equal = [row for row in now.classes if row.spread is not None and row.spread < COLLAPSED]
     worst = equal[0] if equal else min(now.classes, key=lambda row: _recall_ratio(row, now), default=None)
@@ -114,11 +120,7 @@ def slow_start(case: Case) -> bool:
 
 def _fell(case: Case) -> bool:
     """Whether the pictures of a batch, or of an examination, once differed more, after the first steps."""
-    logged = [
-        line["fake_spread"] / line["real_spread"]
-        for line in case.log
-        if line.get("step", 0) >= FIRST_STEPS and line.get("real_spread") and "fake_spread" in line
-    ]
+    logged = [spread for step, spread in log_spreads(case) if step >= FIRST_STEPS]
     examined = [signals.pixel_spread or 0.0 for signals in case.signals if signals.step >= FIRST_STEPS]
     return max([*logged, *examined], default=0.0) >= FALLEN
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from ganforge.diagnosis.autoencoder import never_drew, posterior_collapse
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import class_collapse, mode_collapse, noise_ignored
-from ganforge.diagnosis.course import diverged, oscillating, plateau, undertrained, unstable
 from ganforge.diagnosis.discriminator import discriminator_overfits, discriminator_weak, discriminator_won
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.labels import label_ignored, label_noise
 from ganforge.diagnosis.memory import memorising
 from ganforge.diagnosis.moments import moments, until
+from ganforge.diagnosis.progress import plateau, undertrained
 from ganforge.diagnosis.quality import rough, well
+from ganforge.diagnosis.stability import diverged, oscillating, unstable
 from ganforge.diagnosis.variety import missing_classes, narrow, repetition
 
 Check = Callable[[Case], Finding | None]
@@ -53,7 +54,7 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "diverged": (*_POOR, "mode-collapse", "label-ignored", "oscillating", "unstable"),
     "posterior-collapse": (*_POOR, "mode-collapse", "label-ignored", "never-drew"),
     "never-drew": (*_POOR, "mode-collapse", "label-ignored"),
-    "mode-collapse": (*_POOR, "label-ignored", "memorising", "oscillating"),
+    "mode-collapse": (*_POOR, "label-ignored", "memorising"),
     "label-noise": ("label-ignored",),
     "memorising": ("repetition",),
     "narrow": ("class-collapse",),
@@ -70,7 +71,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "few-data": ("discriminator-overfits", "memorising", "repetition", "narrow"),
     "data-duplicates": ("repetition", "memorising"),
     "data-classes": ("missing-classes", "class-collapse"),
-    "oscillating": ("missing-classes", "rough"),
+    "oscillating": (*_POOR, "mode-collapse", "label-ignored"),
 }
 """Consequences that a cause explains: they stand below it, and its text names them."""
 

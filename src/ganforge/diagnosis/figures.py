@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
+from typing import TypeVar
 
 from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.finding import Evidence
 from ganforge.diagnosis.moments import current
 from ganforge.metrics.measurement import Measurement, Noun
 from ganforge.metrics.thresholds import NEAR, READABLE_SHARE
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -152,21 +155,24 @@ def _rows(signals: Signals, names: Sequence[str]) -> list[ClassFigures]:
 
 
 def _logged_spread(case: Case) -> float | None:
-    lines = recent(case.log)
-    if without_adversary(case.log) or not lines or not lines[-1].get("real_spread"):
-        return None
-    return log_mean("fake_spread", lines) / (log_mean("real_spread", lines) or 1.0)
+    spreads = [spread for _, spread in log_spreads(case)]
+    return mean(recent(spreads)) if spreads else None
 
 
-def recent(log: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
-    """Return the last fifth of a log; at least a line, if there is one."""
+def log_spreads(case: Case) -> list[tuple[int, float]]:
+    """Return step and spread of each logged batch of fakes, relative to the batch of reals; none of reconstructions."""
+    if without_adversary(case.log):
+        return []
+    return [
+        (int(line.get("step", 0)), line["fake_spread"] / line["real_spread"])
+        for line in case.log
+        if "fake_spread" in line and line.get("real_spread")
+    ]
+
+
+def recent(log: Sequence[T]) -> Sequence[T]:
+    """Return the last fifth of a log, or of values from it; at least one, if there is one."""
     return log[-max(1, len(log) // 5) :]
-
-
-def log_mean(key: str, log: Sequence[Mapping[str, float]]) -> float:
-    """Return the mean of a statistic over the lines that have it; 0 where none has."""
-    values = [line[key] for line in log if key in line]
-    return float(mean(values)) if values else 0.0
 
 
 def log_median(key: str, log: Sequence[Mapping[str, float]]) -> float:

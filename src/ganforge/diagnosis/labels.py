@@ -5,6 +5,7 @@ from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current, epochs
 from ganforge.diagnosis.thresholds import CHANCE
+from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import longer
 from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED, YOUNG
 
@@ -16,6 +17,8 @@ def label_ignored(case: Case) -> Finding | None:
     if followed is None or agreement is None or followed >= LABEL_FOLLOWED or labels_meaningless(case):
         return None
     if not now.readable and 0 < epochs(case) < YOUNG:  # pictures that show no class yet follow no label
+        return None
+    if still_rises(case, "agreement"):
         return None
     ignored = followed < LABEL_IGNORED
     if ignored:

@@ -1,5 +1,7 @@
 """Features of pictures without a trained network: responses to patches of the pictures themselves."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,7 +13,8 @@ PATCH, STRIDE, CELLS = 6, 2, 3
 """Side of a patch, distance between patches in pixels, and number of cells per side whose responses are averaged."""
 PATCHES = 20
 """Patches per filter from which mean and covariance are measured."""
-BLOCK = 250
+BLOCK, BLOCK_BYTES = 250, 2**22
+"""Largest number of pictures at once, and of values of uint8 pictures that are reduced at once."""
 THRESHOLD = 0.5
 """Responses below this count as 0, as most patches do not resemble a filter."""
 
@@ -24,7 +27,8 @@ def patch_features(images: Tensor, random: torch.Generator) -> Tensor:
     both signs, in each of `CELLS` × `CELLS` cells (Coates, Lee and Ng 2011, with random patches instead of k-means).
     A linear classifier of 3,000 images reads 95 % of MNIST and 50 % of CIFAR-10.
     """
-    pictures = torch.cat([_normalised(block) for block in images.split(BLOCK)])
+    at_once = min(BLOCK, max(1, BLOCK_BYTES // math.prod(images.shape[1:])))
+    pictures = torch.cat([_normalised(block) for block in images.split(at_once)])
     filters, offsets = _filters(pictures, random)
     return torch.cat([_responses(block, filters, offsets) for block in pictures.split(BLOCK)])
 

@@ -161,8 +161,10 @@ def _hidden_border(recipe: Recipe, splits: Splits) -> Iterator[Finding]:
     settings = recipe.discriminator
     if not isinstance(settings, StridedDiscriminatorSettings) or not settings.norm_first or recipe.game.joint_batch:
         return
-    images = splits.train.gather(torch.arange(min(LOOKED_AT, len(splits.train)))).float()
-    edges = torch.cat([images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], 2).flatten(1)
+    images = splits.train.gather(torch.arange(min(LOOKED_AT, len(splits.train))))
+    edges = (
+        torch.cat([images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], 2).flatten(1).float()
+    )
     constant = float((edges.std(0) < STILL).float().mean())
     if constant < CONSTANT_BORDER:
         return

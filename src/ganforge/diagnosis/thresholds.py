@@ -18,6 +18,8 @@ FALLEN = 0.1
 """Spread of the pixels that pictures once reached, so that alike pictures are a collapse and no slow start. Four slow
 starts of `vanilla` on MNIST stayed below .07 for 1,500 steps; three generators at fifty times their rate jumped to .24
 and more."""
+RISING = 1.1
+"""Growth of the spread since half of the steps, by which pictures still become more varied."""
 FEWEST_EXPECTED = 20
 """Number of pictures of a class, expected among the fakes, from which its absence is no chance."""
 REPEATED = 0.2
@@ -56,14 +58,18 @@ COPYING_P = 1e-4
 
 # Course
 
+JUMPS, FEWEST_JUMPS, SMALL_SPREAD = 1.25, 6, 0.01
+"""Mean factor between the spreads of successive logged batches, beyond a steady rise, above which the variety jumps;
+the smallest number of batches; and the spread below which differences do not count. In 30 sound runs the factor was at
+most 1.2, in runs at thirty times their rates and with generators fifty times too fast 1.3 to 2.4."""
 WANDERING = 0.25
 """Mean total variation between the class shares of successive examinations, over the last half of a run."""
 TURNED_OVER = 0.8
 """Mean change of the pictures of fixed latents between examinations, relative to the distance of two reals."""
 EXPLODED_SPREAD = 3.0
 """Spread of the pictures, relative to real ones, above which they run away."""
-EXPLODED_GRADIENT = 100.0
-"""Growth of a gradient's norm, from the median of the first half of the log to that of its last fifth."""
+EXPLODED_LOGITS = 100.0
+"""Difference or deviation of the discriminator's logits above which they run away; sound runs stay below 20."""
 EXPLODED_WEIGHTS = 30.0
 """Growth of the norm of a player's weights since the first examination."""
 FEWEST_FOR_TREND = 4

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganforge.diagnosis.case import Case, Signals
-from ganforge.diagnosis.thresholds import FEWEST_FOR_TREND, STILL_GAINS
+from ganforge.diagnosis.figures import figures
+from ganforge.diagnosis.moments import last_step, until
+from ganforge.diagnosis.thresholds import FEWEST_FOR_TREND, FIRST_STEPS, RISING, STILL_GAINS
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,19 @@ def settled(case: Case) -> bool:
     """Whether a training has ended, or its pictures no longer become much better."""
     trend = distance_trend(case)
     return case.facts.status != "running" or (trend is not None and trend.gain < STILL_GAINS)
+
+
+def still_rises(case: Case, figure: str) -> bool:
+    """Whether a run still trains, and a figure is higher than at half of its steps, or the run has only begun.
+
+    Args:
+        case: the run.
+        figure: a field of `Figures` of which more is better: "spread", "agreement", "recall".
+    """
+    if case.facts.status != "running":
+        return False
+    now, before = (getattr(figures(then), figure) for then in (case, until(case, last_step(case) // 2)))
+    return last_step(case) < FIRST_STEPS or now is None or before is None or now > RISING * before
 
 
 def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from ganforge.diagnosis.figures import ClassFigures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current
 from ganforge.diagnosis.thresholds import FEWEST_EXPECTED, MOST_CLASSES, REPEATED
+from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import listed, longer
 from ganforge.metrics.thresholds import NARROW, PRESENT
 
@@ -18,7 +19,7 @@ def narrow(case: Case) -> Finding | None:
     within = now.within_class if now.within_class is not None else now.spread
     spreads = [row.spread for row in now.classes if row.spread is not None]
     few = sum(spread < NARROW for spread in spreads) < MOST_CLASSES * len(spreads)
-    if within is None or within >= NARROW or few or alike(now) or not now.readable:
+    if within is None or within >= NARROW or few or alike(now) or not now.readable or still_rises(case, "spread"):
         return None
     known = now.within_class is not None
     whose = f"of one {now.noun} are" if known else "are"
@@ -44,7 +45,7 @@ def missing_classes(case: Case) -> Finding | None:
     """Some classes are drawn in less than three tenths of their real share."""
     now = figures(case)
     rare = [row for row in now.classes if _rare(row, now.n)]
-    if not rare or not now.readable or alike(now):
+    if not rare or not now.readable or alike(now) or still_rises(case, "spread"):
         return None
     names = listed([row.name for row in rare])
     return Finding(

@@ -116,7 +116,7 @@ def look_at_pictures(
         "features": reader.source,
         "spread": none_if_nan(total_spread(real.spread_features, fakes.spread_features)),
         "pixel_spread": none_if_nan(total_spread(_flat(real_pixels), _flat(pictures))),
-        **_class_fields(reader.class_names, real, fake),
+        **_class_fields(reader.class_names, real, others, fake),
         "recall": _on_equal_numbers(_recall, real, fakes, FEWEST_FOR_RECALL),
         "recall_real_reference": _on_equal_numbers(_recall, real, others, FEWEST_FOR_RECALL),
         "frechet": _on_equal_numbers(frechet_distance, real, fakes, FEWEST_FOR_FRECHET),
@@ -130,7 +130,7 @@ def look_at_pictures(
     }
 
 
-def _class_fields(names: tuple[str, ...], real: Features, fake: Features) -> dict[str, Any]:
+def _class_fields(names: tuple[str, ...], real: Features, others: Features, fake: Features) -> dict[str, Any]:
     if not names:
         return {}
     assert real.confidence is not None
@@ -145,7 +145,8 @@ def _class_fields(names: tuple[str, ...], real: Features, fake: Features) -> dic
         "confident": confident_share(fake.confidence),
         "confident_on_real": confident_share(real.confidence),
         "label_agreement": agreement(fake),
-        "agreement_on_real": agreement(real),
+        # a small network may know the labels of few training images by heart
+        "agreement_on_real": agreement(others if len(others) >= FEWEST_FOR_RECALL else real),
         "class_agreement": tuple(class_agreement(fake, k) for k in range(len(names)))
         if fake.labels is not None
         else (),

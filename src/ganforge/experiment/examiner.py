@@ -28,6 +28,8 @@ DRAWS = 3
 noise is used."""
 CONDITIONS = 64
 """Conditions, or codes, for which several results are drawn."""
+LATENTS = 2000
+"""Latents that are drawn for an examination, whose first ones are used."""
 LOGITS = 128
 """Images of each kind that the discriminator is shown."""
 
@@ -37,13 +39,16 @@ class Examiner:
 
     The real images are training images and held-out ones: the validation images, or the test images where the run also
     trains on the validation images. Reader and features of the real images are made at the first examination.
+
+    Attributes:
+        last_pictures: those of the examination before, uint8 [N, C, H, W], of the same latents; None before the first.
     """
 
-    def __init__(self, experiment: Experiment, reals: int = 512) -> None:
+    def __init__(self, experiment: Experiment, reals: int = 512, last_pictures: Tensor | None = None) -> None:
         self._experiment, self._n_reals = experiment, reals
         splits = experiment.splits
         self._held_out = splits.test if experiment.recipe.data.images == "all" else splits.validation
-        self._last_pictures: Tensor | None = None
+        self.last_pictures = last_pictures
 
     def examine(
         self,
@@ -67,10 +72,10 @@ class Examiner:
         from_pictures = self._experiment.recipe.pairs is not None
         fields = look_at_pictures(self.reader, self.reals, pictures, labels, from_pictures=from_pictures)
         fields["draws_spread"] = self._draws_spread(state, n, generator)
-        if self._last_pictures is not None:
-            count = min(len(self._last_pictures), len(pictures))
-            fields["change"] = self._change(self._last_pictures[:count], pictures[:count])
-        self._last_pictures = pictures
+        if self.last_pictures is not None:
+            count = min(len(self.last_pictures), len(pictures))
+            fields["change"] = self._change(self.last_pictures[:count], pictures[:count])
+        self.last_pictures = pictures
         fields |= weight_fields(state, weights_before or {})
         if "discriminator" in state.others:
             fields |= self._logit_fields(state)
@@ -117,7 +122,8 @@ class Examiner:
     def _draw(self, state: State, n: int, generator: Generator | None) -> tuple[Tensor, Tensor | None]:
         """Return ``n`` pictures uint8 [n, C, H, W] of the fixed latents, and the class asked for in each."""
         experiment = self._experiment
-        latent, labels, condition = experiment.draws().latent(n, "examination"), None, None
+        # the first rows of a larger batch of latents may differ from a smaller batch
+        latent, labels, condition = experiment.draws().latent(max(n, LATENTS), "examination")[:n], None, None
         if experiment.recipe.pairs:
             condition = self._scaled(self._held_out_pairs.condition[:n])
             latent = latent[: len(condition)]

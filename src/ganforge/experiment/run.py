@@ -10,7 +10,7 @@ from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook, save_run
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.live_findings import LiveFindings
-from ganforge.experiment.signals_hook import SignalsHook, examine_at_end
+from ganforge.experiment.signals_hook import SignalsHook
 from ganforge.experiment.trainer import CheckpointHook, Stopwatch, Trainer, load_state, stop_at
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
@@ -59,11 +59,8 @@ def run_training(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
     folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
-    measuring: list[loop.Hook] = [
-        LogHook(experiment, seconds),
-        SignalsHook(experiment, seconds),
-        LiveFindings(folder, watcher),
-    ]
+    signals = SignalsHook(experiment, seconds)
+    measuring: list[loop.Hook] = [LogHook(experiment, seconds), signals, LiveFindings(folder, watcher)]
     hooks: list[loop.Hook] = [*measuring, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
@@ -82,7 +79,7 @@ def run_training(
             sheets.final(state)
             evolution.finish(state)
             if not stopped.is_set():  # who stops a run does not want to wait
-                examine_at_end(experiment, state, seconds())
+                signals.finish(state)
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")

@@ -75,19 +75,19 @@ class SignalsHook:
         self._cost = time.thread_time() - started
         self._spent += self._cost
 
-
-def examine_at_end(experiment: Experiment, state: State, seconds: float) -> Signals:
-    """Examine a run at its end with more pictures, and replace its line of this step, if there is one."""
-    examiner = Examiner(experiment, reals=MOST_PICTURES)
-    generator = experiment.freeze_for_sampling(state)
-    signals = examiner.examine(state, MOST_PICTURES, seconds=seconds, generator=generator)
-    earlier = [kept for kept in read_signals(experiment.folder) if kept.step == state.step]
-    if earlier:  # these have seen an examination before, and the step itself
-        kept = earlier[-1]
-        signals = dataclasses.replace(signals, change=kept.change, update_to_weight=kept.update_to_weight)
-        cut_back(experiment.folder.signals, state.step - 1)
-    append_signals(experiment.folder, signals)
-    return signals
+    def finish(self, state: State) -> Signals:
+        """Examine the state at the run's end with more pictures, and replace the line of this step, if there is one."""
+        folder = self._experiment.folder
+        examiner = Examiner(self._experiment, reals=MOST_PICTURES, last_pictures=self._examiner.last_pictures)
+        generator = self._experiment.freeze_for_sampling(state)
+        signals = examiner.examine(state, MOST_PICTURES, seconds=self._seconds(), generator=generator)
+        earlier = [kept for kept in read_signals(folder) if kept.step == state.step]
+        if earlier:  # that examination has seen the step itself, and the pictures of an earlier step
+            kept = earlier[-1]
+            signals = dataclasses.replace(signals, change=kept.change, update_to_weight=kept.update_to_weight)
+            cut_back(folder.signals, state.step - 1)
+        append_signals(folder, signals)
+        return signals
 
 
 def append_signals(folder: RunFolder, signals: Signals) -> None:

@@ -155,6 +155,8 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def _range(values: Sequence[float], log: bool, margin: float) -> Range:
     """Return the ends of an axis: the values with some room, and never empty."""
     low, high = min(values), max(values)
+    if low == high == 0:
+        return 0.0, 1.0
     if log:
         return (low / 1.5, high * 1.5) if low == high else (low / (high / low) ** margin, high * (high / low) ** margin)
     room = (high - low) * margin if low < high else abs(high) * 0.1 or 1.0

@@ -25,7 +25,7 @@ def render(page: blocks.Page) -> str:
     anything that is not in it, by a content security policy with the digest of its only script.
     """
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return (
+    html = (
         _environment()
         .get_template("page.html.jinja")
         .render(
@@ -36,6 +36,7 @@ def render(page: blocks.Page) -> str:
             next_id=_ids(),
         )
     )
+    return html.strip() + "\n"
 
 
 @cache

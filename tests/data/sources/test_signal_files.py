@@ -28,7 +28,13 @@ def as_tsv(signals, labels):
     )
 
 
-@pytest.mark.parametrize(("ending", "write"), [("ts", as_ts), ("tsv", as_tsv), ("txt", as_tsv)])
+def as_csv(signals, labels):
+    return as_tsv(signals, labels).replace("\t", ",")
+
+
+@pytest.mark.parametrize(
+    ("ending", "write"), [("ts", as_ts), ("tsv", as_tsv), ("txt", as_tsv), ("csv", as_csv), ("txt", as_csv)]
+)
 def test_a_folder_or_file_of_the_archive_has_its_parts_and_classes(tmp_path, ending, write):
     labels = ["a", "b"] * 6
     (tmp_path / f"Waves_TRAIN.{ending}").write_text(write(waves(), labels))
@@ -39,6 +45,62 @@ def test_a_folder_or_file_of_the_archive_has_its_parts_and_classes(tmp_path, end
         assert raw.train.shape == (1, 1, 20) and raw.train.class_names == ("a", "b") and len(raw.test) == 12
         values = to_values(raw.train.images, raw.train.kind).numpy()
         assert np.abs(values - waves()).max() <= 10 / 255 / 2 + 1e-5
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "txt"])
+@pytest.mark.parametrize("separator", ["\t", ",", "; ", "   "])
+def test_a_text_file_of_any_name_with_the_label_first_holds_signals(tmp_path, ending, separator):
+    path = tmp_path / f"beats.{ending}"
+    path.write_text("\ufeff" + as_tsv(waves(), ["-1", "1.0"] * 6).replace("\t", separator), encoding="utf-8")
+    splits = load(str(path))
+    assert isinstance(splits.train.kind, Signals) and splits.train.shape == (1, 1, 20)
+    assert set(splits.train.class_names) == {"-1", "1.0"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1," + ",".join(["0.5"] * 64),  # a square picture and its label
+        ",".join(["0.5"] * 64),  # a square picture
+        "7," + ",".join(["0.5"] * 64) + ",1",  # a square picture with its number and label
+        "1," + ",".join(["200"] * 20),  # whole numbers from 0 on
+        "0.7," + ",".join(["0.5"] * 20),  # no label at the start
+        "1," + ",".join(["0.5"] * 7),  # too short
+        "label," + ",".join(f"t{k}" for k in range(20)),  # a header
+        "a few words",
+        "",
+    ],
+)
+def test_a_text_file_of_another_form_holds_no_signals(tmp_path, row):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{row}\n" * 5)
+    assert not holds_signals(path)
+
+
+def test_a_square_number_of_samples_needs_a_name_of_the_archive(tmp_path):
+    text = as_csv(waves(length=64), ["a", "b"] * 6)
+    for name, signals in {"x.csv": False, "X_TRAIN.csv": True, "Y_TRAIN.tsv": True}.items():
+        (tmp_path / name).write_text(text)
+        assert holds_signals(tmp_path / name) is signals
+    (tmp_path / "MNIST_TRAIN.csv").write_text(("5," + ",".join(["0", "255"] * 392) + "\n") * 5)
+    assert not holds_signals(tmp_path / "MNIST_TRAIN.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,1.5,2,,4,5,6,7,8,9,10,11\n", "signal 0 holds a missing or infinite value"),
+        ("a,1.5,2,NaN,4,5,6,7,8,9,10,11\n", "signal 0 holds a missing or infinite value"),
+        ("a,1.5,2,3,4,5,6,7,8,9,10,inf\n", "signal 0 holds a missing or infinite value"),
+        ("a,1.5,2,3,4,5,6,7,8,9,10,11\nb,1,2,3,4,5,6,7,8,9\n", "lengths of 9 to 11; cut or fill"),
+        ("a,1.5,2,3,4,5,6,7,8,9,10,11\n" * 3 + "b,1,2,3,4,5,x,7,8,9,10,11\n", "signal 3: could not convert string"),
+    ],
+)
+def test_bad_values_of_a_csv_give_one_line(tmp_path, rows, message):
+    (tmp_path / "x.csv").write_text(rows)
+    with pytest.raises(UserError) as error:
+        load(str(tmp_path / "x.csv"))
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
 def test_channels_of_a_ts_file_are_separated_by_colons(tmp_path):

@@ -39,7 +39,7 @@ def overview(records: Sequence[RunRecord]) -> Table:
         )
         for record in records
     ]
-    return Table("The runs", ("run", "recipe", "data", "seed", "steps", "seconds", "findings"), rows)
+    return Table("The runs", ("run", "recipe", "data", "seed", "steps", "seconds", "findings"), rows, "prose")
 
 
 def curve_blocks(records: Sequence[RunRecord]) -> list[Block]:

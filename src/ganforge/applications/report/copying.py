@@ -26,6 +26,7 @@ from ganforge.reports.blocks import Block, Words
 FAKES = 1000
 """Generated pictures that are compared, and held-out ones."""
 SHOWN = 10
+"""Largest number of pictures that are shown beside their training images."""
 MOST_TRAINING = 20_000
 """Training images that pixels are compared with, where no judge reads them; a judge's features are kept and small."""
 SIDE = 16
@@ -87,11 +88,12 @@ def copying_blocks(record: RunRecord, splits: Splits | str, watcher: ProgressLis
         nearest = nearest_of(generator, splits, watcher)
     finally:
         watcher.end()
-    sheet = image_grid(torch.cat([nearest.fakes, nearest.training]), SHOWN, kind=generator.kind)
-    alt = f"{SHOWN} generated pictures of {record.name}, each above its nearest training image"
+    count = len(nearest.fakes)
+    sheet = image_grid(torch.cat([nearest.fakes, nearest.training]), count, width=64 * count, kind=generator.kind)
+    alt = f"{count} generated pictures of {record.name}, each above its nearest training image"
     caption = (
-        f"{record.name}. Above: the {SHOWN} generated pictures nearest to a training image. Below: that image. A copy "
-        "is equal in every detail; plain pictures resemble each other without copying."
+        f"{record.name}. Above: the generated pictures nearest to a training image, one for each such image. Below: "
+        "that image. A copy is equal in every detail; plain pictures resemble each other without copying."
     )
     return [Words(nearest.words), as_picture(sheet, alt, caption)]
 
@@ -104,10 +106,17 @@ def nearest_of(generator: Generator, splits: Splits, watcher: ProgressListener) 
     train_rows, train, compared, name = _features(splits, [fakes, held_out], watcher)
     (distances, rows), (held_out_distances, _) = (nearest_distances(features, train) for features in compared)
     closer = closer_probability(distances, held_out_distances)
-    closest = distances.argsort()[:SHOWN]
+    closest = _nearest_first(distances, rows)[:SHOWN]
     images = splits.train.gather(train_rows[torch.from_numpy(rows[closest])])
     interval = _interval(closer, distances, held_out_distances)
     return Nearest(fakes.images[torch.from_numpy(closest)], images, closer, interval, count, name)
+
+
+def _nearest_first(distances: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the fakes by distance; of several fakes near one training image the nearest alone."""
+    order = distances.argsort(kind="stable")
+    _, first = np.unique(rows[order], return_index=True)
+    return order[np.sort(first)]
 
 
 def _interval(closer: float, fake: NDArray[np.float64], held_out: NDArray[np.float64]) -> Interval:

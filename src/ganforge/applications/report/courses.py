@@ -6,9 +6,9 @@ from dataclasses import fields
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
-from ganforge.diagnosis.diagnose import until
 from ganforge.diagnosis.figures import Figures, figures
 from ganforge.diagnosis.finding import Finding
+from ganforge.diagnosis.moments import until
 from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.thresholds import NEAR
 from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
@@ -41,8 +41,8 @@ def signal_points(record: RunRecord, name: str) -> list[Point]:
 def course(record: RunRecord, name: str) -> list[Point]:
     """Return a figure by step: of the pictures (`Figures`), of the examinations, or of the log; empty if unknown."""
     if name in FIGURE_NAMES and record.case:
-        cases = [until(record.case, k) for k in range(1, len(record.case.signals) + 1)]
-        return _numbers((case.signals[-1].step, getattr(figures(case), name)) for case in cases)
+        case, steps = record.case, [signals.step for signals in record.signals]
+        return _numbers((step, getattr(figures(until(case, step)), name)) for step in steps)
     return signal_points(record, name) if name in SIGNAL_NAMES else points_of(record, name)
 
 
@@ -116,32 +116,32 @@ def course_charts(record: RunRecord) -> list[Chart]:
 
 
 def distance_chart(records: Sequence[RunRecord], by_seconds: bool = False) -> Chart | None:
-    """Return the Fréchet distance of runs over steps or seconds, with that of real pictures; None without any."""
+    """Return the Fréchet distance of runs over steps or seconds; None without any.
+
+    It is drawn in multiples of real against real at equal numbers, since a distance of few pictures is larger.
+    """
     curves = [Curve(record.name, points) for record in records if len(points := _distances(record, by_seconds)) > 1]
     if not curves:
         return None
-    reference = next((value for record in records if (value := _reference(record))), None)
-    levels = [] if reference is None else [("real against real", reference)]
-    healthy = (None, None) if reference is None else (None, NEAR * reference)
     across = "seconds of training" if by_seconds else "step"
-    return Chart("Fréchet distance: lower is better", curves, across, healthy, levels, log_x=True, log_y=True)
+    levels = [("real against real", 1.0)]
+    return Chart(
+        "Fréchet distance, in multiples of real against real",
+        curves,
+        across,
+        (None, NEAR),
+        levels,
+        log_x=True,
+        log_y=True,
+    )
 
 
 def _distances(record: RunRecord, by_seconds: bool) -> list[Point]:
     """Return the distances on validation images (``--evaluate-every``), else those of the examinations."""
-    if record.quality:
-        key = "seconds" if by_seconds else "step"
-        return [(float(line[key]), float(line["quality"][METRIC])) for line in record.quality]
-    points = signal_points(record, "frechet")
+    lines = [(line, line.get("real_reference", {}).get(METRIC)) for line in record.quality]
+    points = [(float(line["step"]), line["quality"][METRIC] / reference) for line, reference in lines if reference]
+    points = points or course(record, "distance")
     return [(record.seconds_at(int(step)) or 0.0, value) for step, value in points] if by_seconds else points
-
-
-def _reference(record: RunRecord) -> float | None:
-    if record.quality:
-        value = record.quality[-1].get("real_reference", {}).get(METRIC)
-        return float(value) if value else None
-    points = signal_points(record, "frechet_real_reference")
-    return points[-1][1] if points else None
 
 
 def course_blocks(record: RunRecord) -> list[Block]:
@@ -153,7 +153,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
         return [Charts(charts)]
     last = record.signals[-1]
     words = (
-        f"Each point is an examination of {number(last.n)} pictures from one fixed noise, by "
-        f"{FEATURES.get(last.features, last.features)}; few pictures, so distances are larger than in the table above."
+        f"Each point is an examination of pictures from one fixed noise, of {number(record.signals[0].n)} at first and "
+        f"of {number(last.n)} at the end, by {FEATURES.get(last.features, last.features)}."
     )
     return [Words(words, "note"), Charts(charts)]

@@ -46,6 +46,8 @@ def _read(record: RunRecord, origin: dict[str, object], images: str, watcher: Pr
         splits = load(origin["source"], images, ReadingRules.of_run(origin), watcher).called(str(origin["name"]))
     except UserError as error:
         return f"The data cannot be read again: {error}."
+    except OSError as error:  # a file that was moved, in the readers of some formats
+        return f"The data cannot be read again: {error.filename}: {error.strerror}."
     if splits.fingerprint != record.saved["fingerprint"]:
         return f"The data at {origin['source']} have changed since the training, so they are not described here."
     return splits

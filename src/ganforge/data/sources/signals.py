@@ -1,4 +1,4 @@
-"""Signals [N, C, T]: the files of the UCR and UEA archives (.ts, .tsv, .txt), and .npz arrays, as images of one row."""
+"""Signals [N, C, T] as images of one row: .ts, .tsv, .txt and .csv as in the UCR and UEA archives, and .npz arrays."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from ganforge.data.kinds import Signals
 from ganforge.data.normalize_arrays import RawSplits
 from ganforge.data.reading_rules import USUAL, ReadingRules
 from ganforge.data.sources.array_names import place_of
+from ganforge.data.sources.columns import is_picture
 from ganforge.data.sources.open_file import refusing_damage
 from ganforge.data.sources.table_files import in_order
 from ganforge.errors import UserError
@@ -21,25 +22,65 @@ from ganforge.errors import UserError
 Found = dict[str, tuple[NDArray[np.float64], NDArray[np.str_] | NDArray[np.int64] | None]]
 """Signals [N, C, T] and labels by part."""
 PARTS = {"TRAIN": "train", "TEST": "test"}
-UCR = re.compile(r"(?P<name>.+)_(?P<part>TRAIN|TEST)\.(?P<ending>ts|tsv|txt)")
-ENDINGS = ("ts", "tsv", "txt")
+UCR = re.compile(r"(?P<name>.+)_(?P<part>TRAIN|TEST)\.(?P<ending>ts|tsv|txt|csv)")
+ENDINGS = ("ts", "tsv", "txt", "csv")
 """The endings of the archives, the first one first where a folder holds a set in several forms."""
 SHORTEST, LONGEST, MOST_CHANNELS = 8, 4096, 64
 """Samples of a signal, and channels; an array [N, C, T] of fewer channels than `SHORTEST` holds no pictures."""
 NPZ_NAME = "signals"
+SEPARATOR, MISSING = re.compile(r"\s*[,;]\s*|\s+"), ("", "?")
+"""Between two values of a line, and the words for a missing one."""
+FIRST_LINES, LONGEST_LINE = 3, 2**18
+"""Lines of a text file that tell signals from pictures, and the characters of one that are read."""
 
 
 def holds_signals(path: Path) -> bool:
     """Whether a path holds signals.
 
-    A .ts file; a file NAME_TRAIN.tsv or NAME_TRAIN.txt, or a folder with one, as the UCR archive has them; or an .npz
-    with an array ``signals``, or with arrays [N, C, T] of numbers of fewer than 8 channels.
+    A .ts file; a file NAME_TRAIN.tsv or NAME_TRAIN.txt, or a folder with one, as the UCR archive has them; another
+    text file in the form of that archive (`_holds_series`); or an .npz with an array ``signals``, or with arrays
+    [N, C, T] of numbers of fewer than 8 channels.
     """
     if path.is_dir():
         return bool(_files_of_archive(path))
     if path.suffix == ".npz" and path.is_file():
         return bool(_arrays(path))
-    return path.is_file() and (bool(UCR.fullmatch(path.name)) or _starts_as_ts(path))
+    return path.is_file() and (_is_of_archive(path) or _starts_as_ts(path) or _holds_series(path))
+
+
+def _is_of_archive(path: Path) -> bool:
+    """Whether a file has a name of the archive; a .csv, which may hold pictures, must have its content, too."""
+    match = UCR.fullmatch(path.name)
+    return match is not None and (match["ending"] != "csv" or _holds_series(path))
+
+
+def _holds_series(path: Path) -> bool:
+    """Whether a .csv, .tsv or .txt has lines of a label (a word or a whole number) and then numbers, without a header.
+
+    Whole numbers from 0 on are pixels. So are as many numbers as a square picture has pixels, with a label and a number
+    of the row or without, unless the name is that of a file of the archive.
+    """
+    if path.suffix.lower().removeprefix(".") not in ENDINGS[1:]:
+        return False
+    with refusing_damage(path), path.open(encoding="utf-8-sig", errors="replace") as stream:
+        lines = [line for _ in range(FIRST_LINES) if (line := stream.readline(LONGEST_LINE).strip())]
+    rows = [SEPARATOR.split(line) for line in lines if not line.startswith("#")]
+    try:
+        values = [_numbers([row[1:]], path, 0)[0] for row in rows]
+    except UserError:
+        return False
+    if not values or not all(_is_label(row[0]) for row in rows) or min(map(len, values)) < SHORTEST:
+        return False
+    if not UCR.fullmatch(path.name) and any(is_picture(len(values[0]) + further) for further in (-1, 0, 1)):
+        return False
+    return any(value < 0 or value % 1 for row in values for value in row)
+
+
+def _is_label(word: str) -> bool:
+    try:
+        return float(word).is_integer()
+    except ValueError:
+        return bool(word)
 
 
 def _starts_as_ts(path: Path) -> bool:
@@ -156,8 +197,9 @@ def _files_of_archive(path: Path) -> dict[str, Path]:
     """Return the file of each part in a folder that holds one set of the archive; nothing for other folders."""
     matches = [match for file in sorted(path.iterdir()) if (match := UCR.fullmatch(file.name))]
     for ending in ENDINGS:
-        files = {PARTS[match["part"]]: path / match[0] for match in matches if match["ending"] == ending}
-        if "train" in files and len({match["name"] for match in matches if match["ending"] == ending}) == 1:
+        own = [match for match in matches if match["ending"] == ending and _is_of_archive(path / match[0])]
+        files = {PARTS[match["part"]]: path / match[0] for match in own}
+        if "train" in files and len({match["name"] for match in own}) == 1:
             return files
     return {}
 
@@ -176,26 +218,21 @@ def _read_archive(path: Path) -> Found:
 def _read_file(path: Path) -> tuple[NDArray[np.float64], NDArray[np.str_] | None]:
     """Read a file of the archives.
 
-    In a .tsv or .txt each line is a label and one channel; in a .ts the channels are separated by colons, and the label
-    comes last.
+    In a .tsv, .txt or .csv each line is a label and one channel; in a .ts the channels are separated by colons, and the
+    label comes last.
     """
     with refusing_damage(path):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    labelled, rows = True, [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    first = 1
-    if path.suffix.lower() == ".ts":
-        header = [line.lower().split() for line in rows if line.startswith("@")]
-        if ["@timestamps", "true"] in header:
-            raise UserError(f"{path}: has time stamps; give signals at equal times")
-        labelled = any(line[:2] == ["@classlabel", "true"] for line in header)
-        rows = [line for line in rows if not line.startswith("@")]
-        first = 0
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    labelled, is_ts = True, path.suffix.lower() == ".ts"
+    if is_ts:
+        labelled, rows = _body_of_ts(rows, path)
     signals, labels = [], []
     for number, line in enumerate(rows):
-        fields = re.split(r"[,\s]+", line) if first else line.split(":")
+        channels = [SEPARATOR.split(channel.strip()) for channel in (line.split(":") if is_ts else [line])]
         if labelled:
-            labels.append(fields.pop(0 if first else -1).strip())
-        signals.append(_numbers([" ".join(fields)] if first else fields, path, number))
+            labels.append(" ".join(channels.pop()) if is_ts else channels[0].pop(0))
+        signals.append(_numbers(channels, path, number))
     lengths = {tuple(map(len, channels)) for channels in signals}
     if len(lengths) != 1:
         found = f"lengths of {min(map(min, lengths))} to {max(map(max, lengths))}" if lengths else "no signal"
@@ -205,8 +242,17 @@ def _read_file(path: Path) -> tuple[NDArray[np.float64], NDArray[np.str_] | None
     return np.array(signals), np.array(labels) if labelled else None
 
 
-def _numbers(channels: Sequence[str], path: Path, row: int) -> list[list[float]]:
+def _body_of_ts(rows: Sequence[str], path: Path) -> tuple[bool, list[str]]:
+    """Return whether the signals of a .ts file have labels, and the lines below its header."""
+    header = [line.lower().split() for line in rows if line.startswith("@")]
+    if ["@timestamps", "true"] in header:
+        raise UserError(f"{path}: has time stamps; give signals at equal times")
+    labelled = any(line[:2] == ["@classlabel", "true"] for line in header)
+    return labelled, [line for line in rows if not line.startswith("@")]
+
+
+def _numbers(channels: Sequence[Sequence[str]], path: Path, row: int) -> list[list[float]]:
     try:
-        return [[float("nan" if word == "?" else word) for word in re.split(r"[,\s]+", c.strip())] for c in channels]
+        return [[float("nan" if word in MISSING else word) for word in channel] for channel in channels]
     except ValueError as error:
         raise UserError(f"{path}: signal {row}: {error}; give numbers") from None

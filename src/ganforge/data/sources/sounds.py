@@ -212,7 +212,7 @@ def _fitted(samples: Samples, rate: int, kind: Sound) -> Tensor:
 def _notes(clips: list[tuple[int, Samples]], kind: Sound) -> list[str]:
     notes = [
         f"sounds as spectra: {kind.bands} mel bands, {kind.frames} frames of {kind.seconds:.2f} s, "
-        f"{kind.rate:,} samples in a second"
+        f"{kind.rate:,} samples in a second (for windows of samples give an .npz with signals [N, 1, T])"
     ]
     rates = {rate for rate, _ in clips}
     if rates != {kind.rate}:
