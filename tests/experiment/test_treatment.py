@@ -234,3 +234,17 @@ def test_a_label_that_is_not_followed_is_no_cure(tmp_path, ill, monkeypatch):
     monkeypatch.setattr(treatment_outcome, "diagnose", diagnose)
     result = judged(tmp_path, {})
     assert result.outcomes[0].faults == ("the label is followed in 40% only",)
+
+
+def test_the_most_serious_finding_is_treated_and_a_foretold_one_last():
+    def treated(*findings):
+        finding = treatment._treated(Diagnosis(Path("run"), "vanilla", "bars", 9, 1.0, "finished", findings))
+        return finding and finding.name
+
+    foretold = Finding("recipe", 2, "", remedies=(SLOWER,))
+    narrow, plateau = (Finding(name, 1, "", remedies=(SLOWER,)) for name in ("narrow", "plateau"))
+    words = Finding("memorising", 2, "", remedies=(Remedy("more images"),))
+    assert treated(foretold, narrow, plateau, words) == "narrow"
+    assert treated(foretold, narrow, ILL) == "discriminator-won"
+    assert treated(foretold) == "recipe"
+    assert treated(words) is None and treated(Finding("learning", 0, "", remedies=(SLOWER,))) is None
