@@ -203,7 +203,7 @@ def test_a_run_is_cured_if_the_finding_is_gone_and_it_is_better_than_the_control
     assert result.cured and result.winner.run.name == "treated" and result.outcomes[1].faults[0].startswith("narrow")
     assert result.outcomes[0].better_by.low > 3
     assert f"go on with the winner: ganforge resume {tmp_path / 'treated'}" in result.words
-    assert "Fréchet distance before: 9" in result.words and "better by" in result.words
+    assert "Fréchet distance before: 9" in result.words and "better than the control by" in result.words
     assert json.loads(json.dumps(result.to_dict()))["winner"] == str(tmp_path / "treated")
 
 

@@ -107,7 +107,7 @@ class Treatment:
         """The treatment as text: a line for each trial, and how to go on."""
         before = "" if self.before is None else f" · {self.figure} before: {self.before:.3g}"
         lines = [f"treatment of {self.treated}, {self.steps:,} further steps each{before}"]
-        lines += [f"  {self._figure_words(outcome)}{outcome.words}" for outcome in self.outcomes]
+        lines += [f"  {outcome.words}{self._figure_words(outcome)}" for outcome in self.outcomes]
         if self.winner:
             lines.append(f"go on with the winner: ganforge resume {self.winner.run} --minutes 10")
         else:
@@ -123,9 +123,9 @@ class Treatment:
     def _figure_words(self, outcome: Outcome) -> str:
         if outcome.value is None:
             return ""
-        interval = outcome.better_by
-        gain = f" (better by {interval.low:.2g} to {interval.high:.2g})" if interval and interval.low > 0 else ""
-        return f"{self.figure} {outcome.value:.3g}{gain} · "
+        gain, other = outcome.better_by, "the control" if outcome.remedy else "before"
+        better = f", better than {other} by {gain.low:.2g} to {gain.high:.2g}" if gain and gain.low > 0 else ""
+        return f" · {self.figure} {outcome.value:.3g}{better}"
 
 
 def judge_treatment(arms: Sequence[Arm], treated: str, steps: int, comparison: Comparison) -> Treatment:
