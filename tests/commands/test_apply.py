@@ -286,3 +286,20 @@ def test_arrays_of_other_types_are_refused():
     with pytest.raises(UserError, match="give uint8"):
         as_pictures(np.zeros((2, 2, 2)), "the pictures")
     assert as_pictures(np.zeros((2, 4, 5, 3), np.uint8), "").shape == (2, 3, 4, 5)
+
+
+def test_results_are_counted(enlarge):
+    made = []
+
+    def counting(*work):
+        made.append(work)
+        return made.append
+
+    apply(ganforge.load(enlarge), np.zeros((3, 2, 2), np.uint8), draws=2, counting=counting)
+    assert made == [("making results", 6), 3, 3]
+
+
+def test_simple_methods_are_computed_for_the_sheet_alone(enlarge):
+    results = apply(ganforge.load(enlarge), np.zeros((20, 2, 2), np.uint8))
+    assert results.draws.shape[1] == 20 and len(results.simple[1]) == 16
+    assert results.sheet().height > 16 * 100

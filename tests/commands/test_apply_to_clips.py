@@ -165,3 +165,14 @@ def test_other_models_continue_no_clips(tmp_path, run_command):
     assert err.count("\n") == 1 and not (tmp_path / "on").exists()
     with pytest.raises(UserError, match="does not continue clips"):
         continue_source(ganforge.load("mnist"), noise(1, 4), 1)
+
+
+def test_new_frames_are_counted(foretell):
+    made = []
+
+    def counting(*work):
+        made.append(work)
+        return made.append
+
+    continue_source(ganforge.load(foretell), noise(2, 4), 3, draws=2, counting=counting)
+    assert made == [("continuing clips", 12), *[2] * 6]

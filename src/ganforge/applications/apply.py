@@ -1,7 +1,7 @@
 """Pictures from pictures: a trained image-to-image generator applied to a user's own pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
+Counting = Callable[[str, int], Callable[[int], None]]
+"""Begins a phase of work, in words, with its amount; its answer takes the amounts just done."""
 ON_SHEET, DRAWS_ON_SHEET, CELL = 16, 8, 144
 """Pictures and results of each on the sheet at most, and the width of one in pixels at most."""
 
@@ -33,7 +35,8 @@ class Results:
     Attributes:
         given: the pictures as the model sees them, uint8 [N, C, H, W].
         draws: uint8 [P, N, C, H, W], the P results for each picture.
-        simple: the result of the best known method without a trained network, and its name; None where there is none.
+        simple: the best known method without a trained network, its name and its results for the pictures on the sheet;
+            None where there is none.
         names: a name for each picture, after which its files are named.
         caption: the text below the sheet.
     """
@@ -98,6 +101,7 @@ def apply(
     draws: int = 1,
     seed: int = 0,
     target: Path | None = None,
+    counting: Counting | None = None,
 ) -> Results:
     """Apply an image-to-image generator to pictures.
 
@@ -110,6 +114,8 @@ def apply(
         draws: number of results for each picture.
         seed: of the latents.
         target: where the results will be written; checked when the input is known to be right, before any result.
+        counting: called with the work in words and the number of results; its answer is called after each draw with the
+            number of results just made.
 
     Raises:
         UserError: the generator takes no pictures, these pictures or masks are of another kind or size, or ``target``
@@ -135,9 +141,10 @@ def apply(
         raise UserError(f"--mask {mask}: belongs to models that complete pictures, as {generator.recipe.name} does not")
     if target is not None:
         check_target(target)
-    simple = next(iter(simple_results(rule, condition).items()), None)
+    simple = next(iter(simple_results(rule, condition[:ON_SHEET]).items()), None)
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-    results = generator.translate(condition, draws=draws, seed=seed)
+    on_progress = counting("making results", draws * len(condition)) if counting else None
+    results = generator.translate(condition, draws=draws, seed=seed, on_progress=on_progress)
     return Results(rule.visible(condition), results, simple, given.names, caption)
 
 
