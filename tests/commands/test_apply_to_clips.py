@@ -128,6 +128,8 @@ def test_arrays_with_channels_last_are_clips(foretell):
         (("text.txt",), "is no clip; give an animation"),
         (("good.gif", "--frames", 0), "--frames 0: must be 1 or more"),
         (("good.gif", "--out", "x.jpg"), "--out x.jpg: write .png"),
+        (("good.gif", "--out", "."), "good.gif is one of the given files, and would be replaced"),
+        (("good.gif", "--out", "good.gif"), "good.gif is one of the given files, and would be replaced"),
         (("good.gif", "--mask", "good.gif"), "belongs to models that complete pictures"),
     ],
 )

@@ -16,7 +16,7 @@ from ganforge.data.pairs import NextFrame, luma
 from ganforge.data.sources.clips_to_continue import NamedClips, read_moving
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_continuations
-from ganforge.files import ensure_writable, write_atomically
+from ganforge.files import ensure_writable, refuse_replacing, write_atomically
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import GUTTER, animation, image_grid, png, short_name
 from ganforge.generation.output import FRAME_WIDTH, single_picture
@@ -132,7 +132,7 @@ def continue_source(
 
     Raises:
         UserError: the generator makes no next frames, the clips are too short, of another size or not readable, or the
-            target cannot be written.
+            target cannot be written or would replace one of them.
     """
     rule = generator.recipe.pairs
     if not isinstance(rule, NextFrame):
@@ -144,6 +144,9 @@ def continue_source(
     given = _fitting(clips, rule, generator)
     if target is not None:
         check_target(target)
+        suffixes = [f"-{k + 1}" for k in range(draws)] if draws > 1 else [""]
+        animations = [target / f"{name}{suffix}.gif" for suffix in suffixes for name in clips.names]
+        refuse_replacing([target] if target.suffix else animations, [source])
     joined = given.flatten(1, 2)
     on_progress = counting("continuing clips", draws * frames * len(joined)) if counting else None
     results = continue_clips(generator, joined, frames, draws=draws, seed=seed, on_progress=on_progress)
