@@ -210,6 +210,10 @@ def test_a_single_npy_file_is_read_at_any_size(tmp_path):
         (("dark.tiff", "--out", "new"), "dark.tiff: its levels go from 0 to 1; save it with 8 bits, from 0 to 255"),
         (("moving.gif", "--out", "new"), "moving.gif: is an animation of 2 frames"),
         (("damaged", "--out", "new"), "b.png: is no readable picture"),
+        (
+            ("huge.png", "--out", "new"),
+            "huge.png: is no readable picture (it claims 10,000×10,000 px, more than the limit",
+        ),
         (("pairs", "--out", "new"), "pairs: holds pairs; give the pictures of its folder input"),
         (("small.png", "--draws", 10**9), "must be at most 64"),
     ],
@@ -234,6 +238,7 @@ def test_bad_input_is_refused_in_one_line(enlarge, tmp_path, run_command, argume
     (tmp_path / "damaged").mkdir()
     picture(tmp_path / "damaged" / "a.png", np.zeros((2, 2)))
     (tmp_path / "damaged" / "b.png").write_text("no picture")
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")  # Pillow warns of it
     code, _, err = run_command("apply", enlarge, *arguments)
     assert code == 2
     assert message in err
