@@ -350,7 +350,7 @@ ILLNESSES = (
 
 HEALTHY = (
     Illness("healthy-forge-2", "healthy", (), Setting("forge-2", 1200, MEDIUM), data=GREY, at_the_end=True),
-    Illness("healthy-forge-2-small", "healthy", (), Setting("forge-2", 1500, SMALL), data=("glyphs",), at_the_end=True),
+    Illness("healthy-forge-2-small", "healthy", (), Setting("forge-2", 2200, SMALL), data=("glyphs",), at_the_end=True),
     Illness("healthy-forge-1", "healthy", (), Setting("forge-1", 1200, MEDIUM), data=GREY, at_the_end=True),
 )
 """Trainings in which nothing is wrong; whether one became healthy is measured (`health`)."""
