@@ -99,6 +99,7 @@ SMALL = ("generator.filters=24", "discriminator.filters=16", "batch_size=48")
 MEDIUM = ("generator.filters=32", "discriminator.filters=24")
 CODES = ("batch_size=48", "generator.filters=24", "latent.normal=1", "latent.std=0.001", "latent.uniform=0")
 """Codes alone decide on the picture: there are as many pictures as codes."""
+DEEP = ("discriminator.hidden=[256,256,256,256,256,256]", "discriminator.deep_without_batch_norm=true")
 SMALL_DCGAN = ("generator.filters=16", "discriminator.filters=16", "batch_size=64")
 
 
@@ -301,7 +302,7 @@ ILLNESSES = (
         "divergence",
         "diverged",
         ("unstable", "recipe"),
-        Setting("wgan-gp", 200, (*SMALL_DCGAN, "penalties={}", "game.discriminator_steps=1", *_rates(10, 10))),
+        Setting("vanilla", 200, (*DEEP, "penalties.r1.weight=1", *_rates(10, 10))),
     ),
     Illness(
         "simultaneous-with-momentum",
