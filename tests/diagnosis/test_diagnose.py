@@ -61,8 +61,8 @@ SICK = {
     ],
     "narrow": [
         judged(within_class_spread=0.5, class_spread=[0.5] * 10),
-        examined(class_spread=(0.3,) * 10),
-        examined(class_spread=(), class_shares=(), spread=0.5),
+        examined(class_spread=(0.3,) * 10, recall=0.4),
+        examined(class_spread=(), class_shares=(), spread=0.5, recall=None),
     ],
     "repetition": [examined(repetition=0.5)],
     "discriminator-won": [judged(LOST, **FAR), examined(LOST, frechet=50.0)],

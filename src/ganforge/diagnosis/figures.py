@@ -82,6 +82,13 @@ class Figures:
         return self.distance is not None and self.distance >= (FAR_JUDGED if self.judged else FAR)
 
     @property
+    def relative_recall(self) -> float | None:
+        """Recall relative to that of other reals: 1 for a perfect generator."""
+        if self.recall is None or not self.recall_real_reference:
+            return None
+        return self.recall / self.recall_real_reference
+
+    @property
     def followed(self) -> float | None:
         """Share of pictures that follow their label, relative to the reader's accuracy on reals."""
         return None if self.agreement is None else self.agreement / (self.accuracy or 1.0)
