@@ -87,6 +87,7 @@ SICK = {
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],
     "undertrained": [
         judged(confident=0.1),
+        judged(log(last=50), **FAR),
         examined(frechet=lambda step: 40_000 / step),
         judged(log(last=50), total_spread=0.0, within_class_spread=None),
     ],

@@ -35,7 +35,7 @@ def never_drew(case: Case) -> Finding | None:
         seen = f"the images from noise are {now.distance:.0f} times as far from real ones as real ones from each other"
     else:
         seen = (
-            f"the judge is sure of {now.confident:.0%} of the images from noise, and of {now.confident_on_real:.0%} of "
+            f"{now.reader} is sure of {now.confident:.0%} of the images from noise, and of {now.confident_on_real:.0%} of "
             "real ones"
         )
     healthy = READABLE_SHARE * now.confident_on_real

@@ -43,6 +43,7 @@ class Figures:
 
     Attributes:
         noun: word for a class.
+        reader: who sees the pictures, in words.
         judged: whether a judge measured them, after the training.
         n: number of pictures.
         spread: variance of the fakes over that of the reals.
@@ -55,6 +56,7 @@ class Figures:
     """
 
     noun: Noun = "class"
+    reader: str = "the judge"
     judged: bool = False
     n: int = 0
     spread: float | None = None
@@ -143,6 +145,7 @@ def _examined(signals: Signals, case: Case) -> Figures:
     spreads = [row.spread for row in rows if row.spread is not None]
     return Figures(
         noun=case.facts.noun,
+        reader="the judge" if signals.features == "judge" else "a small classifier of the training images",
         n=signals.n,
         spread=signals.spread,
         within_class=mean(spreads) if spreads else None,
