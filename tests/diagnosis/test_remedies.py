@@ -32,6 +32,9 @@ def test_the_words_of_a_finding_are_kept():
     found = prescribe([Finding("label-noise", 1, "", remedies=(words,))], facts(recipe))
     assert [remedy.name for remedy in found[0].remedies] == ["", "known-recipe"]
     assert prescribe(found, facts(recipe)) == found
+    own = (Remedy("a latent of 64", ("latent.dim=96",), anew=True), Remedy("no such field", ("latent.size=3",)))
+    found = prescribe([Finding("few-data", 1, "", remedies=own)], facts(recipe))[0].remedies
+    assert [remedy.name for remedy in found] == ["set-latent.dim", ""] and found[1].text.startswith("more training")
 
 
 @pytest.mark.parametrize("name", built_in())

@@ -203,7 +203,7 @@ def test_a_run_is_cured_if_the_finding_is_gone_and_it_is_better_than_the_control
     assert result.cured and result.winner.run.name == "treated" and result.outcomes[1].faults[0].startswith("narrow")
     assert result.outcomes[0].better_by.low > 3
     assert f"go on with the winner: ganforge resume {tmp_path / 'treated'}" in result.words
-    assert "Fréchet distance before: 9" in result.words and "better by" in result.words
+    assert "Fréchet distance before: 9" in result.words and "better than the control by" in result.words
     assert json.loads(json.dumps(result.to_dict()))["winner"] == str(tmp_path / "treated")
 
 
@@ -234,3 +234,17 @@ def test_a_label_that_is_not_followed_is_no_cure(tmp_path, ill, monkeypatch):
     monkeypatch.setattr(treatment_outcome, "diagnose", diagnose)
     result = judged(tmp_path, {})
     assert result.outcomes[0].faults == ("the label is followed in 40% only",)
+
+
+def test_the_most_serious_finding_is_treated_and_a_foretold_one_last():
+    def treated(*findings):
+        finding = treatment._treated(Diagnosis(Path("run"), "vanilla", "bars", 9, 1.0, "finished", findings))
+        return finding and finding.name
+
+    foretold = Finding("recipe", 2, "", remedies=(SLOWER,))
+    narrow, plateau = (Finding(name, 1, "", remedies=(SLOWER,)) for name in ("narrow", "plateau"))
+    words = Finding("memorising", 2, "", remedies=(Remedy("more images"),))
+    assert treated(foretold, narrow, plateau, words) == "narrow"
+    assert treated(foretold, narrow, ILL) == "discriminator-won"
+    assert treated(foretold) == "recipe"
+    assert treated(words) is None and treated(Finding("learning", 0, "", remedies=(SLOWER,))) is None

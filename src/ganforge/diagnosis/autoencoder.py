@@ -35,12 +35,12 @@ def never_drew(case: Case) -> Finding | None:
         seen = f"the images from noise are {now.distance:.0f} times as far from real ones as real ones from each other"
     else:
         seen = (
-            f"{now.reader} is sure of {now.confident:.0%} of the images from noise, and of {now.confident_on_real:.0%} of "
-            "real ones"
+            f"{now.reader} is sure of {now.confident:.0%} of the images from noise, and of "
+            f"{now.confident_on_real:.0%} of real ones"
         )
     healthy = READABLE_SHARE * now.confident_on_real
     sure = Evidence(
-        "share of the pictures of which the judge is sure", now.confident or 0.0, healthy, signal="confident"
+        f"share of the pictures of which {now.reader} is sure", now.confident or 0.0, healthy, signal="confident"
     )
     return Finding(
         "never-drew",

@@ -234,6 +234,14 @@ def larger_discriminator(recipe: Recipe, facts: Facts) -> Remedy | None:
     return change("larger-discriminator", "a wider discriminator", values, anew=True) if values else None
 
 
+def minibatch_std(recipe: Recipe, facts: Facts) -> Remedy | None:
+    """Let the discriminator see how much the pictures of a batch vary (Karras et al. 2018, section 3)."""
+    if getattr(recipe.discriminator, "minibatch_std", True):
+        return None
+    text = "minibatch standard deviation in the discriminator"
+    return change("minibatch-std", text, {"discriminator.minibatch_std": True}, anew=True)
+
+
 def known_recipe(recipe: Recipe, facts: Facts) -> Remedy | None:
     """Begin anew with the default recipe for such pictures, with labels where the run has them."""
     without_labels = DEFAULT_WITHOUT_LABELS if facts.n_train >= FEW else DEFAULT_FOR_FEW

@@ -59,11 +59,18 @@ def _is_in_the_weights(finding: Finding, step: int) -> bool:
 
 
 def _prescribed(finding: Finding, recipe: Recipe, facts: Facts, ill: bool) -> tuple[Remedy, ...]:
-    """Return the remedies that change the recipe, and the words that the finding itself has."""
-    changes = _remedies(finding.name, recipe, facts, ill)
-    known = {remedy.text for remedy in changes}
-    words = [remedy for remedy in finding.remedies if not remedy.name and remedy.text not in known]
-    return (*words, *changes)
+    """Return the remedies that a finding brings with it, and those of `REMEDIES`; words only from one of the two."""
+    own = [_named(remedy) for remedy in finding.remedies if _is_accepted(recipe, remedy)]
+    own = [replace(remedy, anew=remedy.anew or (ill and bool(remedy.changes))) for remedy in own]
+    names, words = {remedy.name for remedy in own}, any(not remedy.name for remedy in own)
+    others = _remedies(finding.name, recipe, facts, ill)
+    return (*own, *(remedy for remedy in others if (remedy.name or not words) and remedy.name not in names - {""}))
+
+
+def _named(remedy: Remedy) -> Remedy:
+    """Return a remedy with a name, that of the fields which it sets, so that its cures can be counted."""
+    fields = "-".join(change.partition("=")[0] for change in remedy.changes)
+    return replace(remedy, name=remedy.name or (f"set-{fields}" if fields else ""))
 
 
 def _remedies(name: str, recipe: Recipe, facts: Facts, ill: bool) -> tuple[Remedy, ...]:
@@ -110,7 +117,10 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
         *(to.as_published, to.usual_noise, to.more_latent, to.larger_generator, to.gradient_penalty, to.larger_batch),
         to.known_recipe,
     ),
-    "repetition": (to.as_published, to.more_latent, to.usual_noise, to.larger_batch, to.known_recipe),
+    "repetition": (
+        *(to.as_published, to.more_latent, to.usual_noise, to.minibatch_std, to.larger_batch),
+        to.known_recipe,
+    ),
     "discriminator-won": (
         *(to.as_published, to.equal_rates, to.slower_discriminator, to.known_recipe, to.gradient_penalty),
         *(to.non_saturating, to.larger_generator, to.lower_rates),
@@ -118,10 +128,13 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
     "discriminator-weak": (
         *(to.as_published, to.faster_discriminator, to.larger_discriminator, to.equal_rates, to.known_recipe),
     ),
-    "discriminator-overfits": (to.as_published, to.gradient_penalty, to.slower_discriminator, MORE_IMAGES),
+    "discriminator-overfits": (
+        *(to.as_published, to.gradient_penalty, to.slower_discriminator, to.minibatch_std),
+        MORE_IMAGES,
+    ),
     "label-ignored": (to.as_published, to.weighted_label, to.seen_label, to.known_recipe, TRAIN_ON),
-    "label-noise": (to.recipe_without_labels,),
-    "memorising": (MORE_IMAGES, to.gradient_penalty),
+    "label-noise": (to.advice("repair the labels"), to.recipe_without_labels),
+    "memorising": (MORE_IMAGES, to.minibatch_std, to.gradient_penalty),
     "oscillating": (
         to.as_published,
         to.in_turns,
@@ -135,7 +148,7 @@ REMEDIES: dict[str, tuple[to.Make, ...]] = {
         to.known_recipe,
     ),
     "diverged": (to.as_published, to.gradient_penalty, to.lower_rates, to.much_lower_rates, to.known_recipe),
-    "undertrained": (TRAIN_ON, to.higher_rates),
+    "undertrained": (TRAIN_ON, to.as_published, to.higher_rates),
     "plateau": (to.larger_generator, to.average_weights, to.lower_rates, to.known_recipe),
     "rough": (to.as_published, to.larger_generator, to.known_recipe, to.gradient_penalty, TRAIN_ON),
     "noise-ignored": (to.as_published, to.energy_score, to.usual_noise),

@@ -23,6 +23,7 @@ from ganforge.diagnosis.finding import Finding, Remedy
 from ganforge.diagnosis.remedies import LONGER, changed_recipe
 from ganforge.errors import Interrupted, RunFailed, UserError
 from ganforge.experiment.api import resume, saved_experiment
+from ganforge.experiment.before import look_before_training
 from ganforge.experiment.diagnosis import Diagnosis, diagnose, run_folder
 from ganforge.experiment.examiner import Examiner
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data
@@ -42,6 +43,8 @@ from ganforge.training.tuning.step_timer import fastest_steps, timed_step
 
 MOST_REMEDIES = 3
 USUAL_MINUTES = 2.0
+FORETOLD = ("recipe", "few-data", "data-range", "data-polarity", "data-duplicates", "data-classes")
+"""Findings from before the first step."""
 OVERHEAD = 1.15
 """Time of a training over that of its steps alone: log, frames, examinations and checkpoints."""
 
@@ -120,8 +123,13 @@ def treat(
 
 
 def _treated(diagnosis: Diagnosis) -> Finding | None:
-    """Return the first finding with a remedy that a training can try."""
-    return next((f for f in diagnosis.findings if f.severity and any(map(_can_try, f.remedies))), None)
+    """Return the most serious finding with a remedy that a training can try, the first one among equals.
+
+    A finding that foretells an illness from data and recipe alone is treated only if there is no other: a change of the
+    recipe makes it go away, whether or not the pictures become better.
+    """
+    ill = [f for f in diagnosis.findings if f.severity and any(map(_can_try, f.remedies))]
+    return max(ill, key=lambda finding: (finding.name not in FORETOLD, finding.severity), default=None)
 
 
 def _can_try(remedy: Remedy) -> bool:
@@ -227,7 +235,8 @@ def _begin(plan: Plan, remedy: Remedy | None, recipe: Recipe, watcher: ProgressL
         length=Length(steps=state.step + plan.steps),
         seed=original.seed,
     )
-    training = TrainingPlan(options, recipe, original.splits)
+    before = look_before_training(options.data, recipe, original.splits, ProgressListener())
+    training = TrainingPlan(options, recipe, original.splits, before)
     note = {"step": state.step, "treatment": plan.note(remedy)}
     training.write_checkpoint(experiment, state, torch.get_num_threads(), **note)
     if state.step:

@@ -3,7 +3,7 @@
 A remedy cured a run if
 
 1. the treated finding is gone,
-2. no finding of severity 2 is there,
+2. no other finding of severity 2 is there, those on the data left aside (`ON_DATA`),
 3. the label is followed in at least 90 % of what is read rightly in real pictures, where there are labels, and
 4. the pictures are better than the control's beyond noise, by the figure that the treated finding rests on
    (`treatment_figures`): the 95 % interval of the difference lies above 0.
@@ -23,6 +23,9 @@ from ganforge.experiment.treatment_figures import Comparison, Measured
 from ganforge.metrics.intervals import Interval
 from ganforge.metrics.thresholds import LABEL_FOLLOWED
 from ganforge.runs.folder import RunFolder
+
+ON_DATA = ("data-range", "data-polarity", "data-duplicates", "data-classes", "few-data", "label-noise")
+"""Findings that no recipe can cure: they do not speak against the cure of another one."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Treatment:
         """The treatment as text: a line for each trial, and how to go on."""
         before = "" if self.before is None else f" · {self.figure} before: {self.before:.3g}"
         lines = [f"treatment of {self.treated}, {self.steps:,} further steps each{before}"]
-        lines += [f"  {self._figure_words(outcome)}{outcome.words}" for outcome in self.outcomes]
+        lines += [f"  {outcome.words}{self._figure_words(outcome)}" for outcome in self.outcomes]
         if self.winner:
             lines.append(f"go on with the winner: ganforge resume {self.winner.run} --minutes 10")
         else:
@@ -120,9 +123,9 @@ class Treatment:
     def _figure_words(self, outcome: Outcome) -> str:
         if outcome.value is None:
             return ""
-        interval = outcome.better_by
-        gain = f" (better by {interval.low:.2g} to {interval.high:.2g})" if interval and interval.low > 0 else ""
-        return f"{self.figure} {outcome.value:.3g}{gain} · "
+        gain, other = outcome.better_by, "the control" if outcome.remedy else "before"
+        better = f", better than {other} by {gain.low:.2g} to {gain.high:.2g}" if gain and gain.low > 0 else ""
+        return f" · {self.figure} {outcome.value:.3g}{better}"
 
 
 def judge_treatment(arms: Sequence[Arm], treated: str, steps: int, comparison: Comparison) -> Treatment:
@@ -168,9 +171,7 @@ def _outcome(arm: Arm, treated: str, figure: Measured | None, other: Measured | 
 
 
 def _remaining(findings: Sequence[Finding], treated: str) -> list[str]:
-    """Return which findings speak against a cure."""
-    return [
-        f"{finding.name} is {'still ' if finding.name == treated else ''}there"
-        for finding in findings
-        if finding.severity == 2 or finding.name == treated
-    ]
+    """Return which findings speak against a cure; a remark, of severity 0, does not."""
+    faults = [f"{finding.name} is still there" for finding in findings if finding.name == treated and finding.severity]
+    others = [finding for finding in findings if finding.severity == 2 and finding.name not in (treated, *ON_DATA)]
+    return faults + [f"{finding.name} is there" for finding in others]
