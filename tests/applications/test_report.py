@@ -10,7 +10,10 @@ from PIL import Image
 
 import ganforge
 from conftest import small_images
-from ganforge.applications.report.page import report
+from ganforge.applications.report.class_tables import class_table
+from ganforge.applications.report.courses import distance_chart
+from ganforge.applications.report.films import thinned
+from ganforge.applications.report.page import _names, report
 from ganforge.applications.report.record import read_record
 from ganforge.applications.report.reproduce import command
 from ganforge.errors import UserError
@@ -154,8 +157,61 @@ def test_seeds_of_one_method_and_two_methods_are_told_apart(tmp_path, bars_file,
     assert written.file == tmp_path / "all.html" and len(written.runs) == 3
     assert len([panel for panel in page.all("div") if panel.get("class") == "panel"]) == 6
     assert "objective.name" in html and "different objectives" in html
+    assert [record.name for record in written.runs] == ["seed-0", "seed-1", "other"]
+    assert "No judge has measured these runs" in html
     assert "All runs have the same recipe" in page_of(tmp_path / "seeds")[1]
     assert (tmp_path / "seeds" / "report.html").exists()
+
+
+def pixels(images):
+    return images.flatten(1).float()
+
+
+def test_evaluated_runs_are_compared_in_one_table_and_in_words(tmp_path):
+    data = small_images(1500)
+    np.savez(tmp_path / "many.npz", images=data.images[:, 0].numpy(), labels=data.labels.numpy())
+    for name in ("vanilla", "lsgan"):
+        run = ganforge.train(name, data=tmp_path / "many.npz", steps=4, out=tmp_path / name, changes=TINY)
+        ganforge.evaluate(run, extractor=pixels)
+    html = page_of(tmp_path / "vanilla", tmp_path / "lsgan", out=tmp_path / "both.html")[1]
+    for words in ("Figures with their 95 % intervals", "More than noise?", "cannot tell with 1 seed", "copying"):
+        assert words in html, words
+    html = page_of(tmp_path / "vanilla")[1]
+    assert "how far another seed would differ" in html and "features of pixels" in html
+
+
+def test_measurements_on_validation_images_are_drawn_in_multiples_of_real(run):
+    names = ("floor", "real_reference")  # of earlier versions, and of this one
+    values = zip(names, (1, 30), (8.0, 4.0), strict=True)
+    lines = [
+        {"step": s, "seconds": s / 10, "quality": {"frechet_distance": d}, name: {"frechet_distance": 0.5}}
+        for name, s, d in values
+    ]
+    with (run / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    record = read_record(RunFolder(run), "run")
+    steps, seconds = distance_chart([record]), distance_chart([record], by_seconds=True)
+    assert steps.curves[0].points == [(1, 16), (30, 8)] and seconds.curves[0].points == [(0.1, 16), (3.0, 8)]
+
+
+def test_runs_are_named_by_what_differs():
+    def named(*paths):
+        return _names([RunFolder(path) for path in paths])
+
+    assert named("a/run", "b/run") == ["a", "b"] and named("a/run") == ["run"]
+    assert named("a/seed-0", "b/seed-0", "b/seed-1") == ["a/seed-0", "b/seed-0", "b/seed-1"]
+
+
+def test_many_frames_of_many_runs_are_thinned_to_equal_steps():
+    files = [(step, Path(f"{step}.png")) for step in range(100)]
+    assert [step for step, _ in thinned(files, 10)] == [*range(0, 100, 10), 99]
+    assert thinned(files, 100) == files and thinned([], 5) == [] and thinned(files[:1], 5) == files[:1]
+
+
+def test_a_table_of_many_classes_is_cut():
+    table, note = class_table("t", ("class",), [(str(k),) for k in range(100)])
+    assert len(table.rows) == 26 and "26 of 100" in note.text
+    assert len(class_table("t", ("class",), [("a",)])) == 1
 
 
 def test_the_command_that_reproduces_a_run_does(run, tmp_path):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,9 @@ def rows(*outcomes):
 def test_a_patient_is_named_by_its_cause_or_an_accepted_name():
     assert outcome(findings=["narrow", "label-noise"]).named and outcome(findings=["mode-collapse"]).named
     assert not outcome(findings=["narrow"]).named and not outcome().named
+    remarked = replace(outcome(), remarks=("label-noise",))
+    assert remarked.named and remarked.remarked and not outcome(findings=["label-noise"]).remarked
+    assert any("by a remark alone" in note for note in report(remarked).notes())
 
 
 def test_the_first_step_is_a_share_of_the_run_after_the_onset():

@@ -155,6 +155,26 @@ def test_a_picture_called_sheet_is_not_overwritten_by_the_sheet(enlarge, tmp_pat
     assert names == ["a.png.png", "sheet.png", "sheet.png.png"]
 
 
+@pytest.mark.parametrize(
+    ("source", "out", "replaced"),
+    [
+        ("small/a.png", "small", "a.png"),
+        ("small", "small", "a.png"),
+        ("small/a.png", "small/a.png", "a.png"),
+        ("small/../small/a.png", "small/a.png", "a.png"),
+        ("pictures.npz", "pictures.npz", "pictures.npz"),
+    ],
+)
+def test_no_result_replaces_a_given_picture(enlarge, tmp_path, run_command, source, out, replaced):
+    original = picture(tmp_path / "small" / "a.png", np.zeros((2, 2))).read_bytes()
+    np.savez(tmp_path / "pictures.npz", images=np.zeros((1, 2, 2), np.uint8))
+    code, _, err = run_command("apply", enlarge, source, "--out", out)
+    assert code == 2 and f"{replaced} is one of the given files, and would be replaced" in err and err.count("\n") == 1
+    assert [path.name for path in (tmp_path / "small").iterdir()] == ["a.png"]
+    assert (tmp_path / "small" / "a.png").read_bytes() == original
+    assert run_command("apply", enlarge, source, "--out", "small/results")[0] == 0
+
+
 def test_masks_are_read_alike_from_a_file_a_folder_a_zip_and_arrays(tmp_path):
     missing = np.arange(64).reshape(8, 8) % 3 == 0
     clear = np.dstack([np.zeros((8, 8, 3)), np.where(missing, 0, 255)])
@@ -190,6 +210,11 @@ def test_a_single_npy_file_is_read_at_any_size(tmp_path):
         (("dark.tiff", "--out", "new"), "dark.tiff: its levels go from 0 to 1; save it with 8 bits, from 0 to 255"),
         (("moving.gif", "--out", "new"), "moving.gif: is an animation of 2 frames"),
         (("damaged", "--out", "new"), "b.png: is no readable picture"),
+        (
+            ("huge.png", "--out", "new"),
+            "huge.png: is no readable picture (it claims 10,000×10,000 px, more than the limit",
+        ),
+        (("pairs", "--out", "new"), "pairs: holds pairs; give the pictures of its folder input"),
         (("small.png", "--draws", 10**9), "must be at most 64"),
     ],
 )
@@ -205,11 +230,15 @@ def test_bad_input_is_refused_in_one_line(enlarge, tmp_path, run_command, argume
     picture(tmp_path / "some-coloured" / "a.png", np.zeros((2, 2)))
     picture(tmp_path / "some-coloured" / "b.png", np.full((2, 2, 3), (200, 0, 0)))
     Image.fromarray(np.eye(2, dtype=np.float32)).save(tmp_path / "dark.tiff")
+    for folder in ("input", "target"):
+        (tmp_path / "pairs").mkdir(exist_ok=True)
+        picture(tmp_path / "pairs" / folder / "a.png", np.zeros((2, 2)))
     frames = [Image.fromarray(np.full((2, 2), level, np.uint8)) for level in (0, 200)]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     (tmp_path / "damaged").mkdir()
     picture(tmp_path / "damaged" / "a.png", np.zeros((2, 2)))
     (tmp_path / "damaged" / "b.png").write_text("no picture")
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")  # Pillow warns of it
     code, _, err = run_command("apply", enlarge, *arguments)
     assert code == 2
     assert message in err
@@ -286,3 +315,20 @@ def test_arrays_of_other_types_are_refused():
     with pytest.raises(UserError, match="give uint8"):
         as_pictures(np.zeros((2, 2, 2)), "the pictures")
     assert as_pictures(np.zeros((2, 4, 5, 3), np.uint8), "").shape == (2, 3, 4, 5)
+
+
+def test_results_are_counted(enlarge):
+    made = []
+
+    def counting(*work):
+        made.append(work)
+        return made.append
+
+    apply(ganforge.load(enlarge), np.zeros((3, 2, 2), np.uint8), draws=2, counting=counting)
+    assert made == [("making results", 6), 3, 3]
+
+
+def test_simple_methods_are_computed_for_the_sheet_alone(enlarge):
+    results = apply(ganforge.load(enlarge), np.zeros((20, 2, 2), np.uint8))
+    assert results.draws.shape[1] == 20 and len(results.simple[1]) == 16
+    assert results.sheet().height > 16 * 100

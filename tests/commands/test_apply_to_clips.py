@@ -128,6 +128,8 @@ def test_arrays_with_channels_last_are_clips(foretell):
         (("text.txt",), "is no clip; give an animation"),
         (("good.gif", "--frames", 0), "--frames 0: must be 1 or more"),
         (("good.gif", "--out", "x.jpg"), "--out x.jpg: write .png"),
+        (("good.gif", "--out", "."), "good.gif is one of the given files, and would be replaced"),
+        (("good.gif", "--out", "good.gif"), "good.gif is one of the given files, and would be replaced"),
         (("good.gif", "--mask", "good.gif"), "belongs to models that complete pictures"),
     ],
 )
@@ -165,3 +167,14 @@ def test_other_models_continue_no_clips(tmp_path, run_command):
     assert err.count("\n") == 1 and not (tmp_path / "on").exists()
     with pytest.raises(UserError, match="does not continue clips"):
         continue_source(ganforge.load("mnist"), noise(1, 4), 1)
+
+
+def test_new_frames_are_counted(foretell):
+    made = []
+
+    def counting(*work):
+        made.append(work)
+        return made.append
+
+    continue_source(ganforge.load(foretell), noise(2, 4), 3, draws=2, counting=counting)
+    assert made == [("continuing clips", 12), *[2] * 6]

@@ -109,11 +109,7 @@ def test_the_most_severe_finding_is_first_and_a_cause_before_its_consequences():
     lost = [{**line, "epoch": 2.0} for line in LOST]
     found = names(lost, total_spread=0.0, within_class_spread=None, confident=0.0, label_agreement=0.1, **FAR)
     assert found == ["discriminator-won", "mode-collapse"]
-    assert names(LOST, label_agreement=0.1, confident=0.1, **FAR) == [
-        "discriminator-won",
-        "label-ignored",
-        "undertrained",
-    ]
+    assert names(LOST, label_agreement=0.1, confident=0.1, **FAR) == ["discriminator-won", "label-ignored"]
 
 
 def test_a_followed_label_gives_no_finding():

@@ -113,6 +113,17 @@ def test_lines_after_the_checkpoint_are_cut_back(bars_file, no_verdict):
     assert 90 not in [json.loads(line)["step"] for line in folder.signals.read_text().splitlines()]
 
 
+def test_weights_that_are_not_finite_leave_a_line_that_can_be_read(bars_file):
+    experiment = experiment_of("cgan", bars_file, SMALL[:2])
+    state = after_steps(experiment)
+    for player in state.players().values():
+        player.parameters[0].data.fill_(float("nan"))
+    experiment.folder.create()
+    append_signals(experiment.folder, Examiner(experiment).examine(state, 20))
+    (signals,) = read_signals(experiment.folder)
+    assert signals.step == 3 and signals.logit_fake is None and signals.weight_norm == {}
+
+
 def test_marks_that_would_cost_too_much_are_skipped(bars_file):
     experiment = experiment_of("vanilla", bars_file, SMALL[:2])
     experiment.folder.create()

@@ -42,6 +42,8 @@ def test_axes_hold_curves_levels_and_the_healthy_range():
 def test_logarithmic_ticks_are_powers_and_few():
     _, y = axes(Chart("t", [Curve("c", [(1.0, 0.2), (2.0, 4000.0)])], log_y=True))
     assert y.ticks == [1, 10, 100, 1000]
+    x, _ = axes(Chart("t", [Curve("c", [(320.0, 1.0), (1500.0, 2.0)])], log_x=True))
+    assert x.ticks == [500, 1000]
     assert y(1) - y(10) == pytest.approx(y(10) - y(100), abs=0.2)
 
 

@@ -93,3 +93,8 @@ def test_a_finding_says_all_it_knows():
 def test_a_section_of_reasons_alone_is_missing():
     assert Section("a", "b", [Words("why", "missing")]).missing
     assert not Section("a", "b", [Words("why", "missing"), Words("but this")]).missing
+
+
+def test_a_sentence_begins_with_a_capital_unless_it_begins_with_a_name():
+    html = page(Verdict(0, "t", "healthy so far"), Verdict(1, "t", "generator_lr = 1 is too high"))
+    assert "Healthy so far" in html and "generator_lr = 1" in html

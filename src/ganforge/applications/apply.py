@@ -1,7 +1,7 @@
 """Pictures from pictures: a trained image-to-image generator applied to a user's own pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from ganforge.data.pairs import Downsampling, GivenPairs, Greying, Masking, Next
 from ganforge.data.sources.pictures_to_apply import SHEET, NamedPictures, read_masks, read_pictures
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
-from ganforge.files import ensure_writable, user_path, write_atomically
+from ganforge.files import ensure_writable, refuse_replacing, user_path, write_atomically
 from ganforge.generation.generator import Generator
 from ganforge.generation.grids import image_grid, png, short_name
 from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
+Counting = Callable[[str, int], Callable[[int], None]]
+"""Begins a phase of work, in words, with its amount; its answer takes the amounts just done."""
 ON_SHEET, DRAWS_ON_SHEET, CELL = 16, 8, 144
 """Pictures and results of each on the sheet at most, and the width of one in pixels at most."""
 
@@ -33,7 +35,8 @@ class Results:
     Attributes:
         given: the pictures as the model sees them, uint8 [N, C, H, W].
         draws: uint8 [P, N, C, H, W], the P results for each picture.
-        simple: the result of the best known method without a trained network, and its name; None where there is none.
+        simple: the best known method without a trained network, its name and its results for the pictures on the sheet;
+            None where there is none.
         names: a name for each picture, after which its files are named.
         caption: the text below the sheet.
     """
@@ -79,15 +82,11 @@ class Results:
         if target.suffix.lower() == ".png":
             write_atomically(target, png(self.sheet()))
             return [target]
-        files = []
-        for k, draw in enumerate(self.draws):
-            for name, picture in zip(self.names, draw, strict=True):
-                suffix = f"-{k + 1}" if len(self.draws) > 1 else ""
-                files.append(target / f"{name}{suffix}.png")
-                write_atomically(files[-1], png(single_picture(picture)))
-        files.append(target / f"{SHEET}.png")
-        write_atomically(files[-1], png(self.sheet()))
-        return files
+        *files, sheet = result_files(target, self.names, len(self.draws))
+        for file, picture in zip(files, self.draws.flatten(0, 1), strict=True):
+            write_atomically(file, png(single_picture(picture)))
+        write_atomically(sheet, png(self.sheet()))
+        return [*files, sheet]
 
 
 def apply(
@@ -98,6 +97,7 @@ def apply(
     draws: int = 1,
     seed: int = 0,
     target: Path | None = None,
+    counting: Counting | None = None,
 ) -> Results:
     """Apply an image-to-image generator to pictures.
 
@@ -110,10 +110,12 @@ def apply(
         draws: number of results for each picture.
         seed: of the latents.
         target: where the results will be written; checked when the input is known to be right, before any result.
+        counting: called with the work in words and the number of results; its answer is called after each draw with the
+            number of results just made.
 
     Raises:
         UserError: the generator takes no pictures, these pictures or masks are of another kind or size, or ``target``
-            cannot be written.
+            cannot be written or would replace one of them.
     """
     rule = generator.recipe.pairs
     if rule is None:
@@ -135,10 +137,20 @@ def apply(
         raise UserError(f"--mask {mask}: belongs to models that complete pictures, as {generator.recipe.name} does not")
     if target is not None:
         check_target(target)
-    simple = next(iter(simple_results(rule, condition).items()), None)
+        refuse_replacing(result_files(target, given.names, draws), (pictures, mask))
+    simple = next(iter(simple_results(rule, condition[:ON_SHEET]).items()), None)
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-    results = generator.translate(condition, draws=draws, seed=seed)
+    on_progress = counting("making results", draws * len(condition)) if counting else None
+    results = generator.translate(condition, draws=draws, seed=seed, on_progress=on_progress)
     return Results(rule.visible(condition), results, simple, given.names, caption)
+
+
+def result_files(target: Path, names: Sequence[str], draws: int) -> list[Path]:
+    """Return the files that results are written to: one file, or all results of each draw, and the sheet."""
+    if target.suffix:
+        return [target]
+    suffixes = [f"-{k + 1}" for k in range(draws)] if draws > 1 else [""]
+    return [*(target / f"{name}{suffix}.png" for suffix in suffixes for name in names), target / f"{SHEET}.png"]
 
 
 def check_target(target: Path) -> None:

@@ -40,8 +40,13 @@ class Outcome:
 
     @property
     def named(self) -> bool:
-        """Whether the planted cause or an accepted name is among the findings; a mere remark does not count."""
-        return not self._names.isdisjoint(self.findings)
+        """Whether the planted cause or an accepted name is among the findings, or at least remarked."""
+        return not self._names.isdisjoint((*self.findings, *self.remarks))
+
+    @property
+    def remarked(self) -> bool:
+        """Whether it is named by remarks alone, which a user may overlook."""
+        return self.named and self._names.isdisjoint(self.findings)
 
     @property
     def first_said(self) -> float | None:
@@ -126,8 +131,10 @@ class DiagnosisReport(BenchmarkReport):
             early = [outcome.name for outcome in self._healthy(half) if outcome.said]
             missed = [f"{o.name} ({', '.join(o.findings) or 'nothing'})" for o in self._sick(half) if not o.named]
             blamed = [f"{o.name} ({', '.join(o.findings)})" for o in self._healthy(half) if o.findings]
+            remarked = [outcome.name for outcome in self._sick(half) if outcome.remarked]
             for what, names in (
                 ("not named", missed),
+                ("named by a remark alone (severity 0)", remarked),
                 ("healthy and blamed", blamed),
                 ("healthy and blamed while it trained", early),
             ):

@@ -160,8 +160,9 @@ ILLNESSES = (
         "noise-too-small",
         "class-collapse",
         ("mode-collapse", "narrow", "noise-ignored", "repetition"),
-        Setting("cgan", 800, ("latent.std=0.01",)),
-        Setting("cgan", 800, ("latent.std=0.15",)),
+        # without batch norm by class, which would bring the noise back to its size
+        Setting("acgan", 400, (*SMALL_DCGAN, "latent.std=0.01", *_rates(1e-3, 1e-3))),
+        Setting("acgan", 400, (*SMALL_DCGAN, "latent.std=0.1", *_rates(1e-3, 1e-3))),
     ),
     Illness(
         "few-codes",
@@ -219,7 +220,7 @@ ILLNESSES = (
         "300-by-heart",
         "memorising",
         ("repetition", "discriminator-overfits"),
-        Setting("forge-1-unconditional", 1200, SMALL, "few", 300),
+        Setting("cgan", 5000, ("batch_size=50", "penalties={}"), "few", 300),
         data=GREY,
     ),
     Illness(

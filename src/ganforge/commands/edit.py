@@ -12,7 +12,7 @@ from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
 from ganforge.commands.numbers import MOST_DRAWS, counted, whole
 from ganforge.errors import UserError
-from ganforge.files import user_path
+from ganforge.files import refuse_replacing, user_path
 
 if TYPE_CHECKING:
     from ganforge.applications.edit import Edited, Start
@@ -78,6 +78,7 @@ def edit(
         raise UserError(f"--out {target}: write .png (a sheet) or .npz (arrays)")
     search = _search(generator, picture, mask, strokes, mix, toward, attribute, draws, seed)
     check_target(target)
+    refuse_replacing([target], (picture, mask, strokes, *(mix or ())))
     edited, psnr = search()
     caption = f"{generator.recipe.name} · seed {seed}"
     files = ", ".join(short_name(file.stem) for file in (picture, strokes, *(mix or ())) if file)

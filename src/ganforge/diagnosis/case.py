@@ -36,7 +36,8 @@ class Signals:
         label_agreement, agreement_on_real: share read as the class asked for; of reals, as their label.
         class_agreement: the same by class.
         confident, confident_on_real: share of fakes, and of reals, that the reader classifies with confidence >= .8.
-        recall, recall_real_reference: share of reals that are near to a fake; the same by other reals.
+        recall, recall_real_reference: share of reals that are near to a fake; the same by other reals. These, the
+            distance and the repetition are means over blocks of 256 pictures: they do not depend on n from 256 on.
         frechet, frechet_real_reference: Fréchet distance of the features, and of other reals.
         repetition, repetition_on_real: share of pictures with a twin: another picture nearer than 1 of 100 reals has.
         nearer_to_training: share of fakes whose nearest training image is nearer than their nearest held-out image,

@@ -1,9 +1,11 @@
 """Collapse: all pictures are alike, or all of each class, or all of some classes; or noise has no effect."""
 
+from statistics import mean
+
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import ClassFigures, Figures, figures, log_spreads
+from ganforge.diagnosis.figures import ClassFigures, Figures, figures, log_spreads, recent
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.moments import current, epochs
+from ganforge.diagnosis.moments import current, young
 from ganforge.diagnosis.ratings import for_long, has_won
 from ganforge.diagnosis.thresholds import EQUAL_DRAWS, FALLEN, FIRST_STEPS
 from ganforge.diagnosis.trend import still_rises
@@ -15,7 +17,6 @@ from ganforge.metrics.thresholds import (
     LABEL_IGNORED,
     NARROW,
     PRESENT,
-    YOUNG,
 )
 
 
@@ -107,22 +108,19 @@ def alike(now: Figures) -> bool:
 def slow_start(case: Case) -> bool:
     """Whether pictures that are alike may still begin to differ.
 
-    The run is young, its pictures never differed more than now, and the discriminator did not win half of the run. One
-    readable picture for each class is a collapse at any age.
+    The run is young, its pictures never differed more than now, and the discriminator did not win half of the run; or
+    the logged batches differ, and only the averaged weights still lag behind. One readable picture for each class is a
+    collapse at any age.
     """
-    now = figures(case)
+    now, batches = figures(case), [spread for step, spread in log_spreads(case) if step >= FIRST_STEPS]
     if not case.log and not case.signals:
         return False
-    if epochs(case) >= YOUNG or for_long(has_won, case) or _fell(case):
+    beginning = young(case) or case.facts.status == "running"
+    if beginning and all_alike(now) and batches and mean(recent(batches)) >= FALLEN:
+        return True
+    if not young(case) or for_long(has_won, case) or max(batches, default=0.0) >= FALLEN:
         return False
     return all_alike(now) or not (now.readable and _many_classes(now))
-
-
-def _fell(case: Case) -> bool:
-    """Whether the pictures of a batch, or of an examination, once differed more, after the first steps."""
-    logged = [spread for step, spread in log_spreads(case) if step >= FIRST_STEPS]
-    examined = [signals.pixel_spread or 0.0 for signals in case.signals if signals.step >= FIRST_STEPS]
-    return max([*logged, *examined], default=0.0) >= FALLEN
 
 
 def spread_evidence(now: Figures) -> tuple[Evidence, ...]:

@@ -49,11 +49,16 @@ all others.
 AT_THE_END = frozenset({"undertrained", "plateau", "learning", "healthy"})
 """Findings that only a finished run has: before, more training may change them."""
 
-_POOR = ("class-collapse", "missing-classes", "narrow", "repetition", "rough", "undertrained", "plateau")
+_FEW = ("class-collapse", "missing-classes", "narrow", "repetition")
+_FAR = ("rough", "undertrained", "plateau")
+_POOR = (*_FEW, *_FAR)
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "diverged": (*_POOR, "mode-collapse", "label-ignored", "oscillating", "unstable"),
     "posterior-collapse": (*_POOR, "mode-collapse", "label-ignored", "never-drew"),
     "never-drew": (*_POOR, "mode-collapse", "label-ignored"),
+    "unstable": _FAR,
+    "discriminator-won": _FAR,
+    "discriminator-weak": _FAR,
     "mode-collapse": (*_POOR, "label-ignored", "memorising"),
     "label-noise": ("label-ignored",),
     "memorising": ("repetition",),
@@ -64,9 +69,10 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
 """Consequences that follow from a cause of necessity, or say the same: they are left out beside it."""
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    "unstable": (*_POOR, "mode-collapse", "label-ignored", "discriminator-won", "discriminator-weak", "oscillating"),
-    "discriminator-won": (*_POOR, "mode-collapse", "label-ignored"),
-    "discriminator-weak": (*_POOR, "mode-collapse", "label-ignored", "oscillating"),
+    "recipe": (*_FEW, "unstable", "oscillating", "discriminator-won", "discriminator-weak", "mode-collapse"),
+    "unstable": (*_FEW, "mode-collapse", "label-ignored", "discriminator-won", "discriminator-weak", "oscillating"),
+    "discriminator-won": (*_FEW, "mode-collapse", "label-ignored", "oscillating"),
+    "discriminator-weak": (*_FEW, "mode-collapse", "label-ignored", "oscillating"),
     "discriminator-overfits": (*_POOR, "memorising"),
     "few-data": ("discriminator-overfits", "memorising", "repetition", "narrow"),
     "data-duplicates": ("repetition", "memorising"),
@@ -108,7 +114,7 @@ def _found(case: Case) -> list[Finding]:
     checks = [check for name, check in CHECKS.items() if not (running and name in AT_THE_END)]
     seen = [finding for check in checks if (finding := check(case))]
     before = list(case.facts.before)
-    if not seen:
+    if not seen and well(case).name == "healthy":
         before = [replace(one, severity=0) if one.name in PREDICTIONS else one for one in before]
     return [*before, *seen]
 

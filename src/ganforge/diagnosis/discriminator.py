@@ -3,10 +3,9 @@
 from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.figures import distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.memory import copies
 from ganforge.diagnosis.moments import current
 from ganforge.diagnosis.ratings import for_long, has_won, is_silent, ratings
-from ganforge.diagnosis.thresholds import APART, FAR, KNOWN_BY_HEART, RECALL_LOST, TOGETHER
+from ganforge.diagnosis.thresholds import APART, KNOWN_BY_HEART, RECALL_LOST, SEEN, SUSPECTED_COPYING_P, TOGETHER
 from ganforge.metrics.thresholds import NARROW, NEAR, WON_FAKE, WON_LOSS, WON_REAL
 
 
@@ -40,9 +39,11 @@ def discriminator_weak(case: Case) -> Finding | None:
     now, pictures = ratings(case), figures(case)
     if now is None or now.gap is None or now.apart is None:
         return None
-    far = pictures.distance is not None and pictures.distance >= FAR
     varied = pictures.spread is None or pictures.spread >= NARROW
-    silent, guesses = for_long(is_silent, case) and (far or not varied), far and abs(now.apart) < TOGETHER
+    silent, guesses = (
+        for_long(is_silent, case) and (pictures.far or not varied),
+        pictures.far and abs(now.apart) < TOGETHER,
+    )
     if not silent and not guesses:
         return None
     return Finding(
@@ -62,9 +63,9 @@ def discriminator_overfits(case: Case) -> Finding | None:
     """The discriminator rates held-out images like fakes, while copying rises or recall falls."""
     now = current(case)
     place = _held_out_place(now) if now else None
-    if place is None or place < KNOWN_BY_HEART:
+    if now is None or place is None or place < KNOWN_BY_HEART:
         return None
-    if copies(case):
+    if now.copying_p is not None and now.copying_p < SUSPECTED_COPYING_P:
         harm = "the pictures copy training pictures more and more"
     elif recall_falls(case):
         harm = "the pictures come near fewer and fewer real ones"
@@ -85,9 +86,14 @@ def discriminator_overfits(case: Case) -> Finding | None:
 
 
 def _held_out_place(signals: Signals) -> float | None:
-    """Place of the held-out images' mean logit on the way from training images (0) to fakes (1)."""
+    """Place of the held-out images' mean logit on the way from training images (0) to fakes (1).
+
+    None where held-out images get nearly the logits of training images.
+    """
     train, held_out, fake = signals.logit_train, signals.logit_held_out, signals.logit_fake
     if train is None or held_out is None or fake is None or train <= fake:
+        return None
+    if train - held_out < SEEN * (signals.logit_std or 0.0):
         return None
     return (train - held_out) / (train - fake)
 

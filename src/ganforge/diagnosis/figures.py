@@ -8,6 +8,7 @@ from typing import TypeVar
 from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.finding import Evidence
 from ganforge.diagnosis.moments import current
+from ganforge.diagnosis.thresholds import FAR, FAR_JUDGED
 from ganforge.metrics.measurement import Measurement, Noun
 from ganforge.metrics.thresholds import NEAR, READABLE_SHARE
 
@@ -74,6 +75,11 @@ class Figures:
         if self.frechet is None or not self.frechet_real_reference:
             return None
         return self.frechet / self.frechet_real_reference
+
+    @property
+    def far(self) -> bool:
+        """Whether the pictures are far from real ones."""
+        return self.distance is not None and self.distance >= (FAR_JUDGED if self.judged else FAR)
 
     @property
     def followed(self) -> float | None:

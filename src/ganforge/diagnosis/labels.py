@@ -3,11 +3,11 @@
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.moments import current, epochs
-from ganforge.diagnosis.thresholds import CHANCE
+from ganforge.diagnosis.moments import current, young
+from ganforge.diagnosis.thresholds import CHANCE, FEWEST_FOR_LABELS
 from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import longer
-from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED, YOUNG
+from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED
 
 
 def label_ignored(case: Case) -> Finding | None:
@@ -16,8 +16,8 @@ def label_ignored(case: Case) -> Finding | None:
     followed, agreement = now.followed, now.agreement
     if followed is None or agreement is None or followed >= LABEL_FOLLOWED or labels_meaningless(case):
         return None
-    if not now.readable and 0 < epochs(case) < YOUNG:  # pictures that show no class yet follow no label
-        return None
+    if not now.readable and (young(case) or case.facts.status == "running"):
+        return None  # pictures that show no class yet follow no label
     if still_rises(case, "agreement"):
         return None
     ignored = followed < LABEL_IGNORED
@@ -70,6 +70,8 @@ def label_noise(case: Case) -> Finding | None:
 def labels_meaningless(case: Case) -> bool:
     """Whether labels predict pictures no better than by chance, in the eyes of a reader trained on them."""
     now, latest = figures(case), current(case)
+    if case.facts.n_train < FEWEST_FOR_LABELS:
+        return False
     if now.judged or latest is None or latest.agreement_on_real is None or len(now.classes) < 2:
         return False
     return now.accuracy < CHANCE / len(now.classes)

@@ -4,7 +4,8 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from ganforge.diagnosis.case import Case, Signals
-from ganforge.diagnosis.thresholds import STALE
+from ganforge.diagnosis.thresholds import STALE, YOUNG_STEPS
+from ganforge.metrics.thresholds import YOUNG
 from ganforge.training.log_schedule import is_examination
 
 
@@ -40,3 +41,8 @@ def epochs(case: Case) -> float:
     if case.log and "epoch" in case.log[-1]:
         return float(case.log[-1]["epoch"])
     return case.signals[-1].step / case.facts.steps_per_epoch if case.signals else 0.0
+
+
+def young(case: Case) -> bool:
+    """Whether a run is too short to tell a slow start from a fault."""
+    return epochs(case) < YOUNG or last_step(case) < YOUNG_STEPS

@@ -3,7 +3,6 @@
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.figures import ClassFigures, Figures, distance_evidence, figures
 from ganforge.diagnosis.finding import Finding
-from ganforge.diagnosis.thresholds import FAR
 from ganforge.diagnosis.trend import settled
 from ganforge.diagnosis.words import longer, these
 from ganforge.metrics.thresholds import NARROW, NEAR, PRESENT
@@ -13,7 +12,7 @@ def rough(case: Case) -> Finding | None:
     """The pictures vary as real ones do, and are far from them."""
     now = figures(case)
     spread = now.within_class if now.within_class is not None else now.spread
-    if now.distance is None or now.distance < FAR or spread is None or spread < NARROW or not settled(case):
+    if now.distance is None or not now.far or spread is None or spread < NARROW or not settled(case):
         return None
     return Finding(
         "rough",

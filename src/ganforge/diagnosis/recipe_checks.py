@@ -83,6 +83,8 @@ def _rates(recipe: Recipe) -> Iterator[Finding]:
     if recipe.discriminator:
         kinds["discriminator_lr"] = kind_of_network(recipe.discriminator)
     for field, kind in kinds.items():
+        if kind not in RATES:  # a network of the user's own
+            continue
         rate, (low, high) = getattr(recipe, field), RATES[kind]
         if low / TOO_LOW <= rate <= high * TOO_HIGH:
             continue

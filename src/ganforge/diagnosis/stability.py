@@ -21,8 +21,9 @@ from ganforge.diagnosis.thresholds import (
     SMALL_SPREAD,
     TURNED_OVER,
     WANDERING,
+    YOUNG_STEPS,
 )
-from ganforge.diagnosis.trend import second_half
+from ganforge.diagnosis.trend import late
 from ganforge.diagnosis.words import slower
 
 
@@ -114,11 +115,16 @@ def _variety_jumps(case: Case) -> Evidence | None:
 
 
 def _classes_wander(case: Case) -> Evidence | None:
-    late = second_half(case)
-    if len(late) < FEWEST_FOR_TREND or not late[-1].class_shares:
+    examined = late(case)
+    if len(examined) < FEWEST_FOR_TREND or not examined[-1].class_shares or _begins(case):
         return None
-    moved = mean(_variation(a.class_shares, b.class_shares) for a, b in pairwise(late))
+    moved = mean(_variation(a.class_shares, b.class_shares) for a, b in pairwise(examined))
     return Evidence("the share of pictures that change their class between examinations", moved, None, WANDERING)
+
+
+def _begins(case: Case) -> bool:
+    """Whether a run still trains, and every picture changes because all of it is new."""
+    return case.facts.status == "running" and last_step(case) < YOUNG_STEPS
 
 
 def _variation(before: Sequence[float], after: Sequence[float]) -> float:
@@ -127,8 +133,8 @@ def _variation(before: Sequence[float], after: Sequence[float]) -> float:
 
 
 def _pictures_wander(case: Case) -> Evidence | None:
-    changes = [signals.change for signals in second_half(case) if signals.change is not None]
-    if len(changes) < FEWEST_FOR_TREND:
+    changes = [signals.change for signals in late(case) if signals.change is not None]
+    if len(changes) < FEWEST_FOR_TREND or _begins(case):
         return None
     name = "the change of a picture between examinations, of the distance of two real ones,"
     return Evidence(name, median(changes), None, TURNED_OVER, signal="change")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from ganforge.diagnosis.case import Case, Signals
 from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.moments import last_step, until
-from ganforge.diagnosis.thresholds import FEWEST_FOR_TREND, FIRST_STEPS, RISING, STILL_GAINS
+from ganforge.diagnosis.thresholds import FEWEST_FOR_TREND, FIRST_STEPS, RESOLVED, RISING, STILL_GAINS
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A power law through the Fréchet distances of a run's second half.
+    """A power law through the Fréchet distances of a run's late examinations.
 
     Attributes:
         gain: share of the distance that as many steps again would remove: 1 − 2^slope.
@@ -23,19 +23,30 @@ class Trend:
     error: float
 
 
-def second_half(case: Case) -> list[Signals]:
-    """Return the examinations of the second half of the steps so far."""
-    last = case.signals[-1].step if case.signals else 0
-    return [signals for signals in case.signals if 2 * signals.step >= last]
+def late(case: Case) -> list[Signals]:
+    """Return the examinations of equal size since a third of the steps; the fuller one at the end is no equal."""
+    if not case.signals:
+        return []
+    last, sizes = case.signals[-1].step, [signals.n for signals in case.signals[-3:-1]]
+    size = sizes[-1] if sizes else case.signals[-1].n
+    return [signals for signals in case.signals if 3 * signals.step >= last and signals.n == size]
 
 
 def distance_trend(case: Case) -> Trend | None:
-    """Fit log distance against log step over the second half of the steps; None with too few examinations."""
-    points = [(s.step, s.frechet) for s in second_half(case) if s.frechet and s.step > 0]
+    """Fit log distance against log step over the late examinations.
+
+    None with too few of them, and where their distance is so small that their number of pictures hides its change.
+    """
+    points = [(signals.step, signals.frechet) for signals in late(case) if signals.frechet and _resolved(signals)]
     if len(points) < FEWEST_FOR_TREND:
         return None
     slope, error = _line([math.log(step) for step, _ in points], [math.log(distance) for _, distance in points])
     return Trend(1 - 2**slope, 2**slope * math.log(2) * error)
+
+
+def _resolved(signals: Signals) -> bool:
+    reference = signals.frechet_real_reference
+    return bool(signals.frechet and reference and signals.frechet >= RESOLVED * reference)
 
 
 def settled(case: Case) -> bool:

@@ -25,6 +25,8 @@ from ganforge.metrics.thresholds import FEWEST_FOR_FRECHET, FEWEST_FOR_RECALL
 FEWEST_FOR_COPYING = 5
 """Smallest number of held-out images for the test of copying; of 5 unhit ones among 100, p can be 1e-4."""
 NEIGHBOURS = 5
+BLOCK = 256
+"""Rows of each kind for recall, Fréchet distance and repetition, which depend on the number of rows."""
 
 
 class Reader(Protocol):
@@ -117,12 +119,12 @@ def look_at_pictures(
         "spread": none_if_nan(total_spread(real.spread_features, fakes.spread_features)),
         "pixel_spread": none_if_nan(total_spread(_flat(real_pixels), _flat(pictures))),
         **_class_fields(reader.class_names, real, others, fake),
-        "recall": _on_equal_numbers(_recall, real, fakes, FEWEST_FOR_RECALL),
-        "recall_real_reference": _on_equal_numbers(_recall, real, others, FEWEST_FOR_RECALL),
-        "frechet": _on_equal_numbers(frechet_distance, real, fakes, FEWEST_FOR_FRECHET),
-        "frechet_real_reference": _on_equal_numbers(frechet_distance, real, others, FEWEST_FOR_FRECHET),
-        "repetition": twin_share(real.features, fakes.features),
-        "repetition_on_real": _on_equal_numbers(twin_share, real, others, FEWEST_FOR_RECALL),
+        "recall": _mean_of_blocks(_recall, real, fakes, FEWEST_FOR_RECALL),
+        "recall_real_reference": _mean_of_blocks(_recall, real, others, FEWEST_FOR_RECALL),
+        "frechet": _mean_of_blocks(frechet_distance, real, fakes, FEWEST_FOR_FRECHET),
+        "frechet_real_reference": _mean_of_blocks(frechet_distance, real, others, FEWEST_FOR_FRECHET),
+        "repetition": _mean_of_blocks(twin_share, real, fakes, 2),
+        "repetition_on_real": _mean_of_blocks(twin_share, real, others, FEWEST_FOR_RECALL),
         "effective_rank": _relative_rank(real.features, fakes.features),
         **({} if from_pictures else _copying_fields(reals, fake)),
         **_level_fields("", pictures),
@@ -163,12 +165,20 @@ def _shares(features: Features, classes: int) -> list[float]:
     return [float(share) for share in shares]
 
 
-def _on_equal_numbers(
+def _mean_of_blocks(
     metric: Callable[[Tensor, Tensor], float], real: Features, other: Features, fewest: int
 ) -> float | None:
-    """Return a metric of equally many rows of both; None below ``fewest``."""
+    """Return a metric of equally many rows of both, as the mean over blocks of `BLOCK` rows; None below ``fewest``.
+
+    These metrics depend on the number of rows: blocks of one size make examinations of many and of few pictures
+    comparable.
+    """
     count = min(len(real), len(other))
-    return metric(real.features[:count], other.features[:count]) if count >= fewest else None
+    if count < fewest:
+        return None
+    size = min(count, BLOCK)
+    blocks = [slice(start, start + size) for start in range(0, count - size + 1, size)]
+    return sum(metric(real.features[block], other.features[block]) for block in blocks) / len(blocks)
 
 
 def _recall(real: Tensor, other: Tensor) -> float:

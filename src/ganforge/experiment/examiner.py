@@ -1,5 +1,6 @@
 """Examinations of a run: what its networks and their pictures look like at a step, as `Signals`."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -88,11 +89,13 @@ class Examiner:
 
     @cached_property
     def reader(self) -> Reader:
-        """The judge that fits the training images, else a small reader."""
+        """The judge that fits the training images, else a small reader; random features for image-to-image runs."""
         train = self._train_sample
-        judge = None if self._experiment.recipe.pairs else judge_by_training_images(self._experiment.splits, train)
+        if self._experiment.recipe.pairs:  # the targets of a whole set can take minutes
+            return small_reader(replace(self._targets(train), labels=torch.full((len(train),), -1)))
+        judge = judge_by_training_images(self._experiment.splits, train)
         if judge is None:
-            return small_reader(self._targets(self._experiment.splits.train))
+            return small_reader(self._experiment.splits.train)
         return JudgeReader(judge, train.class_names if train.labelled else judge.class_names)
 
     @cached_property

@@ -40,7 +40,7 @@ def weights_of(state: State) -> dict[str, list[Tensor]]:
 def _norm(tensors: list[Any]) -> float:
     """Return the Euclidean norm of all tensors together."""
     norms = torch._foreach_norm([tensor.detach() for tensor in tensors])
-    return float(torch.stack([norm.double() for norm in norms]).norm())
+    return float(torch.stack([norm.float() for norm in norms]).norm())
 
 
 def logit_fields(

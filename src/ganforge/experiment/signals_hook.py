@@ -21,8 +21,9 @@ from ganforge.training.stats import Stats
 
 PICTURES, EARLY_PICTURES, EARLY = 256, 128, 256
 """Pictures of an examination during a training, and fewer of them up to step ``EARLY``, when all are still alike."""
-MOST_PICTURES = 2000
-"""Pictures, and real images, of the examination at a run's end."""
+MOST_PICTURES, MOST_RESULTS = 2000, 500
+"""Pictures, and real images, of the examination at a run's end; results of an image-to-image generator, which take ten
+times as long."""
 SHARE = 1 / 60
 """Largest share of the time of training that examinations may cost, beyond `GRACE`."""
 GRACE = 0.8
@@ -78,9 +79,10 @@ class SignalsHook:
     def finish(self, state: State) -> Signals:
         """Examine the state at the run's end with more pictures, and replace the line of this step, if there is one."""
         folder = self._experiment.folder
-        examiner = Examiner(self._experiment, reals=MOST_PICTURES, last_pictures=self._examiner.last_pictures)
+        n = MOST_RESULTS if self._experiment.recipe.pairs else MOST_PICTURES
+        examiner = Examiner(self._experiment, reals=n, last_pictures=self._examiner.last_pictures)
         generator = self._experiment.freeze_for_sampling(state)
-        signals = examiner.examine(state, MOST_PICTURES, seconds=self._seconds(), generator=generator)
+        signals = examiner.examine(state, n, seconds=self._seconds(), generator=generator)
         earlier = [kept for kept in read_signals(folder) if kept.step == state.step]
         if earlier:  # that examination has seen the step itself, and the pictures of an earlier step
             kept = earlier[-1]

@@ -144,12 +144,14 @@ def _even_ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def _log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1,) if len(powers) > 4 else (1, 3) if len(powers) > 2 else (1, 2, 5)
-    ticks = [factor * 10.0**power for power in powers for factor in factors]
-    ticks = [tick for tick in ticks if low <= tick <= high]
-    return ticks if len(ticks) < 8 else ticks[:: math.ceil(len(ticks) / 6)]
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [factor * 10.0**power for power in powers for factor in factors]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
 
 
 def _range(values: Sequence[float], log: bool, margin: float) -> Range:

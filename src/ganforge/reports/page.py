@@ -57,13 +57,19 @@ def _environment() -> Environment:
         number=charts.number,
         healthy_range=charts.healthy_range,
     )
-    environment.filters["kind"] = _kind
+    environment.filters |= {"kind": _kind, "sentence": _sentence}
     return environment
 
 
 def _kind(block: Any) -> str:
     """Return the name of a block's class, by which the template chooses its form."""
     return type(block).__name__
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital, unless it begins with a name such as that of a field."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
 
 def _ids() -> Callable[[], str]:

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ganforge.applications.report.courses import distance_chart
-from ganforge.applications.report.figures import evaluation_of, verdict_as_evaluation
+from ganforge.applications.report.figures import evaluation_of, examined_figures, verdict_as_evaluation
 from ganforge.applications.report.losses import curve_of, objective_of
 from ganforge.applications.report.record import RunRecord
 from ganforge.errors import UserError
@@ -15,7 +15,7 @@ from ganforge.evaluation.metric_table import METRICS
 from ganforge.evaluation.result import Evaluation, shown
 from ganforge.json_text import to_json
 from ganforge.reports.blocks import Block, Charts, Table, Words
-from ganforge.reports.charts import Chart
+from ganforge.reports.charts import Chart, number
 
 STATISTICS = (
     ("discriminator_loss", "Discriminator's loss"),
@@ -58,15 +58,33 @@ def figure_blocks(records: Sequence[RunRecord]) -> list[Block]:
     """Return the figures of all runs in one table, and in words what is more than noise."""
     evaluations = _evaluations(records)
     if len(evaluations) < 2:
-        return [
-            Words("Fewer than two of these runs have been measured, so their figures cannot be compared.", "missing")
-        ]
+        return _examined(records)
     names = [
         name for name in METRICS if all(any(m.name == name for m in evaluation.metrics) for evaluation in evaluations)
     ]
     rows = [(METRICS[name].title, *(_cell(evaluation, name) for evaluation in evaluations)) for name in names]
     table = Table("Figures with their 95 % intervals", ("figure", *(e.what for e in evaluations)), rows)
     return [table, *_differences(records, evaluations)]
+
+
+def _examined(records: Sequence[RunRecord]) -> list[Block]:
+    """Return the figures of the last examination of each run, for runs that no judge has measured."""
+    examined = [(record.name, examined_figures(record.signals[-1])) for record in records if record.signals]
+    names = [name for name in examined[0][1] if all(name in figures for _, figures in examined)] if examined else []
+    if len(examined) < 2 or not names:
+        text = "Fewer than two of these runs have been measured, so their figures cannot be compared."
+        return [Words(text, "missing")]
+    rows = [(name, *(_beside_real(*figures[name]) for _, figures in examined)) for name in names]
+    words = (
+        "No judge has measured these runs. These are the figures of their last examination, in parentheses those of "
+        "other real pictures. They have no intervals, so a small difference may be noise."
+    )
+    table = Table("Figures of the last examination", ("figure", *(name for name, _ in examined)), rows)
+    return [Words(words), table]
+
+
+def _beside_real(value: float, reference: str) -> str:
+    return f"{number(value)} ({reference})" if reference else number(value)
 
 
 def _evaluations(records: Sequence[RunRecord]) -> list[Evaluation]:

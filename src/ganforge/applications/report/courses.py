@@ -1,8 +1,10 @@
 """Figures over the steps of a run: from its examinations, its log and its measurements on validation images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
+from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.losses import points_of
 from ganforge.applications.report.record import METRIC, RunRecord
 from ganforge.diagnosis.case import Signals
@@ -11,11 +13,9 @@ from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.moments import until
 from ganforge.experiment.verdict import FEATURES
 from ganforge.metrics.thresholds import NEAR
-from ganforge.reports.blocks import Block, Charts, FindingCard, Table, Words
+from ganforge.reports.blocks import Block, Charts, FindingCard, Words
 from ganforge.reports.charts import Chart, Curve, Point, number
 
-MOST_CLASSES = 26
-"""Classes whose share over time is drawn, as many as a sample sheet has rows."""
 WITHOUT_SIGNALS = (
     "This run has no examinations (signals.jsonl): it was trained by an earlier version, or too briefly for one."
 )
@@ -80,7 +80,7 @@ def class_blocks(record: RunRecord) -> list[Block]:
     last = examined[-1]
     names = _class_names(record, len(last.class_shares))
     rows = []
-    for number_of_class in range(min(MOST_CLASSES, len(names))):
+    for number_of_class in range(len(names)):
         points = [(float(s.step), s.class_shares[number_of_class]) for s in examined]
         real = last.real_class_shares[number_of_class] if last.real_class_shares else None
         levels = [] if real is None else [("among real pictures", real)]
@@ -89,10 +89,7 @@ def class_blocks(record: RunRecord) -> list[Block]:
         cells = (f"{points[-1][1]:.1%}", "" if real is None else f"{real:.1%}", f"{lowest:.1%} at step {step:,.0f}")
         rows.append((names[number_of_class], chart, *cells))
     title = "Share of each class among the pictures of one fixed noise; dashed: among real pictures"
-    blocks: list[Block] = [Table(title, ("class", "over time", "at the end", "of real", "lowest"), rows)]
-    if len(names) > MOST_CLASSES:
-        blocks.append(Words(f"The first {MOST_CLASSES} of {len(names)} classes are shown.", "note"))
-    return blocks
+    return class_table(title, ("class", "over time", "at the end", "of real", "lowest"), rows)
 
 
 def _class_names(record: RunRecord, count: int) -> list[str]:
@@ -123,25 +120,26 @@ def distance_chart(records: Sequence[RunRecord], by_seconds: bool = False) -> Ch
     curves = [Curve(record.name, points) for record in records if len(points := _distances(record, by_seconds)) > 1]
     if not curves:
         return None
-    across = "seconds of training" if by_seconds else "step"
-    levels = [("real against real", 1.0)]
-    return Chart(
-        "Fréchet distance, in multiples of real against real",
-        curves,
-        across,
-        (None, NEAR),
-        levels,
-        log_x=True,
-        log_y=True,
-    )
+    across, by = ("seconds of training", " by seconds") if by_seconds else ("step", "")
+    title, levels = f"Fréchet distance{by}, in multiples of real against real", [("real against real", 1.0)]
+    return Chart(title, curves, across, (None, NEAR), levels, log_x=True, log_y=True)
 
 
 def _distances(record: RunRecord, by_seconds: bool) -> list[Point]:
     """Return the distances on validation images (``--evaluate-every``), else those of the examinations."""
-    lines = [(line, line.get("real_reference", {}).get(METRIC)) for line in record.quality]
-    points = [(float(line["step"]), line["quality"][METRIC] / reference) for line, reference in lines if reference]
-    points = points or course(record, "distance")
+    key = "seconds" if by_seconds else "step"
+    lines = [(line, _reference(line)) for line in record.quality]
+    points = [(float(line[key]), line["quality"][METRIC] / reference) for line, reference in lines if reference]
+    if points:
+        return points
+    points = course(record, "distance")
     return [(record.seconds_at(int(step)) or 0.0, value) for step, value in points] if by_seconds else points
+
+
+def _reference(line: Mapping[str, Any]) -> float:
+    """Return the distance of real images in a line of a measurement on validation images; 0 where it is missing."""
+    kept = line.get("real_reference", line.get("floor"))  # the name in earlier versions
+    return float(kept.get(METRIC) or 0.0) if isinstance(kept, dict) else 0.0
 
 
 def course_blocks(record: RunRecord) -> list[Block]:

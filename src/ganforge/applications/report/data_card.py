@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.films import as_picture
 from ganforge.applications.report.record import RunRecord
 from ganforge.data.images import Splits
@@ -63,7 +64,7 @@ def data_blocks(record: RunRecord, splits: Splits | str, say: Callable[[str], No
     if summary.classes:
         title = "Training pictures of each class"
         rows = [(entry.name, f"{entry.count:,}", f"{entry.share:.1%}") for entry in summary.classes]
-        blocks.append(Table(title, ("class", "pictures", "share"), rows))
+        blocks += class_table(title, ("class", "pictures", "share"), rows)
     if summary.warnings:
         blocks.append(Listing(summary.warnings))
     sheet = contact_sheet(splits.train)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from ganforge.applications.report.class_tables import class_table
 from ganforge.applications.report.record import RunRecord
+from ganforge.diagnosis.case import Signals
 from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.metric_table import METRICS, MetricValue
 from ganforge.evaluation.protocol import Protocol
@@ -27,15 +29,15 @@ def figure_blocks(record: RunRecord) -> list[Block]:
     ]
     protocol = evaluation.protocol
     words = (
-        f"{protocol.n:,} generated pictures against real {protocol.split} pictures of {protocol.data}, read by the "
-        f"judge {protocol.judge}. The 95 % interval says how far a figure could differ with other pictures of this "
-        "same run; how far another seed would differ, only further seeds tell. Other real pictures show what a "
+        f"{protocol.n:,} generated pictures against real {protocol.split} pictures of {protocol.data}, compared by the "
+        f"features of {protocol.judge}. The 95 % interval says how far a figure could differ with other pictures of "
+        "this same run; how far another seed would differ, only further seeds tell. Other real pictures show what a "
         "perfect generator would reach."
     )
     header = ("figure", "value", "95 % interval", "other real", "meaning")
     blocks: list[Block] = [Words(words), Table("Figures of the trained generator", header, rows, "prose")]
     if evaluation.classes:
-        blocks.append(Table("The same by class", CLASS_HEADER, evaluation.class_rows()))
+        blocks += class_table("The same by class", CLASS_HEADER, evaluation.class_rows())
     if record.evaluation is None:
         hint = f"'ganforge evaluate {record.folder.path}' adds intervals and further figures to this table."
         blocks.append(Words(hint, "note"))
@@ -45,22 +47,27 @@ def figure_blocks(record: RunRecord) -> list[Block]:
 def _examined(record: RunRecord) -> list[Block]:
     """Return the figures of the last examination, for a run that no judge has measured."""
     last = record.signals[-1]
-    named = [
-        ("Fréchet distance", last.frechet, last.frechet_real_reference),
-        ("recall", last.recall, last.recall_real_reference),
-        ("spread", last.spread, 1.0),
-        ("label agreement", last.label_agreement, last.agreement_on_real),
-    ]
-    rows = [
-        (name, number(value), "" if reference is None else number(reference))
-        for name, value, reference in named
-        if value is not None
-    ]
+    rows = [(name, number(value), reference) for name, (value, reference) in examined_figures(last).items()]
     words = (
         f"No judge has measured this run. These are the figures of its last examination, at step {last.step:,}: "
         f"{last.n:,} pictures, by {FEATURES.get(last.features, last.features)}."
     )
     return [Words(words), Table("Figures of the last examination", ("figure", "value", "other real"), rows)]
+
+
+def examined_figures(signals: Signals) -> dict[str, tuple[float, str]]:
+    """Return the figures that an examination has, by name: the value, and that of other real pictures as text."""
+    figures = {
+        "Fréchet distance": (signals.frechet, signals.frechet_real_reference),
+        "recall": (signals.recall, signals.recall_real_reference),
+        "spread": (signals.spread, 1.0),
+        "label agreement": (signals.label_agreement, signals.agreement_on_real),
+    }
+    return {
+        name: (value, "" if reference is None else number(reference))
+        for name, (value, reference) in figures.items()
+        if value is not None
+    }
 
 
 def _why_none(record: RunRecord) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ REDUCTIONS = (1, 2, 3, 4, 6)
 whole factor, so the mean of each square of pixels gives them back as they were drawn."""
 QUALITY = 65
 EVOLUTION, SHEET = re.compile(r"evolution-(\d+)\.png"), re.compile(r"(epoch|step)-(\d+)\.png")
-SOURCES = {"fixed": "36 pictures from one fixed noise", "sheet": "a sheet of pictures from fresh noise"}
+SOURCES = {"fixed": "pictures from one fixed noise", "sheet": "a sheet of pictures from fresh noise"}
 
 Files = list[tuple[int, Path]]
 
@@ -41,6 +42,13 @@ def sheet_files(record: RunRecord) -> Files:
 
 def _pictures(record: RunRecord) -> list[Path]:
     return list(record.folder.samples.glob("*.png")) if record.folder.samples.is_dir() else []
+
+
+def thinned(files: Files, most: int) -> Files:
+    """Return every k-th file and the last one, at most ``most`` + 1: of runs with equal marks those of equal steps."""
+    every = max(1, math.ceil(len(files) / most))
+    kept = files[::every]
+    return kept if kept[-1:] == files[-1:] else [*kept, files[-1]]
 
 
 def film(title: str, kind: str, sources: Sequence[tuple[RunRecord, Files]], budget: int = BUDGET) -> Film | None:

@@ -11,7 +11,7 @@ from ganforge.applications.report.copying import copying_blocks
 from ganforge.applications.report.courses import class_blocks, course_blocks, finding_blocks
 from ganforge.applications.report.data_card import DataShelf, data_blocks
 from ganforge.applications.report.figures import figure_blocks
-from ganforge.applications.report.films import BUDGET, evolution_files, film, sheet_files
+from ganforge.applications.report.films import BUDGET, evolution_files, film, sheet_files, thinned
 from ganforge.applications.report.losses import loss_blocks
 from ganforge.applications.report.record import RunRecord, read_record
 from ganforge.applications.report.reproduce import recipe_blocks, reproduce_blocks
@@ -27,6 +27,8 @@ from ganforge.runs.folder import RunFolder
 
 MOST_RUNS = 12
 """Runs on one page; curves of more cannot be told apart."""
+MOST_FRAMES = 240
+"""Frames from fixed noise of all runs together, on a page of several."""
 NO_FINDINGS = "This run has neither a log nor examinations, so nothing can be said about it."
 
 
@@ -93,13 +95,13 @@ def _folders(paths: Sequence[Path]) -> list[RunFolder]:
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:
-    """Return the name of each folder, with the names above it as far as two would be alike."""
+    """Return a name for each folder: the last parts of its path by which it differs from the others."""
     paths = [folder.path.resolve().parts for folder in folders]
-    for depth in range(1, max(map(len, paths)) + 1):
-        names = ["/".join(parts[-depth:]) for parts in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(folder.path) for folder in folders]
+    while len(paths) > 1 and len({parts[-1] for parts in paths}) == 1:  # a/run and b/run are a and b
+        paths = [parts[:-1] for parts in paths]
+    depths = range(1, max(map(len, paths)) + 1)
+    named = (["/".join(parts[-depth:]) for parts in paths] for depth in depths)
+    return next(names for names in named if len(set(names)) == len(names))
 
 
 def _title(records: Sequence[RunRecord]) -> str:
@@ -181,7 +183,7 @@ def _findings(record: RunRecord) -> list[Block]:
 def _samples(record: RunRecord) -> list[Block]:
     evolution, sheets = evolution_files(record), sheet_files(record)
     films = [
-        film("The same 36 noise vectors over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
+        film("The same noise over the whole training", "fixed", [(record, evolution)], BUDGET // 2),
         film("Sheets of fresh noise", "sheet", [(record, sheets)], BUDGET // 2),
     ]
     blocks: list[Block] = [found for found in films if found]
@@ -202,9 +204,9 @@ def _verdicts(records: Sequence[RunRecord]) -> list[Block]:
 
 def _samples_of_each(records: Sequence[RunRecord]) -> list[Block]:
     same = film(
-        "The same noise vectors in each run, at equal steps or equal seconds",
+        "The same noise in each run, at equal steps or equal seconds",
         "fixed",
-        [(record, evolution_files(record)) for record in records],
+        [(record, thinned(evolution_files(record), MOST_FRAMES // len(records))) for record in records],
     )
     last = film("The last sheet of each run", "sheet", [(record, sheet_files(record)[-1:]) for record in records])
     blocks: list[Block] = [found for found in (same, last) if found]

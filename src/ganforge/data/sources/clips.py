@@ -13,7 +13,7 @@ from ganforge.data.class_names import in_order
 from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits, is_grey
 from ganforge.data.parts import Parts
-from ganforge.data.sources.decode_image import Unreadable, decode_frames, frame_count
+from ganforge.data.sources.decode_image import Unreadable, decode_frames, frame_count, without_warnings
 from ganforge.data.sources.readers import is_picture
 from ganforge.data.sources.single_array import DAMAGE
 from ganforge.data.sources.single_picture import picture_files, read_picture
@@ -87,7 +87,8 @@ def read_clip(path: Path, *, wanted: str = "one size") -> Tensor:
 def _frames_of(path: Path) -> NDArray[np.uint8]:
     """Return the frames of an animation as RGB, uint8 [frames, H, W, 3]."""
     try:
-        return decode_frames(path.read_bytes(), path.name)
+        with without_warnings():
+            return decode_frames(path.read_bytes(), path.name)
     except (Unreadable, OSError) as error:
         raise UserError(f"{path}: is no readable animation ({error}); give a GIF or WebP") from None
 
@@ -97,7 +98,8 @@ def is_animation(path: Path) -> bool:
     if path.suffix.lower() not in ANIMATIONS:
         return False
     try:
-        return frame_count(path.read_bytes(), path.name) > 1
+        with without_warnings():
+            return frame_count(path.read_bytes(), path.name) > 1
     except (Unreadable, OSError):
         return False
 

@@ -9,6 +9,7 @@ them as ``levels``.
 import ctypes
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,6 +138,14 @@ def parse_resize(resize: object) -> ResizeMode | None:
     if not SMALLEST <= side <= LARGEST:
         raise UserError(f"--resize {resize}: the size is out of range; give a size from {SMALLEST} to {LARGEST} px")
     return ResizeMode(side, bool(match[2]))
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Suppress Pillow's warnings of readable oddities and of large pictures; `Unreadable` names a refused picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def read_header(stream: IO[bytes], name: str = "") -> ImageHeader:

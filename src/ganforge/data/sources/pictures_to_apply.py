@@ -18,6 +18,7 @@ from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.archives import open_archive
 from ganforge.data.sources.decode_image import Unreadable
 from ganforge.data.sources.folder_layout import holds_pictures, may_be_picture
+from ganforge.data.sources.given_pairs import holds_pairs
 from ganforge.data.sources.picture_containers import Folder
 from ganforge.data.sources.readers import parquet_pictures
 from ganforge.data.sources.single_array import read_single_array
@@ -107,6 +108,8 @@ def _files(path: Path) -> Iterator[_File]:
     files = [path] if is_picture_file(path) else picture_files(path) if path.is_dir() else []
     if files:
         yield from (_File(file.name, str(file), content_of(file)) for file in files)
+    elif holds_pairs(path):
+        raise UserError(f"{path}: holds pairs; give the pictures of its folder input")
     elif holds_pictures(path) and not parquet_pictures(path):
         yield from _packed(path)
 

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from ganforge.data.normalize_arrays import is_grey
-from ganforge.data.sources.decode_image import ImageHeader, Unreadable, decode, frame_count, opacity, read_header
+from ganforge.data.sources.decode_image import (
+    ImageHeader,
+    Unreadable,
+    decode,
+    frame_count,
+    opacity,
+    read_header,
+    without_warnings,
+)
 from ganforge.data.sources.readers import is_picture
 from ganforge.data.sources.table_files import PICTURE_ENDINGS
 from ganforge.errors import UserError
@@ -33,8 +41,9 @@ def decode_picture(content: bytes, where: str, *, grey: bool = False) -> Tensor:
         UserError: the content is no readable picture, an animation, or has levels of another range.
     """
     try:
-        _refuse_other_levels(read_header(BytesIO(content), where), where)
-        frames, pixels = frame_count(content, where), decode(content, where, grey=grey)
+        with without_warnings():
+            _refuse_other_levels(read_header(BytesIO(content), where), where)
+            frames, pixels = frame_count(content, where), decode(content, where, grey=grey)
     except Unreadable as reason:
         raise UserError(f"{where}: is no readable picture ({reason}); give a PNG, JPEG or GIF, for example") from None
     if frames > 1:
@@ -53,7 +62,8 @@ def read_opacity(path: Path) -> Tensor | None:
 
 def _decode_opacity(content: bytes, where: str) -> Tensor | None:
     decode_picture(content, where)
-    alpha = opacity(content, where)
+    with without_warnings():
+        alpha = opacity(content, where)
     return None if alpha is None or (alpha == 255).all() else torch.from_numpy(alpha)[None, None]
 
 
