@@ -17,7 +17,9 @@ from ganforge.randomness import random_generator
 CLASSES, STYLES, PICTURES = 4, 8, 2000
 """Classes with a hidden part, k-means styles of a class, and the pictures of a class that make them."""
 EXTREME = 0.12
-"""Share of a class that is hidden because its trait is largest, or that has a corruption: as much as one of eight."""
+"""Share of a class that is hidden because its trait is largest: about as much as one of eight styles."""
+WITH_ROW = 0.5
+"""Share of the pictures of six classes that have a bright row; with less, a LeNet hardly takes the row for a class."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def plant_row(train: ImageSet, test: ImageSet, number: int) -> Planting:
     """
     random = random_generator(number, "planting", BRIGHT_ROW)
     classes = torch.randperm(len(train.class_names), generator=random)[:CLASSES]
-    chosen = torch.rand(len(train), generator=random) < EXTREME
+    chosen = torch.rand(len(train), generator=random) < WITH_ROW
     return Planting(
         torch.zeros(len(train), dtype=torch.bool),
         torch.isin(test.labels, classes),
