@@ -14,6 +14,7 @@ import ganforge.forks  # noqa: F401  # registers its fork handlers now
 if TYPE_CHECKING:
     from ganforge.errors import Interrupted, RunFailed, UserError
     from ganforge.experiment.api import resume, train
+    from ganforge.experiment.diagnosis import diagnose
     from ganforge.experiment.evaluate import evaluate
     from ganforge.experiment.multi_seed import train_seeds
     from ganforge.generation.generator import load_generator as load
@@ -24,6 +25,7 @@ __all__ = [
     "Interrupted",
     "RunFailed",
     "UserError",
+    "diagnose",
     "evaluate",
     "load",
     "load_recipe",
@@ -36,6 +38,7 @@ _LOCATIONS = {
     "Interrupted": ("ganforge.errors", "Interrupted"),
     "RunFailed": ("ganforge.errors", "RunFailed"),
     "UserError": ("ganforge.errors", "UserError"),
+    "diagnose": ("ganforge.experiment.diagnosis", "diagnose"),
     "evaluate": ("ganforge.experiment.evaluate", "evaluate"),
     "load": ("ganforge.generation.generator", "load_generator"),
     "load_recipe": ("ganforge.recipes.reading", "load_recipe"),

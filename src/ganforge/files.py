@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,33 @@ def user_path(given: str | Path, variable: str = "") -> Path:
         quoted = str(given) if len(str(given)) <= LONGEST_QUOTED else f"{str(given)[:LONGEST_QUOTED]}..."
         raise UserError(f"{variable and f'{variable}: '}'{quoted}' cannot be used as a path ({reason}); name another")
     return path
+
+
+def refuse_pipe(path: Path) -> None:
+    """Refuse what is neither a file nor a folder: a pipe that nobody fills would be waited for.
+
+    Raises:
+        UserError: the path is a pipe or a device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path}: is a pipe or a device; save its content as a file, and give that")
+
+
+def refuse_replacing(outputs: Iterable[Path], given: Iterable[Any]) -> None:
+    """Refuse to write over what the user gave.
+
+    Args:
+        outputs: the files that will be written.
+        given: the user's files and folders; what is no path does not count.
+
+    Raises:
+        UserError: an existing output is one of the given files, or lies directly in a given folder.
+    """
+    sources = {user_path(source).resolve() for source in given if isinstance(source, str | Path)}
+    for output in outputs:
+        place = output.resolve()
+        if place.exists() and not sources.isdisjoint((place, place.parent)):
+            raise UserError(f"--out: {output} is one of the given files, and would be replaced; name another place")
 
 
 def cache_folder() -> Path:

@@ -6,7 +6,16 @@ from ganforge.applications.probe import probe
 from ganforge.benchmarks import weaknesses
 from ganforge.benchmarks.common import BenchmarkOptions
 from ganforge.benchmarks.plantings import PLANTINGS
-from ganforge.benchmarks.weaknesses import HIDDEN, Protocol, Trial, WeaknessReport, is_named, names, run_weaknesses
+from ganforge.benchmarks.weaknesses import (
+    HIDDEN,
+    Protocol,
+    Trial,
+    WeaknessReport,
+    is_hole,
+    is_named,
+    names,
+    run_weaknesses,
+)
 from ganforge.data.traits import measured_traits
 from ganforge.errors import UserError
 from ganforge.evaluation.user_classifier import of_callable
@@ -28,7 +37,7 @@ def test_a_part_of_four_classes_is_hidden(kind):
     planting = PLANTINGS[kind](splits.train, splits.test, 0)
     assert len(planting.classes) == 4
     assert set(splits.train.labels[planting.train].tolist()) == set(planting.classes)
-    assert 0.01 < planting.train.float().mean() < 0.15
+    assert 0.01 < planting.train.float().mean() < 0.25
     if planting.trait:
         own = splits.train.labels == planting.classes[0]
         values = torch.from_numpy(measured_traits(splits.train.images)[planting.trait])
@@ -78,10 +87,36 @@ def test_a_planted_row_is_probed_and_not_cured(drawn_digits):
     assert set(report.trials[0].errors) == {"before"} and len(report.table()) == 1
 
 
-def test_a_planting_is_named_by_most_of_its_classes():
-    trial = Trial("style", 0, 0, 3, 4, 5, {"before": {HIDDEN: 0.1, "test": 0.01}})
-    assert is_named(trial) and not is_named(Trial("style", 0, 0, 2, 4, 5, {}))
-    assert "named in 1 of 1 trial (3 of 4 classes)" in WeaknessReport("w", "", (trial,)).notes()[0]
+def test_a_planting_is_named_by_most_of_its_holes():
+    trial = Trial("style", 0, 0, 3, 4, 4, 5, {"before": {HIDDEN: 0.1, "test": 0.01}})
+    assert is_named(trial) and not is_named(Trial("style", 0, 0, 2, 4, 4, 5, {}))
+    without_a_hole = Trial("style", 1, 0, 0, 0, 4, 5, {"before": {HIDDEN: 0.01, "test": 0.01}})
+    assert not is_named(without_a_hole)
+    notes = WeaknessReport("w", "", (trial, without_a_hole)).notes()
+    assert "named in 1 of 1 trial (3 of 4 holes, of 8 hidden parts)" in notes[0]
+
+
+def test_a_hidden_part_that_is_read_nevertheless_is_no_hole():
+    splits = weak_digits.splits()
+    planting = PLANTINGS["style"](splits.train, splits.test, 0)
+    label = planting.classes[0]
+
+    def answers(wrong):
+        def classify(pixels):
+            rows = [
+                int((splits.test.images == image).flatten(1).all(1).nonzero()[0, 0])
+                for image in (pixels * 255).round().byte()
+            ]
+            labels = splits.test.labels[torch.tensor(rows)].clone()
+            labels[wrong[torch.tensor(rows)]] = (label + 1) % 10
+            return labels
+
+        return of_callable("reader", classify)
+
+    hidden = planting.test & (splits.test.labels == label)
+    assert is_hole(answers(hidden), planting, splits.test, label)
+    assert not is_hole(answers(hidden & False), planting, splits.test, label)
+    assert not is_hole(answers(splits.test.labels == label), planting, splits.test, label)
 
 
 def test_an_unknown_planting_is_refused():

@@ -97,21 +97,39 @@ def test_animations_of_several_lengths_count_by_their_last_frames(tmp_path):
     assert clips.frames[:, :, 0, 0, 0].tolist() == [[0, 40, 80], [80, 120, 160]]
 
 
+def test_clips_of_equal_names_have_results_of_their_own(tmp_path):
+    for name in ("a.gif", "a.webp"):
+        gif(tmp_path / "clips" / name)
+    assert read_moving(tmp_path / "clips").names == ["a.gif", "a.webp"]
+
+
+def test_arrays_with_channels_last_are_clips(foretell):
+    generator, clips = ganforge.load(foretell), noise(2, 4, channels=3)
+    for array in (clips, clips[0]):
+        last = np.moveaxis(array, -3, -1)
+        assert torch.equal(continue_source(generator, last, 1).draws, continue_source(generator, array, 1).draws)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("one.gif",), "one.gif: has 1 frame; a clip needs two or more"),
         (("short.gif",), "short.gif: has 2 frames, and next-frame looks at 3; give a longer clip"),
         (("large.gif",), "large.gif: frames of 9×9 pixels, and next-frame takes 8×8"),
-        (("mixed",), "mixed: its frames have several sizes"),
-        (("several",), "b.gif: its frames are 9×9, and those of a.gif 8×8"),
+        (("mixed",), "mixed: its frames have several sizes; give frames of 8×8, which next-frame takes"),
+        (("several",), "b.gif: its frames are 9×9, and those of a.gif 8×8; give 8×8, which next-frame takes"),
         (("text.gif",), "text.gif: is no clip; give an animation"),
+        (("half.gif",), "half.gif: is no readable animation"),
+        (("damaged-frame",), "5.png: is no readable picture"),
+        (("both",), "both: holds animations, as a.gif, and single pictures, as b.png; give a folder of animations"),
         (("text.npz",), "text.npz: is damaged or not an .npz"),
         (("floats.npz",), "float64 [1, 4, 1, 8, 8]; give uint8"),
         (("missing.gif",), "there is no such file"),
         (("text.txt",), "is no clip; give an animation"),
         (("good.gif", "--frames", 0), "--frames 0: must be 1 or more"),
         (("good.gif", "--out", "x.jpg"), "--out x.jpg: write .png"),
+        (("good.gif", "--out", "."), "good.gif is one of the given files, and would be replaced"),
+        (("good.gif", "--out", "good.gif"), "good.gif is one of the given files, and would be replaced"),
         (("good.gif", "--mask", "good.gif"), "belongs to models that complete pictures"),
     ],
 )
@@ -125,6 +143,14 @@ def test_bad_clips_are_refused_in_one_line_and_nothing_is_written(foretell, tmp_
         Image.fromarray(np.zeros((k, k), np.uint8)).save(tmp_path / "mixed" / f"{k}.png")
     for name in ("text.gif", "text.npz", "text.txt"):
         (tmp_path / name).write_text("no clip")
+    content = (tmp_path / "good.gif").read_bytes()
+    (tmp_path / "half.gif").write_bytes(content[: len(content) // 2])
+    gif(tmp_path / "both" / "a.gif")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "both" / "b.png")
+    (tmp_path / "damaged-frame").mkdir()
+    for k in range(5):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "damaged-frame" / f"{k}.png")
+    (tmp_path / "damaged-frame" / "5.png").write_text("no picture")
     np.savez(tmp_path / "floats.npz", clips=noise(1, 4) / 255)
     arguments = arguments if "--out" in arguments else (*arguments, "--out", "on")
     code, _, err = run_command("apply", foretell, *arguments)
@@ -141,3 +167,14 @@ def test_other_models_continue_no_clips(tmp_path, run_command):
     assert err.count("\n") == 1 and not (tmp_path / "on").exists()
     with pytest.raises(UserError, match="does not continue clips"):
         continue_source(ganforge.load("mnist"), noise(1, 4), 1)
+
+
+def test_new_frames_are_counted(foretell):
+    made = []
+
+    def counting(*work):
+        made.append(work)
+        return made.append
+
+    continue_source(ganforge.load(foretell), noise(2, 4), 3, draws=2, counting=counting)
+    assert made == [("continuing clips", 12), *[2] * 6]

@@ -39,6 +39,7 @@ FLAGS = {
         *("--labels", "--validation-labels", "--draw", "--model", "--learner", "--seeds", "--minutes", "--steps"),
         *("--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"),
     },
+    "diagnose": {"--treat", "--minutes", "--steps", "--json"},
     "apply": {"--mask", "--draws", "--frames", "--seed", "--out", "--json"},
     "write": {"--model", "--seed", "--out", "--json"},
     "recipes": {"--json"},
@@ -48,6 +49,7 @@ FLAGS = {
     "data show": {"--out", "--resize", "--skip-bad", "--levels", "--colour", "--json"},
     "data fetch": {"--json"},
     "runs": {"--json"},
+    "report": {"--out", "--json"},
     "evaluate": {
         "--data",
         "--judge",

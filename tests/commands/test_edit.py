@@ -128,6 +128,11 @@ def test_slant_and_size_are_measured():
         (("--picture", "seven.png", "--draws", 0), "--draws 0"),
         (("--picture", "seven.png", "--out", "x.gif"), "write .png"),
         (("--strokes", "empty.png"), "wholly transparent"),
+        (
+            ("--picture", "seven.png", "--out", "seven.png"),
+            "seven.png is one of the given files, and would be replaced",
+        ),
+        (("--mix", "seven.png", "seven.png", "--out", "seven.png"), "seven.png is one of the given files"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(run_command, seven, tmp_path, arguments, message):

@@ -1,3 +1,5 @@
+import numpy as np
+import pytest
 import torch
 
 from ganforge.data.moving_digits import digit_paths, moving_digits
@@ -45,3 +47,23 @@ def test_paths_say_where_each_digit_is():
             top, left = paths.tops[clip, 0, frame], paths.lefts[clip, 0, frame]
             shade = shades[paths.chosen[clip, 0], 0, 0, 0]
             assert (clips[clip, frame, top : top + 2, left : left + 3] == shade).all()
+
+
+def published_places(count, frames):
+    """Return places [count, frames] in 0..1 along one axis by the code of the published clips, one loop as there."""
+    random = np.random.default_rng(0)
+    place, velocity = random.random(count), 0.1 * np.sin(random.random(count) * 2 * np.pi)
+    places = []
+    for _ in range(frames):
+        place = place + velocity
+        velocity = np.where((place <= 0) | (place >= 1), -velocity, velocity)
+        place = np.clip(place, 0, 1)
+        places.append(place)
+    return np.stack(places, 1)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 9])
+def test_digits_go_as_far_as_in_the_published_clips(frames):
+    tops = digit_paths(10, (28, 28), 4000, 0).tops.reshape(-1, 20) / (64 - 28)
+    ours, published = (np.abs(p[:, frames:] - p[:, :-frames]).mean() for p in (tops, published_places(8000, 20)))
+    assert ours == pytest.approx(published, rel=0.03)

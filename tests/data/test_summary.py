@@ -79,6 +79,16 @@ def test_each_problem_gives_its_warning_only(data, words):
         assert word in warning
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_progress_counts_every_reading_of_an_image(channels):
+    seen = []
+    images = NOISE.expand(-1, channels, -1, -1)
+    summarise(splits(images, test=images[:50]), lambda done, total: seen.append((done, total)))
+    total = (3 + (channels == 3)) * 2000 + 50
+    assert seen[-1] == (total, total)
+    assert seen == sorted(seen)
+
+
 def test_a_set_of_mnists_size_is_summarised_within_seconds():
     images = torch.randint(0, 256, (55_000, 1, 28, 28), dtype=torch.uint8)
     began = time.perf_counter()

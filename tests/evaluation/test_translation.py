@@ -38,22 +38,26 @@ def pictures(kind, n=40):
     return (grey * shades).to(torch.uint8)
 
 
-@pytest.mark.parametrize("kind", RULES)
-def test_simple_methods_give_pictures_of_the_targets_shape(kind):
-    pair = rule(kind).pairs(pictures(kind), 0, torch.arange(40))
+@pytest.mark.parametrize(
+    ("kind", "grey"), [*((kind, False) for kind in RULES), ("downsample", True), ("mask", True), ("damage", True)]
+)
+def test_simple_methods_give_pictures_of_the_targets_shape(kind, grey):
+    images = pictures(kind)[:, :1] if grey else pictures(kind)
+    pair = rule(kind).pairs(images, 0, torch.arange(40))
     results = simple_results(rule(kind), pair.condition)
     assert results
     for name, result in results.items():
         assert result.shape == pair.target.shape and result.dtype == torch.uint8, name
 
 
-def test_denoising_and_inpainting_are_nearer_than_the_input():
-    images = pictures("damage")
+@pytest.mark.parametrize("channels", [1, 3])
+def test_denoising_and_inpainting_are_nearer_than_the_input(channels):
+    images = pictures("damage")[:, :channels]
     noisy = TypeAdapter(PairsTable).validate_python({"kind": "damage", "damages": ["noise"]})
-    for pair_rule, name in ((noisy, "non-local means"), (rule("mask"), "biharmonic")):
+    for pair_rule, name in ((noisy, "non-local means"), (noisy, "wavelets"), (rule("mask"), "biharmonic")):
         pair = pair_rule.pairs(images, 0, torch.arange(40))
         result = simple_results(pair_rule, pair.condition)[name].float()
-        before = pair.condition[:, :3].float()
+        before = pair.condition[:, :channels].float()
         assert (result - images).square().mean() < (before - images).square().mean()
 
 

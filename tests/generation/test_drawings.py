@@ -11,6 +11,7 @@ from PIL import Image
 from ganforge.errors import UserError
 from ganforge.generation.drawings import draw_samples, parse_digits, parse_labels
 from ganforge.generation.generator import load_generator
+from ganforge.generation.grids import image_grid, short_name
 from ganforge.generation.output import Drawing, check_target
 
 
@@ -86,3 +87,27 @@ def test_a_file_that_cannot_hold_the_images_is_refused(tmp_path, name, n):
     with pytest.raises(UserError):
         check_target(tmp_path / name, n)
     assert check_target(tmp_path / "x.npz", 10_001) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("seven", "seven"),
+        ("a" * 24, "a" * 24),
+        ("0123456789" * 5, "012345678901…90123456789"),
+        ("Größe é", "Gro?e e"),
+        ("line\nbreak\udcff", "line?break?"),
+    ],
+)
+def test_names_of_files_fit_a_sheet(name, shown):
+    assert short_name(name) == shown
+    assert len(short_name(name)) <= 24
+
+
+def test_names_beside_rows_and_above_columns_leave_the_pictures_whole():
+    images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(-1, -1, 8, 8) * 60
+    plain = np.asarray(image_grid(images, 2))
+    named = np.asarray(image_grid(images, 2, row_names=["a", "b"], column_names=["given", "result"], caption="below"))
+    height, width = plain.shape
+    assert (named[20 : 20 + height, -width:] == plain).all()
+    assert named[:20].max() == 255 and named[20 : 20 + height, :-width].max() == 255 and named[-20:].max() == 255

@@ -47,9 +47,40 @@ def test_ssim_agrees_with_another_library(channels):
     assert np.abs(ours - inside.numpy()).max() < 1e-3
 
 
-def test_ssim_of_small_pictures_is_a_similarity():
-    real = pictures(side=8)
-    assert ssim(real, real) == pytest.approx(np.ones(6))
+def similarity(x, y):
+    """Return the SSIM of two pictures [8, 8] by equation 13: Gaussian means of 11 pixels, mirrored at the borders."""
+    weights = np.exp(-np.square(np.arange(-5, 6)) / (2 * 1.5**2))
+    weights = np.outer(weights, weights) / weights.sum() ** 2
+
+    def mean(plane, row, column):
+        return (np.pad(plane, 5, mode="symmetric")[row : row + 11, column : column + 11] * weights).sum()
+
+    values = []
+    for place in ((row, column) for row in (3, 4) for column in (3, 4)):  # where a window of 7 lies inside
+        a, b, aa, bb, ab = (mean(plane, *place) for plane in (x, y, x * x, y * y, x * y))
+        first = (2 * a * b + 2.55**2) / (a * a + b * b + 2.55**2)
+        values.append(first * (2 * (ab - a * b) + 7.65**2) / (aa - a * a + bb - b * b + 7.65**2))
+    return np.mean(values)
+
+
+def test_ssim_of_pictures_smaller_than_its_window_by_hand():
+    real, noise = pictures(side=8), np.random.default_rng(1).normal(0, 40, (6, 1, 8, 8))
+    fake = np.clip(real + noise, 0, 255)
+    assert ssim(real, fake) == pytest.approx(
+        [similarity(*pair) for pair in zip(real[:, 0] * 1.0, fake[:, 0], strict=True)]
+    )
+
+
+@pytest.mark.parametrize("side", range(3, 13))
+def test_ssim_of_small_pictures_is_a_similarity(side):
+    random = np.random.default_rng(0)
+    real, other = random.integers(0, 256, (2, 50, 1, side, side)).astype(np.uint8)
+    noisy = [np.clip(real + random.normal(0, level, real.shape), 0, 255) for level in (0, 20, 60)]
+    values = [ssim(real, fake).mean() for fake in (*noisy, other)]
+    assert values[0] == pytest.approx(1)
+    assert values == sorted(values, reverse=True)
+    assert values[-1] == pytest.approx(0, abs=0.15)
+    assert (np.abs(ssim(real, other)) <= 1).all()
     assert (ssim(real, 255 - real) < 0.5).all()
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from ganforge.networks.consistency import KnownPixels
 from ganforge.networks.unet import UnetGenerator, UnetGeneratorSettings
@@ -44,3 +45,23 @@ def test_the_projection_is_applied_last():
     latent, condition = inputs((1, 28, 28), 2)
     condition[:, 1] = 0
     assert torch.equal(unet(consistency=KnownPixels())(latent, condition), condition[:, :1])
+
+
+def let_layers_average(network):
+    """Set all weights so that every layer returns the mean of its inputs: equal pixels stay equal, where taps are."""
+    for weight in network.parameters():
+        nn.init.constant_(weight, 1 / weight[0].numel() if weight.ndim > 1 else 0)
+    return network
+
+
+@pytest.mark.parametrize("halvings", [1, 2])
+def test_every_pixel_has_equally_many_kernel_taps(halvings):
+    """Otherwise results have a checkerboard, as those of a transposed convolution of width 3 (Odena et al. 2016)."""
+    condition = torch.full((1, 1, 128, 128), 0.8, dtype=torch.float64)
+    middle = slice(60, 68), slice(60, 68)  # out of reach of the padding
+    network = let_layers_average(unet((1, 128, 128), 1, halvings=halvings))
+    pixels = network(torch.zeros(1, 6, dtype=torch.float64), condition)[0, 0][middle]
+    assert 0.1 < pixels.mean() < 0.9  # not clamped
+    assert pixels.std() < 1e-12
+    transposed = nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.ConvTranspose2d(8, 1, 3, 2, 1, 1)).double()
+    assert let_layers_average(transposed)(condition)[0, 0][middle].std() > 0.1

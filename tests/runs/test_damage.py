@@ -8,7 +8,9 @@ import pytest
 
 import ganforge
 from conftest import small_images
-from ganforge.diagnosis.findings import Finding, find
+from diagnosis_cases import judged
+from ganforge.diagnosis.diagnose import diagnose
+from ganforge.diagnosis.finding import NAMES, Finding
 from ganforge.errors import UserError
 from ganforge.evaluation.class_metrics import ClassRow
 from ganforge.evaluation.compare import compare, comparison_rows
@@ -17,8 +19,8 @@ from ganforge.evaluation.protocol import Protocol
 from ganforge.evaluation.result import Evaluation, parse_evaluation
 from ganforge.experiment.api import resume
 from ganforge.experiment.evaluate import read_group
-from ganforge.experiment.preflight import saved_recipe
 from ganforge.experiment.run import complete_run
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.verdict import Verdict, kept_verdict
 from ganforge.generation.generator import load_generator
 from ganforge.metrics.intervals import Interval
@@ -26,6 +28,7 @@ from ganforge.metrics.measurement import FORMER_NAMES, Measurement
 from ganforge.recipes.reading import load_recipe
 from ganforge.runs.checkpoint import Damaged, newest_checkpoint, read_tensors, write_tensors
 from ganforge.runs.folder import RunFolder
+from ganforge.runs.former_findings import OLD_NAMES
 from ganforge.runs.log import cut_back, read_lines, read_log
 
 VALUES = [None, True, -1, 10**30, 1.5, "", "x\ny\0", [], ["a", 1], {}, {"a": None}, float("nan"), float("inf")]
@@ -173,6 +176,15 @@ def test_the_names_of_earlier_versions_are_read():
     assert parse_evaluation(evaluation, "file") == EVALUATION
 
 
+def test_findings_of_earlier_versions_have_the_names_of_this_one(tmp_path):
+    line = json.loads(json.dumps(VERDICT.to_dict()))
+    for old, (name, severity) in OLD_NAMES.items():
+        line["findings"] = [{"name": old, "severity": 2, "text": "t", "remedy": "r"}]
+        (finding,) = Verdict.from_dict(line).findings
+        assert (finding.name, finding.severity, finding.text) == (name, severity, "t")
+        assert name in NAMES
+
+
 def test_a_verdict_of_an_older_or_newer_version_is_read_where_it_says_enough(trained, tmp_path):
     line = json.loads(json.dumps(VERDICT.to_dict()))
     newer = {**line, "measured": {**line["measured"], "sharpness": 1}, "by": "me"}
@@ -205,7 +217,7 @@ def test_damage_to_lines_of_metrics_and_log(trained, tmp_path):
     assert 20 < readable < 190
     for damage in damaged_values({**log, "d_real": 0.5, "d_fake": 0.5, "epoch": 1.0}, 100, 5):
         folder.log.write_text(json.dumps(damage) + "\n" + json.dumps(log) + "\n")
-        assert find(VERDICT.measured, read_log(folder.log))
+        assert diagnose(judged(read_log(folder.log)))
         cut_back(folder.log, 2)
 
 

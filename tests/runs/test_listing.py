@@ -44,6 +44,16 @@ def test_a_finished_run_has_the_words_of_its_verdict(tmp_path):
     }
 
 
+def test_findings_of_earlier_versions_have_the_names_of_this_one(tmp_path):
+    write(tmp_path / "run", {"name": "few-handwritings", "severity": 1, "text": "one", "remedy": ""}, judged=True)
+    assert listed(tmp_path).to_dict()["findings"] == ["class-collapse"]
+
+
+def test_a_run_without_a_judge_has_the_verdict_of_its_examinations(tmp_path):
+    write(tmp_path / "run", {"name": "narrow", "severity": 1, "text": "one", "remedy": ""}, no_judge=True)
+    assert listed(tmp_path).verdict == "one"
+
+
 def test_a_run_without_a_verdict_says_why(tmp_path):
     write(tmp_path / "a" / "run")
     assert listed(tmp_path / "a").verdict == "not judged"

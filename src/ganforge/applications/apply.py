@@ -1,7 +1,7 @@
 """Pictures from pictures: a trained image-to-image generator applied to a user's own pictures."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,20 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge.data.pairs import Downsampling, GivenPairs, Greying, Masking, NextFrame, PairRule, enlarged, luma, masked
-from ganforge.data.sources.pictures_to_apply import NamedPictures, read_pictures
-from ganforge.data.sources.single_picture import is_picture_file, read_mask
+from ganforge.data.sources.pictures_to_apply import SHEET, NamedPictures, read_masks, read_pictures
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_results
-from ganforge.files import ensure_writable, user_path, write_atomically
+from ganforge.files import ensure_writable, refuse_replacing, user_path, write_atomically
 from ganforge.generation.generator import Generator
-from ganforge.generation.grids import image_grid, png
+from ganforge.generation.grids import image_grid, png, short_name
 from ganforge.generation.output import single_picture
 
 RECIPES = ("enlarge-4x", "enlarge-7x", "complete", "colour", "repair", "own-pairs", "next-frame")
 """The built-in recipes that make pictures from pictures."""
-ON_SHEET, CELL = 16, 112
-"""Pictures on the sheet at most, and the width of one in pixels at most."""
+Counting = Callable[[str, int], Callable[[int], None]]
+"""Begins a phase of work, in words, with its amount; its answer takes the amounts just done."""
+ON_SHEET, DRAWS_ON_SHEET, CELL = 16, 8, 144
+"""Pictures and results of each on the sheet at most, and the width of one in pixels at most."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Results:
     Attributes:
         given: the pictures as the model sees them, uint8 [N, C, H, W].
         draws: uint8 [P, N, C, H, W], the P results for each picture.
-        simple: the result of the best known method without a trained network, and its name; None where there is none.
+        simple: the best known method without a trained network, its name and its results for the pictures on the sheet;
+            None where there is none.
         names: a name for each picture, after which its files are named.
         caption: the text below the sheet.
     """
@@ -46,15 +48,20 @@ class Results:
     caption: str
 
     def sheet(self) -> Image.Image:
-        """Return a sheet: given, our results, and what a user would get without them, a column for each picture."""
+        """Return a sheet, a row for each picture: given, our results, and what a user would get without them."""
         count = min(ON_SHEET, self.draws.shape[1])
-        rows = {"given": _seen(self.given, self.draws.shape[2])}
-        rows |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:8])}
+        columns = {"given": _seen(self.given, self.draws.shape[2])}
+        columns |= {f"result {k + 1}": draw for k, draw in enumerate(self.draws[:DRAWS_ON_SHEET])}
         if self.simple:
-            rows[self.simple[0]] = self.simple[1]
-        images = torch.cat([row[:count] for row in rows.values()])
-        width = min(640, CELL * count)  # a single picture would fill the whole width, row by row
-        return image_grid(images, count, caption=self.caption, width=width, row_names=list(rows))
+            columns[self.simple[0]] = self.simple[1]
+        return image_grid(
+            torch.stack([column[:count] for column in columns.values()], 1).flatten(0, 1),
+            len(columns),
+            caption=self.caption,
+            width=CELL * len(columns),
+            row_names=[short_name(name) for name in self.names[:count]],
+            column_names=list(columns),
+        )
 
     def arrays(self) -> bytes:
         """Return an .npz file: ``images`` uint8 [N, P, H, W, C], and ``given`` uint8 [N, H, W, C]."""
@@ -75,14 +82,11 @@ class Results:
         if target.suffix.lower() == ".png":
             write_atomically(target, png(self.sheet()))
             return [target]
-        files = []
-        for k, draw in enumerate(self.draws):
-            for name, picture in zip(self.names, draw, strict=True):
-                suffix = f"-{k + 1}" if len(self.draws) > 1 else ""
-                files.append(target / f"{name}{suffix}.png")
-                write_atomically(files[-1], png(single_picture(picture)))
-        write_atomically(target / "sheet.png", png(self.sheet()))
-        return [*files, target / "sheet.png"]
+        *files, sheet = result_files(target, self.names, len(self.draws))
+        for file, picture in zip(files, self.draws.flatten(0, 1), strict=True):
+            write_atomically(file, png(single_picture(picture)))
+        write_atomically(sheet, png(self.sheet()))
+        return [*files, sheet]
 
 
 def apply(
@@ -93,6 +97,7 @@ def apply(
     draws: int = 1,
     seed: int = 0,
     target: Path | None = None,
+    counting: Counting | None = None,
 ) -> Results:
     """Apply an image-to-image generator to pictures.
 
@@ -105,10 +110,12 @@ def apply(
         draws: number of results for each picture.
         seed: of the latents.
         target: where the results will be written; checked when the input is known to be right, before any result.
+        counting: called with the work in words and the number of results; its answer is called after each draw with the
+            number of results just made.
 
     Raises:
         UserError: the generator takes no pictures, these pictures or masks are of another kind or size, or ``target``
-            cannot be written.
+            cannot be written or would replace one of them.
     """
     rule = generator.recipe.pairs
     if rule is None:
@@ -118,7 +125,8 @@ def apply(
         )
     if draws < 1:
         raise UserError(f"--draws {draws}: must be 1 or more")
-    given = read_pictures(pictures)
+    height, width = _side_lengths(rule, generator)
+    given = read_pictures(pictures, wanted=f"{width}×{height}, which {generator.recipe.name} takes")
     _refuse_other_sizes(rule, given, generator)
     _refuse_other_colours(rule, given, generator)
     images = given.images
@@ -129,10 +137,20 @@ def apply(
         raise UserError(f"--mask {mask}: belongs to models that complete pictures, as {generator.recipe.name} does not")
     if target is not None:
         check_target(target)
-    simple = next(iter(simple_results(rule, condition).items()), None)
+        refuse_replacing(result_files(target, given.names, draws), (pictures, mask))
+    simple = next(iter(simple_results(rule, condition[:ON_SHEET]).items()), None)
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-    results = generator.translate(condition, draws=draws, seed=seed)
+    on_progress = counting("making results", draws * len(condition)) if counting else None
+    results = generator.translate(condition, draws=draws, seed=seed, on_progress=on_progress)
     return Results(rule.visible(condition), results, simple, given.names, caption)
+
+
+def result_files(target: Path, names: Sequence[str], draws: int) -> list[Path]:
+    """Return the files that results are written to: one file, or all results of each draw, and the sheet."""
+    if target.suffix:
+        return [target]
+    suffixes = [f"-{k + 1}" for k in range(draws)] if draws > 1 else [""]
+    return [*(target / f"{name}{suffix}.png" for suffix in suffixes for name in names), target / f"{SHEET}.png"]
 
 
 def check_target(target: Path) -> None:
@@ -144,7 +162,7 @@ def check_target(target: Path) -> None:
     ending = target.suffix.lower()
     if ending not in ("", ".png", ".npz"):
         raise UserError(f"--out {target}: write .png (a sheet), .npz (arrays), or a folder (every picture and a sheet)")
-    ensure_writable(target if ending else target / "sheet.png")
+    ensure_writable(target if ending else target / f"{SHEET}.png")
 
 
 def _completion(images: Tensor, mask: Any) -> Tensor:
@@ -162,29 +180,31 @@ def _completion(images: Tensor, mask: Any) -> Tensor:
 
 
 def _masks(mask: Any) -> Tensor:
-    """Return masks uint8 [N, 1, H, W], above 127 where pixels are missing."""
-    if isinstance(mask, str | Path):
-        path = user_path(mask)
-        if not path.exists():
-            raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
-        if is_picture_file(path):
-            return read_mask(path).to(torch.uint8) * 255
-    return read_pictures(mask).images[:, :1]
+    """Return masks uint8 [N, 1, H, W], 255 where pixels are missing."""
+    if isinstance(mask, str | Path) and not user_path(mask).exists():
+        raise UserError(f"--mask {mask}: there is no such file; give a picture of the size of the others")
+    return read_masks(mask).to(torch.uint8) * 255
+
+
+def _side_lengths(rule: PairRule, generator: Generator) -> tuple[int, int]:
+    """Return height and width of the pictures that the generator takes."""
+    height, width = generator.note["shape"][1:]
+    factor = rule.factor if isinstance(rule, Downsampling) else 1
+    return height // factor, width // factor
 
 
 def _refuse_other_sizes(rule: PairRule, given: NamedPictures, generator: Generator) -> None:
-    height, width = generator.note["shape"][1:]
-    if isinstance(rule, Downsampling):
-        if tuple(given.images.shape[2:]) == (height, width):
-            raise UserError(
-                f"{given.where}: the picture already has the size of results, {width}×{height}; give one of "
-                f"{width // rule.factor}×{height // rule.factor}, which {generator.recipe.name} enlarges"
-            )
-        height, width = height // rule.factor, width // rule.factor
-    smaller = isinstance(rule, GivenPairs) and height * given.images.shape[3] == width * given.images.shape[2]
-    if tuple(given.images.shape[2:]) != (height, width) and not (smaller and height % given.images.shape[2] == 0):
+    height, width = _side_lengths(rule, generator)
+    across, down = given.images.shape[3], given.images.shape[2]
+    if isinstance(rule, Downsampling) and (down, across) == tuple(generator.note["shape"][1:]):
         raise UserError(
-            f"{given.where}: pictures of {_size(given.images)} pixels, and {generator.recipe.name} takes "
+            f"{given.where}: the picture already has the size of results, {across}×{down}; give one of "
+            f"{width}×{height}, which {generator.recipe.name} enlarges"
+        )
+    smaller = isinstance(rule, GivenPairs) and height * across == width * down and height % down == 0
+    if (down, across) != (height, width) and not smaller:
+        raise UserError(
+            f"{given.where}: pictures of {across}×{down} pixels, and {generator.recipe.name} takes "
             f"{width}×{height}; scale or cut them to that size first"
         )
 
@@ -202,10 +222,18 @@ def _refuse_other_colours(rule: PairRule, given: NamedPictures, generator: Gener
         kinds = {1: "grey", 3: "in colour"}
         other = "convert them to grey" if channels == 1 else "give pictures in colour"
         raise UserError(
-            f"{given.where}: pictures {kinds[given.images.shape[1]]}, and those that {generator.recipe.name} learned "
-            f"are {kinds.get(channels, f'of {channels} channels')}; {other}, or train the recipe on such "
-            "pictures"
+            f"{given.where}: pictures {kinds[given.images.shape[1]]}{_example_in_colour(given)}, and those that "
+            f"{generator.recipe.name} learned are {kinds.get(channels, f'of {channels} channels')}; {other}, or train "
+            "the recipe on such pictures"
         )
+
+
+def _example_in_colour(given: NamedPictures) -> str:
+    """Name the first picture in colour among several."""
+    coloured = (given.images != given.images[:, :1]).flatten(1).any(1)
+    if len(coloured) == 1 or not coloured.any():
+        return ""
+    return f", as {given.names[int(coloured.int().argmax())]}"
 
 
 def _seen(images: Tensor, channels: int) -> Tensor:

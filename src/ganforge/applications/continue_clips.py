@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganforge.applications.apply import Counting
 from ganforge.data.pairs import NextFrame, luma
 from ganforge.data.sources.clips_to_continue import NamedClips, read_moving
 from ganforge.errors import UserError
 from ganforge.evaluation.baselines import simple_continuations
-from ganforge.files import ensure_writable, write_atomically
+from ganforge.files import ensure_writable, refuse_replacing, write_atomically
 from ganforge.generation.generator import Generator
-from ganforge.generation.grids import GUTTER, animation, image_grid, png
+from ganforge.generation.grids import GUTTER, animation, image_grid, png, short_name
 from ganforge.generation.output import FRAME_WIDTH, single_picture
 from ganforge.generation.roll_out import continue_clips
 
@@ -33,7 +34,8 @@ class Continuations:
     Attributes:
         given: the clips as the user gave them, uint8 [N, T, C, H, W].
         draws: the new frames, uint8 [P, N, K, C, H, W], P continuations of each clip.
-        simple: the new frames of methods without a trained network, uint8 [N, K, C, H, W], by name.
+        simple: the new frames of methods without a trained network for the clips on the sheet, uint8 [n, K, C, H, W],
+            by name.
         names: a name for each clip, after which its files are named.
         caption: the text below the sheet.
     """
@@ -50,14 +52,19 @@ class Continuations:
         return torch.cat([self.given.expand(len(self.draws), -1, -1, -1, -1, -1), self.draws], 2)
 
     def sheet(self) -> Image.Image:
-        """Return a sheet, a column for each frame: the last given frames, our draws, and the simple methods."""
+        """Return a sheet, a column for each frame: the last given frames, our draws, and the simple methods.
+
+        The row of the given frames has the name of the clip.
+        """
         shown = {"given": self.given[:, -COLUMNS:]}
         shown |= {f"result {k + 1}": draw[:, :COLUMNS] for k, draw in enumerate(self.draws[:DRAWS_ON_SHEET])}
         shown |= {name: frames[:, :COLUMNS] for name, frames in self.simple.items()}
         clips = range(min(CLIPS_ON_SHEET, len(self.given)))
         columns = max(frames.shape[1] for frames in shown.values())
         rows = [_of_length(frames[clip], columns) for clip in clips for frames in shown.values()]
-        return image_grid(torch.cat(rows), columns, caption=self.caption, width=1280, row_names=[*shown] * len(clips))
+        _, *methods = shown
+        names = [name for clip in clips for name in (f"given: {short_name(self.names[clip])}", *methods)]
+        return image_grid(torch.cat(rows), columns, caption=self.caption, width=1280, row_names=names)
 
     def animation(self) -> bytes:
         """Return a GIF to look at: a column for each clip, a row for each draw."""
@@ -103,7 +110,14 @@ def _of_length(frames: Tensor, length: int) -> Tensor:
 
 
 def continue_source(
-    generator: Generator, source: Any, frames: int, *, draws: int = 1, seed: int = 0, target: Path | None = None
+    generator: Generator,
+    source: Any,
+    frames: int,
+    *,
+    draws: int = 1,
+    seed: int = 0,
+    target: Path | None = None,
+    counting: Counting | None = None,
 ) -> Continuations:
     """Continue a user's clips by a model of the next frame.
 
@@ -114,24 +128,31 @@ def continue_source(
         draws: number of continuations of each clip.
         seed: of the latents.
         target: where the results will be written; checked after the clips and before anything is computed.
+        counting: shows the progress, as in `apply`.
 
     Raises:
         UserError: the generator makes no next frames, the clips are too short, of another size or not readable, or the
-            target cannot be written.
+            target cannot be written or would replace one of them.
     """
     rule = generator.recipe.pairs
     if not isinstance(rule, NextFrame):
         raise UserError(
             f"--frames {frames}: {generator.recipe.name} does not continue clips; train next-frame for that"
         )
-    clips = read_moving(source)
+    height, width = generator.note["shape"][1:]
+    clips = read_moving(source, wanted=f"{width}×{height}, which {generator.recipe.name} takes")
     given = _fitting(clips, rule, generator)
     if target is not None:
         check_target(target)
+        suffixes = [f"-{k + 1}" for k in range(draws)] if draws > 1 else [""]
+        animations = [target / f"{name}{suffix}.gif" for suffix in suffixes for name in clips.names]
+        refuse_replacing([target] if target.suffix else animations, [source])
     joined = given.flatten(1, 2)
-    results = continue_clips(generator, joined, frames, draws=draws, seed=seed)
+    on_progress = counting("continuing clips", draws * frames * len(joined)) if counting else None
+    results = continue_clips(generator, joined, frames, draws=draws, seed=seed, on_progress=on_progress)
     caption = f"{generator.recipe.name} · step {generator.note['step']} · seed {seed}"
-    return Continuations(given, results, simple_continuations(rule, joined, frames), clips.names, caption)
+    simple = simple_continuations(rule, joined[:CLIPS_ON_SHEET], frames)
+    return Continuations(given, results, simple, clips.names, caption)
 
 
 def check_target(target: Path) -> None:

@@ -117,7 +117,7 @@ def mix(generator: Generator, pictures: Tensor, *, seed: int = 0) -> Edited:
     condition = None
     if inversion.condition is not None:
         condition = torch.lerp(inversion.condition[0, :1], inversion.condition[1, :1], steps)
-    return Edited(generator.draw(latent, condition), "from the first to the second")
+    return Edited(generator.draw(latent, condition), "first to second")
 
 
 def direction_of(generator: Generator, name: str) -> Tensor:

@@ -9,6 +9,7 @@ from ganforge.benchmarks.augmentation import run_augmentation
 from ganforge.benchmarks.autoencoders import run_autoencoders
 from ganforge.benchmarks.clustering import run_clustering
 from ganforge.benchmarks.common import BenchmarkOptions, BenchmarkReport
+from ganforge.benchmarks.diagnosis import run_diagnosis
 from ganforge.benchmarks.downstream_accuracy import DOWNSTREAM_TASKS, run_downstream
 from ganforge.benchmarks.few_labels import run_few_labels
 from ganforge.benchmarks.mode_coverage import run_mode_coverage
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "applications": Benchmark(run_applications, ("task",)),
     "weaknesses": Benchmark(run_weaknesses, ("only",)),
     "augment": Benchmark(run_augmentation, ("only",)),
+    "diagnosis": Benchmark(run_diagnosis, ("only", "data")),
     "other-data": Benchmark(run_other_data, ("task", "data")),
 }
 

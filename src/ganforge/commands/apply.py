@@ -1,7 +1,7 @@
 """``ganforge apply``: pictures from pictures, by a trained image-to-image generator."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,9 @@ from ganforge.commands.numbers import MOST_DRAWS, MOST_FRAMES, counted, whole
 from ganforge.errors import UserError
 
 if TYPE_CHECKING:
+    from ganforge.applications.apply import Results
     from ganforge.applications.continue_clips import Continuations
+    from ganforge.generation.generator import Generator
 
 
 def apply(
@@ -48,25 +50,35 @@ def apply(
 
     Example: ganforge apply runs/enlarge-4x-mnist-1 small.png --draws 8
     """
-    from ganforge.applications import apply as application
-    from ganforge.applications.continue_clips import continue_source
-    from ganforge.data.pairs import NextFrame
+    from ganforge.commands.count_progress import CountProgress
     from ganforge.generation.generator import load_generator
 
     target = out or (run if run.is_dir() else run.parent) / "applied"
     generator = load_generator(run)
-    results: application.Results | Continuations
-    of_clips = isinstance(generator.recipe.pairs, NextFrame)
-    if of_clips and mask:
-        raise UserError(f"--mask {mask}: belongs to models that complete pictures, not to clips; leave it out")
-    if of_clips or frames is not None:
-        results = continue_source(generator, pictures, frames or 1, draws=draws, seed=seed, target=target)
-        kind = "clip"
-    else:
-        results = application.apply(generator, pictures, mask=mask, draws=draws, seed=seed, target=target)
-        kind = "picture"
+    progress = CountProgress("results")
+    options = {"draws": draws, "seed": seed, "target": target, "counting": progress.counting}
+    try:
+        results, kind = _results(generator, pictures, mask, frames, options)
+    finally:
+        progress.stop()
     files = results.write(target)
     n = results.draws.shape[1]
     if as_json:
         print_json({"files": [str(file) for file in files], "n": n, "draws": draws, "seed": seed})
     say(f"{counted(n, kind)}, {counted(draws, 'result')} each -> {target}", as_json=as_json)
+
+
+def _results(
+    generator: "Generator", pictures: Path, mask: Path | None, frames: int | None, options: dict[str, Any]
+) -> "tuple[Results | Continuations, str]":
+    """Return the results for pictures, or for clips, and the word for what was given."""
+    from ganforge.applications.apply import apply as apply_to_pictures
+    from ganforge.applications.continue_clips import continue_source
+    from ganforge.data.pairs import NextFrame
+
+    of_clips = isinstance(generator.recipe.pairs, NextFrame)
+    if of_clips and mask:
+        raise UserError(f"--mask {mask}: belongs to models that complete pictures, not to clips; leave it out")
+    if of_clips or frames is not None:
+        return continue_source(generator, pictures, frames or 1, **options), "clip"
+    return apply_to_pictures(generator, pictures, mask=mask, **options), "picture"

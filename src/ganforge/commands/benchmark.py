@@ -13,6 +13,14 @@ from ganforge.json_text import to_json
 EVERY_SECONDS = 0.5
 """Seconds between two lines of progress of a worker process."""
 
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        callback=whole(1),
+        help="Train seeds 0 to K-1; finished ones are kept. augment: draws of labels. "
+        "[1; techniques, applications: 3; augment: 5; diagnosis: 6, of healthy runs 34]",
+    ),
+]
 Labels = Annotated[
     int | None,
     typer.Option(callback=whole(), help="few-labels: the number of labelled images; 20, 50, 100 or 200. [100]"),
@@ -20,7 +28,8 @@ Labels = Annotated[
 Only = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas: of techniques or settings (augment) [all]; weaknesses: style, thickness, slant."
+        help="Names with commas: of techniques, settings (augment), illnesses (diagnosis) [all]; weaknesses: style, "
+        "thickness, slant."
     ),
 ]
 Draw = Annotated[
@@ -32,7 +41,10 @@ Draw = Annotated[
 
 Data = Annotated[
     str | None,
-    typer.Option(help="techniques: ring, mnist, mnist-500; other-data: paths; several with commas. [all]"),
+    typer.Option(
+        help="techniques: ring, mnist, mnist-500; diagnosis: mnist, glyphs, cifar10; other-data: paths; several with "
+        "commas. [all]"
+    ),
 ]
 Task = Annotated[
     str | None, typer.Option(help="applications: enlarge-4x, complete, ...; other-data: sound, signals. [all]")
@@ -42,14 +54,7 @@ Task = Annotated[
 def benchmark(
     name: Annotated[str, typer.Argument(help="One of the benchmarks above.")],
     recipe: Annotated[str | None, typer.Option(help="Another method: a name or a TOML file.")] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            callback=whole(1),
-            help="Train seeds 0 to K-1; finished ones are kept. augment: draws of labels. "
-            "[1; techniques, applications: 3; augment: 5]",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     steps: Annotated[
         int | None, typer.Option(callback=whole(1), help="Steps instead of the protocol's; the report says so.")
     ] = None,
@@ -77,6 +82,7 @@ def benchmark(
     applications: pictures from pictures, beside simple methods and the same network without an adversary.
     weaknesses: parts of classes hidden from a classifier, named by probe and cured by strengthen.
     augment: is the choice of 'ganforge augment' right, with few labels?
+    diagnosis: planted illnesses that must be named, and healthy runs that must not be blamed.
     other-data: sounds and signals beside simple models that need no training.
 
     Example: ganforge benchmark ring --seeds 2 --steps 40000

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from ganforge.commands.read_data import read_data
 
 if TYPE_CHECKING:
     from ganforge.data.summary import Summary
+    from ganforge.diagnosis.finding import Finding
 
 KINDS = {1: "grey", 3: "colour"}
 
@@ -76,6 +78,7 @@ def data_show(
     """
     from ganforge.commands.progress import TerminalWatcher
     from ganforge.data.summary import summarise
+    from ganforge.diagnosis.data_checks import check_data
     from ganforge.errors import UserError
     from ganforge.files import ensure_writable, write_atomically
     from ganforge.generation.grids import contact_sheet, png
@@ -85,14 +88,17 @@ def data_show(
     ensure_writable(out or _sheet_path(source, "data"), [".png"])
     watcher = TerminalWatcher(as_json=as_json)
     splits = read_data(source, watcher, resize=resize, skip_bad=skip_bad, levels=levels, colour=colour)
-    summary = summarise(splits)
+    summary = summarise(splits, partial(watcher.reading, "checking the pictures"))
+    watcher.end()
+    findings = check_data(splits, summary)
     target = out or _sheet_path(source, splits.train.name)
     write_atomically(target, png(contact_sheet(splits.train)))
     if as_json:
         files = {"notes": splits.notes, "contact_sheet": str(target), "fingerprint": splits.fingerprint}
-        print_json(dataclasses.asdict(summary) | files)
+        found = {"findings": [dataclasses.asdict(finding) for finding in findings]}
+        print_json(dataclasses.asdict(summary) | found | files)
         return
-    for line in _lines(summary, splits.notes):
+    for line in _lines(summary, splits.notes, findings):
         say(line)
     say(f"contact sheet: {target}")
 
@@ -113,7 +119,7 @@ def _is_inside(file: Path, source: str) -> bool:
     return read.is_dir() and file.resolve().is_relative_to(read.resolve())
 
 
-def _lines(summary: "Summary", notes: Sequence[str]) -> list[str]:
+def _lines(summary: "Summary", notes: Sequence[str], findings: Sequence["Finding"]) -> list[str]:
     """Return a summary of a data set as lines of text."""
     counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items())
     kind = KINDS.get(summary.channels, f"clips or pairs of {summary.channels} channels")
@@ -129,7 +135,9 @@ def _lines(summary: "Summary", notes: Sequence[str]) -> list[str]:
         shares = ", ".join(f"{c.name}: {c.count:,} ({c.share:.1%})" for c in summary.classes[:20])
         more = f", ... ({len(summary.classes)} in all)" if len(summary.classes) > 20 else ""
         lines.append(f"classes: {shares}{more}")
-    return lines + [f"note: {note}" for note in notes] + [f"warning: {warning}" for warning in summary.warnings]
+    lines += [f"note: {note}" for note in notes]
+    lines += [f"warning: {line}" for line in summary.warnings if not any(line in found.text for found in findings)]
+    return lines + [finding.line for finding in findings]
 
 
 @data_app.command("fetch")

@@ -12,7 +12,7 @@ from ganforge.commands.completion import complete_run
 from ganforge.commands.console import JsonFlag, path, print_json, say
 from ganforge.commands.numbers import MOST_DRAWS, counted, whole
 from ganforge.errors import UserError
-from ganforge.files import user_path
+from ganforge.files import refuse_replacing, user_path
 
 if TYPE_CHECKING:
     from ganforge.applications.edit import Edited, Start
@@ -64,6 +64,7 @@ def edit(
     Example: ganforge edit mnist --picture seven.png --toward 9
     """
     from ganforge.generation.generator import load_generator
+    from ganforge.generation.grids import short_name
     from ganforge.generation.output import Drawing, check_target
 
     generator = load_generator(run)
@@ -77,9 +78,11 @@ def edit(
         raise UserError(f"--out {target}: write .png (a sheet) or .npz (arrays)")
     search = _search(generator, picture, mask, strokes, mix, toward, attribute, draws, seed)
     check_target(target)
+    refuse_replacing([target], (picture, mask, strokes, *(mix or ())))
     edited, psnr = search()
     caption = f"{generator.recipe.name} · seed {seed}"
-    Drawing(edited.images, len(edited.images), caption, row_names=[edited.name]).write(target)
+    files = ", ".join(short_name(file.stem) for file in (picture, strokes, *(mix or ())) if file)
+    Drawing(edited.images, len(edited.images), caption, row_names=[f"{files}: {edited.name}"]).write(target)
     if as_json:
         print_json({"file": str(target), "n": len(edited.images), "psnr": psnr, "seed": seed})
     nearness = "" if psnr is None else f" (nearest picture of the generator: PSNR {psnr:.1f} dB)"

@@ -11,11 +11,13 @@ from ganforge.commands import (
     augment,
     benchmark,
     data,
+    diagnose,
     edit,
     evaluate,
     judge,
     probe,
     recipes,
+    report,
     runs,
     sample,
     strengthen,
@@ -69,6 +71,7 @@ app.command()(strengthen.strengthen)
 app.command()(augment.augment)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
+app.command()(diagnose.diagnose)
 app.command()(benchmark.benchmark)
 app.command("play-seed", hidden=True)(benchmark.train_seed)
 
@@ -84,6 +87,7 @@ app.add_typer(recipes.recipes_app, name="recipes")
 app.add_typer(data.data_app, name="data")
 app.add_typer(judge.judge_app, name="judge")
 app.command()(runs.runs)
+app.command()(report.report)
 
 # typer uses its own copy of click or an installed one; this finds the class in both cases.
 ClickException: type[Exception] = next(b for b in typer.BadParameter.__mro__ if b.__name__ == "ClickException")

@@ -154,13 +154,13 @@ def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -
 
 
 def _next_command(run: "Run") -> str:
-    """Return what the trained generator is for: pictures from noise, or from pictures."""
-    from ganforge.experiment.preflight import saved_recipe
+    """Return what a user may do next: draw pictures, or make them from pictures."""
+    from ganforge.experiment.saved_recipe import saved_recipe
     from ganforge.runs.folder import RunFolder
 
     if saved_recipe(RunFolder(run.folder)).pairs:
         return f"'ganforge apply {run.folder} PICTURES' makes pictures from yours"
-    return f"'ganforge sample {run.folder}' draws more"
+    return f"'ganforge sample {run.folder}' draws more, 'ganforge report {run.folder}' writes a page on the run"
 
 
 def _to_dict(run: "Run") -> dict[str, Any]:

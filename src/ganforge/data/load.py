@@ -30,6 +30,9 @@ from ganforge.data.splits import split_dataset
 from ganforge.errors import UserError, suggest_names
 from ganforge.files import cache_folder, user_path
 
+NOT_AS_PUBLISHED = "not as published"
+"""Part of the origin of a set known by name whose files are not those of the checksums."""
+
 
 @dataclass(frozen=True)
 class ListedDataset:
@@ -153,7 +156,7 @@ def _find(entry: Entry) -> tuple[Path, str] | None:
             _check_repacked(entry, folder, wrong[0])
             return (
                 folder,
-                f"found in {_folder_text(folder)}, not as published, but its counts, shapes and labels are right",
+                f"found in {_folder_text(folder)}, {NOT_AS_PUBLISHED}, but its counts, shapes and labels are right",
             )
         except UserError as error:
             if not in_cache:

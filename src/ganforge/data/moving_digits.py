@@ -62,7 +62,9 @@ def moving_digits(
 
     Each digit starts anywhere and moves in any direction, both uniform, by a tenth of its way in each frame. At an edge
     the component of its velocity towards the edge changes sign. Where digits overlap, the brighter pixel counts. The
-    file of the published test set is not used: clips follow the same rule, from digits of the split at hand.
+    file of the published test set is not used: clips follow the same rule, from digits of the split at hand. One
+    detail differs: the published code leaves a digit at the edge for the frame in which it bounces, here the way
+    beyond the edge is mirrored. Errors of copies and of black frames are the same (docs/lab/applications.md).
 
     Args:
         digits: uint8 [N, 1, H, W], sides below ``side``.

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganforge.data.images import ImageSet
+from ganforge.metrics.memorisation import nearest_distances
 
 SIDE = 14
 """Images are averaged down to this many pixels on each side before clustering."""
@@ -32,6 +33,13 @@ def with_kmeans_labels(images: ImageSet, count: int) -> ImageSet:
         centres, _ = kmeans2(sample, initial, iter=ITERATIONS, minit="matrix")
     labels = [torch.from_numpy(vq(_downscale(chunk), centres)[0]).long() for chunk in images.chunks()]
     return ImageSet(images.images, torch.cat(labels), tuple(map(str, range(count))), images.name, images.span)
+
+
+def with_labels_of_nearest(images: ImageSet, clustered: ImageSet) -> ImageSet:
+    """Return images with the label of the nearest of ``clustered`` images, on downscaled images."""
+    sample = clustered.select(torch.linspace(0, len(clustered) - 1, min(len(clustered), SAMPLE)).long())
+    _, nearest = nearest_distances(_downscale(images.images), _downscale(sample.images))
+    return ImageSet(images.images, sample.labels[torch.from_numpy(nearest)], clustered.class_names, images.name)
 
 
 def class_frequencies(labels: Tensor, classes: int) -> Tensor:

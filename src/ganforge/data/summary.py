@@ -1,7 +1,7 @@
 """A summary of a data set: counts, classes, copies, and warnings about problems for training."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ SCARCE_CLASS = 1 / 5
 
 MANY_COPIES = 0.01
 NO_LABELS = "no labels: conditional recipes cannot be used; use an unconditional recipe"
+GREY = "all training images are grey in three equal channels: networks and judges for grey images do not fit"
 NARROW_RANGE = 64
 DARK = 16
 """Highest level of data stored as small counts, such as 0..16."""
@@ -65,17 +66,23 @@ class Summary:
     warnings: list[str]
 
 
-def summarise(splits: Splits) -> Summary:
-    """Summarise a data set and warn about problems for training."""
+def summarise(splits: Splits, on_progress: Callable[[int, int], None] | None = None) -> Summary:
+    """Summarise a data set and warn about problems for training.
+
+    Args:
+        splits: the data.
+        on_progress: receives the images read so far, and all that are read; an image is read several times.
+    """
     train, test = splits.train, splits.test
     channels, height, width = train.shape
-    levels = _histogram(train)
+    passes = _Passes((3 + (channels == 3)) * len(train) + len(test), on_progress)
+    levels = _histogram(passes.over(train))
     present = np.flatnonzero(levels)
     mean = float(levels @ np.arange(256) / levels.sum())
     std = float(np.sqrt(levels @ (np.arange(256) - mean) ** 2 / levels.sum()))
-    hashes = _hashes(train)
+    hashes = _hashes(passes.over(train))
     distinct = set(hashes)
-    constant = sum(_count_constant(chunk) for chunk in train.chunks())
+    constant = sum(_count_constant(chunk) for chunk in passes.over(train))
     counts = torch.bincount(train.labels[train.labels >= 0], minlength=len(train.class_names)).tolist()
     labelled = sum(counts)
     classes = [
@@ -95,25 +102,31 @@ def summarise(splits: Splits) -> Summary:
         classes=classes,
         unlabelled=len(train) - labelled,
         duplicates=len(hashes) - len(distinct),
-        test_in_train=sum(digest in distinct for digest in _hashes(test)),
+        test_in_train=sum(digest in distinct for digest in _hashes(passes.over(test))),
         constant=constant,
         warnings=[],
     )
-    summary.warnings.extend(_image_warnings(summary) + _grey_warnings(train) + _label_warnings(summary))
+    grey = channels == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in passes.over(train))
+    summary.warnings.extend(_image_warnings(summary) + [GREY] * grey + _label_warnings(summary))
     return summary
 
 
 def lines_before_work(splits: Splits) -> list[str]:
     """Return notes on how the data was read and warnings about it, for display before training or evaluation."""
-    warnings = summarise(splits).warnings
-    return [*map(_note, splits.notes), *(f"warning: {line}" for line in warnings if line != NO_LABELS)]
+    return notes_and_warnings(splits, summarise(splits))
+
+
+def notes_and_warnings(splits: Splits, summary: Summary, said: Sequence[str] = ()) -> list[str]:
+    """Return the lines of `lines_before_work` from a summary, without the warnings that ``said`` sentences contain."""
+    lines = [line for line in summary.warnings if line != NO_LABELS and not any(line in other for other in said)]
+    return [*map(_note, splits.notes), *(f"warning: {line}" for line in lines)]
 
 
 def lines_on_images(images: ImageSet, notes: Sequence[str]) -> list[str]:
     """Return notes on how images for evaluation were read and warnings about them."""
-    present = np.flatnonzero(_histogram(images))
+    present = np.flatnonzero(_histogram(images.chunks()))
     constant = sum(_count_constant(chunk) for chunk in images.chunks())
-    warnings = _level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
+    warnings = level_warnings(int(present[0]), int(present[-1])) + _constant_warnings(constant, len(images))
     return [*map(_note, notes), *(f"warning: {line}" for line in warnings)]
 
 
@@ -121,10 +134,25 @@ def _note(line: str) -> str:
     return f"note: {line}"
 
 
-def _histogram(images: ImageSet) -> npt.NDArray[np.int64]:
+class _Passes:
+    """Passes over images in chunks, which report how many of ``total`` images were read in all passes so far."""
+
+    def __init__(self, total: int, on_progress: Callable[[int, int], None] | None) -> None:
+        self._done, self._total, self._on_progress = 0, total, on_progress
+
+    def over(self, images: ImageSet) -> Iterator[Tensor]:
+        """Yield the images of a set a chunk at a time."""
+        for chunk in images.chunks():
+            yield chunk
+            self._done += len(chunk)
+            if self._on_progress:
+                self._on_progress(self._done, self._total)
+
+
+def _histogram(chunks: Iterable[Tensor]) -> npt.NDArray[np.int64]:
     """Count each of the 256 levels; in chunks, because ``bincount`` converts every pixel to 8 bytes."""
     levels = np.zeros(256, np.int64)
-    for chunk in images.chunks():
+    for chunk in chunks:
         levels += np.bincount(chunk.flatten().cpu().numpy(), minlength=256)
     return levels
 
@@ -134,21 +162,35 @@ def _count_constant(images: Tensor) -> int:
     return int((flat.amin(2) == flat.amax(2)).all(1).sum())
 
 
-def _hashes(images: ImageSet) -> list[bytes]:
+def _hashes(chunks: Iterable[Tensor]) -> list[bytes]:
     return [
         hashlib.blake2b(image.data, digest_size=16).digest()
-        for chunk in images.chunks()
+        for chunk in chunks
         for image in chunk.cpu().contiguous().numpy()
     ]
 
 
 def _image_warnings(summary: Summary) -> list[str]:
     count = summary.counts["train"]
+    return (
+        few_warnings(count)
+        + copy_warnings(summary)
+        + _constant_warnings(summary.constant, count)
+        + level_warnings(summary.pixel_min, summary.pixel_max)
+    )
+
+
+def few_warnings(count: int) -> list[str]:
+    """Return a warning of few training images, or none."""
+    if count >= FEW_IMAGES:
+        return []
+    return [f"only {count:,} training images: the discriminator may memorise them; collect {FEW_IMAGES:,} or more"]
+
+
+def copy_warnings(summary: Summary) -> list[str]:
+    """Return warnings of training images that are equal, and of test images among them."""
+    count = summary.counts["train"]
     warnings = []
-    if count < FEW_IMAGES:
-        warnings.append(
-            f"only {count:,} training images: the discriminator may memorise them; collect {FEW_IMAGES:,} or more"
-        )
     if summary.duplicates == count - 1:
         warnings.append("all training images are identical: a GAN can only repeat this image; give varied images")
     elif summary.duplicates > MANY_COPIES * count:
@@ -161,9 +203,7 @@ def _image_warnings(summary: Summary) -> list[str]:
             f"{summary.test_in_train:,} of {summary.counts['test']:,} test images are also training images: "
             "metrics on them will look better than they are; remove them from one part"
         )
-    return (
-        warnings + _constant_warnings(summary.constant, count) + _level_warnings(summary.pixel_min, summary.pixel_max)
-    )
+    return warnings
 
 
 def _constant_warnings(constant: int, count: int) -> list[str]:
@@ -172,7 +212,8 @@ def _constant_warnings(constant: int, count: int) -> list[str]:
     return [f"{constant:,} of {count:,} images have a single level throughout: remove them"]
 
 
-def _level_warnings(low: int, high: int) -> list[str]:
+def level_warnings(low: int, high: int) -> list[str]:
+    """Return a warning of pixels that use a small part of 0..255, or none."""
     if high - low >= NARROW_RANGE:
         return []
     if high <= 1:
@@ -185,12 +226,6 @@ def _level_warnings(low: int, high: int) -> list[str]:
     ]
 
 
-def _grey_warnings(images: ImageSet) -> list[str]:
-    if images.shape[0] == 3 and all(is_grey(chunk.cpu().numpy()) for chunk in images.chunks()):
-        return ["all training images are grey in three equal channels: networks and judges for grey images do not fit"]
-    return []
-
-
 def _label_warnings(summary: Summary) -> list[str]:
     count = summary.counts["train"]
     if summary.unlabelled == count:
@@ -201,6 +236,14 @@ def _label_warnings(summary: Summary) -> list[str]:
             f"{summary.unlabelled:,} of {count:,} images have no label: recipes that need a label for every image "
             "cannot be used"
         )
+    return warnings + class_warnings(summary)
+
+
+def class_warnings(summary: Summary) -> list[str]:
+    """Return warnings of classes without images, or with few, of a set with labels."""
+    if not summary.classes:
+        return []
+    warnings = []
     present = [entry for entry in summary.classes if entry.count]
     missing = [entry.name for entry in summary.classes if not entry.count]
     if len(present) == 1:

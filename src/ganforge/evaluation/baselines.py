@@ -70,8 +70,11 @@ def _denoised(rule: PairRule, condition: Tensor) -> dict[str, Tensor]:
             warnings.simplefilter("ignore", RuntimeWarning)  # a constant picture has no noise to estimate
             sigma = float(np.nan_to_num(estimate_sigma(pixels, channel_axis=0, average_sigmas=True)))
             wavelets.append(denoise_wavelet(pixels, channel_axis=0, rescale_sigma=True))
-        options = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6, "channel_axis": 0}
-        means.append(denoise_nl_means(pixels, **options))
+        options = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6}
+        if len(pixels) == 1:  # with an axis of a single channel, scikit-image drops it and turns the picture
+            means.append(denoise_nl_means(pixels[0], **options)[None])
+        else:
+            means.append(denoise_nl_means(pixels, channel_axis=0, **options))
     return {"non-local means": _pictures(means), "wavelets": _pictures(wavelets), "as given": condition}
 
 

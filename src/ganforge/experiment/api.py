@@ -18,11 +18,11 @@ from ganforge.experiment.preflight import (
     choose_device,
     load,
     prepare,
-    saved_recipe,
     source_of,
     versions,
 )
 from ganforge.experiment.run import Run, complete_run, judge_run_and_finish, run_training
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.trainer import load_state
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.process_state import plain_state
@@ -114,10 +114,10 @@ def resume(
     folder.read_run()  # only a run is locked
     with folder.locked():
         saved = folder.read_run()
-        experiment = _saved_experiment(folder, saved, data, watcher)
+        experiment = saved_experiment(folder, saved, data, watcher)
         _warn_of_changes(saved, watcher)
         state = experiment.new_state(watcher)
-        _load_newest(experiment, state, watcher)
+        load_newest(experiment, state, watcher)
         seconds = float(saved.get("seconds", 0.0))
         end = length.end(experiment.recipe, len(experiment.splits.train)) if length.is_given else _saved_end(saved)
         if end.is_reached(state.step):
@@ -125,13 +125,13 @@ def resume(
         folder.create()  # a copy of a run may lack its sample folder
         if state.step:
             watcher.say(f"resuming at step {state.step}")
-        for file in (folder.log, folder.metrics):
+        for file in (folder.log, folder.signals, folder.metrics):
             if file.exists():
                 cut_back(file, state.step)
         return run_training(experiment, state, end, seconds, watcher)
 
 
-def _saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watcher: ProgressListener) -> Experiment:
+def saved_experiment(folder: RunFolder, saved: dict[str, Any], data: Any, watcher: ProgressListener) -> Experiment:
     """Return the experiment of a run, with ``data`` in place of their saved source unless that is None.
 
     Raises:
@@ -170,7 +170,7 @@ def _finished_run(
     folder = experiment.folder
     if judge and not (folder.read_run().get("judged") and kept_verdict(folder)):
         judged = judge_run_and_finish(experiment, state, seconds, watcher)
-        if judged.verdict:
+        if judged.verdict and judged.verdict.measured:
             return judged
     place = f"step {state.step} (epoch {state.step / experiment.steps_per_epoch:g})"
     raise UserError(f"{folder.path} is already at {place}: give more --epochs or --steps, or --minutes")
@@ -189,7 +189,7 @@ def steps_left(plan: TrainingPlan, folder: RunFolder) -> int | None:
     return plan.end.step if folder.read_run().get("step", 0) != plan.end.step else None
 
 
-def _load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
+def load_newest(experiment: Experiment, state: State, watcher: ProgressListener) -> None:
     """Load the newest undamaged checkpoint."""
     folder = experiment.folder
     try:

@@ -74,7 +74,7 @@ class Experiment:
         """Return the networks before their first step."""
         if watcher and self.recipe.data.clusters:
             watcher.say(f"clustering the images into {self.recipe.data.clusters} clusters ...")
-        train = self._training_images
+        train = self.training_images
         state = new_state(self.recipe, train.shape, len(train.class_names), self.seed, self.device)
         if isinstance(generator := state.generator.module, LatentClassGenerator):
             generator.shares.copy_(class_frequencies(train.labels, len(train.class_names)))
@@ -136,10 +136,10 @@ class Experiment:
 
     @cached_property
     def _real(self) -> Batches:
-        return self._stream("real", self._training_images, self.recipe.uses_classes)
+        return self._stream("real", self.training_images, self.recipe.uses_classes)
 
     @cached_property
-    def _training_images(self) -> ImageSet:
+    def training_images(self) -> ImageSet:
         """The training images, with clusters as labels if the recipe sets ``data.clusters``."""
         train, clusters = self.splits.train, self.recipe.data.clusters
         return with_kmeans_labels(train, clusters) if clusters else train

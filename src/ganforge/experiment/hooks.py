@@ -126,7 +126,7 @@ class EvolutionHook:
         write_atomically(experiment.folder.samples / f"evolution-{state.step:09d}.png", png(picture, compress_level=1))
 
     def finish(self, state: State) -> None:
-        """Write the animation of all frames so far."""
+        """Write the animation of all frames so far, if there are any: a copied run may lack them."""
         folder = self._experiment.folder
         files = sorted(folder.samples.glob("evolution-*.png"))
         files = [file for file in files if int(file.stem.split("-")[1]) <= state.step]
@@ -134,7 +134,8 @@ class EvolutionHook:
         for file in files:
             with Image.open(file) as frame:
                 frames.append(frame.copy())
-        write_atomically(folder.evolution, animation(frames))
+        if frames:
+            write_atomically(folder.evolution, animation(frames))
 
 
 def save_run(experiment: Experiment, state: State, seconds: float) -> None:

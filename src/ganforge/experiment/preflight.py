@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,20 @@ from ganforge.data.reading_rules import ReadingRules
 from ganforge.data.sources.expected_parts import check_source
 from ganforge.data.sources.registry import ENTRIES
 from ganforge.data.summary import lines_before_work
+from ganforge.diagnosis.finding import Finding
 from ganforge.errors import UserError
+from ganforge.experiment.before import is_named, look_before_training
 from ganforge.experiment.experiment import Experiment, ProgressListener, check_recipe_fits_data, smaller_batch
 from ganforge.experiment.length import StopCondition
 from ganforge.experiment.options import TrainOptions
 from ganforge.experiment.run import Run, run_training, unfinished
+from ganforge.experiment.saved_recipe import saved_recipe
 from ganforge.experiment.trainer import save_state
 from ganforge.experiment.validation_hook import judge_for_validation
 from ganforge.experiment.verdict import kept_verdict
 from ganforge.experiment.warm_start import load_initial_weights
 from ganforge.files import user_path, write_atomically
-from ganforge.recipes.reading import load_recipe, parse, parse_toml
+from ganforge.recipes.reading import load_recipe
 from ganforge.recipes.recipe import (
     DEFAULT_FOR_FEW,
     DEFAULT_FOR_SIGNALS,
@@ -55,11 +58,13 @@ class TrainingPlan:
         options: what the user chose.
         recipe: resolved for the data and this machine.
         splits: the loaded data.
+        before: the findings on recipe and data.
     """
 
     options: TrainOptions
     recipe: Recipe
     splits: Splits
+    before: tuple[Finding, ...] = ()
 
     @property
     def data(self) -> dict[str, Any]:
@@ -96,6 +101,15 @@ class TrainingPlan:
         with folder.locked():
             self._write(experiment, state, threads)
 
+    def write_checkpoint(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write a run that begins with ``state``, at any step, which `resume` then trains with ``threads`` threads.
+
+        ``note`` are further entries of ``run.json``.
+        """
+        experiment.folder.create()
+        with experiment.folder.locked():
+            self._write(experiment, state, threads, **note)
+
     def is_complete(self, folder: RunFolder) -> bool:
         """Whether the folder holds a complete and judged run of this plan; False for an empty folder.
 
@@ -126,8 +140,8 @@ class TrainingPlan:
         folder.create()
         return experiment, state
 
-    def _write(self, experiment: Experiment, state: State, threads: int) -> None:
-        """Write the files that make a folder a run."""
+    def _write(self, experiment: Experiment, state: State, threads: int, **note: Any) -> None:
+        """Write the files that make a folder a run; ``note`` are further entries of ``run.json``."""
         folder = experiment.folder
         _refuse_used(folder, self.recipe)
         folder.clear()
@@ -142,8 +156,10 @@ class TrainingPlan:
             start_from=None if self.options.start_from is None else str(self.options.start_from),
             steps_per_epoch=experiment.steps_per_epoch,
             evaluate_every=self.options.evaluate_every,
+            before=[asdict(finding) for finding in self.before],
             versions=versions(),
             threads=threads,
+            **note,
             **unfinished("interrupted", self.end),
         )
 
@@ -169,11 +185,11 @@ def prepare(options: TrainOptions) -> TrainingPlan:
     elif recipe.pairs and not any(change.partition("=")[0].strip() == "batch_size" for change in changes):
         recipe = _for_few(recipe, splits, watcher)
     check_recipe_fits_data(recipe, splits)
-    warn_of(options.data, splits, watcher)
+    before = look_before_training(options.data, recipe, splits, watcher)
     if options.evaluate_every is not None:
         judge_for_validation(splits)
     recipe = _resolve_precision(recipe.with_run(device=device), splits, watcher)
-    return TrainingPlan(options, recipe, splits)
+    return TrainingPlan(options, recipe, splits, before)
 
 
 def _provisional_recipe(recipe: str | os.PathLike[str] | Recipe, changes: Sequence[str]) -> Recipe:
@@ -242,7 +258,7 @@ def load(data: Any, images: str, rules: ReadingRules, watcher: ProgressListener)
 
 def warn_of(data: Any, splits: Splits, watcher: ProgressListener) -> None:
     """Report how a user's own data were read, and warn about problems for training and measuring."""
-    if not (isinstance(data, str) and data in ("auto", *ENTRIES)):
+    if not is_named(data):
         for line in lines_before_work(splits):
             watcher.say(line)
 
@@ -290,18 +306,3 @@ def _refuse_used(folder: RunFolder, recipe: Recipe) -> None:
 def _refuse_another_recipe(folder: RunFolder, recipe: Recipe) -> None:
     if folder.recipe.exists() and not saved_recipe(folder).trains_like(recipe):
         raise UserError(f"{folder.path} holds a run of another recipe: choose another --out")
-
-
-def saved_recipe(folder: RunFolder) -> Recipe:
-    """Return the recipe of a run.
-
-    Raises:
-        UserError: the recipe file is missing or damaged.
-    """
-    try:
-        values = parse_toml(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
-    except (OSError, ValueError, UserError):
-        raise UserError(
-            f"{folder.recipe} is missing or damaged; restore it, or train again into another folder"
-        ) from None
-    return parse(values, str(folder.recipe))

@@ -9,6 +9,8 @@ from ganforge.errors import Interrupted, RunFailed
 from ganforge.experiment.experiment import Experiment, ProgressListener
 from ganforge.experiment.hooks import EvolutionHook, LogHook, SheetHook, save_run
 from ganforge.experiment.length import StopCondition
+from ganforge.experiment.live_findings import LiveFindings
+from ganforge.experiment.signals_hook import SignalsHook
 from ganforge.experiment.trainer import CheckpointHook, Stopwatch, Trainer, load_state, stop_at
 from ganforge.experiment.validation_hook import ValidationHook
 from ganforge.experiment.verdict import Verdict, judge_run, kept_verdict
@@ -25,7 +27,7 @@ from ganforge.worker_pool import stop_signals
 class Run:
     """A trained run: its folder, its last step and its verdict.
 
-    A run can be given wherever a path to its folder can. ``verdict`` is None if no judge fits the data.
+    A run can be given wherever a path to its folder can. ``verdict`` is None if nothing measured the pictures.
     """
 
     folder: Path
@@ -56,12 +58,14 @@ def run_training(
     checkpoints = CheckpointHook(
         experiment.recipe.run.checkpoint_seconds, lambda state: save_run(experiment, state, seconds())
     )
-    hooks: list[loop.Hook] = [LogHook(experiment, seconds), sheets, evolution, checkpoints, watcher.look]
+    folder.update_run(training_set=_training_set(experiment), **unfinished("running", length, seconds_before))
+    signals = SignalsHook(experiment, seconds)
+    measuring: list[loop.Hook] = [LogHook(experiment, seconds), signals, LiveFindings(folder, watcher)]
+    hooks: list[loop.Hook] = [*measuring, sheets, evolution, checkpoints, watcher.look]
     validation = None
     if interval := folder.read_run().get("evaluate_every"):
         validation = ValidationHook(experiment, interval, seconds)
         hooks.insert(-1, validation)
-    folder.update_run(**unfinished("running", length, seconds_before))
     with stop_signals() as stopped:
         stop = stop_at(length, stopped)
         try:
@@ -74,6 +78,8 @@ def run_training(
             checkpoints.save(state)
             sheets.final(state)
             evolution.finish(state)
+            if not stopped.is_set():  # who stops a run does not want to wait
+                signals.finish(state)
             curve_message = validation.finish(state) if validation else ""
         except Diverged:
             folder.update_run(status="diverged")
@@ -92,6 +98,12 @@ def run_training(
         watcher.say(curve_message)
     give_back_freed_memory()
     return judge_run_and_finish(experiment, state, seconds(), watcher)
+
+
+def _training_set(experiment: Experiment) -> dict[str, Any]:
+    """Return what a diagnosis needs to know of the training images, for ``run.json``."""
+    train = experiment.splits.train
+    return {"n": len(train), "shape": list(train.shape), "class_names": list(train.class_names)}
 
 
 def complete_run(folder: RunFolder) -> Run:
@@ -120,7 +132,8 @@ def judge_run_and_finish(experiment: Experiment, state: State, seconds: float, w
         raise Interrupted(
             f"training is complete and saved, without a verdict; 'ganforge resume {folder.path}' adds it"
         ) from None
-    folder.update_run(judged=verdict is not None, no_judge=verdict is None)
+    judged = verdict is not None and verdict.measured is not None
+    folder.update_run(judged=judged, no_judge=not judged)
     return Run(folder.path, state.step, state.step / experiment.steps_per_epoch, round(seconds, 1), verdict)
 
 

@@ -39,6 +39,23 @@ def load_initial_weights(state: State, recipe: Recipe, images: ImageSet, folder:
         raise UserError(f"--from {folder.path}: its weights cannot be used here: {reason}") from None
 
 
+def continue_state(state: State, folder: RunFolder) -> None:
+    """Load the newest checkpoint of a run with optimisers and steps; averages that the run does not keep begin now.
+
+    Raises:
+        UserError: it has no whole checkpoint, or its networks differ.
+    """
+    try:
+        tensors, note, _ = newest_checkpoint(folder.checkpoints)
+        copies = {name: name.replace(".ema.", ".module.", 1) for name in state.tensors() if ".ema." in name}
+        begun = {name: tensors[module] for name, module in copies.items() if name not in tensors}
+        state.load(begun | tensors, note["step"], note["images_seen"])
+    except Damaged as damage:
+        raise UserError(f"{folder.path}: its weights cannot be used: {damage}") from None
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{folder.path}: its weights do not fit the changed recipe: {error}") from None
+
+
 def _stays_initial(name: str) -> bool:
     """Whether a tensor keeps its initial value: running averages, and class frequencies, which come from the images."""
     return ".average." in name or name.endswith(".shares")

@@ -2,6 +2,7 @@
 
 import io
 import math
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ GUTTER = 64
 """Grey level between the images of a grid."""
 CONTACTS = 100
 """Largest number of images on a contact sheet."""
+BAND = 20
+"""Height in pixels of the lines above and below a grid."""
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2000
 
 
@@ -31,11 +34,13 @@ def image_grid(
     caption: str = "",
     width: int = 640,
     row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
     kind: Kind | None = None,
 ) -> Image.Image:
     """Arrange uint8 images [N, C, H, W] in rows with gutters, enlarged by a whole factor without interpolation.
 
-    ``row_names`` appear to the left of their rows; signals (``kind``) appear as curves.
+    ``row_names`` appear to the left of their rows, ``column_names`` above their columns; signals (``kind``) appear as
+    curves.
     """
     images = as_pictures(images, kind)
     n, channels, height, across = images.shape
@@ -50,21 +55,51 @@ def image_grid(
         top, left = (index // columns) * cell_h + gutter, (index % columns) * cell_w + gutter
         canvas[top : top + height * factor, left : left + across * factor] = image
     picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-    font = ImageFont.load_default(size=13)
-    margin = int(max((font.getlength(name) for name in row_names), default=-8)) + 8
-    band = 20 if caption else 0
-    if margin or band:
-        ground = GUTTER if picture.mode == "L" else (GUTTER,) * 3
-        white = 255 if picture.mode == "L" else (255,) * 3
-        across = max(picture.width + margin, math.ceil(font.getlength(caption)) + 8)
-        whole = Image.new(picture.mode, (across, picture.height + band), ground)
-        whole.paste(picture, (margin, 0))
-        text = ImageDraw.Draw(whole)
-        for row, name in enumerate(row_names):
-            text.text((4, row * cell_h + gutter + height * factor // 2), name, fill=white, font=font, anchor="lm")
-        text.text((4, picture.height + 1), caption, fill=white, font=font)
-        picture = whole
+    if caption or row_names or column_names:
+        middles = [gutter + row * cell_h + height * factor // 2 for row in range(rows)]
+        centres = [gutter + column * cell_w + across * factor // 2 for column in range(columns)]
+        beside, above = zip(row_names, middles, strict=False), zip(column_names, centres, strict=False)
+        picture = _inscribed(picture, caption, list(beside), list(above))
     return picture
+
+
+def _inscribed(
+    picture: Image.Image,
+    caption: str,
+    beside: Sequence[tuple[str, int]],
+    above: Sequence[tuple[str, int]],
+) -> Image.Image:
+    """Return a picture with a caption below, and with names beside its rows and above its columns.
+
+    A name comes with the pixel of the picture at which the middle of its row or column is.
+    """
+    font = ImageFont.load_default(size=13)
+    margin = int(max((font.getlength(name) for name, _ in beside), default=-8)) + 8
+    header, footer = BAND if above else 0, BAND if caption else 0
+    ground, white = (shade if picture.mode == "L" else (shade,) * 3 for shade in (GUTTER, 255))
+    across = max(picture.width + margin, math.ceil(font.getlength(caption)) + 8)
+    whole = Image.new(picture.mode, (across, picture.height + header + footer), ground)
+    whole.paste(picture, (margin, header))
+    text = ImageDraw.Draw(whole)
+    for name, middle in beside:
+        text.text((4, header + middle), name, fill=white, font=font, anchor="lm")
+    for name, centre in above:
+        text.text((margin + centre, header - 4), name, fill=white, font=font, anchor="ms")
+    text.text((4, header + picture.height + 1), caption, fill=white, font=font)
+    return whole
+
+
+def short_name(name: str, length: int = 24) -> str:
+    """Return the name of a file for a sheet: at most ``length`` characters, cut in the middle where it is longer.
+
+    The font of a sheet has the letters of ASCII alone: accents are left out, and other letters become "?".
+    """
+    letters = [letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter)]
+    plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in letters)
+    if len(plain) <= length:
+        return plain
+    end = (length - 1) // 2
+    return f"{plain[: length - 1 - end]}…{plain[-end:]}"
 
 
 REACH = 2.0

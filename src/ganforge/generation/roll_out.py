@@ -11,7 +11,15 @@ from ganforge.errors import UserError
 from ganforge.generation.generator import Generator
 
 
-def continue_clips(generator: Generator, clips: Tensor, frames: int, *, draws: int = 1, seed: int = 0) -> Tensor:
+def continue_clips(
+    generator: Generator,
+    clips: Tensor,
+    frames: int,
+    *,
+    draws: int = 1,
+    seed: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> Tensor:
     """Return ``draws`` continuations of each clip by a generator of the next frame.
 
     The first frame equals that of `Generator.translate`. Every further frame has latents of its own, so frame k is a
@@ -24,6 +32,7 @@ def continue_clips(generator: Generator, clips: Tensor, frames: int, *, draws: i
         frames: number of new frames, 1 or more.
         draws: number of continuations of each clip.
         seed: of the latents.
+        on_progress: called with the number of frames just made, one for each clip.
 
     Returns:
         uint8 [draws, N, frames, C, H, W], on the CPU.
@@ -40,7 +49,10 @@ def continue_clips(generator: Generator, clips: Tensor, frames: int, *, draws: i
 
     def draw_next(draw: int, window: Tensor, frame: int) -> Tensor:
         name = f"translate {draw} frame {frame}" if frame else f"translate {draw}"
-        return generator.result(window, seed=seed, name=name)
+        result = generator.result(window, seed=seed, name=name)
+        if on_progress:
+            on_progress(len(result))
+        return result
 
     return torch.stack([roll_out(partial(draw_next, draw), given, frames) for draw in range(draws)])
 

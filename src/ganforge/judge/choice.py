@@ -3,7 +3,7 @@
 from ganforge.data.images import ImageSet, Splits
 from ganforge.errors import UserError
 from ganforge.judge.digit_check import digit_domain
-from ganforge.judge.judge import Judge, OnProgress
+from ganforge.judge.judge import Judge, OnProgress, Predictions
 from ganforge.judge.network import IMAGE_SHAPE
 from ganforge.judge.shipped import load_judge
 from ganforge.judge.user_judges import kept_judge
@@ -44,18 +44,26 @@ def choose_judge(splits: Splits, on_progress: OnProgress | None = None) -> tuple
 
 
 def why_no_digits(splits: Splits, on_progress: OnProgress | None = None) -> str:
-    """Return why the judge of digits does not fit real images; empty if they are handwritten digits.
+    """Return why the judge of digits does not fit real images; empty if they are handwritten digits."""
+    return _why_no_digits(_evidence(splits), on_progress)
+
+
+def _why_no_digits(images: ImageSet, on_progress: OnProgress | None = None) -> str:
+    """Return why the judge of digits does not fit these images; empty if they are handwritten digits.
 
     Labels decide if there are any: the judge must agree with the names of the classes. Without labels, the judge must
     be confident on most images, and their features must be those of digits (`ganforge.judge.digit_check`).
     """
-    judge, images = load_judge(), _evidence(splits)
+    judge = load_judge()
     if images.labelled:
         if unknown := [name for name in images.class_names if name not in judge.class_names]:
             return f"the judge of digits knows the classes 0 to 9, and no class {unknown[0]}"
         accuracy = _share_read(judge, images, on_progress)
         return "" if accuracy >= READABLE else f"the judge of digits agrees with the labels of {accuracy:.0%} of them"
-    predictions = judge.look_at_set(images, on_progress)
+    return _why_unlike_digits(judge.look_at_set(images, on_progress))
+
+
+def _why_unlike_digits(predictions: Predictions) -> str:
     confident = confident_share(predictions.confidence)
     if confident < SURE:
         return f"the judge of digits is confident on only {confident:.0%} of them"
@@ -88,3 +96,17 @@ def _share_read(judge: Judge, images: ImageSet, on_progress: OnProgress | None) 
     if images.labelled:
         return label_agreement(predictions.classes, judge.numbered(images.labels, images.class_names))
     return confident_share(predictions.confidence)
+
+
+def judge_by_training_images(splits: Splits, sample: ImageSet) -> Judge | None:
+    """Return the judge that fits a sample of the training images, or None; test images stay unseen.
+
+    The choice is that of `choose_judge`, on other evidence.
+    """
+    if sample.shape == IMAGE_SHAPE and not _why_no_digits(sample):
+        return load_judge()
+    try:
+        judge = kept_judge(splits)
+    except UserError:
+        return None
+    return judge if judge and _share_read(judge, sample, None) >= USABLE else None

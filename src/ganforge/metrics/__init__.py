@@ -5,6 +5,7 @@
 """
 
 from ganforge.metrics.clustering import clustering_accuracy
+from ganforge.metrics.copying_test import CopyingTest, copying_test
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Interval, interval_of_splits, proportion_interval, split_interval
 from ganforge.metrics.kernel import kernel_distance
@@ -16,6 +17,7 @@ from ganforge.metrics.memorisation import (
     exact_copies,
     nearest_distances,
     repetition,
+    twin_share,
 )
 from ganforge.metrics.modes import (
     class_shares,
@@ -35,11 +37,13 @@ from ganforge.metrics.neighbours import (
     precision_recall,
     recall,
 )
+from ganforge.metrics.rank import effective_rank
 from ganforge.metrics.reconstruction import relative_mse, sharpness
 from ganforge.metrics.spread import mean_spread, total_spread, within_class_spread
 
 __all__ = [
     "Copying",
+    "CopyingTest",
     "Interval",
     "Measurement",
     "class_shares",
@@ -49,9 +53,11 @@ __all__ = [
     "clustering_accuracy",
     "confident_share",
     "copying",
+    "copying_test",
     "coverage",
     "density",
     "density_coverage",
+    "effective_rank",
     "exact_copies",
     "frechet_distance",
     "interval_of_splits",
@@ -71,5 +77,6 @@ __all__ = [
     "sharpness",
     "split_interval",
     "total_spread",
+    "twin_share",
     "within_class_spread",
 ]

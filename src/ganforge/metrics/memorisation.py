@@ -162,6 +162,19 @@ def repetition(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Ten
     return closer_probability(nearest_others(fake_features), nearest_others(real_features))
 
 
+def twin_share(real_features: ArrayLike | Tensor, fake_features: ArrayLike | Tensor) -> float:
+    """Share of the fakes with a twin: another fake that is as near as only 1 of 100 reals has another real.
+
+    About .01 for other reals, 1 if every image repeats. Give equal numbers of both, because nearest distances shrink
+    with the number.
+
+    Args and errors as `repetition`.
+    """
+    feature_pair(real_features, fake_features, 2, PURPOSE)
+    limit = np.quantile(nearest_others(real_features), CLOSE)
+    return float((nearest_others(fake_features) <= limit).mean())
+
+
 def exact_copies(distances: ArrayLike, train_features: ArrayLike | Tensor) -> NDArray[np.bool_]:
     """Return which rows equal their nearest training row up to rounding, from their distances [N] to it."""
     train = as_array(train_features).astype(np.float64)

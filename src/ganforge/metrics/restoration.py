@@ -48,8 +48,9 @@ def squared_error(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
 def ssim(real: ArrayLike | Tensor, fake: ArrayLike | Tensor) -> Floats:
     """Structural similarity of each picture (Wang et al. 2004, eq. 13): 1 for equal pictures; higher is better.
 
-    With a Gaussian window of standard deviation 1.5; the mean over the channels, and over the places at which a window
-    of 11 pixels (in smaller pictures the largest odd one) lies inside the picture. scikit-image computes it.
+    With a Gaussian window of 11 pixels and standard deviation 1.5; the mean over the channels, and over the places at
+    which the window lies inside the picture. In pictures below 11 pixels these are the places of the largest odd window
+    that fits, and the Gaussian one sees the picture mirrored at its borders. scikit-image computes it.
 
     Args:
         real: true pictures, uint8 [N, C, H, W], sides of 3 or more.

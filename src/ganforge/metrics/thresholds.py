@@ -26,8 +26,8 @@ MOST_FOR_RECALL = 5000
 
 COLLAPSED = 0.05
 """Relative spread within a class below which all images of the class count as one image."""
-NARROW = 0.4
-"""Relative spread within a class below which its images are too much alike."""
+NARROW = 0.6
+"""Relative spread within a class below which its images are too much alike; real images of equal number have 1."""
 READABLE_SHARE = 0.5
 """Confident share of fakes, relative to reals, below which the images are not readable yet."""
 LABEL_FOLLOWED = 0.9
@@ -49,8 +49,6 @@ WON_LOSS = 0.02
 WON_FAKE, WON_REAL = 0.01, 0.8
 """The discriminator has won if D(G(z)) is below the first and D(x) above the second, averaged over the last fifth
 of the log."""
-LOST = 1
-"""Epochs after which a discriminator that no fake deceives has won."""
 SILENT = 0.5
 """KL divergence of the codes from N(0, 1), in nats per image, below which they carry no information."""
 YOUNG, OLD = 10, 200

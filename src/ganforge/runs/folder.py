@@ -32,6 +32,16 @@ class DataOrigin(BaseModel):
     colour: bool = False
 
 
+class TrainingSet(BaseModel):
+    """What a diagnosis needs to know of the training images."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    n: Count
+    shape: Annotated[list[int], Field(min_length=3, max_length=3)]
+    class_names: list[str]
+
+
 class RunFile(BaseModel):
     """The content of ``run.json``: the first five entries are written at creation, the others during training.
 
@@ -44,6 +54,7 @@ class RunFile(BaseModel):
     seed: int
     data: DataOrigin
     fingerprint: str
+    training_set: TrainingSet | None = None
     steps_per_epoch: Annotated[int, Field(ge=1)]
     status: str = "running"
     step: Count = 0
@@ -65,6 +76,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.toml"
         self.run = self.path / "run.json"
         self.log = self.path / "log.jsonl"
+        self.signals = self.path / "signals.jsonl"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples"
         self.evolution = self.path / "evolution.webp"
@@ -73,6 +85,7 @@ class RunFolder:
         self.encoder = self.path / "encoder.safetensors"
         self.best = self.path / "best.safetensors"
         self.quality = self.path / "quality.png"
+        self.report = self.path / "report.html"
 
     @property
     def exists(self) -> bool:
@@ -112,7 +125,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path} holds weights ({trained[0].name}) but no run.json; restore it, or choose another --out"
             )
-        for file in (self.log, self.metrics, *self.samples.glob("evolution-*.png")):
+        for file in (self.log, self.signals, self.metrics, *self.samples.glob("evolution-*.png")):
             file.unlink(missing_ok=True)
 
     def read_run(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganforge.errors import UserError
 from ganforge.runs.folder import RunFolder, find_runs
+from ganforge.runs.former_findings import with_current_name
 from ganforge.runs.log import fitting, read_lines
 
 UNREADABLE = "unreadable run.json"
@@ -59,9 +60,10 @@ class ListedRun:
     @property
     def verdict(self) -> str:
         """The verdict in words, or that a finished run has none."""
-        if self.status != "finished" or (self.saved.get("judged") and self.findings):
+        no_judge = self.saved.get("no_judge")
+        if self.status != "finished" or (self.findings and (self.saved.get("judged") or no_judge)):
             return self.words
-        return "not judged (no judge)" if self.saved.get("no_judge") else "not judged"
+        return "not judged (no judge)" if no_judge else "not judged"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: the content of ``run.json``, with status and findings."""
@@ -71,10 +73,11 @@ class ListedRun:
 
 def list_runs(root: Path) -> list[ListedRun]:
     """Return every run in ``root``, including those in folders of several seeds, newest first."""
-    return [_listed(folder) for folder in find_runs(root)]
+    return [list_run(folder) for folder in find_runs(root)]
 
 
-def _listed(folder: RunFolder) -> ListedRun:
+def list_run(folder: RunFolder) -> ListedRun:
+    """Return one run as a list shows it; a run without trainer that claims to be running was interrupted."""
     try:
         saved = folder.read_run()
         status = saved.get("status", "running")  # no status: killed before its first step
@@ -82,6 +85,6 @@ def _listed(folder: RunFolder) -> ListedRun:
             status = "interrupted"
     except UserError:
         saved, status = UNKNOWN, UNREADABLE
-    verdicts = [line["findings"] for line in read_lines(folder.metrics) if "findings" in line]
-    findings = fitting(list[KeptFinding], verdicts[-1]) if verdicts else None
+    verdicts = [line["findings"] for line in read_lines(folder.metrics) if isinstance(line.get("findings"), list)]
+    findings = fitting(list[KeptFinding], [with_current_name(one) for one in verdicts[-1]]) if verdicts else None
     return ListedRun(folder.path, saved, status, tuple(findings or ()))

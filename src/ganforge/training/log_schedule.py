@@ -13,6 +13,15 @@ def is_mark(step: int) -> bool:
     return int(6 * _log2(step)) != int(6 * _log2(step - 1)) if step > 10 else True
 
 
+def is_examination(step: int) -> bool:
+    """Return whether ``step`` is on a geometric scale: 16, 23, 32, 46, ... up to 256, then three marks per doubling.
+
+    The first steps are many in a short run, and show little.
+    """
+    marks = 2 if step <= 256 else 3
+    return step == 16 or (step > 16 and int(marks * _log2(step)) != int(marks * _log2(step - 1)))
+
+
 def _log2(x: int) -> float:
     # The offset keeps powers of two on the same side of a mark on every machine.
     return math.log2(x) + 1e-9

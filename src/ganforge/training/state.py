@@ -204,37 +204,55 @@ def _load_module(module: nn.Module, tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"the checkpoint is from other networks: {str(error).splitlines()[-1].strip()}") from None
 
 
-def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: int, device: torch.device) -> State:
-    """Build the players of a recipe with initial weights that depend on the seed alone.
+def build_networks(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> dict[str, nn.Module]:
+    """Build the networks of a recipe by the names of their players, before their weights are drawn.
 
-    ``classes`` is the number of classes of the data; an unconditional recipe ignores it.
+    Args:
+        recipe: the recipe.
+        shape: C, H, W of the training images, for a recipe with pairs as they are stored.
+        classes: number of classes of the data; an unconditional recipe ignores it.
     """
-    condition_classes, dtype = recipe.condition_classes(classes), DTYPES[recipe.run.precision]
-    image_condition = None
+    condition_classes, image_condition = recipe.condition_classes(classes), None
     if recipe.pairs:
         shape, (channels, *_) = recipe.pairs.shapes(shape)
         image_condition = ImageCondition(channels, recipe.pairs.consistency())
-    generator = build_generator(
-        recipe.generator,
-        recipe.latent.dim,
-        shape,
-        condition_classes,
-        drawn=recipe.data.clusters > 0,
-        image_condition=image_condition,
-    )
-    recipe.generator.init.draw(generator, random_generator(seed, "init", "generator"))
-    others = {}
+    networks = {
+        "generator": build_generator(
+            recipe.generator,
+            recipe.latent.dim,
+            shape,
+            condition_classes,
+            drawn=recipe.data.clusters > 0,
+            image_condition=image_condition,
+        )
+    }
     if recipe.discriminator:
         packed_shape = (shape[0] * recipe.game.packing, *shape[1:])
         codes = recipe.codes.width if recipe.terms.mutual_information else 0
         spec = HeadSpec((condition_classes or classes) if recipe.discriminator.classifier != "none" else 0, codes)
         condition_channels = image_condition.channels if image_condition else 0
-        discriminator = build_discriminator(
+        networks["discriminator"] = build_discriminator(
             recipe.discriminator, packed_shape, condition_classes, spec, condition_channels=condition_channels
         )
-        recipe.discriminator.init.draw(discriminator, random_generator(seed, "init", "discriminator"))
+    if recipe.encoder and recipe.reconstruction:
+        networks["encoder"] = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
+    return networks
+
+
+def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: int, device: torch.device) -> State:
+    """Build the players of a recipe with initial weights that depend on the seed alone.
+
+    ``classes`` is the number of classes of the data; an unconditional recipe ignores it.
+    """
+    dtype = DTYPES[recipe.run.precision]
+    networks = build_networks(recipe, shape, classes)
+    for name, network in networks.items():
+        getattr(recipe, name).init.draw(network, random_generator(seed, "init", name))
+        network.to(device, dtype)
+    others = {}
+    if recipe.discriminator:
         others["discriminator"] = _player(
-            discriminator.to(device, dtype),
+            networks["discriminator"],
             recipe.discriminator_lr,
             recipe,
             averaged=recipe.averaging.discriminator,
@@ -242,11 +260,9 @@ def new_state(recipe: Recipe, shape: tuple[int, int, int], classes: int, seed: i
             joint_batch=recipe.game.joint_batch,
             spectral_norm=recipe.game.spectral_norm,
         )
-    if recipe.encoder and recipe.reconstruction:
-        encoder = build_encoder(recipe.encoder, recipe.latent.dim, shape, recipe.reconstruction.variational)
-        recipe.encoder.init.draw(encoder, random_generator(seed, "init", "encoder"))
-        others["encoder"] = _player(encoder.to(device, dtype), recipe.generator_lr, recipe, averaged=True)
-    state = State(_player(generator.to(device, dtype), recipe.generator_lr, recipe, averaged=True), others)
+    if "encoder" in networks:
+        others["encoder"] = _player(networks["encoder"], recipe.generator_lr, recipe, averaged=True)
+    state = State(_player(networks["generator"], recipe.generator_lr, recipe, averaged=True), others)
     if recipe.terms.needs_weight_average:
         players = state.players().items()
         state.averages = {name: [p.detach().clone() for p in player.parameters] for name, player in players}

@@ -1,6 +1,5 @@
 """Clips: animations (GIF, WebP, PNG), folders of frames, and arrays, as pictures with the channels of all frames."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence
 from torch import Tensor
 
 from ganforge.data.class_names import in_order
 from ganforge.data.images import ImageSet
 from ganforge.data.normalize_arrays import RawSplits, is_grey
 from ganforge.data.parts import Parts
+from ganforge.data.sources.decode_image import Unreadable, decode_frames, frame_count, without_warnings
 from ganforge.data.sources.readers import is_picture
 from ganforge.data.sources.single_array import DAMAGE
-from ganforge.data.sources.single_picture import read_picture
+from ganforge.data.sources.single_picture import picture_files, read_picture
 from ganforge.errors import UserError
 
 ANIMATIONS = (".gif", ".webp", ".png", ".apng")
@@ -59,18 +58,20 @@ def read_clips(path: Path) -> RawSplits:
     return RawSplits(_as_set(joined, path, first.shape[1]), notes=(note,))
 
 
-def read_clip(path: Path) -> Tensor:
+def read_clip(path: Path, *, wanted: str = "one size") -> Tensor:
     """Read one animation, or a folder of frames, as uint8 [frames, C, H, W]; grey frames have one channel.
+
+    Args:
+        path: the animation or the folder.
+        wanted: the size to give, in words, for the refusal of frames of several sizes.
 
     Raises:
         UserError: there are fewer than two frames, their sizes differ, or the animation is damaged.
     """
     if path.is_dir():
-        frames = [
-            read_picture(path / name) for name in in_order(file.name for file in path.iterdir() if is_picture(file))
-        ]
+        frames = [read_picture(path / name) for name in in_order(file.name for file in picture_files(path))]
         if len({frame.shape[2:] for frame in frames}) > 1:
-            raise UserError(f"{path}: its frames have several sizes; give frames of one size")
+            raise UserError(f"{path}: its frames have several sizes; give frames of {wanted}")
         channels = max((frame.shape[1] for frame in frames), default=1)
         clip = torch.cat([frame.expand(-1, channels, -1, -1) for frame in frames]) if frames else torch.empty(0)
     else:
@@ -86,9 +87,9 @@ def read_clip(path: Path) -> Tensor:
 def _frames_of(path: Path) -> NDArray[np.uint8]:
     """Return the frames of an animation as RGB, uint8 [frames, H, W, 3]."""
     try:
-        with Image.open(path) as image:
-            return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        with without_warnings():
+            return decode_frames(path.read_bytes(), path.name)
+    except (Unreadable, OSError) as error:
         raise UserError(f"{path}: is no readable animation ({error}); give a GIF or WebP") from None
 
 
@@ -97,11 +98,9 @@ def is_animation(path: Path) -> bool:
     if path.suffix.lower() not in ANIMATIONS:
         return False
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of very large pictures, which are refused elsewhere
-            with Image.open(path) as image:
-                return getattr(image, "n_frames", 1) > 1
-    except (OSError, ValueError, SyntaxError):
+        with without_warnings():
+            return frame_count(path.read_bytes(), path.name) > 1
+    except (Unreadable, OSError):
         return False
 
 

@@ -9,6 +9,7 @@ them as ``levels``.
 import ctypes
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError, _imaging
 
 from ganforge.data.axis_order import LARGEST, SMALLEST
 from ganforge.data.sources.unsupported_formats import START, kind_of
@@ -139,6 +140,14 @@ def parse_resize(resize: object) -> ResizeMode | None:
     return ResizeMode(side, bool(match[2]))
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Suppress Pillow's warnings of readable oddities and of large pictures; `Unreadable` names a refused picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def read_header(stream: IO[bytes], name: str = "") -> ImageHeader:
     """Read the header of a picture, or all of a picture with raw levels; ``name`` is the file name, for its ending.
 
@@ -177,6 +186,19 @@ def frame_count(content: bytes, name: str = "") -> int:
     """
     with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
         return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+
+
+def decode_frames(content: bytes, name: str = "") -> Pixels:
+    """Decode all frames of an animation, or all pages, as RGB, uint8 [frames, H, W, 3].
+
+    Raises:
+        Unreadable: as for `decode`; also if all frames together have more than `MOST_PIXELS`.
+    """
+    with _damage_as_unreadable(), _open_image(BytesIO(content), name) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames * image.width * image.height > MOST_PIXELS:
+            raise Unreadable(f"its {frames:,} frames have more pixels together than the limit of {MOST_PIXELS:,}")
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
 
 
 def opacity(content: bytes, name: str = "") -> Pixels | None:

@@ -1,0 +1,50 @@
+"""Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
+
+from ganforge.diagnosis.case import Case
+from ganforge.diagnosis.figures import figures, log_median, recent, without_adversary
+from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import epochs
+from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
+
+
+def posterior_collapse(case: Case) -> Finding | None:
+    """The codes of a variational autoencoder carry no information on their pictures."""
+    lines = recent(case.log)
+    if not without_adversary(case.log) or "kl" not in lines[-1]:
+        return None
+    kl = log_median("kl", lines)
+    if kl >= SILENT or epochs(case) < 1:
+        return None
+    return Finding(
+        "posterior-collapse",
+        2,
+        f"posterior collapse: the codes carry {kl:.2f} nats per image, so all images look the same",
+        "lower the weight of the KL term (--set reconstruction.kl_weight=...)",
+        evidence=(Evidence("information of a code on its picture, in nats", kl, SILENT, signal="kl"),),
+        cause="the KL term rewards codes that say nothing more than it costs to reconstruct without them",
+        reconsider="reconstructions that differ from each other ('ganforge sample RUN --reconstruct')",
+    )
+
+
+def never_drew(case: Case) -> Finding | None:
+    """An autoencoder, whose decoder saw codes of real images only, draws from noise nothing that a judge can read."""
+    now = figures(case)
+    if not without_adversary(case.log) or "kl" in case.log[-1] or now.readable:
+        return None
+    return Finding(
+        "never-drew",
+        1,
+        "an autoencoder learns to reconstruct images, not to generate them from noise: the judge is sure of "
+        f"{now.confident:.0%} of the images from noise, and of {now.confident_on_real:.0%} of real ones",
+        "see its reconstructions with 'ganforge sample RUN --reconstruct', or train the recipe vae to generate images",
+        evidence=(
+            Evidence(
+                "share of the pictures of which the judge is sure",
+                now.confident or 0.0,
+                READABLE_SHARE * now.confident_on_real,
+                signal="confident",
+            ),
+        ),
+        cause="nothing in the training makes noise look like the codes of real images",
+        reconsider="pictures from noise that a person can read",
+    )

@@ -1,0 +1,92 @@
+"""Progress: the run was too short, or nothing becomes better any more."""
+
+from ganforge.diagnosis.case import Case
+from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
+from ganforge.diagnosis.figures import Figures, figures
+from ganforge.diagnosis.finding import Evidence, Finding
+from ganforge.diagnosis.moments import epochs
+from ganforge.diagnosis.ratings import has_won
+from ganforge.diagnosis.thresholds import NO_GAIN, STILL_GAINS
+from ganforge.diagnosis.trend import Trend, distance_trend
+from ganforge.diagnosis.words import longer, slower
+from ganforge.metrics.thresholds import NEAR, READABLE_SHARE, YOUNG
+
+
+def undertrained(case: Case) -> Finding | None:
+    """The run is too short: its pictures still become better, are not readable yet, or do not differ yet."""
+    now = figures(case)
+    if alike(now):
+        return _not_started(case, now) if slow_start(case) else None
+    trend, distance = distance_trend(case), now.distance
+    if distance is not None and distance > NEAR and trend and trend.gain - trend.error >= STILL_GAINS:
+        text = (
+            f"the pictures still become better: as many steps again would reduce their distance from real ones by "
+            f"about {trend.gain:.0%} (it is {distance:.1f} times real against real; healthy: up to {NEAR})"
+        )
+        return _too_short(case, text, _gain(trend))
+    if not now.readable and not _no_gain(trend):
+        expected = "digits" if now.noun == "digit" else "of any class"
+        text = (
+            f"most pictures are not {expected} yet: the judge is sure of {now.confident:.0%} of them, "
+            f"and of {now.confident_on_real:.0%} of real ones"
+        )
+        healthy = READABLE_SHARE * now.confident_on_real
+        sure = Evidence(
+            "share of the pictures of which the judge is sure", now.confident or 0.0, healthy, signal="confident"
+        )
+        return _too_short(case, text, sure)
+    return None
+
+
+def _not_started(case: Case, now: Figures) -> Finding:
+    observation = (
+        "every noise vector still gives the same picture" if all_alike(now) else "the pictures are still much alike"
+    )
+    lost = ", and the discriminator rejects all of them" if has_won(case) else ""
+    hint = ": the first digits take about five epochs of MNIST" if now.noun == "digit" else ""
+    return Finding(
+        "undertrained",
+        2,
+        f"{observation}, after {epochs(case):.2g} epochs{lost}",
+        f"train longer{hint}; if nothing changes after {YOUNG} epochs, {slower(case)}",
+        evidence=spread_evidence(now),
+        cause="the training is too short to tell a slow start from a collapse",
+        reconsider=f"pictures that are still alike after {YOUNG} epochs: then they have collapsed",
+    )
+
+
+def _too_short(case: Case, text: str, evidence: Evidence) -> Finding:
+    return Finding(
+        "undertrained",
+        1,
+        text,
+        longer(case),
+        evidence=(evidence,),
+        cause="the run ended before its pictures stopped to improve",
+        reconsider="a longer run with no better pictures",
+    )
+
+
+def plateau(case: Case) -> Finding | None:
+    """Nothing becomes better any more, and the pictures are far from real."""
+    trend, distance = distance_trend(case), figures(case).distance
+    if distance is None or distance <= NEAR or trend is None or not _no_gain(trend):
+        return None
+    return Finding(
+        "plateau",
+        1,
+        f"nothing becomes better any more: as many steps again would change the distance from real pictures by about "
+        f"{-trend.gain:+.0%}, at {distance:.1f} times real against real (healthy: up to {NEAR})",
+        "try another recipe, larger networks (--set generator.filters=...), or more images",
+        evidence=(_gain(trend),),
+        cause="networks, data or rates bear no better pictures than these",
+        reconsider="a smaller distance after a drop of the learning rates",
+    )
+
+
+def _no_gain(trend: Trend | None) -> bool:
+    return trend is not None and trend.gain + trend.error < STILL_GAINS and trend.gain < NO_GAIN
+
+
+def _gain(trend: Trend) -> Evidence:
+    return Evidence("part of the distance that as many steps again would remove", trend.gain, None, STILL_GAINS)
