@@ -61,8 +61,8 @@ SICK = {
     ],
     "narrow": [
         judged(within_class_spread=0.5, class_spread=[0.5] * 10),
-        examined(class_spread=(0.3,) * 10),
-        examined(class_spread=(), class_shares=(), spread=0.5),
+        examined(class_spread=(0.3,) * 10, recall=0.4),
+        examined(class_spread=(), class_shares=(), spread=0.5, recall=None),
     ],
     "repetition": [examined(repetition=0.5)],
     "discriminator-won": [judged(LOST, **FAR), examined(LOST, frechet=50.0)],
@@ -87,6 +87,7 @@ SICK = {
     "diverged": [judged(facts=replace(FACTS, status="diverged"))],
     "undertrained": [
         judged(confident=0.1),
+        judged(log(last=50), **FAR),
         examined(frechet=lambda step: 40_000 / step),
         judged(log(last=50), total_spread=0.0, within_class_spread=None),
     ],

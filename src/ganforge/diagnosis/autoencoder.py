@@ -1,7 +1,7 @@
 """Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import figures, log_median, recent, without_adversary
+from ganforge.diagnosis.figures import distance_evidence, figures, log_median, recent, without_adversary
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
@@ -27,24 +27,27 @@ def posterior_collapse(case: Case) -> Finding | None:
 
 
 def never_drew(case: Case) -> Finding | None:
-    """An autoencoder, whose decoder saw codes of real images only, draws from noise nothing that a judge can read."""
+    """An autoencoder, whose decoder saw codes of real images only, draws from noise what is no picture of its data."""
     now = figures(case)
-    if not without_adversary(case.log) or "kl" in case.log[-1] or now.readable:
+    if not without_adversary(case.log) or "kl" in case.log[-1] or (now.readable and not now.far):
         return None
+    if now.readable and now.distance is not None:
+        seen = f"the images from noise are {now.distance:.0f} times as far from real ones as real ones from each other"
+    else:
+        seen = (
+            f"{now.reader} is sure of {now.confident:.0%} of the images from noise, and of "
+            f"{now.confident_on_real:.0%} of real ones"
+        )
+    healthy = READABLE_SHARE * now.confident_on_real
+    sure = Evidence(
+        f"share of the pictures of which {now.reader} is sure", now.confident or 0.0, healthy, signal="confident"
+    )
     return Finding(
         "never-drew",
         1,
-        "an autoencoder learns to reconstruct images, not to generate them from noise: the judge is sure of "
-        f"{now.confident:.0%} of the images from noise, and of {now.confident_on_real:.0%} of real ones",
+        f"an autoencoder learns to reconstruct images, not to generate them from noise: {seen}",
         "see its reconstructions with 'ganforge sample RUN --reconstruct', or train the recipe vae to generate images",
-        evidence=(
-            Evidence(
-                "share of the pictures of which the judge is sure",
-                now.confident or 0.0,
-                READABLE_SHARE * now.confident_on_real,
-                signal="confident",
-            ),
-        ),
+        evidence=(*distance_evidence(now), *((sure,) if now.confident is not None else ())),
         cause="nothing in the training makes noise look like the codes of real images",
         reconsider="pictures from noise that a person can read",
     )

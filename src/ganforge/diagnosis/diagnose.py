@@ -74,6 +74,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "discriminator-won": (*_FEW, "mode-collapse", "label-ignored", "oscillating"),
     "discriminator-weak": (*_FEW, "mode-collapse", "label-ignored", "oscillating"),
     "discriminator-overfits": (*_POOR, "memorising"),
+    "undertrained": _FEW,
     "few-data": ("discriminator-overfits", "memorising", "repetition", "narrow"),
     "data-duplicates": ("repetition", "memorising"),
     "data-classes": ("missing-classes", "class-collapse"),

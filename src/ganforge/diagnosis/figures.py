@@ -43,6 +43,7 @@ class Figures:
 
     Attributes:
         noun: word for a class.
+        reader: who sees the pictures, in words.
         judged: whether a judge measured them, after the training.
         n: number of pictures.
         spread: variance of the fakes over that of the reals.
@@ -55,6 +56,7 @@ class Figures:
     """
 
     noun: Noun = "class"
+    reader: str = "the judge"
     judged: bool = False
     n: int = 0
     spread: float | None = None
@@ -80,6 +82,13 @@ class Figures:
     def far(self) -> bool:
         """Whether the pictures are far from real ones."""
         return self.distance is not None and self.distance >= (FAR_JUDGED if self.judged else FAR)
+
+    @property
+    def relative_recall(self) -> float | None:
+        """Recall relative to that of other reals: 1 for a perfect generator."""
+        if self.recall is None or not self.recall_real_reference:
+            return None
+        return self.recall / self.recall_real_reference
 
     @property
     def followed(self) -> float | None:
@@ -136,6 +145,7 @@ def _examined(signals: Signals, case: Case) -> Figures:
     spreads = [row.spread for row in rows if row.spread is not None]
     return Figures(
         noun=case.facts.noun,
+        reader="the judge" if signals.features == "judge" else "a small classifier of the training images",
         n=signals.n,
         spread=signals.spread,
         within_class=mean(spreads) if spreads else None,

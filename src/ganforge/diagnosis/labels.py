@@ -1,6 +1,7 @@
 """Labels: the pictures do not show the class asked for, or the labels of the training images are wrong."""
 
 from ganforge.diagnosis.case import Case
+from ganforge.diagnosis.collapse import all_alike
 from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current, young
@@ -15,6 +16,8 @@ def label_ignored(case: Case) -> Finding | None:
     now = figures(case)
     followed, agreement = now.followed, now.agreement
     if followed is None or agreement is None or followed >= LABEL_FOLLOWED or labels_meaningless(case):
+        return None
+    if all_alike(now):  # one picture for all classes is a collapse, or a slow start
         return None
     if not now.readable and (young(case) or case.facts.status == "running"):
         return None  # pictures that show no class yet follow no label

@@ -2,7 +2,7 @@
 
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
-from ganforge.diagnosis.figures import Figures, figures
+from ganforge.diagnosis.figures import Figures, distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.diagnosis.ratings import has_won
@@ -24,15 +24,21 @@ def undertrained(case: Case) -> Finding | None:
             f"about {trend.gain:.0%} (it is {distance:.1f} times real against real; healthy: up to {NEAR})"
         )
         return _too_short(case, text, _gain(trend))
+    if distance is not None and distance > NEAR and trend is None and epochs(case) < 1:
+        text = (
+            f"the run is shorter than an epoch, and its pictures are {distance:.1f} times as far from real ones as "
+            f"real ones from each other (healthy: up to {NEAR})"
+        )
+        return _too_short(case, text, *distance_evidence(now))
     if not now.readable and not _no_gain(trend):
         expected = "digits" if now.noun == "digit" else "of any class"
         text = (
-            f"most pictures are not {expected} yet: the judge is sure of {now.confident:.0%} of them, "
+            f"most pictures are not {expected} yet: {now.reader} is sure of {now.confident:.0%} of them, "
             f"and of {now.confident_on_real:.0%} of real ones"
         )
         healthy = READABLE_SHARE * now.confident_on_real
         sure = Evidence(
-            "share of the pictures of which the judge is sure", now.confident or 0.0, healthy, signal="confident"
+            f"share of the pictures of which {now.reader} is sure", now.confident or 0.0, healthy, signal="confident"
         )
         return _too_short(case, text, sure)
     return None
@@ -55,13 +61,13 @@ def _not_started(case: Case, now: Figures) -> Finding:
     )
 
 
-def _too_short(case: Case, text: str, evidence: Evidence) -> Finding:
+def _too_short(case: Case, text: str, *evidence: Evidence) -> Finding:
     return Finding(
         "undertrained",
         1,
         text,
         longer(case),
-        evidence=(evidence,),
+        evidence=evidence,
         cause="the run ended before its pictures stopped to improve",
         reconsider="a longer run with no better pictures",
     )

@@ -7,19 +7,25 @@ from ganforge.diagnosis.collapse import alike
 from ganforge.diagnosis.figures import ClassFigures, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current
-from ganforge.diagnosis.thresholds import FEWEST_EXPECTED, MOST_CLASSES, REPEATED
+from ganforge.diagnosis.thresholds import FEWEST_EXPECTED, MOST_CLASSES, NARROW_RECALL, REPEATED
 from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import listed, longer
 from ganforge.metrics.thresholds import NARROW, PRESENT
 
 
 def narrow(case: Case) -> Finding | None:
-    """The pictures vary too little everywhere: in nearly all classes, or altogether where there are none."""
+    """The pictures vary too little everywhere: in nearly all classes, or altogether where there are none.
+
+    Where their recall is known, they must also come near too few real ones: the spread of a class of few shapes is no
+    sure measure.
+    """
     now = figures(case)
     within = now.within_class if now.within_class is not None else now.spread
     spreads = [row.spread for row in now.classes if row.spread is not None]
     few = sum(spread < NARROW for spread in spreads) < MOST_CLASSES * len(spreads)
     if within is None or within >= NARROW or few or alike(now) or not now.readable or still_rises(case, "spread"):
+        return None
+    if now.relative_recall is not None and now.relative_recall >= NARROW_RECALL:
         return None
     known = now.within_class is not None
     whose = f"of one {now.noun} are" if known else "are"
