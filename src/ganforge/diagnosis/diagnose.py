@@ -70,7 +70,16 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
 
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "recipe": (*_FEW, "unstable", "oscillating", "discriminator-won", "discriminator-weak", "mode-collapse"),
-    "unstable": (*_FEW, "rough", "plateau", "mode-collapse", "label-ignored", "discriminator-won", "discriminator-weak", "oscillating"),
+    "unstable": (
+        *_FEW,
+        "rough",
+        "plateau",
+        "mode-collapse",
+        "label-ignored",
+        "discriminator-won",
+        "discriminator-weak",
+        "oscillating",
+    ),
     "discriminator-won": (*_FEW, "rough", "plateau", "mode-collapse", "label-ignored", "oscillating"),
     "discriminator-weak": (*_FEW, "rough", "plateau", "mode-collapse", "label-ignored", "oscillating"),
     "discriminator-overfits": (*_POOR, "memorising"),
