@@ -88,6 +88,7 @@ SICK = {
     "undertrained": [
         judged(confident=0.1),
         judged(log(last=50), **FAR),
+        examined(log(last=90), last=90, recall=0.6),
         examined(frechet=lambda step: 40_000 / step),
         judged(log(last=50), total_spread=0.0, within_class_spread=None),
     ],

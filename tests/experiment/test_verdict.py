@@ -28,7 +28,7 @@ def two_threads():
 def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_path, two_threads, quick_verdict):
     run = ganforge.train("cgan-tutorial", data=load("mnist").train.select(slice(0, 12_000)), steps=1100, out="run")
     assert run.verdict is not None
-    assert run.verdict.findings[0].name == "mode-collapse"
+    assert [finding.name for finding in run.verdict.findings] == ["discriminator-won", "mode-collapse"]
     assert "mode collapse" in run.verdict.words
     measured = run.verdict.measured
     assert measured.total_spread < 0.01
@@ -39,10 +39,12 @@ def test_the_tutorials_conditional_gan_collapses_and_the_verdict_says_so(tmp_pat
 
 
 @needs_mnist
-def test_images_other_than_digits_get_no_verdict():
+def test_images_other_than_digits_get_no_judgement_but_the_verdict_of_their_examination():
     noise = torch.randint(0, 256, (400, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     data = ImageSet(noise, torch.arange(400) % 10, tuple("0123456789"), "noise")
-    assert ganforge.train("vanilla", data=data, steps=2, out="run").verdict is None
+    verdict = ganforge.train("vanilla", data=data, steps=2, out="run").verdict
+    assert verdict.measured is None and verdict.examined.step == 2
+    assert verdict.figures.startswith("without a judge, by ") and verdict.findings
 
 
 @pytest.mark.slow
@@ -66,8 +68,10 @@ class Listener(ProgressListener):
 @pytest.mark.slow
 def test_data_get_a_verdict_once_a_judge_is_trained():
     data, listener = small_images(), Listener()
-    assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict is None
-    assert "no verdict: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.messages
+    assert ganforge.train("vanilla", data=data, steps=2, out="without", watcher=listener).verdict.measured is None
+    assert (
+        "without a judge: no judge fits these images; train one with 'ganforge judge train FILE'" in listener.messages
+    )
     splits = load(data)
     train_and_save(splits, ensure_writable(kept_file(splits)), version_of(splits), epochs=40, seed=1)
     verdict = ganforge.train(
@@ -82,12 +86,12 @@ def test_data_get_a_verdict_once_a_judge_is_trained():
 def test_too_few_images_train_no_judge():
     data, listener = small_images(40), Listener()
     ganforge.train("vanilla", data=data, steps=2, out="run", watcher=listener, changes=["batch_size=8"])
-    message = next(line for line in listener.messages if line.startswith("no verdict"))
+    message = next(line for line in listener.messages if line.startswith("without a judge"))
     assert "32 images are too few to train a judge, give 128 or more" in message and "train one with" not in message
 
 
 def test_images_without_labels_train_no_judge():
     data, listener = small_images(), Listener()
     bare = ImageSet(data.images, torch.full_like(data.labels, -1), (), "bare")
-    assert ganforge.train("vanilla", data=bare, steps=2, out="run", watcher=listener).verdict is None
+    assert ganforge.train("vanilla", data=bare, steps=2, out="run", watcher=listener).verdict.measured is None
     assert any("none can be trained without labels" in line for line in listener.messages)

@@ -6,7 +6,7 @@ from ganforge.diagnosis.figures import Figures, distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.diagnosis.ratings import has_won
-from ganforge.diagnosis.thresholds import NO_GAIN, STILL_GAINS
+from ganforge.diagnosis.thresholds import NO_GAIN, SHORT_RECALL, STILL_GAINS
 from ganforge.diagnosis.trend import Trend, distance_trend
 from ganforge.diagnosis.words import longer, slower
 from ganforge.metrics.thresholds import NEAR, READABLE_SHARE, YOUNG
@@ -24,12 +24,11 @@ def undertrained(case: Case) -> Finding | None:
             f"about {trend.gain:.0%} (it is {distance:.1f} times real against real; healthy: up to {NEAR})"
         )
         return _too_short(case, text, _gain(trend))
-    if distance is not None and distance > NEAR and trend is None and epochs(case) < 1:
-        text = (
-            f"the run is shorter than an epoch, and its pictures are {distance:.1f} times as far from real ones as "
-            f"real ones from each other (healthy: up to {NEAR})"
+    if epochs(case) < 1 and (short := _falls_short(now)):
+        figure = f"{short[0].name} {short[0].value:.2g}"
+        return _too_short(
+            case, f"the run is shorter than an epoch, and not near to real pictures yet: {figure}", *short
         )
-        return _too_short(case, text, *distance_evidence(now))
     if not now.readable and not _no_gain(trend):
         expected = "digits" if now.noun == "digit" else "of any class"
         text = (
@@ -42,6 +41,22 @@ def undertrained(case: Case) -> Finding | None:
         )
         return _too_short(case, text, sure)
     return None
+
+
+def _falls_short(now: Figures) -> tuple[Evidence, ...]:
+    """Return the figures of pictures that are not near enough to real ones, or near to too few of them."""
+    if now.distance is not None and now.distance > NEAR:
+        return distance_evidence(now)
+    if now.relative_recall is not None and now.relative_recall < SHORT_RECALL:
+        return (
+            Evidence(
+                "share of real pictures near to a fake, of that of other real ones",
+                now.relative_recall,
+                SHORT_RECALL,
+                signal="recall",
+            ),
+        )
+    return ()
 
 
 def _not_started(case: Case, now: Figures) -> Finding:

@@ -126,7 +126,7 @@ def judge_run(generator: Generator, splits: Splits, folder: RunFolder, watcher: 
         watcher.say(f"no verdict: {reason}")
         return None
     if measured is None:
-        watcher.say(f"no judge: {reason}")
+        watcher.say(f"without a judge: {reason}")
     verdict = Verdict(measured, tuple(diagnose(case)), case.signals[-1] if case.signals else None)
     append_line(folder.metrics, {"step": generator.note["step"], **verdict.to_dict()})
     return verdict
