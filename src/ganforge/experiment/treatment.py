@@ -167,7 +167,8 @@ def _plan(
     if not steps:
         watcher.say("measuring the speed of the trials ...")
         steps = _steps_in(minutes or USUAL_MINUTES, [recipe for _, recipe in recipes], original.splits)
-    what = f"{len(remedies)} remedies and an untreated control" if remedies else "training on, without a remedy"
+    tried = "1 remedy" if len(remedies) == 1 else f"{len(remedies)} remedies"
+    what = f"{tried} and an untreated control" if remedies else "training on, without a remedy"
     watcher.say(f"treatment of {treated.name}: {what}, {steps:,} further steps each")
     return Plan(original, diagnosis.step, treated.name, recipes, steps, minutes)
 
