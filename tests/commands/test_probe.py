@@ -24,8 +24,9 @@ def small(monkeypatch, tmp_path):
     """The shipped generator with drawn digits in place of MNIST, and readers that need no training."""
     (tmp_path / "own_digits.py").write_text(OWN)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("ganforge.generation.generator.load_generator", lambda *_: weak_digits.generator())
-    monkeypatch.setattr("ganforge.applications.strengthen_task.load_generator", lambda *_: weak_digits.generator())
+    generator = weak_digits.generator()  # made before the patch, because it loads the shipped one itself
+    monkeypatch.setattr("ganforge.generation.generator.load_generator", lambda *_: generator)
+    monkeypatch.setattr("ganforge.applications.strengthen_task.load_generator", lambda *_: generator)
     monkeypatch.setattr("ganforge.experiment.preflight.load", lambda *_: weak_digits.splits())
     monkeypatch.setattr("ganforge.applications.strengthen_task.load", lambda *_: weak_digits.splits())
     monkeypatch.setattr("ganforge.evaluation.readers.readers_of", lambda *_: weak_digits.readers())
