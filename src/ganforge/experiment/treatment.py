@@ -41,8 +41,8 @@ from ganforge.recipes.recipe import Recipe
 from ganforge.runs.folder import RunFolder
 from ganforge.training.tuning.step_timer import fastest_steps, timed_step
 
-MOST_REMEDIES = 3
-USUAL_MINUTES = 2.0
+MOST_REMEDIES, USUAL_MINUTES = 3, 2.0
+"""Remedies that are tried, and the time of all trials together unless one is given."""
 FORETOLD = ("recipe", "few-data", "data-range", "data-polarity", "data-duplicates", "data-classes")
 """Findings from before the first step."""
 OVERHEAD = 1.15
@@ -111,10 +111,10 @@ def treat(
     diagnosis = diagnosis or diagnose(folder.path)
     if folder.has_trainer():
         raise UserError(f"{folder.path} is being trained: wait for it, or stop it first")
-    original = saved_experiment(folder, folder.read_run(), data, watcher)
     if (treated := _treated(diagnosis)) is None:
         watcher.say("no treatment: no remedy of these findings is a change of the recipe that a training could try")
         return None
+    original = saved_experiment(folder, folder.read_run(), data, watcher)
     plan = _plan(original, diagnosis, treated, length, watcher)
     arms = [_train_arm(plan, number, watcher) for number in range(len(plan.recipes))]
     folders = [folder, *(arm.folder for arm in arms)]
@@ -167,7 +167,8 @@ def _plan(
     if not steps:
         watcher.say("measuring the speed of the trials ...")
         steps = _steps_in(minutes or USUAL_MINUTES, [recipe for _, recipe in recipes], original.splits)
-    what = f"{len(remedies)} remedies and an untreated control" if remedies else "training on, without a remedy"
+    tried = "1 remedy" if len(remedies) == 1 else f"{len(remedies)} remedies"
+    what = f"{tried} and an untreated control" if remedies else "training on, without a remedy"
     watcher.say(f"treatment of {treated.name}: {what}, {steps:,} further steps each")
     return Plan(original, diagnosis.step, treated.name, recipes, steps, minutes)
 
