@@ -24,8 +24,9 @@ def small(monkeypatch, tmp_path):
     """The shipped generator with drawn digits in place of MNIST, and readers that need no training."""
     (tmp_path / "own_digits.py").write_text(OWN)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("ganforge.generation.generator.load_generator", lambda *_: weak_digits.generator())
-    monkeypatch.setattr("ganforge.applications.strengthen_task.load_generator", lambda *_: weak_digits.generator())
+    generator = weak_digits.generator()  # made before the patch, because it loads the shipped one itself
+    monkeypatch.setattr("ganforge.generation.generator.load_generator", lambda *_: generator)
+    monkeypatch.setattr("ganforge.applications.strengthen_task.load_generator", lambda *_: generator)
     monkeypatch.setattr("ganforge.experiment.preflight.load", lambda *_: weak_digits.splits())
     monkeypatch.setattr("ganforge.applications.strengthen_task.load", lambda *_: weak_digits.splits())
     monkeypatch.setattr("ganforge.evaluation.readers.readers_of", lambda *_: weak_digits.readers())
@@ -63,7 +64,7 @@ def test_a_corruption_is_named_in_words(run_command):
     code, out, err = run_command("probe", "own_digits:rows_are_ones", "--budget", 2000, "--out", "p")
     assert code == 0, err
     line = next(line for line in out.splitlines() if line.startswith("corruption: bright row"))
-    assert "copies that both readers still read" in line and "1" not in line.rpartition("classes: ")[2]
+    assert "copies that a reader still reads" in line and "1" not in line.rpartition("classes: ")[2]
 
 
 @pytest.mark.parametrize(

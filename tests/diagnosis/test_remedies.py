@@ -60,6 +60,7 @@ def test_changes_of_a_built_in_recipe_are_taken_back():
 def test_remedies_name_values():
     assert prescribed("unstable", "vanilla")["lower-rates"].changes == ("generator_lr=4e-05", "discriminator_lr=4e-05")
     assert prescribed("discriminator-won", "vanilla")["slower-discriminator"].changes == ("discriminator_lr=2e-05",)
+    assert prescribed("undertrained", "cgan")["shorter-average"].changes == ("averaging.ramp=0.05",)
     label = prescribed("label-ignored", "cgan-tutorial")["seen-label"]
     assert label.changes == ("discriminator.label=projection", "adam.beta1=0.5") and label.anew
     assert prescribed("mode-collapse", "cgan-tutorial")["known-recipe"].recipe == "forge-2"
@@ -72,6 +73,7 @@ def test_what_has_no_place_is_left_out():
     assert not {"slower-discriminator", "penalty"} & prescribed("discriminator-won", "autoencoder").keys()
     assert "seen-label" not in prescribed("label-ignored", "forge-2")
     assert "larger-batch" not in prescribed("class-collapse", "vanilla", n_train=100)
+    assert not {"shorter-average"} & prescribed("undertrained", "forge-2").keys()
     assert "less-momentum" not in prescribed("unstable", "dcgan")
 
 

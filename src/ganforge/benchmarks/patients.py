@@ -99,6 +99,7 @@ SMALL = ("generator.filters=24", "discriminator.filters=16", "batch_size=48")
 MEDIUM = ("generator.filters=32", "discriminator.filters=24")
 CODES = ("batch_size=48", "generator.filters=24", "latent.normal=1", "latent.std=0.001", "latent.uniform=0")
 """Codes alone decide on the picture: there are as many pictures as codes."""
+DEEP = ("discriminator.hidden=[256,256,256,256,256,256]", "discriminator.deep_without_batch_norm=true")
 SMALL_DCGAN = ("generator.filters=16", "discriminator.filters=16", "batch_size=64")
 
 
@@ -301,7 +302,7 @@ ILLNESSES = (
         "divergence",
         "diverged",
         ("unstable", "recipe"),
-        Setting("wgan-gp", 200, (*SMALL_DCGAN, "penalties={}", "game.discriminator_steps=1", *_rates(10, 10))),
+        Setting("vanilla", 200, (*DEEP, "penalties.r1.weight=1", *_rates(10, 10))),
     ),
     Illness(
         "simultaneous-with-momentum",
@@ -350,7 +351,7 @@ ILLNESSES = (
 
 HEALTHY = (
     Illness("healthy-forge-2", "healthy", (), Setting("forge-2", 1200, MEDIUM), data=GREY, at_the_end=True),
-    Illness("healthy-forge-2-small", "healthy", (), Setting("forge-2", 1500, SMALL), data=("glyphs",), at_the_end=True),
+    Illness("healthy-forge-2-small", "healthy", (), Setting("forge-2", 2200, SMALL), data=("glyphs",), at_the_end=True),
     Illness("healthy-forge-1", "healthy", (), Setting("forge-1", 1200, MEDIUM), data=GREY, at_the_end=True),
 )
 """Trainings in which nothing is wrong; whether one became healthy is measured (`health`)."""

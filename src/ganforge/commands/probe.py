@@ -111,7 +111,7 @@ def _corruption_lines(probe: "Probe") -> list[str]:
         usual = sum(trial.usual * trial.tested for trial in own) / tested
         classes = ", ".join(probe.class_names[label] for label in sorted(trial.label for trial in own))
         lines.append(
-            f"corruption: {name} · misread: {wrong / tested:.1%} of {tested:,} copies that both readers still read, "
+            f"corruption: {name} · misread: {wrong / tested:.1%} of {tested:,} copies that a reader still reads, "
             f"{usual:.1%} without it · classes: {classes}"
         )
     return lines

@@ -149,6 +149,13 @@ def average_weights(recipe: Recipe, facts: Facts) -> Remedy | None:
     return change("average", "averaged weights (EMA) for the pictures", values)
 
 
+def shorter_average(recipe: Recipe, facts: Facts) -> Remedy | None:
+    """Limit the average to the last images: without a ramp, early pictures are those of the initial weights."""
+    if not recipe.averaging.half_life or recipe.averaging.ramp:
+        return None
+    return change("shorter-average", "averaged weights of the last images alone", {"averaging.ramp": 0.05})
+
+
 def larger_batch(recipe: Recipe, facts: Facts) -> Remedy | None:
     """Double the batch."""
     size = min(recipe.batch_size * 2, MOST_BATCH, facts.n_train)

@@ -59,7 +59,6 @@ class Readers:
     second: nn.Module
     numbers: Tensor
 
-    @torch.no_grad()
     def read(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return whether both readers are sure of the labels, bool [N], and the judge's features, float32 [N, F].
 
@@ -67,11 +66,21 @@ class Readers:
             images: uint8 [N, C, H, W].
             labels: int64 [N], classes of the data.
         """
+        by_judge, by_second, features = self._each(images, labels)
+        return by_judge & by_second, features
+
+    def either(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return whether one reader or both are sure of the labels, bool [N]."""
+        by_judge, by_second, _ = self._each(images, labels)
+        return by_judge | by_second
+
+    @torch.no_grad()
+    def _each(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         seen = self.judge.look(images)
         own = torch.cat([self.second(scale(block, "0..1")).softmax(1) for block in images.split(BLOCK)])
         by_second = own.gather(1, labels[:, None])[:, 0] >= SURE
         by_judge = (seen.classes == self.numbers[labels]) & (seen.confidence >= SURE)
-        return by_judge & by_second, seen.features
+        return by_judge, by_second, seen.features
 
     def log_probability(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """Return the sum of both readers' log-probabilities of the labels, [N], with gradients; pixels in 0..1."""

@@ -16,7 +16,7 @@ SIDE = 32
 """Largest height and width that the network sees; larger pictures are reduced to it by area means."""
 WIDTHS = (16, 32, 64)
 FEATURES = 64
-BATCH, STEPS, EPOCHS = 64, 300, 20
+BATCH, STEPS, EPOCHS = 64, 300, 100
 """Training: so many steps, or epochs where these are fewer steps."""
 PEAK_RATE = 8e-3
 BLOCK = 250

@@ -26,7 +26,7 @@ MOST_PICTURES, MOST_RESULTS = 2000, 500
 times as long."""
 SHARE = 1 / 60
 """Largest share of the time of training that examinations may cost, beyond `GRACE`."""
-GRACE = 0.8
+GRACE = 0.7
 """Processor seconds that the first examinations of a run may cost, whatever the time of training so far: with `SHARE`,
 3 % of a minute."""
 

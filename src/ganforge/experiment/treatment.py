@@ -167,7 +167,8 @@ def _plan(
     if not steps:
         watcher.say("measuring the speed of the trials ...")
         steps = _steps_in(minutes or USUAL_MINUTES, [recipe for _, recipe in recipes], original.splits)
-    watcher.say(f"treatment: {len(remedies)} remedies and an untreated control, {steps:,} steps each")
+    what = f"{len(remedies)} remedies and an untreated control" if remedies else "training on, without a remedy"
+    watcher.say(f"treatment of {treated.name}: {what}, {steps:,} further steps each")
     return Plan(original, diagnosis.step, treated.name, recipes, steps, minutes)
 
 

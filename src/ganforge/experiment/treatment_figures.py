@@ -29,6 +29,8 @@ PICTURES = 2_560
 """Pictures of each run, and real ones: 256 in each of ten parts, the fewest for a Fréchet distance."""
 FEWEST_IN_A_PART = 32
 """Smallest part of few real pictures; with fewer than two such parts there is no comparison."""
+FEWEST = 320
+"""Real pictures below which training images are added: ten of the smallest parts."""
 TRAINING_IMAGES = 5_000
 """Training images among which copies are searched."""
 
@@ -99,9 +101,9 @@ def compare_runs(
     original: Experiment, reader: Reader, folders: Sequence[RunFolder], treated: str, watcher: ProgressListener
 ) -> Comparison:
     """Measure the figure of a finding for several runs on the data of one of them, on the same real pictures."""
-    reals = _held_out(original.splits)
-    number_of_parts = min(SPLITS, len(reals) // FEWEST_IN_A_PART)
     words, figure = FIGURES.get(treated, DISTANCE)
+    reals = _real_pictures(original.splits, held_out=figure is copies)
+    number_of_parts = min(SPLITS, len(reals) // FEWEST_IN_A_PART)
     generators = [load_generator(folder.path) for folder in folders]
     if number_of_parts < 2:
         return Comparison(words, (None,) * len(folders))
@@ -120,9 +122,14 @@ def compare_runs(
     return Comparison(words, tuple(measured))
 
 
-def _held_out(splits: Splits) -> ImageSet:
-    """Return real pictures for the comparison: test images, and where these are few, validation images too."""
+def _real_pictures(splits: Splits, held_out: bool) -> ImageSet:
+    """Return real pictures for the comparison: test images, and where these are few, validation images too.
+
+    Where these are fewer than `FEWEST`, training images are added, unless all must be ``held_out``.
+    """
     images = splits.test if len(splits.test) >= PICTURES else splits.test.concat(splits.validation)
+    if len(images) < FEWEST and not held_out:
+        images = images.concat(splits.train)
     return random_subset(images, min(PICTURES, len(images)), "reals")
 
 

@@ -105,7 +105,7 @@ class Treatment:
     @property
     def words(self) -> str:
         """The treatment as text: a line for each trial, and how to go on."""
-        before = "" if self.before is None else f" · {self.figure} before: {self.before:.3g}"
+        before = "" if self.before is None else f" · {self.figure} before: {_number(self.before)}"
         lines = [f"treatment of {self.treated}, {self.steps:,} further steps each{before}"]
         lines += [f"  {outcome.words}{self._figure_words(outcome)}" for outcome in self.outcomes]
         if self.winner:
@@ -124,8 +124,14 @@ class Treatment:
         if outcome.value is None:
             return ""
         gain, other = outcome.better_by, "the control" if outcome.remedy else "before"
-        better = f", better than {other} by {gain.low:.2g} to {gain.high:.2g}" if gain and gain.low > 0 else ""
-        return f" · {self.figure} {outcome.value:.3g}{better}"
+        better = (
+            f", better than {other} by {_number(gain.low)} to {_number(gain.high)}" if gain and gain.low > 0 else ""
+        )
+        return f" · {self.figure} {_number(outcome.value)}{better}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def judge_treatment(arms: Sequence[Arm], treated: str, steps: int, comparison: Comparison) -> Treatment:
