@@ -119,14 +119,15 @@ def seen(case: Case) -> list[Finding]:
 
 
 def _found(case: Case) -> list[Finding]:
-    """Return what was found before step 1, and what the checks find."""
+    """Return what the checks find, and what was found before step 1."""
     running = case.facts.status == "running"
     checks = [check for name, check in CHECKS.items() if not (running and name in AT_THE_END)]
     seen = [finding for check in checks if (finding := check(case))]
     before = list(case.facts.before)
     if not seen and well(case).name == "healthy":
         before = [replace(one, severity=0) if one.name in PREDICTIONS else one for one in before]
-    return [*before, *seen]
+    names = {finding.name for finding in seen}
+    return [*seen, *(one for one in before if one.name not in names)]
 
 
 def _causes_first(findings: list[Finding]) -> list[Finding]:
@@ -137,11 +138,9 @@ def _causes_first(findings: list[Finding]) -> list[Finding]:
         if causes:
             explained.setdefault(causes[0], []).append(finding)
     consequences = {finding.name for list_ in explained.values() for finding in list_}
-    ordered = []
-    for finding in findings:
-        if finding.name not in consequences:
-            ordered.extend(_with_consequences(finding, explained))
-    return ordered
+    groups = [_with_consequences(finding, explained) for finding in findings if finding.name not in consequences]
+    groups.sort(key=lambda group: -max(finding.severity for finding in group))
+    return [finding for group in groups for finding in group]
 
 
 def _with_consequences(cause: Finding, explained: Mapping[str, list[Finding]]) -> list[Finding]:
