@@ -66,7 +66,7 @@ def test_runs_of_older_versions_are_diagnosed(run_command, tmp_path, name):
     ("arguments", "why"),
     [
         (["missing"], "is not a run"),
-        (["run/generator.safetensors"], "is a file, and a diagnosis needs the folder of its run, run"),
+        (["run/generator.safetensors"], "is a file: name the folder of its run, run"),
         (["."], "name one of them, such as run"),
         (["run", "--minutes", "2"], "--minutes: belongs to --treat"),
         (["run", "--steps", "2"], "--steps: belongs to --treat"),

@@ -72,7 +72,11 @@ SICK = {
         examined(logit_held_out=-0.4, nearer_to_training=0.9, copying_p=1e-9),
     ],
     "label-ignored": [judged(label_agreement=0.11), judged(label_agreement=0.7), examined(label_agreement=0.12)],
-    "label-noise": [examined(agreement_on_real=0.1), judged(facts=before("label-noise"))],
+    "label-noise": [
+        examined(agreement_on_real=0.1),
+        judged(facts=before("label-noise")),
+        judged(agreement_on_real=0.5, label_agreement=0.45),
+    ],
     "memorising": [examined(nearer_to_training=0.9, copying_p=1e-9)],
     "oscillating": [
         examined(change=1.2),
@@ -131,6 +135,15 @@ def test_each_check_is_silent_on_healthy_runs(name, case):
 def test_a_run_that_is_not_healthy_is_not_called_so(case):
     found = names(case)
     assert found == ["healthy"] or "healthy" not in found
+
+
+def test_a_judge_that_is_unsure_of_the_reals_does_not_accuse_their_labels():
+    assert "label-noise" not in names(judged(agreement_on_real=0.5, confident_on_real=0.6))
+
+
+def test_codes_that_carry_more_and_more_have_not_collapsed():
+    lines = [{**line, "kl": 0.4 * line["step"] / 2000} for line in SILENT]
+    assert "posterior-collapse" not in names(judged(lines, total_spread=0.2, within_class_spread=None))
 
 
 def test_findings_are_explained():

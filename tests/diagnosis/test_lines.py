@@ -36,7 +36,7 @@ def test_a_finding_says_all_that_is_known():
         "  remedies:",
         "    1. a wider generator, in a training from the first step: --set 'generator.hidden=[128]' "
         "(cured 9 of 10 such runs)",
-        "    2. begin anew with the recipe vae: recipe vae (not measured yet)",
+        "    2. begin anew with the recipe vae: ganforge train vae (not measured yet)",
         "    3. more images",
         "  would change the mind: a sheet of different pictures",
     ]

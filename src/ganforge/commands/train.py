@@ -138,6 +138,8 @@ def _print(run: "Run", watcher: "TerminalWatcher", as_json: bool) -> None:
     if run.verdict:
         watcher.say(run.verdict.figures)
         watcher.say(f"verdict: {run.verdict.words}")
+        if run.verdict.findings[0].severity:
+            watcher.say(f"'ganforge diagnose {run.folder}' explains, and '--treat' tries remedies")
 
 
 def _print_seeds(runs: list["Run"], watcher: "TerminalWatcher", as_json: bool) -> None:

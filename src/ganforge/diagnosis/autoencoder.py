@@ -6,6 +6,9 @@ from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
 
+GROWING = 1.5
+"""Growth of the codes' information, since the first half of the log, that is a slow start and no collapse."""
+
 
 def posterior_collapse(case: Case) -> Finding | None:
     """The codes of a variational autoencoder carry no information on their pictures."""
@@ -13,7 +16,7 @@ def posterior_collapse(case: Case) -> Finding | None:
     if not without_adversary(case.log) or "kl" not in lines[-1]:
         return None
     kl = log_median("kl", lines)
-    if kl >= SILENT or epochs(case) < 1:
+    if kl >= SILENT or epochs(case) < 1 or kl > GROWING * log_median("kl", case.log[: len(case.log) // 2]):
         return None
     return Finding(
         "posterior-collapse",

@@ -22,7 +22,7 @@ def discriminator_won(case: Case) -> Finding | None:
     if now.loss < WON_LOSS:
         told = f"its loss is {now.loss:.3f}"
     else:
-        told = f"it accepts real pictures and rates fakes {now.fake or 0:.1%} real"
+        told = f"it accepts real pictures, rates fakes {now.fake or 0:.1%} real,"
     return Finding(
         "discriminator-won",
         2,

@@ -5,7 +5,7 @@ from ganforge.diagnosis.collapse import all_alike
 from ganforge.diagnosis.figures import figures
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import current, young
-from ganforge.diagnosis.thresholds import CHANCE, FEWEST_FOR_LABELS
+from ganforge.diagnosis.thresholds import CHANCE, CONTRADICTED, FEWEST_FOR_LABELS, HALF_RIGHT
 from ganforge.diagnosis.trend import still_rises
 from ganforge.diagnosis.words import longer
 from ganforge.metrics.thresholds import LABEL_FOLLOWED, LABEL_IGNORED
@@ -49,10 +49,28 @@ def label_ignored(case: Case) -> Finding | None:
 
 
 def label_noise(case: Case) -> Finding | None:
-    """Held-out real images are read as their label no better than by chance: the labels say nothing about them."""
+    """Real images are read as their label no better than by chance, or a judge that is sure of them contradicts."""
+    now = figures(case)
+    if contradicted(case):
+        return Finding(
+            "label-noise",
+            2 if now.accuracy < HALF_RIGHT else 1,
+            f"many labels contradict their pictures: the judge is sure of {now.confident_on_real:.0%} of the real "
+            f"pictures, and reads {now.accuracy:.0%} of all as their label",
+            "look at pictures of a class ('ganforge data show'), and repair the labels",
+            evidence=(
+                Evidence(
+                    "share of real pictures read as their label",
+                    now.accuracy,
+                    CONTRADICTED * now.confident_on_real,
+                    signal="agreement_on_real",
+                ),
+            ),
+            cause="labels were given carelessly, or moved against their pictures",
+            reconsider="classes that have other names here than the judge gives them",
+        )
     if not labels_meaningless(case):
         return None
-    now = figures(case)
     limit = CHANCE / len(now.classes)
     return Finding(
         "label-noise",
@@ -68,6 +86,13 @@ def label_noise(case: Case) -> Finding | None:
         cause="the labels were shuffled, or belong to other pictures",
         reconsider="classes that only a large network can tell apart",
     )
+
+
+def contradicted(case: Case) -> bool:
+    """Whether a judge, which learned from other labels, is sure of the real images and reads them otherwise."""
+    now, latest = figures(case), current(case)
+    by_judge = now.judged or (latest is not None and latest.features == "judge")
+    return by_judge and len(now.classes) > 1 and now.accuracy < CONTRADICTED * now.confident_on_real
 
 
 def labels_meaningless(case: Case) -> bool:

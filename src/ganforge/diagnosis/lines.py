@@ -52,7 +52,7 @@ def remedy_words(remedy: Remedy) -> str:
 def change_words(remedy: Remedy) -> str:
     """Return the changes as arguments of ``ganforge train``; empty for a remedy in words."""
     changes = [f"--set {shlex.quote(change)}" for change in remedy.changes]
-    return " ".join([f"recipe {remedy.recipe}", *changes] if remedy.recipe else changes)
+    return " ".join([f"ganforge train {remedy.recipe}", *changes] if remedy.recipe else changes)
 
 
 def _title(finding: Finding) -> str:
@@ -74,4 +74,10 @@ def _range_words(evidence: Evidence) -> str:
 
 
 def _number(evidence: Evidence, value: float) -> str:
-    return f"{value * 100:.3g}%" if evidence.name.startswith(SHARES) else f"{value:.3g}"
+    return (
+        f"{value * 100:.3g}%"
+        if evidence.name.startswith(SHARES)
+        else f"{value:,.0f}"
+        if abs(value) >= 1000
+        else f"{value:.3g}"
+    )

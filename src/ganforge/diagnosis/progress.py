@@ -4,9 +4,9 @@ from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
 from ganforge.diagnosis.figures import Figures, distance_evidence, figures
 from ganforge.diagnosis.finding import Evidence, Finding
-from ganforge.diagnosis.moments import epochs
+from ganforge.diagnosis.moments import epochs, last_step
 from ganforge.diagnosis.ratings import has_won
-from ganforge.diagnosis.thresholds import NO_GAIN, SHORT_RECALL, STILL_GAINS
+from ganforge.diagnosis.thresholds import NO_GAIN, SHORT_RECALL, STILL_GAINS, YOUNG_STEPS
 from ganforge.diagnosis.trend import Trend, distance_trend
 from ganforge.diagnosis.words import longer, slower
 from ganforge.metrics.thresholds import NEAR, READABLE_SHARE, YOUNG
@@ -68,11 +68,11 @@ def _not_started(case: Case, now: Figures) -> Finding:
     return Finding(
         "undertrained",
         2,
-        f"{observation}, after {epochs(case):.2g} epochs{lost}",
-        f"train longer{hint}; if nothing changes after {YOUNG} epochs, {slower(case)}",
+        f"{observation}, after {last_step(case):,} steps (epoch {epochs(case):.1f}){lost}",
+        f"train longer{hint}; if nothing changes after {YOUNG} epochs and {YOUNG_STEPS} steps, {slower(case)}",
         evidence=spread_evidence(now),
         cause="the training is too short to tell a slow start from a collapse",
-        reconsider=f"pictures that are still alike after {YOUNG} epochs: then they have collapsed",
+        reconsider=f"pictures still alike after {YOUNG} epochs and {YOUNG_STEPS} steps: then they have collapsed",
     )
 
 

@@ -46,12 +46,18 @@ def well(case: Case) -> Finding:
     return Finding(
         "learning",
         0,
-        f"still learning, nothing is wrong so far{': ' if missing else ''}{'; '.join(missing)}",
+        f"still learning{_nothing_wrong(now)}{': ' if missing else ''}{'; '.join(missing)}",
         longer(case),
         evidence=evidence,
         cause="the training has not come far enough yet, or too little was measured",
         reconsider="no change in the next epochs",
     )
+
+
+def _nothing_wrong(now: Figures) -> str:
+    """Return that nothing is wrong; nothing where most classes are rare, which more training may change."""
+    rare = sum(_below_share(row) for row in now.classes)
+    return "" if 2 * rare > len(now.classes) else ", nothing is wrong so far"
 
 
 def _missing(now: Figures) -> list[str]:

@@ -93,7 +93,8 @@ def run_folder(path: Path) -> RunFolder:
         UserError: the path is a generator file or a folder of several runs.
     """
     if path.is_file():
-        raise UserError(f"{path} is a file, and a diagnosis needs the folder of its run, {path.parent}, with its log")
+        of_run = f", {path.parent}" if RunFolder(path.parent).exists else ""
+        raise UserError(f"{path} is a file: name the folder of its run{of_run}")
     folder = RunFolder(path)
     if not folder.exists and (seeds := sorted(path.glob("*/run.json"))):
         raise UserError(f"{path} holds {len(seeds)} runs: name one of them, such as {seeds[0].parent}")

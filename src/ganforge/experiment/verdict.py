@@ -99,7 +99,8 @@ def _judged_figures(m: Measurement) -> str:
 
 def _examined_figures(s: Signals) -> str:
     """The figures of a run without a judge, by the features of a small network or of a random one."""
-    parts = [f"without a judge, by {FEATURES.get(s.features, s.features)}: spread {s.spread:.2f} of real"]
+    spread = "real pictures are all equal" if s.spread is None else f"spread {s.spread:.2f} of real"
+    parts = [f"without a judge, by {FEATURES.get(s.features, s.features)}: {spread}"]
     if s.label_agreement is not None and s.agreement_on_real is not None:
         parts.append(f"the requested class in {s.label_agreement:.0%} (real ones: {s.agreement_on_real:.0%})")
     if s.frechet is not None and s.frechet_real_reference is not None:
