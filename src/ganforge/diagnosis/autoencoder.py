@@ -6,9 +6,6 @@ from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
 from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
 
-GROWING = 1.5
-"""Growth of the codes' information, since the first half of the log, that is a slow start and no collapse."""
-
 
 def posterior_collapse(case: Case) -> Finding | None:
     """The codes of a variational autoencoder carry no information on their pictures."""
@@ -16,7 +13,7 @@ def posterior_collapse(case: Case) -> Finding | None:
     if not without_adversary(case.log) or "kl" not in lines[-1]:
         return None
     kl = log_median("kl", lines)
-    if kl >= SILENT or epochs(case) < 1 or kl > GROWING * log_median("kl", case.log[: len(case.log) // 2]):
+    if kl >= SILENT or epochs(case) < 1 or _would_speak(kl, case):
         return None
     return Finding(
         "posterior-collapse",
@@ -27,6 +24,12 @@ def posterior_collapse(case: Case) -> Finding | None:
         cause="the KL term rewards codes that say nothing more than it costs to reconstruct without them",
         reconsider="reconstructions that differ from each other ('ganforge sample RUN --reconstruct')",
     )
+
+
+def _would_speak(kl: float, case: Case) -> bool:
+    """Whether the information of the codes, if it grew on as since the first half of the run, would count soon."""
+    before = case.log[: len(case.log) // 2]
+    return bool(before) and 2 * kl - log_median("kl", before) >= SILENT
 
 
 def never_drew(case: Case) -> Finding | None:
