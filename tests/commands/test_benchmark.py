@@ -120,7 +120,7 @@ def test_techniques_end_in_a_table_of_markdown(run_command, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("ring", "--data", "ring"), "--data ring: belongs to techniques, other-data only; leave it out"),
+        (("ring", "--data", "ring"), "--data ring: belongs to techniques, diagnosis, other-data only; leave it out"),
         (("one-nn", "--only", "r1"), "--only r1: belongs to"),
         (("one-nn", "--steps", "0"), "--steps 0: must be 1 or more"),
         (("one-nn", "--beside", "runs/x"), "--beside runs/x: belongs to ring, grid, stacked-mnist"),

@@ -1,5 +1,7 @@
 """Examinations of a run: what its networks and their pictures look like at a step, as `Signals`."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -83,6 +85,12 @@ class Examiner:
             fields["largest_singular_value"] = largest_singular_value(state.discriminator)
         return Signals(step=state.step, seconds=round(seconds, 3), n=len(pictures), **fields)
 
+    @property
+    def possible(self) -> bool:
+        """Whether there are enough images for a variance: two real ones, and two to make pictures from."""
+        made_from = self._held_out_sample if self._experiment.recipe.pairs else self._train_sample
+        return min(len(self._train_sample), len(made_from)) >= 2
+
     def prepare(self) -> None:
         """Make the reader and the features of the real images, which the first examination otherwise does."""
         self.reals  # noqa: B018 - a cached property
@@ -145,6 +153,9 @@ class Examiner:
             return None
         if self._experiment.recipe.pairs:
             condition = self._scaled(self._held_out_pairs.condition[: min(n, CONDITIONS)])
+        elif self._experiment.recipe.conditional:
+            labels = torch.arange(CONDITIONS) % len(self._experiment.splits.train.class_names)
+            condition = labels.to(self._experiment.device)
         count = CONDITIONS if condition is None else len(condition)
         latents = [draws.latent(count, "examination", draw) for draw in range(DRAWS)]
         for latent in latents[1:]:
@@ -156,10 +167,15 @@ class Examiner:
     def _pictures(self, state: State, latent: Tensor, condition: Tensor | None, generator: Generator | None) -> Tensor:
         if generator is not None:
             return generator.draw(latent, condition)
-        size, pixel_range = self._experiment.recipe.batch_size, self._experiment.recipe.pixel_range
-        conditions = [None] * len(latent) if condition is None else condition.split(size)
-        blocks = [state.generator.preview(z, c) for z, c in zip(latent.split(size), conditions, strict=False)]
+        pixel_range = self._experiment.recipe.pixel_range
+        blocks = [state.generator.preview(z, c) for z, c in self._blocks(latent, condition)]
         return torch.cat([unscale(block, pixel_range).cpu() for block in blocks])
+
+    def _blocks(self, latent: Tensor, condition: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Cut latents into equal blocks of a batch at most: a rest of one picture would have no batch statistics."""
+        count = math.ceil(len(latent) / self._experiment.recipe.batch_size)
+        conditions = [None] * count if condition is None else condition.tensor_split(count)
+        return zip(latent.tensor_split(count), conditions, strict=True)
 
     def _change(self, before: Tensor, after: Tensor) -> float | None:
         """Return the root mean square change of pictures, relative to the distance of two real pictures."""
@@ -180,9 +196,7 @@ class Examiner:
             latent, condition = experiment.draws().latent(count, "examination"), held_out.condition
             if recipe.conditional and not recipe.pairs:
                 condition = torch.arange(count, device=latent.device) % len(experiment.splits.train.class_names)
-            size = recipe.batch_size
-            conditions = [None] * count if condition is None else condition.split(size)
-            blocks = [state.generator(z, c) for z, c in zip(latent.split(size), conditions, strict=False)]
+            blocks = [state.generator(z, c) for z, c in self._blocks(latent, condition)]
             fake = Batch(torch.cat(blocks), condition)
         return logit_fields(state, recipe, experiment.draws(), train, held_out, fake)
 

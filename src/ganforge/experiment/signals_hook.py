@@ -59,7 +59,7 @@ class SignalsHook:
 
     def _affordable(self) -> bool:
         trained = time.thread_time() - self._began - self._spent
-        return self._spent + self._cost <= SHARE * trained + GRACE
+        return self._examiner.possible and self._spent + self._cost <= SHARE * trained + GRACE
 
     def _examine(self, state: State) -> None:
         _wait_for(self._experiment.device)
@@ -76,8 +76,10 @@ class SignalsHook:
         self._cost = time.thread_time() - started
         self._spent += self._cost
 
-    def finish(self, state: State) -> Signals:
+    def finish(self, state: State) -> None:
         """Examine the state at the run's end with more pictures, and replace the line of this step, if there is one."""
+        if not self._examiner.possible:
+            return
         folder = self._experiment.folder
         n = MOST_RESULTS if self._experiment.recipe.pairs else MOST_PICTURES
         examiner = Examiner(self._experiment, reals=n, last_pictures=self._examiner.last_pictures)
@@ -89,7 +91,6 @@ class SignalsHook:
             signals = dataclasses.replace(signals, change=kept.change, update_to_weight=kept.update_to_weight)
             cut_back(folder.signals, state.step - 1)
         append_signals(folder, signals)
-        return signals
 
 
 def append_signals(folder: RunFolder, signals: Signals) -> None:
