@@ -30,6 +30,16 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def quick_examinations(monkeypatch):
+    """Let the examination at a run's end look at 256 pictures, with a reader that learned for 60 steps.
+
+    Tests of the reader itself set its 300 steps again.
+    """
+    monkeypatch.setattr("ganforge.experiment.signals_hook.MOST_PICTURES", 256)
+    monkeypatch.setattr("ganforge.evaluation.small_reader.STEPS", 60)
+
+
 def small_images(n=200, side=8, classes=4, seed=0) -> ImageSet:
     """Noisy bars whose position is the class: a labelled data set that is quick to learn."""
     random = np.random.default_rng(seed)

@@ -1,9 +1,16 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from conftest import small_images
-from ganforge.evaluation.small_reader import small_reader
+from ganforge.evaluation.small_reader import STEPS, small_reader
+
+
+@pytest.fixture(autouse=True)
+def all_steps(monkeypatch):
+    """Train the reader as long as outside the tests."""
+    monkeypatch.setattr("ganforge.evaluation.small_reader.STEPS", STEPS)
 
 
 def test_a_small_reader_learns_the_labels_in_seconds(bars):
