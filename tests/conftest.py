@@ -32,11 +32,11 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def quick_examinations(monkeypatch):
-    """Let the examination at a run's end look at 256 pictures, with a reader that learned for 60 steps.
+    """Let the examination at a run's end look at 300 pictures, with a reader that learned for 60 steps.
 
     Tests of the reader itself set its 300 steps again.
     """
-    monkeypatch.setattr("ganforge.experiment.signals_hook.MOST_PICTURES", 256)
+    monkeypatch.setattr("ganforge.experiment.signals_hook.MOST_PICTURES", 300)
     monkeypatch.setattr("ganforge.evaluation.small_reader.STEPS", 60)
 
 
