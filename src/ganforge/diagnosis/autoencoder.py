@@ -1,10 +1,17 @@
 """Runs without an adversary: codes without information, or a decoder that was never trained on noise."""
 
 from ganforge.diagnosis.case import Case
-from ganforge.diagnosis.figures import distance_evidence, figures, log_median, recent, without_adversary
+from ganforge.diagnosis.figures import (
+    distance_evidence,
+    figures,
+    log_median,
+    recent,
+    sure_evidence,
+    without_adversary,
+)
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs
-from ganforge.metrics.thresholds import READABLE_SHARE, SILENT
+from ganforge.metrics.thresholds import SILENT
 
 
 def posterior_collapse(case: Case) -> Finding | None:
@@ -44,16 +51,12 @@ def never_drew(case: Case) -> Finding | None:
             f"{now.reader} is sure of {now.confident:.0%} of the images from noise, and of "
             f"{now.confident_on_real:.0%} of real ones"
         )
-    healthy = READABLE_SHARE * now.confident_on_real
-    sure = Evidence(
-        f"share of the pictures of which {now.reader} is sure", now.confident or 0.0, healthy, signal="confident"
-    )
     return Finding(
         "never-drew",
         1,
         f"an autoencoder learns to reconstruct images, not to generate them from noise: {seen}",
         "see its reconstructions with 'ganforge sample RUN --reconstruct', or train the recipe vae to generate images",
-        evidence=(*distance_evidence(now), *((sure,) if now.confident is not None else ())),
+        evidence=(*distance_evidence(now), *sure_evidence(now)),
         cause="nothing in the training makes noise look like the codes of real images",
         reconsider="pictures from noise that a person can read",
     )

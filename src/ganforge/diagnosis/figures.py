@@ -118,6 +118,14 @@ def distance_evidence(now: Figures) -> tuple[Evidence, ...]:
     return (Evidence(name, now.distance, None, NEAR, signal="distance"),)
 
 
+def sure_evidence(now: Figures) -> tuple[Evidence, ...]:
+    """Return the share of pictures of which the reader is sure, with its healthy range; nothing without a reader."""
+    if now.confident is None:
+        return ()
+    name, healthy = f"share of the pictures of which {now.reader} is sure", READABLE_SHARE * now.confident_on_real
+    return (Evidence(name, now.confident, healthy, signal="confident"),)
+
+
 def _measured(m: Measurement) -> Figures:
     agreements = m.class_agreement or [None] * len(m.class_names)
     columns = (m.class_names, m.class_shares, m.real_class_shares, m.class_spread, agreements)

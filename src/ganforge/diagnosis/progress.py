@@ -2,14 +2,14 @@
 
 from ganforge.diagnosis.case import Case
 from ganforge.diagnosis.collapse import alike, all_alike, slow_start, spread_evidence
-from ganforge.diagnosis.figures import Figures, distance_evidence, figures
+from ganforge.diagnosis.figures import Figures, distance_evidence, figures, sure_evidence
 from ganforge.diagnosis.finding import Evidence, Finding
 from ganforge.diagnosis.moments import epochs, last_step
 from ganforge.diagnosis.ratings import has_won
 from ganforge.diagnosis.thresholds import NO_GAIN, SHORT_RECALL, STILL_GAINS, YOUNG_STEPS
 from ganforge.diagnosis.trend import Trend, distance_trend
 from ganforge.diagnosis.words import longer, slower
-from ganforge.metrics.thresholds import NEAR, READABLE_SHARE, YOUNG
+from ganforge.metrics.thresholds import NEAR, YOUNG
 
 
 def undertrained(case: Case) -> Finding | None:
@@ -35,11 +35,7 @@ def undertrained(case: Case) -> Finding | None:
             f"most pictures are not {expected} yet: {now.reader} is sure of {now.confident:.0%} of them, "
             f"and of {now.confident_on_real:.0%} of real ones"
         )
-        healthy = READABLE_SHARE * now.confident_on_real
-        sure = Evidence(
-            f"share of the pictures of which {now.reader} is sure", now.confident or 0.0, healthy, signal="confident"
-        )
-        return _too_short(case, text, sure)
+        return _too_short(case, text, *sure_evidence(now))
     return None
 
 
